@@ -1,0 +1,56 @@
+"""`attach`: hang known partial derivatives on a drawn sample.  The only autodiff machinery of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.custom_derivatives import SymbolicZero
+
+from . import xp
+
+__all__ = ["attach", "evaluate"]
+
+
+def attach(partials: Sequence[Callable], draw: Array, *params: Array, constants: Sequence[Array] = ()) -> Array:
+    """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params, *constants).
+
+    :param partials: one kernel per parameter; each returns an array of the draw's shape that acts elementwise.
+    :param draw: the sample; its own history, if any, is cut.
+    :param params: the differentiable parameters, of the draw's shape.
+    :param constants: further arguments of the partials, taken as constants under differentiation.
+
+    The partials are differentiable expressions, evaluated only for the parameters whose derivative is asked for;
+    derivatives of any order, in forward and reverse mode, `vmap`, `jit` and `scan` work.
+    """
+    constants = tuple(lax.stop_gradient(c) for c in constants)
+    return _attach(tuple(partials), len(params), lax.stop_gradient(draw), *params, *constants)
+
+
+def evaluate(kernel: Callable, *args: Array) -> Array:
+    """kernel(xp, *args), in float32 arithmetic for lesser precisions."""
+    dtype = args[0].dtype
+    if jnp.finfo(dtype).bits < 32:
+        args = tuple(a.astype(jnp.float32) for a in args)
+    return kernel(xp, *args).astype(dtype)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _attach(partials: tuple[Callable, ...], count: int, draw: Array, *args: Array) -> Array:
+    return draw
+
+
+def _attach_jvp(partials, count, primals, tangents):
+    # the rule attaches again, so that the draw inside the partials moves under a further derivative
+    draw = _attach(partials, count, *primals)
+    total = jnp.zeros_like(draw)
+    for kernel, tangent in zip(partials, tangents[1 : 1 + count], strict=True):
+        if not isinstance(tangent, SymbolicZero):
+            total = total + evaluate(kernel, draw, *primals[1:]) * tangent
+    return draw, total
+
+
+_attach.defjvp(_attach_jvp, symbolic_zeros=True)

@@ -1,0 +1,92 @@
+"""`attach`: hang known partial derivatives on a drawn sample.  The only autodiff machinery of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch._C._functorch import TransformType, get_interpreter_stack
+
+from . import wide, xp
+
+__all__ = ["attach", "evaluate"]
+
+# Without a graph, the partials of this many elements are computed at a time on a CPU: a temporary then stays below
+# the size from which the C library's allocator asks the system for fresh, unmapped pages.
+CHUNK = 4096
+
+
+def attach(partials: Sequence[Callable], draw: Tensor, *params: Tensor, constants: Sequence[Tensor] = ()) -> Tensor:
+    """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params, *constants).
+
+    :param partials: one kernel per parameter; each returns an array of the draw's shape that acts elementwise.
+    :param draw: the sample; its own history, if any, is cut.
+    :param params: the differentiable parameters, of the draw's shape.
+    :param constants: further arguments of the partials, taken as constants under differentiation.
+
+    The partials are differentiable expressions, evaluated when a derivative is asked for and only for the parameters
+    that need it; derivatives of any order, `vmap` and one level of forward mode work.  Nested forward mode raises.
+    """
+    levels = get_interpreter_stack() or ()
+    if sum(level.key() == TransformType.Jvp for level in levels) > 1:
+        # torch 2.13 drops the tangents of saved tensors at the outer level: a wrong number, silently
+        raise NotImplementedError(
+            "nested forward mode (jvp of jvp) through a reparameterized draw is not supported by torch; "
+            "write torch.func.jacfwd(torch.func.jacrev(f)) or torch.func.hessian(f) instead"
+        )
+    return _Attach.apply(tuple(partials), len(params), draw.detach(), *params, *(c.detach() for c in constants))
+
+
+def evaluate(partial: Callable, *args: Tensor) -> Tensor:
+    """partial(xp, *args), in float64 arithmetic for any lesser precision where the device has it."""
+    if args[0].dtype == torch.float64:
+        return _by_chunks(lambda *a: partial(xp, *a), args)
+    if args[0].device.type == "mps":
+        return partial(xp, *args)
+    return _by_chunks(lambda *a: partial(wide, *(x.double() for x in a)).to(args[0].dtype), args)
+
+
+def _by_chunks(function: Callable, args: Sequence[Tensor]) -> Tensor:
+    first = args[0]
+    if first.numel() <= CHUNK or first.device.type != "cpu" or torch.is_grad_enabled() or get_interpreter_stack():
+        return function(*args)
+    # a row is what a partial may reduce over: the last axis, if the arguments have one
+    row = first.shape[-1]
+    rows = max(1, CHUNK // row) if row <= CHUNK and first.dim() > 1 else CHUNK
+    flat = [a.reshape(-1, row) if first.dim() > 1 and row <= CHUNK else a.reshape(-1) for a in args]
+    return torch.cat([function(*part) for part in zip(*(a.split(rows) for a in flat))]).view(first.shape)
+
+
+class _Attach(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(partials, count, draw, *args):
+        return draw.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        partials, count, draw, *args = inputs
+        ctx.partials, ctx.count = partials, count
+        ctx.save_for_backward(output, *args)
+        ctx.save_for_forward(output, *args)
+
+    @staticmethod
+    def backward(ctx, grad):
+        saved = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[3 : 3 + ctx.count]
+        grads = [
+            grad * evaluate(partial, *saved) if want else None
+            for partial, want in zip(ctx.partials, wanted, strict=True)
+        ]
+        return None, None, None, *grads, *(None,) * (len(saved) - 1 - ctx.count)
+
+    @staticmethod
+    def jvp(ctx, _partials, _count, _draw, *tangents):
+        saved = ctx.saved_tensors
+        total = torch.zeros_like(saved[0])
+        for partial, tangent in zip(ctx.partials, tangents[: ctx.count], strict=True):
+            if tangent is not None:
+                total = total + evaluate(partial, *saved) * tangent
+        return total
