@@ -23,10 +23,9 @@ from .elementary import digamma_terms, exp_remainder, log1p_remainder
 from .namespace import Array, Namespace
 from .quadrature import depth, tail_integral
 
-
-def dlogit(xp: Namespace, x: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    """(dx/da, dx/db) for sigmoid(x) ~ Beta(a, b) at fixed quantile."""
-    return dlogit_da(xp, x, a, b), -dlogit_da(xp, -x, b, a)
+# worst error over shapes 1e-3..1e6 and quantiles 1e-12..1 - 1e-12: 8e-7 with the first number of nodes, 2e-13
+# with the second
+SINGLE, DOUBLE = 14, 36
 
 
 def dlogit_da(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
@@ -54,7 +53,25 @@ def dlogit_da(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
     return (zeta * total * tail + xp.where(is_lower, 1.0 / total - k0, k)) / shape
 
 
-SINGLE, DOUBLE = 14, 36
+def dlogit_db(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
+    """dx/db for sigmoid(x) ~ Beta(a, b) at fixed quantile."""
+    return -dlogit_da(xp, -x, b, a)
+
+
+def dz_da(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+    """dz/da for z ~ Beta(a, b) at fixed quantile, 0 <= z <= 1."""
+    return z * (1.0 - z) * dlogit_da(xp, _logit(xp, z), a, b)
+
+
+def dz_db(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+    """dz/db for z ~ Beta(a, b) at fixed quantile, 0 <= z <= 1."""
+    return -z * (1.0 - z) * dlogit_da(xp, -_logit(xp, z), b, a)
+
+
+def _logit(xp: Namespace, z: Array) -> Array:
+    """Finite at 0 and 1 too, where the derivatives above vanish."""
+    tiny = float(xp.finfo(z).tiny)
+    return xp.log(xp.maximum(z, tiny)) - xp.log(xp.maximum(1.0 - z, tiny))
 
 
 def _outwards(

@@ -26,8 +26,8 @@ from .quadrature import depth, tail_integral
 
 
 def dz_da(xp: Namespace, z: Array, a: Array) -> Array:
-    """dz / da for z ~ Gamma(a, 1) at fixed quantile, z > 0."""
-    return z * _dlogz_da(xp, z, xp.log(z), a)
+    """dz / da for z ~ Gamma(a, 1) at fixed quantile, z >= 0."""
+    return z * _dlogz_da(xp, z, xp.log(xp.maximum(z, float(xp.finfo(z).tiny))), a)
 
 
 def dlogz_da(xp: Namespace, log_z: Array, a: Array) -> Array:

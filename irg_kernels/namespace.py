@@ -56,6 +56,9 @@ class Namespace(Protocol):
     def sum(self, x: Array, /, *, axis: int, keepdims: bool = False) -> Array:
         """Sum over one axis."""
 
+    def max(self, x: Array, /, *, axis: int, keepdims: bool = False) -> Array:
+        """Largest element along one axis."""
+
     def stop_gradient(self, x: Array, /) -> Array:
         """`x` with its derivative taken as zero: for quantities that steer accuracy but not the value."""
 

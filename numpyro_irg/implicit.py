@@ -15,19 +15,18 @@ from . import xp
 __all__ = ["attach", "evaluate"]
 
 
-def attach(partials: Sequence[Callable], draw: Array, *params: Array, constants: Sequence[Array] = ()) -> Array:
-    """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params, *constants).
+def attach(partials: Sequence[Callable], draw: Array, *params: Array) -> Array:
+    """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params).
 
-    :param partials: one kernel per parameter; each returns an array of the draw's shape that acts elementwise.
+    :param partials: one kernel per parameter; each returns an array of the draw's shape that acts elementwise.  (What
+        it reads may be more than the one element: all along the last axis.)
     :param draw: the sample; its own history, if any, is cut.
-    :param params: the differentiable parameters, of the draw's shape.
-    :param constants: further arguments of the partials, taken as constants under differentiation.
+    :param params: the parameters, of the draw's shape.
 
     The partials are differentiable expressions, evaluated only for the parameters whose derivative is asked for;
     derivatives of any order, in forward and reverse mode, `vmap`, `jit` and `scan` work.
     """
-    constants = tuple(lax.stop_gradient(c) for c in constants)
-    return _attach(tuple(partials), len(params), lax.stop_gradient(draw), *params, *constants)
+    return _attach(tuple(partials), lax.stop_gradient(draw), *params)
 
 
 def evaluate(kernel: Callable, *args: Array) -> Array:
@@ -38,16 +37,16 @@ def evaluate(kernel: Callable, *args: Array) -> Array:
     return kernel(xp, *args).astype(dtype)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _attach(partials: tuple[Callable, ...], count: int, draw: Array, *args: Array) -> Array:
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _attach(partials: tuple[Callable, ...], draw: Array, *params: Array) -> Array:
     return draw
 
 
-def _attach_jvp(partials, count, primals, tangents):
+def _attach_jvp(partials, primals, tangents):
     # the rule attaches again, so that the draw inside the partials moves under a further derivative
-    draw = _attach(partials, count, *primals)
+    draw = _attach(partials, *primals)
     total = jnp.zeros_like(draw)
-    for kernel, tangent in zip(partials, tangents[1 : 1 + count], strict=True):
+    for kernel, tangent in zip(partials, tangents[1:], strict=True):
         if not isinstance(tangent, SymbolicZero):
             total = total + evaluate(kernel, draw, *primals[1:]) * tangent
     return draw, total

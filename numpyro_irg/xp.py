@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jax.nn import sigmoid, softplus
-from jax.numpy import abs, arcsin, cos, exp, expm1, log, log1p, maximum, minimum, sin, sqrt, sum, where
+from jax.numpy import abs, arcsin, cos, exp, expm1, log, log1p, max, maximum, minimum, sin, sqrt, sum, where
 from jax.scipy.special import digamma, i0e, i1e
 
 __all__ = [
     "abs", "arcsin", "constant", "cos", "digamma", "exp", "expm1", "finfo", "i0e", "i1e", "indicator", "integrate",
-    "log", "log1p", "maximum", "minimum", "sigmoid", "sin", "softplus", "spare_precision", "sqrt", "stop_gradient", "sum",
-    "where",
+    "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus", "spare_precision", "sqrt",
+    "stop_gradient", "sum", "where",
 ]  # fmt: skip
 
 spare_precision = False
@@ -30,7 +29,7 @@ def finfo(like: Array):
 
 
 def constant(values: Sequence[float], *, like: Array) -> Array:
-    return jnp.asarray(np.asarray(values), dtype=like.dtype)
+    return jnp.asarray(values, dtype=like.dtype)
 
 
 def integrate(

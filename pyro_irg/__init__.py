@@ -1,0 +1,14 @@
+"""Reparameterized gradients that are right, for Pyro."""
+
+try:
+    import pyro as _pyro  # noqa: F401
+    import torch as _torch  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f'pyro_irg needs PyTorch and Pyro ({error.name} is missing): pip install "pyro-irg[pyro]"'
+    ) from error
+
+from . import distributions
+from .gradients import implicit_gradients
+
+__all__ = ["distributions", "implicit_gradients"]

@@ -17,13 +17,13 @@ __all__ = ["attach", "evaluate"]
 CHUNK = 4096
 
 
-def attach(partials: Sequence[Callable], draw: Tensor, *params: Tensor, constants: Sequence[Tensor] = ()) -> Tensor:
-    """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params, *constants).
+def attach(partials: Sequence[Callable], draw: Tensor, *params: Tensor) -> Tensor:
+    """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params).
 
-    :param partials: one kernel per parameter; each returns an array of the draw's shape that acts elementwise.
+    :param partials: one kernel per parameter; each returns an array of the draw's shape that acts elementwise.  (What
+        it reads may be more than the one element: all along the last axis.)
     :param draw: the sample; its own history, if any, is cut.
-    :param params: the differentiable parameters, of the draw's shape.
-    :param constants: further arguments of the partials, taken as constants under differentiation.
+    :param params: the parameters, of the draw's shape.
 
     The partials are differentiable expressions, evaluated when a derivative is asked for and only for the parameters
     that need it; derivatives of any order, `vmap` and one level of forward mode work.  Nested forward mode raises.
@@ -35,7 +35,7 @@ def attach(partials: Sequence[Callable], draw: Tensor, *params: Tensor, constant
             "nested forward mode (jvp of jvp) through a reparameterized draw is not supported by torch; "
             "write torch.func.jacfwd(torch.func.jacrev(f)) or torch.func.hessian(f) instead"
         )
-    return _Attach.apply(tuple(partials), len(params), draw.detach(), *params, *(c.detach() for c in constants))
+    return _Attach.apply(tuple(partials), draw.detach(), *params)
 
 
 def evaluate(partial: Callable, *args: Tensor) -> Tensor:
@@ -48,45 +48,43 @@ def evaluate(partial: Callable, *args: Tensor) -> Tensor:
 
 
 def _by_chunks(function: Callable, args: Sequence[Tensor]) -> Tensor:
-    first = args[0]
-    if first.numel() <= CHUNK or first.device.type != "cpu" or torch.is_grad_enabled() or get_interpreter_stack():
+    """function(*args) along the leading axis, some rows at a time; what is left whole is at least the last axis."""
+    shape, size = args[0].shape, args[0].numel()
+    if size <= CHUNK or args[0].device.type != "cpu" or torch.is_grad_enabled() or get_interpreter_stack():
         return function(*args)
-    # a row is what a partial may reduce over: the last axis, if the arguments have one
-    row = first.shape[-1]
-    rows = max(1, CHUNK // row) if row <= CHUNK and first.dim() > 1 else CHUNK
-    flat = [a.reshape(-1, row) if first.dim() > 1 and row <= CHUNK else a.reshape(-1) for a in args]
-    return torch.cat([function(*part) for part in zip(*(a.split(rows) for a in flat))]).view(first.shape)
+    row = shape[-1] if len(shape) > 1 else 1
+    rows = max(1, CHUNK // row)
+    flat = [a.reshape(size // row, *shape[len(shape) - (len(shape) > 1) :]) for a in args]
+    return torch.cat([function(*part) for part in zip(*(a.split(rows) for a in flat), strict=True)]).view(shape)
 
 
 class _Attach(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(partials, count, draw, *args):
+    def forward(partials, draw, *params):
         return draw.clone()
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        partials, count, draw, *args = inputs
-        ctx.partials, ctx.count = partials, count
-        ctx.save_for_backward(output, *args)
-        ctx.save_for_forward(output, *args)
+        ctx.partials, _draw, *params = inputs
+        ctx.save_for_backward(output, *params)
+        ctx.save_for_forward(output, *params)
 
     @staticmethod
     def backward(ctx, grad):
         saved = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[3 : 3 + ctx.count]
         grads = [
             grad * evaluate(partial, *saved) if want else None
-            for partial, want in zip(ctx.partials, wanted, strict=True)
+            for partial, want in zip(ctx.partials, ctx.needs_input_grad[2:], strict=True)
         ]
-        return None, None, None, *grads, *(None,) * (len(saved) - 1 - ctx.count)
+        return None, None, *grads
 
     @staticmethod
-    def jvp(ctx, _partials, _count, _draw, *tangents):
+    def jvp(ctx, _partials, _draw, *tangents):
         saved = ctx.saved_tensors
         total = torch.zeros_like(saved[0])
-        for partial, tangent in zip(ctx.partials, tangents[: ctx.count], strict=True):
+        for partial, tangent in zip(ctx.partials, tangents, strict=True):
             if tangent is not None:
                 total = total + evaluate(partial, *saved) * tangent
         return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -11,8 +12,8 @@ from torch.special import digamma, i0e, i1e
 
 __all__ = [
     "abs", "arcsin", "constant", "cos", "digamma", "exp", "expm1", "finfo", "i0e", "i1e", "indicator", "integrate",
-    "log", "log1p", "maximum", "minimum", "sigmoid", "sin", "softplus", "spare_precision", "sqrt", "stop_gradient", "sum",
-    "where",
+    "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus", "spare_precision", "sqrt",
+    "stop_gradient", "sum", "where",
 ]  # fmt: skip
 
 exp, expm1, log, log1p, sqrt = torch.exp, torch.expm1, torch.log, torch.log1p, torch.sqrt
@@ -48,6 +49,10 @@ def sum(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
     return torch.sum(x, dim=axis, keepdim=keepdims)
 
 
+def max(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
+    return torch.amax(x, dim=axis, keepdim=keepdims)
+
+
 def stop_gradient(x: Tensor) -> Tensor:
     return x.detach()
 
@@ -69,7 +74,7 @@ def integrate(
     integrand: Callable[[Tensor], Tensor], nodes: Sequence[float], weights: Sequence[float], *, like: Tensor
 ) -> Tensor:
     x, w = constant(nodes, like=like), constant(weights, like=like)
-    size = max(1, min(len(nodes), GROUP // max(1, like.numel())))
+    size = builtins.max(1, min(len(nodes), GROUP // builtins.max(1, like.numel())))
     shape = (-1,) + (1,) * like.dim()
     total = None
     for start in range(0, len(nodes), size):

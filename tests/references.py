@@ -2,7 +2,7 @@
 
     python tests/references.py [gamma] [beta] [student_t] [von_mises]
 
-(half an hour on one core; needs tqdm beside the test extra) makes the families named, or all, and keeps the others that
+(ten minutes on one core; needs tqdm beside the test extra) makes the families named, or all, and keeps the others that
 the file holds.  Any point that an oracle cannot settle ends the script with its row in the message.
 
 The file has one row a line:

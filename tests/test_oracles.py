@@ -1,5 +1,6 @@
 """The oracles against closed forms, mpmath's own functions and SciPy; ``references.json`` against the oracles."""
 
+import itertools
 import json
 import math
 import pathlib
@@ -58,15 +59,25 @@ def test_gamma_against_gammainc(a, z):
         assert close(partial, -slope / density, 35)
 
 
-@pytest.mark.parametrize("shape", [0.001, 0.5, 1.0, 34051.0])
-@pytest.mark.parametrize("x", [-27000.0, -3.0, 0.0, 0.5, 40.0])
+@pytest.mark.parametrize(
+    ("shape", "x"),
+    [
+        (0.001, -27000.0),
+        (0.001, -3.0),
+        (0.001, 27.0),
+        (0.5, -50.0),
+        (1.0, 0.0),
+        (8.0, 0.5),
+        (34051.0, 8.0),
+        (34051.0, 13),
+    ],
+)
 def test_beta_with_one_shape_one(shape, x):
-    """F = z^a for Beta(a, 1) and 1 - (1 - z)^b for Beta(1, b)."""
-    z, y = 1 / (1 + mp.exp(-mp.mpf(x))), 1 / (1 + mp.exp(mp.mpf(x)))
-    with mp.workdps(60 + (12_000 if x < -1000 else 0)):
-        log_z, log_y = -mp.log1p(mp.exp(-x)), -mp.log1p(mp.exp(x))
-    assert close(oracles.beta_partial(shape, 1, x)[0], -log_z / (shape * y))
-    assert close(oracles.beta_partial(1, shape, x)[1], log_y / (shape * z))
+    """F = z^a for Beta(a, 1); F = 1 - (1 - z)^b for Beta(1, b), its mirror image."""
+    y = 1 / (1 + mp.exp(x))
+    truth = mp.log1p(mp.exp(-mp.mpf(x))) / (shape * y)
+    assert close(oracles.beta_partial(shape, 1, x)[0], truth)
+    assert close(oracles.beta_partial(1, shape, -x)[1], -truth)
 
 
 @pytest.mark.parametrize(("a", "b", "z"), [(0.3, 0.2, 1e-6), (2.0, 8.0, 0.25), (1.5, 0.75, 0.875), (50.0, 20.0, 0.75)])
@@ -104,7 +115,7 @@ def test_student_t_with_many_degrees_of_freedom(t):
     assert close(partial, -(mp.mpf(t) ** 2 + 1) / (4 * mp.mpf(10) ** 24), 9)
 
 
-@pytest.mark.parametrize("kappa", [1e-8, 0.5, 10.5, 400.0])
+@pytest.mark.parametrize("kappa", [1e-8, 0.5, 10.5, 50.0])
 @pytest.mark.parametrize("z", [-2.5, 1e-8, 0.1, 3.0])
 def test_von_mises_against_its_cdf(kappa, z):
     """The plain integral of the density, differentiated numerically; and the quadrature of the score."""
@@ -125,56 +136,63 @@ def test_von_mises_against_its_cdf(kappa, z):
 def test_von_mises_limits(z):
     """-sin z at kappa = 0; towards -z / (2 kappa) as kappa grows, at z of the density's own width."""
     assert close(oracles.von_mises_partial(0, z)[0], -mp.sin(z))
-    width = mp.mpf(z) / 1000
-    assert close(oracles.von_mises_partial(1e6, width)[0], -width / mp.mpf(2e6), 5)
+    narrow = mp.mpf(z) / 100
+    assert close(oracles.von_mises_partial(1e4, narrow)[0], -narrow / 20_000, 3)
 
 
 # ------------------------------------------------------------------------------------------------- expectations
 
 
-def expectation(integrand, ends):
-    """int integrand over the coordinate, in pieces, to 12 digits."""
-    with mp.workdps(15):
-        return mp.quad(integrand, ends, maxdegree=5, method="gauss-legendre")
+def expectation(partials, density, ends):
+    """int partials(x) density(x) dx, one for each partial, by Gauss-Legendre with 24 nodes a piece: some 12 digits."""
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    means = 0
+    with mp.workdps(30):
+        for low, high in itertools.pairwise(ends):
+            for node, weight in zip(nodes, weights, strict=True):
+                x = (low + high) / 2 + (high - low) / 2 * mp.mpf(float(node))
+                mass = density(x) * float(weight) * (high - low) / 2
+                means += np.array([partial * mass for partial in partials(x)])
+    return means
 
 
 @pytest.mark.parametrize("a", [0.5, 8.0])
 def test_gamma_mean_of_the_partial(a):
     """E log z = psi(a), so E[d log z / da] = psi'(a)."""
-    ends = [-80, -40, -20, -10, -5, -2.5, 0, 1, 2, 3, 4.5]
-    mean = expectation(lambda u: oracles.gamma_partial(a, u)[0] * oracles.gamma_tails(a, u)[2], ends)
-    assert close(mean, mp.psi(1, a), 11)
+    ends = [-60, -20, -8, -2, 1, 2.5, 4.5]
+    (mean,) = expectation(lambda u: oracles.gamma_partial(a, u), lambda u: oracles.gamma_tails(a, u)[2], ends)
+    assert close(mean, mp.psi(1, a), 10)
 
 
 def test_beta_mean_of_the_partials():
     """E logit z = psi(a) - psi(b), so E[dx/da] = psi'(a) and E[dx/db] = -psi'(b)."""
-    a, b, ends = 0.5, 3.0, [-80, -40, -20, -10, -5, -2.5, 0, 2.5, 5, 12]
-    for i, truth in enumerate((mp.psi(1, a), -mp.psi(1, b))):
-        mean = expectation(lambda x: oracles.beta_partial(a, b, x)[i] * oracles.beta_tails(a, b, x)[2], ends)  # noqa: B023
-        assert close(mean, truth, 10)
+    a, b, ends = 0.5, 3.0, [-60, -20, -8, -3, 0, 4, 12]
+    by_a, by_b = expectation(lambda x: oracles.beta_partial(a, b, x), lambda x: oracles.beta_tails(a, b, x)[2], ends)
+    assert close(by_a, mp.psi(1, a), 10)
+    assert close(by_b, -mp.psi(1, b), 10)
 
 
 def test_student_t_mean_of_the_partial():
     """E log|t| = (log nu + psi(1/2) - psi(nu/2)) / 2; the density of log|t| is 2 dI/dX by the beta law."""
-    nu = 1.5
-
-    def integrand(u):
-        return 2 * oracles.student_t_partial(nu, u)[0] * oracles.beta_tails(0.5, nu / 2, 2 * u - mp.log(nu))[2]
-
-    mean = expectation(integrand, [-36, -18, -9, -4, -2, 0, 2, 4, 9, 18, 27])
+    nu, ends = 1.5, [-25, -8, -3, 0, 3, 8, 20]
+    (mean,) = expectation(
+        lambda u: oracles.student_t_partial(nu, u),
+        lambda u: 2 * oracles.beta_tails(0.5, nu / 2, 2 * u - mp.log(nu))[2],
+        ends,
+    )
     assert close(mean, 1 / mp.mpf(2 * nu) - mp.psi(1, nu / 2) / 4, 10)
 
 
 def test_von_mises_mean_of_the_partial():
     """E cos z = A = I_1 / I_0, so -E[sin z dz/dkappa] = A' = 1 - A^2 - A / kappa."""
     kappa = mp.mpf(2)
-    ratio = mp.besseli(1, kappa) / mp.besseli(0, kappa)
-
-    def integrand(z):
-        density = mp.exp(kappa * mp.cos(z)) / (2 * mp.pi * mp.besseli(0, kappa))
-        return -2 * mp.sin(z) * oracles.von_mises_partial(kappa, z)[0] * density
-
-    assert close(expectation(integrand, [0, 0.5, 1, 2, 3.14159265358979]), 1 - ratio**2 - ratio / kappa, 11)
+    ratio, normaliser = mp.besseli(1, kappa) / mp.besseli(0, kappa), 2 * mp.pi * mp.besseli(0, kappa)
+    (mean,) = expectation(
+        lambda z: oracles.von_mises_partial(kappa, z),
+        lambda z: -2 * mp.sin(z) * mp.exp(kappa * mp.cos(z)) / normaliser,
+        [0, 1, 2, +mp.pi],
+    )
+    assert close(mean, 1 - ratio**2 - ratio / kappa, 10)
 
 
 # ------------------------------------------------------------------------------------------------- quantiles
@@ -229,9 +247,10 @@ def test_derivatives_of_a_closed_form():
 
 
 def test_derivatives_against_mpmath_diff():
-    ((by_u, by_nu),) = oracles.derivatives(lambda u, nu: oracles.student_t_partial(nu, u), [0.75, 5.0])
-    assert close(mp.diff(lambda u: oracles.student_t_partial(5.0, u)[0], 0.75), by_u, 20)
-    assert close(mp.diff(lambda nu: oracles.student_t_partial(nu, 0.75)[0], 5.0), by_nu, 20)
+    ((by_u, by_a),) = oracles.derivatives(lambda u, a: oracles.gamma_partial(a, u), [0.75, 5.0])
+    with mp.workdps(30):
+        assert close(mp.diff(lambda u: oracles.gamma_partial(5.0, u)[0], 0.75), by_u, 20)
+        assert close(mp.diff(lambda a: oracles.gamma_partial(a, 0.75)[0], 5.0), by_a, 20)
 
 
 def test_derivatives_too_small_for_a_double_are_zero():

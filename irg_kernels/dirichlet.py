@@ -1,0 +1,42 @@
+"""Dirichlet(alpha): the elementwise derivative that, through a softmax, is the lowest-variance gradient.
+
+With x_i ~ Beta(alpha_i, rest_i), rest_i the sum of the other concentrations, and L_i the derivative of logit x_i in
+alpha_i at fixed quantile (`beta`), the implicit gradient that follows the marginal of each component
+(Figurnov, Mohamed, Mnih 2018, section 4; Jankowiak & Obermeyer 2018, eq. 22) is
+
+    dx_i / d alpha_j = x_i (delta_ij - x_j) L_j.
+
+It is what softmax makes of d log x_j / d alpha_j := L_j, elementwise, so nothing underflows with the components.
+"""
+
+from __future__ import annotations
+
+from .beta import dlogit_da
+from .namespace import Array, Namespace
+
+
+def dlogx_dalpha(xp: Namespace, log_x: Array, alpha: Array) -> Array:
+    """L_i of the module's docstring for log-components `log_x` (normalised or not), along the last axis of length >= 2."""
+    return dlogit_da(xp, _logit(xp, log_x), alpha, _rest(xp, alpha))
+
+
+def _rest(xp: Namespace, alpha: Array) -> Array:
+    """The sum of the other concentrations, without cancellation where one of them dominates."""
+    total = xp.sum(alpha, axis=-1, keepdims=True)
+    dominant = alpha > 0.5 * total
+    others = xp.sum(xp.where(dominant, 0.0, alpha), axis=-1, keepdims=True)
+    return xp.where(dominant, others, total - alpha)
+
+
+def _logit(xp: Namespace, log_x: Array) -> Array:
+    """log x_i - log(1 - x_i), where the dominant component's complement is summed from the others in log space."""
+    top = xp.stop_gradient(xp.max(log_x, axis=-1, keepdims=True))
+    scaled = xp.exp(log_x - top)
+    total = xp.sum(scaled, axis=-1, keepdims=True)
+    x = scaled / total
+    dominant = x > 0.5
+    lowest = -float(xp.finfo(log_x).max)
+    second = xp.stop_gradient(xp.max(xp.where(dominant, lowest, log_x), axis=-1, keepdims=True))
+    others = xp.sum(xp.exp(xp.where(dominant, lowest, log_x - second)), axis=-1, keepdims=True)
+    small = log_x - top - xp.log(total) - xp.log1p(-xp.where(dominant, 0.0, x))
+    return xp.where(dominant, log_x - second - xp.log(others), small)

@@ -1,0 +1,21 @@
+"""A drop-in for `numpyro.distributions`: everything of the host's module, with implicit gradients where needed."""
+
+from numpyro import distributions as _host
+from numpyro.distributions import *
+
+from .beta import Beta
+from .dirichlet import Dirichlet
+from .gamma import Chi2, Gamma, InverseGamma, LogGamma
+from .student_t import StudentT
+from .von_mises import VonMises
+
+IMPLICIT = ("Beta", "Chi2", "Dirichlet", "Gamma", "InverseGamma", "LogGamma", "StudentT", "VonMises")
+"""Names of the classes that are this package's own."""
+
+
+def __getattr__(name):
+    # submodules and names that the host's __all__ leaves out
+    return getattr(_host, name)
+
+
+__all__ = sorted({*_host.__all__, *IMPLICIT})

@@ -1,0 +1,78 @@
+"""What the implicit distributions share: parameters on the way in, the way from a log-draw to a draw."""
+
+from __future__ import annotations
+
+from numbers import Number
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from numpyro.util import is_prng_key, not_jax_tracer
+
+from ..implicit import attach
+
+__all__ = ["ImplicitMixin", "exponential", "parameters"]
+
+
+def parameters(distribution: str, **values) -> tuple[Array, ...]:
+    """The named parameters as floating-point arrays of one dtype, each of its own shape.
+
+    Python numbers follow the arrays; integers become the default floating type.
+
+    :raises ValueError: for a value that is no array, or shapes that do not broadcast.
+    """
+    for name, value in values.items():
+        if not isinstance(value, Number) and not hasattr(value, "dtype"):
+            raise ValueError(
+                f"{distribution}: {name} must be a number or an array, got {type(value).__name__}; "
+                f"write jnp.asarray({name})"
+            )
+    dtype = jnp.result_type(*values.values())
+    if not jnp.issubdtype(dtype, jnp.floating):
+        dtype = jnp.result_type(float)
+    arrays = tuple(jnp.asarray(value, dtype) for value in values.values())
+    try:
+        jnp.broadcast_shapes(*(a.shape for a in arrays))
+    except ValueError as error:
+        shapes = " and ".join(f"{name} of shape {a.shape}" for name, a in zip(values, arrays, strict=True))
+        raise ValueError(f"{distribution}: {shapes} cannot be broadcast together") from error
+    return arrays
+
+
+class ImplicitMixin:
+    """Comes before the host's class: `sample` checks its key, and validation refuses infinite parameters."""
+
+    def validate_args(self, strict: bool = True) -> None:
+        super().validate_args(strict)
+        # the host's constraints let inf through, which has no draw
+        with jax.ensure_compile_time_eval():
+            for name, value in self.get_args().items():
+                finite = jnp.isfinite(value)
+                if not_jax_tracer(finite) and not finite.all():
+                    raise ValueError(
+                        f"{type(self).__name__} distribution got invalid {name} parameter: it must be finite, got {value}."
+                    )
+
+    def _extended(self, key: Array, sample_shape: tuple[int, ...], *params: Array) -> tuple[Array, ...]:
+        """The parameters in the shape of the draw."""
+        if not is_prng_key(key):
+            raise ValueError(
+                f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
+                "write jax.random.key(0), or run the model under numpyro.handlers.seed"
+            )
+        shape = tuple(sample_shape) + self.batch_shape + self.event_shape
+        return tuple(jnp.broadcast_to(p, shape) for p in params)
+
+
+def exponential(log_x: Array, x: Array) -> Array:
+    """x = +-exp(log_x) with dx = x d log_x, where x is given and may be held inside the range of its dtype.
+
+    At the ends of the range the *relative* derivative stays right, so that an expectation whose integrand behaves as
+    log x there has an unbiased gradient; a `clip` would cut it.
+    """
+    limits = jnp.finfo(x.dtype)
+    return attach((_itself,), lax.stop_gradient(jnp.clip(x, limits.tiny, limits.max)), log_x)
+
+
+def _itself(xp, x, log_x):
+    return x

@@ -1,0 +1,121 @@
+"""Gamma, LogGamma, InverseGamma and Chi2 with implicit gradients."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpyro.distributions as host
+from jax import Array
+from jax.scipy.special import digamma, gammaln, polygamma
+from numpyro.distributions import constraints
+from numpyro.distributions.util import promote_shapes, validate_sample
+
+from irg_kernels import gamma
+
+from ..implicit import attach
+from ..samplers import standard_gamma
+from .base import ImplicitMixin, exponential, parameters
+
+__all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
+
+
+def _draw(key: Array, concentration: Array, rate: Array) -> tuple[Array, Array]:
+    """(z, log x), x = z / rate, z ~ Gamma(concentration, 1): log x with, and z without derivatives."""
+    z, log_z = standard_gamma(key, concentration)
+    return z, attach((gamma.dlogz_da,), log_z, concentration) - jnp.log(rate)
+
+
+class Gamma(ImplicitMixin, host.Gamma):
+    r"""Gamma law with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
+
+    The gradient is implicit (Figurnov, Mohamed, Mnih 2018, eq. 5), exact to about 1e-13 (float64) or 1e-6 (float32).  A
+    draw that would underflow is held at the least normal number, with the relative derivative of the true draw, so that
+    gradients of expectations of :math:`\log x` are right at any concentration.
+
+    :param concentration: shape :math:`a > 0`; broadcast with `rate`.
+    :param rate: inverse scale :math:`b > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+
+    >>> import jax
+    >>> jax.grad(lambda a: jnp.log(Gamma(a, 1.0).sample(jax.random.key(0), (1000,))).mean())(0.01).shape
+    ()
+    """
+
+    def __init__(self, concentration, rate=1.0, *, validate_args=None):
+        concentration, rate = parameters("Gamma", concentration=concentration, rate=rate)
+        super().__init__(concentration, rate, validate_args=validate_args)
+
+    def sample(self, key, sample_shape=()):
+        concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
+        z, log_x = _draw(key, concentration, rate)
+        return exponential(log_x, z / rate)
+
+
+class Chi2(ImplicitMixin, host.Chi2):
+    r"""Chi-squared law, Gamma(df / 2, 1 / 2), reparameterized in `df`.
+
+    :param df: degrees of freedom, positive.
+    :raises ValueError: for parameters outside their constraint or not finite.
+    """
+
+    def __init__(self, df, *, validate_args=None):
+        super().__init__(*parameters("Chi2", df=df), validate_args=validate_args)
+
+    sample = Gamma.sample
+
+
+class LogGamma(ImplicitMixin, host.Distribution):
+    r"""The law of :math:`\log z`, z ~ Gamma(a, b), with density :math:`b^a e^{ax - b e^x} / \Gamma(a)` on the real line.
+
+    Tiny concentrations never underflow here: at a = 0.001 most draws of z are below 1e-300.
+
+    :param concentration: shape :math:`a > 0`; broadcast with `rate`.
+    :param rate: inverse scale :math:`b > 0` of z, so that the law is shifted by :math:`-\log b`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """
+
+    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    support = constraints.real
+    reparametrized_params = ["concentration", "rate"]
+
+    def __init__(self, concentration, rate=1.0, *, validate_args=None):
+        concentration, rate = parameters("LogGamma", concentration=concentration, rate=rate)
+        batch_shape = jnp.broadcast_shapes(concentration.shape, rate.shape)
+        self.concentration, self.rate = promote_shapes(concentration, rate)
+        super().__init__(batch_shape=batch_shape, validate_args=validate_args)
+
+    def sample(self, key, sample_shape=()):
+        return _draw(key, *self._extended(key, sample_shape, self.concentration, self.rate))[1]
+
+    @validate_sample
+    def log_prob(self, value):
+        shifted = value + jnp.log(self.rate)
+        return self.concentration * shifted - jnp.exp(shifted) - gammaln(self.concentration)
+
+    @property
+    def mean(self):
+        return digamma(self.concentration) - jnp.log(self.rate)
+
+    @property
+    def variance(self):
+        return jnp.broadcast_to(polygamma(1, self.concentration), self.batch_shape)
+
+
+class InverseGamma(ImplicitMixin, host.InverseGamma):
+    r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
+
+    :param concentration: shape :math:`a > 0`; broadcast with `rate`.
+    :param rate: :math:`b > 0`, the scale of x.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """
+
+    def __init__(self, concentration, rate=1.0, *, validate_args=None):
+        concentration, rate = parameters("InverseGamma", concentration=concentration, rate=rate)
+        super().__init__(concentration, rate, validate_args=validate_args)
+
+    def sample(self, key, sample_shape=()):
+        concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
+        z, log_x = _draw(key, concentration, rate)
+        return exponential(-log_x, rate / z)
+
+    def sample_with_intermediates(self, key, sample_shape=()):
+        return self.sample(key, sample_shape), []

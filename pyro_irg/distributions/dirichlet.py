@@ -1,0 +1,44 @@
+"""Dirichlet with implicit gradients."""
+
+from __future__ import annotations
+
+import pyro.distributions as host
+import torch
+
+from irg_kernels import dirichlet
+
+from ..implicit import attach
+from ..samplers import draw, standard_gamma
+from .base import ImplicitMixin, exponential, parameters
+
+__all__ = ["Dirichlet"]
+
+
+class Dirichlet(ImplicitMixin, host.Dirichlet):
+    r"""Dirichlet law with density proportional to :math:`\prod_i x_i^{a_i - 1}` on the simplex.
+
+    The gradient follows the marginal of each component (Figurnov, Mohamed, Mnih 2018, section 4), of lower variance than
+    that of normalised Gammas.  Components that underflow are held at the least normal number, with their relative
+    derivatives.
+
+    :param concentration: tensor of shape (..., K), positive.
+    :raises ValueError: for a concentration outside its constraint, not finite, or without axes.
+    """
+
+    def __init__(self, concentration, validate_args=None):
+        (concentration,) = parameters("Dirichlet", concentration=concentration)
+        super().__init__(concentration, validate_args=validate_args)
+        self._refuse_infinite()
+
+    def rsample(self, sample_shape=torch.Size()):
+        concentration = self.concentration.expand(self._extended_shape(sample_shape))
+        if concentration.shape[-1] < 2:  # a point mass
+            return torch.ones_like(concentration)
+        log_x = draw(_standard_log_dirichlet, concentration)
+        log_x = attach((dirichlet.dlogx_dalpha,), log_x, concentration).log_softmax(-1)
+        value = log_x.detach().exp()
+        return exponential(log_x, value.clamp(max=1.0 - torch.finfo(value.dtype).eps))
+
+
+def _standard_log_dirichlet(concentration):
+    return standard_gamma(concentration)[1].log_softmax(-1)

@@ -1,0 +1,129 @@
+"""Gamma, LogGamma, InverseGamma and Chi2 with implicit gradients."""
+
+from __future__ import annotations
+
+import pyro.distributions as host
+import torch
+from pyro.distributions import constraints
+from pyro.distributions.torch_distribution import TorchDistribution
+from torch import Tensor
+
+from irg_kernels import gamma
+
+from ..implicit import attach
+from ..samplers import draw, standard_gamma
+from .base import ImplicitMixin, exponential, parameters
+
+__all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
+
+
+def _draw(concentration: Tensor, rate: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
+    """(z, log x), x = z / rate, z ~ Gamma(concentration, 1): log x with, and z without derivatives."""
+    concentration = concentration.expand(shape)
+    z, log_z = draw(standard_gamma, concentration)
+    return z, attach((gamma.dlogz_da,), log_z, concentration) - rate.log()
+
+
+class Gamma(ImplicitMixin, host.Gamma):
+    r"""Gamma law with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
+
+    The gradient is implicit (Figurnov, Mohamed, Mnih 2018, eq. 5), exact to about 1e-13 (float64) or 1e-6 (float32).  A
+    draw that would underflow is held at the least normal number, with the relative derivative of the true draw, so that
+    gradients of expectations of :math:`\log x` are right at any concentration.
+
+    :param concentration: shape :math:`a > 0`; number or tensor, broadcast with `rate`.
+    :param rate: inverse scale :math:`b > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+
+    >>> a = torch.tensor(0.01, requires_grad=True)
+    >>> x = Gamma(a, 1.0).rsample((1000,))
+    >>> x.log().mean().backward()
+    """
+
+    def __init__(self, concentration, rate, validate_args=None):
+        super().__init__(
+            *parameters(type(self).__name__, concentration=concentration, rate=rate), validate_args=validate_args
+        )
+        self._refuse_infinite()
+
+    def rsample(self, sample_shape=torch.Size()):
+        z, log_x = _draw(self.concentration, self.rate, self._extended_shape(sample_shape))
+        return exponential(log_x, z / self.rate)
+
+
+class Chi2(ImplicitMixin, host.Chi2):
+    r"""Chi-squared law, Gamma(df / 2, 1 / 2), reparameterized in `df`.
+
+    :param df: degrees of freedom, positive.
+    :raises ValueError: for parameters outside their constraint or not finite.
+    """
+
+    def __init__(self, df, validate_args=None):
+        super().__init__(*parameters("Chi2", df=df), validate_args=validate_args)
+        self._refuse_infinite()
+
+    rsample = Gamma.rsample
+
+
+class LogGamma(ImplicitMixin, TorchDistribution):
+    r"""The law of :math:`\log z`, z ~ Gamma(a, b), with density :math:`b^a e^{ax - b e^x} / \Gamma(a)` on the real line.
+
+    Tiny concentrations never underflow here: at a = 0.001 most draws of z are below 1e-300.
+
+    :param concentration: shape :math:`a > 0`; number or tensor, broadcast with `rate`.
+    :param rate: inverse scale :math:`b > 0` of z, so that the law is shifted by :math:`-\log b`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """
+
+    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+
+    def __init__(self, concentration, rate=1.0, validate_args=None):
+        self.concentration, self.rate = parameters("LogGamma", concentration=concentration, rate=rate)
+        super().__init__(self.concentration.shape, validate_args=validate_args)
+        self._refuse_infinite()
+
+    def expand(self, batch_shape, _instance=None):
+        new = self._get_checked_instance(LogGamma, _instance or type(self).__new__(type(self)))
+        new.concentration = self.concentration.expand(batch_shape)
+        new.rate = self.rate.expand(batch_shape)
+        TorchDistribution.__init__(new, torch.Size(batch_shape), validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    def rsample(self, sample_shape=torch.Size()):
+        return _draw(self.concentration, self.rate, self._extended_shape(sample_shape))[1]
+
+    def log_prob(self, value):
+        if self._validate_args:
+            self._validate_sample(value)
+        shifted = value + self.rate.log()
+        return self.concentration * shifted - shifted.exp() - self.concentration.lgamma()
+
+    @property
+    def mean(self):
+        return self.concentration.digamma() - self.rate.log()
+
+    @property
+    def variance(self):
+        return torch.polygamma(1, self.concentration)
+
+
+class InverseGamma(ImplicitMixin, host.InverseGamma):
+    r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
+
+    :param concentration: shape :math:`a > 0`; number or tensor, broadcast with `rate`.
+    :param rate: :math:`b > 0`, the scale of x.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """
+
+    def __init__(self, concentration, rate, validate_args=None):
+        super().__init__(
+            *parameters("InverseGamma", concentration=concentration, rate=rate), validate_args=validate_args
+        )
+        self._refuse_infinite()
+
+    def rsample(self, sample_shape=torch.Size()):
+        z, log_x = _draw(self.concentration, self.rate, self._extended_shape(sample_shape))
+        return exponential(-log_x, self.rate / z)

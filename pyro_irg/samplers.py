@@ -1,0 +1,104 @@
+"""Standard draws without derivatives; `attach` hangs those on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["draw", "standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
+
+
+def draw(sampler: Callable, *params: Tensor):
+    """sampler(*params) without history, also under the transformations of `torch.func`.
+
+    A rejection loop looks at values, which `torch.func.vmap` forbids: there the sampler gets the whole batch at once.
+    """
+    return _Draw.apply(sampler, *(p.detach() for p in params))
+
+
+class _Draw(torch.autograd.Function):
+    @staticmethod
+    def forward(sampler, *params):
+        with torch.no_grad():
+            return sampler(*params)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.mark_non_differentiable(*(output if isinstance(output, tuple) else (output,)))
+
+    @staticmethod
+    def backward(ctx, *grads):
+        return (None,) * len(ctx.needs_input_grad)
+
+    @staticmethod
+    def jvp(ctx, *tangents):
+        return None
+
+    @staticmethod
+    def vmap(info, in_dims, sampler, *params):
+        if info.randomness == "error":
+            raise RuntimeError(
+                "vmap: a random draw was called while in randomness error mode; "
+                "write torch.func.vmap(f, randomness='different')"
+            )
+        if info.randomness == "same":
+            if any(d is not None for d in in_dims[1:]):
+                raise RuntimeError("vmap: randomness='same' is not possible where the parameters are batched")
+            out = draw(sampler, *params)
+            return out, (None,) * len(out) if isinstance(out, tuple) else None
+        stacked = [
+            p.expand(info.batch_size, *p.shape) if d is None else p.movedim(d, 0)
+            for p, d in zip(params, in_dims[1:], strict=True)
+        ]
+        out = draw(sampler, *stacked)
+        return out, (0,) * len(out) if isinstance(out, tuple) else 0
+
+
+def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
+    """(z, log z), z ~ Gamma(concentration, 1); z may underflow to 0, log z does not.
+
+    z = g u**(1/a) with g ~ Gamma(a + 1) for a < 1 (Marsaglia & Tsang 2000, section 6).
+    """
+    boosted = (concentration < 1.0).to(concentration.dtype)
+    g = torch._standard_gamma(concentration + boosted)
+    boost = boosted * torch.log1p(-torch.rand_like(concentration)) / concentration
+    return g * boost.exp(), g.log() + boost
+
+
+def standard_beta_logit(concentration1: Tensor, concentration0: Tensor) -> Tensor:
+    """logit z, z ~ Beta(concentration1, concentration0), as a difference of two log-Gammas."""
+    return standard_gamma(concentration1)[1] - standard_gamma(concentration0)[1]
+
+
+def standard_student_t(df: Tensor) -> tuple[Tensor, Tensor]:
+    """(sign of t, log|t|), t ~ StudentT(df): a normal over the root of chi2(df) / df."""
+    normal = torch.randn_like(df)
+    log_chi2 = standard_gamma(0.5 * df)[1] + math.log(2.0)
+    tiny = torch.finfo(df.dtype).tiny
+    return normal.sign(), normal.abs().clamp(min=tiny).log() + 0.5 * (df.log() - log_chi2)
+
+
+def standard_von_mises(concentration: Tensor) -> Tensor:
+    """z ~ VonMises(0, concentration) in [-pi, pi], by Best & Fisher 1979, arranged so that no kappa cancels.
+
+    With X = 1 + 1 / (sqrt(1 + 4 kappa**2) + 2 kappa) their r is 1 + X / (2 kappa); the wrapped Cauchy proposal is
+    tan(z/2) = sqrt(X / (X + 4 kappa)) tan(pi u / 2), u in (-1, 1), and their c is X/2 + 2 kappa sin(z/2)**2.
+    """
+    shape, kappa = concentration.shape, concentration.reshape(-1)
+    x = 1.0 + 1.0 / (torch.hypot(torch.ones_like(kappa), 2.0 * kappa) + 2.0 * kappa)
+    width = (x / (x + 4.0 * kappa)).sqrt()
+    z = torch.full_like(kappa, math.nan)
+    # a concentration that is not a number is never accepted
+    pending = torch.isfinite(kappa).nonzero().squeeze(-1)
+    while pending.numel():
+        w, k = width[pending], kappa[pending]
+        angle = (math.pi / 2) * (2.0 * torch.rand_like(w) - 1.0)
+        proposal = 2.0 * torch.atan2(w * angle.sin(), angle.cos())
+        c = 0.5 * x[pending] + 2.0 * k * (0.5 * proposal).sin().square()
+        accepted = torch.log1p(-torch.rand_like(w)) <= c.log() + (1.0 - c)
+        z[pending[accepted]] = proposal[accepted]
+        pending = pending[~accepted]
+    return z.view(shape)
