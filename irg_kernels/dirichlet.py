@@ -16,7 +16,7 @@ from .namespace import Array, Namespace
 
 
 def dlogx_dalpha(xp: Namespace, log_x: Array, alpha: Array) -> Array:
-    """L_i of the module's docstring for log-components `log_x` (normalised or not), along the last axis of length >= 2."""
+    """L_i of the module's docstring, along a last axis of length >= 2; `log_x` may lack its normalisation."""
     return dlogit_da(xp, _logit(xp, log_x), alpha, _rest(xp, alpha))
 
 

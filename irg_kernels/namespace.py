@@ -36,6 +36,7 @@ class Namespace(Protocol):
     def cos(self, x: Array, /) -> Array: ...
     def arcsin(self, x: Array, /) -> Array: ...
     def abs(self, x: Array, /) -> Array: ...
+    def copysign(self, x: Array, y: Array, /) -> Array: ...
     def sigmoid(self, x: Array, /) -> Array: ...
     def softplus(self, x: Array, /) -> Array: ...
 
@@ -49,7 +50,13 @@ class Namespace(Protocol):
     def minimum(self, x: Array, y: Array, /) -> Array: ...
     def maximum(self, x: Array, y: Array, /) -> Array: ...
 
+    def blend(self, x: Array, y: Array, weight: Array, /) -> Array:
+        """`x` where `weight` is 0 and `y` where it is 1; both must be finite.  (Cheaper in torch than `where`.)"""
+
     # everything else
+    def addcmul(self, x: Array, y: Array, z: Array, /, scale: float = 1.0) -> Array:
+        """`x + scale * y * z`."""
+
     def indicator(self, condition: Array, /, *, like: Array) -> Array:
         """1 where the condition holds and 0 elsewhere, in the dtype of `like`."""
 
@@ -69,9 +76,9 @@ class Namespace(Protocol):
         """A vector of coefficients with the dtype and device of `like`."""
 
     def integrate(
-        self, integrand: Callable[[Array], Array], nodes: Sequence[float], weights: Sequence[float], /, *, like: Array
-    ) -> Array:
-        """`sum_i weights[i] * integrand(nodes[i])`, where `integrand` returns an array shaped as `like`.
+        self, integrand: Callable[[Array], Array], nodes: Sequence[float], /, *weights: Sequence[float], like: Array
+    ) -> tuple[Array, ...]:
+        """`sum_i w[i] * integrand(nodes[i])` for each `w` in `weights`; `integrand` returns an array shaped as `like`.
 
         The integrand must be elementwise: it may be called with one node as a scalar array, or with several along
         a new leading axis."""

@@ -5,20 +5,33 @@ For a univariate law with density p(t; theta) and score s = d log p / d theta, a
 
     dz/dtheta = -(1/p(z)) int_{-inf}^z s(t) p(t) dt = (1/p(z)) int_z^inf s(t) p(t) dt.
 
-Each family writes p(t)/p(z) = exp(-E(y)) with E convex, E(0) = 0, in a variable y >= 0 that runs away from z, takes
-the side on which s keeps its sign, cuts the interval where E has grown to `depth(...)`, and applies the plain
-Gauss-Legendre rule below.  The cut steers accuracy alone, so it is held constant under differentiation.
+Each family writes p(t)/p(z) = exp(-E(y)) with E convex, E(0) = 0, in a variable y that runs away from z, takes the
+side on which s keeps its sign, cuts the interval where E has grown to `depth(...)`, and applies the rule below.  The
+cut steers accuracy alone, so it is held constant under differentiation.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 from .namespace import Array, Namespace
 
+# The integrand is largest near 0 and negligible at the cut.  y = sinh(k u) / sinh(k) draws the nodes towards 0: for one
+# accuracy it needs a sixth fewer of them than k = 0, plain Gauss-Legendre.  From 1 to 2 the choice matters little.
+STRETCH = 1.5
 
-@cache
+
+class Rule(NamedTuple):
+    """Nodes in (0, 1) and weights for int_0^1 f(u) du; `moments` are the weights for int_0^1 u f(u) du."""
+
+    nodes: tuple[float, ...]
+    weights: tuple[float, ...]
+    moments: tuple[float, ...]
+
+
 def gauss_legendre(n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Nodes and weights of the n-point Gauss-Legendre rule on (0, 1), ascending (DLMF 3.5(v))."""
     nodes, weights = [], []
@@ -38,6 +51,16 @@ def gauss_legendre(n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(nodes), tuple(weights)
 
 
+@cache
+def tail_rule(n: int) -> Rule:
+    """The n-point rule for tails: Gauss-Legendre after the substitution of `STRETCH`."""
+    scale = math.sinh(STRETCH)
+    plain = list(zip(*gauss_legendre(n), strict=True))
+    nodes = tuple(math.sinh(STRETCH * x) / scale for x, _ in plain)
+    weights = tuple(w * STRETCH * math.cosh(STRETCH * x) / scale for x, w in plain)
+    return Rule(nodes, weights, tuple(w * x for x, w in zip(nodes, weights, strict=True)))
+
+
 def is_double(xp: Namespace, like: Array) -> bool:
     """Whether `like` has more than single precision, which decides node counts and series lengths."""
     return float(xp.finfo(like).eps) < 1e-10
@@ -48,7 +71,17 @@ def depth(xp: Namespace, like: Array) -> float:
     return 37.0 if is_double(xp, like) else 17.0
 
 
-def tail_integral(xp: Namespace, integrand, cut: Array, *, single: int, double: int) -> Array:
-    """int_0^cut integrand(y) dy by Gauss-Legendre with `single` nodes in float32 and `double` nodes in float64."""
-    nodes, weights = gauss_legendre(double if is_double(xp, cut) else single)
-    return cut * xp.integrate(lambda u: integrand(cut * u), nodes, weights, like=cut)
+def tail_integral(xp: Namespace, integrand: Callable[[Array], Array], cut: Array, *, single: int, double: int) -> Array:
+    """int_0^cut integrand(y) dy with `single` nodes in float32 and `double` nodes in float64."""
+    rule = tail_rule(double if is_double(xp, cut) else single)
+    (integral,) = xp.integrate(lambda u: integrand(cut * u), rule.nodes, rule.weights, like=cut)
+    return cut * integral
+
+
+def tail_of_line(
+    xp: Namespace, weight: Callable[[Array], Array], cut: Array, zero: Array, *, single: int, double: int
+) -> Array:
+    """int_0^cut (y - zero) weight(y) dy by the same rule, from two sums over one evaluation of the weight."""
+    rule = tail_rule(double if is_double(xp, cut) else single)
+    mass, mean = xp.integrate(lambda u: weight(cut * u), rule.nodes, rule.weights, rule.moments, like=cut)
+    return cut * xp.addcmul(cut * mean, zero, mass, -1.0)

@@ -20,7 +20,7 @@ import math
 from .beta import dlogit_da
 from .elementary import horner, log1p_remainder
 from .namespace import Array, Namespace
-from .quadrature import depth, gauss_legendre, is_double
+from .quadrature import depth, is_double, tail_integral
 
 
 def dt_dnu(xp: Namespace, t: Array, nu: Array) -> Array:
@@ -38,7 +38,8 @@ def dlogt_dnu(xp: Namespace, u: Array, nu: Array) -> Array:
     return xp.where(small, heavy, _moderate(xp, xp.where(small, 0.0, u), many))
 
 
-SINGLE, DOUBLE = 12, 28
+# worst error: 4e-7 and 1e-13
+SINGLE, DOUBLE = 12, 30
 
 
 def _moderate(xp: Namespace, u: Array, nu: Array) -> Array:
@@ -48,7 +49,7 @@ def _moderate(xp: Namespace, u: Array, nu: Array) -> Array:
     kappa, complement = q / (1.0 + q), 1.0 / (1.0 + q)
     c = _c(xp, nu)
 
-    def score(p):
+    def score(p: Array) -> Array:
         # log1p(p) - p / (1 + p) starts with p**2 / 2
         ratio = p / (1.0 + p)
         near, remainder = log1p_remainder(xp, p)
@@ -58,16 +59,13 @@ def _moderate(xp: Namespace, u: Array, nu: Array) -> Array:
     inward = xp.indicator(score(q) > 0.0, like=u)
     cut = _cut(xp, kappa, complement, nu)
 
-    def integrand(v):
-        # outwards: t exp(cut v), q grows by exp(2 cut v);  inwards: t v, q shrinks by v**2
-        y = cut * v
-        growth = xp.where(inward > 0.5, v * v - 1.0, xp.expm1(2.0 * y))
+    def integrand(y: Array) -> Array:
+        # outwards: t exp(y), y > 0, q grows by exp(2 y);  inwards: t (1 + y), -1 < y < 0, q shrinks by (1 + y)**2
+        growth = xp.where(inward > 0.5, y * (2.0 + y), xp.expm1(2.0 * y))
         weight = xp.exp((1.0 - inward) * y - power * xp.log1p(kappa * growth))
         return score(q * (1.0 + growth)) * weight
 
-    nodes, weights = gauss_legendre(DOUBLE if is_double(xp, u) else SINGLE)
-    integral = xp.integrate(integrand, nodes, weights, like=u)
-    return integral * (cut - inward * (cut + 1.0))
+    return tail_integral(xp, integrand, xp.where(inward > 0.5, -1.0, cut), single=SINGLE, double=DOUBLE)
 
 
 def _cut(xp: Namespace, kappa: Array, complement: Array, nu: Array) -> Array:

@@ -20,9 +20,10 @@ from functools import cache
 
 from .elementary import horner
 from .namespace import Array, Namespace
-from .quadrature import depth, gauss_legendre, is_double
+from .quadrature import depth, is_double, tail_integral
 
-SINGLE, DOUBLE = 12, 24
+# worst error: 7e-7 and 3e-15
+SINGLE, DOUBLE = 10, 22
 
 
 def dz_dkappa(xp: Namespace, z: Array, kappa: Array) -> Array:
@@ -41,13 +42,11 @@ def dz_dkappa(xp: Namespace, z: Array, kappa: Array) -> Array:
     span = xp.where(inward, -size, xp.where(v_end < 1.0, to_cut, to_pi))
     span = xp.where(z < 0.0, -span, span)
 
-    def integrand(u):
-        step = span * u
+    def integrand(step: Array) -> Array:
         rise = xp.sin(z + 0.5 * step) * xp.sin(0.5 * step)  # v(t) - v(z)
         return (missing - 2.0 * (v_z + rise)) * xp.exp(-2.0 * kappa * rise)
 
-    nodes, weights = gauss_legendre(DOUBLE if is_double(xp, z) else SINGLE)
-    return span * xp.integrate(integrand, nodes, weights, like=span)
+    return tail_integral(xp, integrand, span, single=SINGLE, double=DOUBLE)
 
 
 def deficit(xp: Namespace, kappa: Array) -> Array:
@@ -60,12 +59,9 @@ def deficit(xp: Namespace, kappa: Array) -> Array:
     rises = tuple(2.0 * math.sin(0.5 * math.pi * (j + 0.5) / points) ** 2 for j in range(points))
     small = xp.minimum(kappa, start)
 
-    def density(rise):
-        return xp.exp(-small * rise)
-
-    ratio = xp.integrate(density, rises, rises, like=small) / xp.integrate(density, rises, (1.0,) * points, like=small)
+    mean, mass = xp.integrate(lambda rise: xp.exp(-small * rise), rises, rises, (1.0,) * points, like=small)
     r = 1.0 / xp.maximum(kappa, start)
-    return xp.where(kappa < start, ratio, r * horner(r, _asymptotic(terms)))
+    return xp.where(kappa < start, mean / mass, r * horner(r, _asymptotic(terms)))
 
 
 @cache

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import singledispatch
+from typing import Any
 
 import jax.numpy as jnp
 import numpyro.distributions as host
@@ -18,15 +20,15 @@ from .implicit import evaluate
 __all__ = ["implicit_gradients"]
 
 
-def implicit_gradients(distribution, value: Array) -> dict[str, Array]:
+def implicit_gradients(distribution: Any, value: Array) -> dict[str, Array]:
     r"""d value / d parameter at fixed quantile, for every parameter of `distribution`.
 
     For a univariate law with distribution function F and density p this is :math:`-(\partial F/\partial\theta)/p`
     (Figurnov, Mohamed, Mnih 2018, eq. 5), what a reparameterized draw that came out as `value` carries.  The result is
     itself differentiable.
 
-    :param distribution: a Gamma, LogGamma, InverseGamma, Chi2, Beta, StudentT, VonMises or Dirichlet, NumPyro's or ours,
-        perhaps inside `Independent`, `expand` or `mask`.
+    :param distribution: a Gamma, LogGamma, InverseGamma, Chi2, Beta, StudentT, VonMises or Dirichlet, NumPyro's or
+        ours, perhaps inside `Independent`, `expand` or `mask`.
     :param value: array inside the support, of a shape that broadcasts with the distribution's.
     :returns: parameter name -> array of the broadcast shape; for a Dirichlet with one more axis at the end, over the
         components of the concentration.
@@ -61,17 +63,17 @@ def implicit_gradients(distribution, value: Array) -> dict[str, Array]:
     return rule(base, value)
 
 
-def _finite(base, value: Array) -> Array:
+def _finite(base: Any, value: Array) -> Array:
     finite = jnp.isfinite(value)
     return finite.all(-1) if base.event_shape else finite
 
 
-def _evaluate(kernel, value: Array, *params: Array) -> Array:
+def _evaluate(kernel: Callable, value: Array, *params: Array) -> Array:
     return evaluate(kernel, value, *(jnp.broadcast_to(p, value.shape).astype(value.dtype) for p in params))
 
 
 @singledispatch
-def _rule(base, value: Array) -> dict[str, Array]:
+def _rule(base: Any, value: Array) -> dict[str, Array]:
     raise NotImplementedError
 
 

@@ -10,16 +10,20 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
+from irg_kernels.namespace import Namespace
+
 from . import xp
 
 __all__ = ["attach", "evaluate"]
 
+EXACT: Namespace = xp  # the module is a namespace: a static check
 
-def attach(partials: Sequence[Callable], draw: Array, *params: Array) -> Array:
+
+def attach(partials: Sequence[Callable | None], draw: Array, *params: Array) -> Array:
     """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params).
 
-    :param partials: one kernel per parameter; each returns an array of the draw's shape that acts elementwise.  (What
-        it reads may be more than the one element: all along the last axis.)
+    :param partials: one kernel per parameter, None for a parameter without derivative; each returns an array of the
+        draw's shape that acts elementwise.  (What it reads may be more than the one element: all along the last axis.)
     :param draw: the sample; its own history, if any, is cut.
     :param params: the parameters, of the draw's shape.
 
@@ -30,15 +34,15 @@ def attach(partials: Sequence[Callable], draw: Array, *params: Array) -> Array:
 
 
 def evaluate(kernel: Callable, *args: Array) -> Array:
-    """kernel(xp, *args), in float32 arithmetic for lesser precisions."""
+    """kernel(EXACT, *args), in float32 arithmetic for lesser precisions."""
     dtype = args[0].dtype
     if jnp.finfo(dtype).bits < 32:
         args = tuple(a.astype(jnp.float32) for a in args)
-    return kernel(xp, *args).astype(dtype)
+    return kernel(EXACT, *args).astype(dtype)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _attach(partials: tuple[Callable, ...], draw: Array, *params: Array) -> Array:
+def _attach(partials: tuple[Callable | None, ...], draw: Array, *params: Array) -> Array:
     return draw
 
 
@@ -47,7 +51,7 @@ def _attach_jvp(partials, primals, tangents):
     draw = _attach(partials, *primals)
     total = jnp.zeros_like(draw)
     for kernel, tangent in zip(partials, tangents[1:], strict=True):
-        if not isinstance(tangent, SymbolicZero):
+        if kernel and not isinstance(tangent, SymbolicZero):
             total = total + evaluate(kernel, draw, *primals[1:]) * tangent
     return draw, total
 

@@ -6,6 +6,7 @@ Rejection runs on the whole batch in one `while_loop`, not element by element as
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import Array, lax, random
@@ -13,7 +14,7 @@ from jax import Array, lax, random
 __all__ = ["standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
 
 
-def _reject(key: Array, propose, like: Array) -> Array:
+def _reject(key: Array, propose: Callable, like: Array) -> Array:
     """Elementwise rejection: `propose(key) -> (value, accepted)`, until every element of the batch is accepted."""
 
     def pending(state):

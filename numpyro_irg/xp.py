@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.nn import sigmoid, softplus
-from jax.numpy import abs, arcsin, cos, exp, expm1, log, log1p, max, maximum, minimum, sin, sqrt, sum, where
+from jax.numpy import abs, arcsin, copysign, cos, exp, expm1, log, log1p, max, maximum, minimum, sin, sqrt, sum, where
 from jax.scipy.special import digamma, i0e, i1e
 
 __all__ = [
-    "abs", "arcsin", "constant", "cos", "digamma", "exp", "expm1", "finfo", "i0e", "i1e", "indicator", "integrate",
-    "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus", "spare_precision", "sqrt",
-    "stop_gradient", "sum", "where",
+    "abs", "addcmul", "arcsin", "blend", "constant", "copysign", "cos", "digamma", "exp", "expm1", "finfo", "i0e",
+    "i1e", "indicator", "integrate", "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus",
+    "spare_precision", "sqrt", "stop_gradient", "sum", "where",
 ]  # fmt: skip
 
 spare_precision = False
@@ -24,7 +25,15 @@ def indicator(condition: Array, *, like: Array) -> Array:
     return condition.astype(like.dtype)
 
 
-def finfo(like: Array):
+def addcmul(x: Array, y: Array, z: Array, scale: float = 1.0) -> Array:
+    return x + (y * z if scale == 1.0 else scale * y * z)
+
+
+def blend(x: Array, y: Array, weight: Array) -> Array:
+    return where(weight > 0.5, y, x)
+
+
+def finfo(like: Array) -> Any:
     return jnp.finfo(like.dtype)
 
 
@@ -33,11 +42,12 @@ def constant(values: Sequence[float], *, like: Array) -> Array:
 
 
 def integrate(
-    integrand: Callable[[Array], Array], nodes: Sequence[float], weights: Sequence[float], *, like: Array
-) -> Array:
-    x, w = constant(nodes, like=like), constant(weights, like=like)
+    integrand: Callable[[Array], Array], nodes: Sequence[float], *weights: Sequence[float], like: Array
+) -> tuple[Array, ...]:
+    x, ws = constant(nodes, like=like), tuple(constant(w, like=like) for w in weights)
 
-    def body(i, total):
-        return total + w[i] * integrand(x[i])
+    def body(i, totals):
+        value = integrand(x[i])
+        return tuple(total + w[i] * value for total, w in zip(totals, ws, strict=True))
 
-    return lax.fori_loop(0, len(nodes), body, jnp.zeros_like(like))
+    return lax.fori_loop(0, len(nodes), body, (jnp.zeros_like(like),) * len(ws))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import singledispatch
+from typing import Any
 
 import pyro.distributions as host
 import torch
@@ -18,7 +20,7 @@ from .implicit import evaluate
 __all__ = ["implicit_gradients"]
 
 
-def implicit_gradients(distribution, value: Tensor) -> dict[str, Tensor]:
+def implicit_gradients(distribution: Any, value: Tensor) -> dict[str, Tensor]:
     r"""d value / d parameter at fixed quantile, for every parameter of `distribution`.
 
     For a univariate law with distribution function F and density p this is :math:`-(\partial F/\partial\theta)/p`
@@ -61,17 +63,17 @@ def implicit_gradients(distribution, value: Tensor) -> dict[str, Tensor]:
     return rule(base, value)
 
 
-def _finite(base, value: Tensor) -> Tensor:
+def _finite(base: Any, value: Tensor) -> Tensor:
     finite = value.isfinite()
     return finite.all(-1) if base.event_shape else finite
 
 
-def _evaluate(kernel, value: Tensor, *params: Tensor) -> Tensor:
+def _evaluate(kernel: Callable, value: Tensor, *params: Tensor) -> Tensor:
     return evaluate(kernel, value, *(p.expand_as(value) for p in params))
 
 
 @singledispatch
-def _rule(base, value: Tensor) -> dict[str, Tensor]:
+def _rule(base: Any, value: Tensor) -> dict[str, Tensor]:
     raise NotImplementedError
 
 

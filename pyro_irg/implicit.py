@@ -7,59 +7,80 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch._C._functorch import TransformType, get_interpreter_stack
+from torch._functorch.utils import unwrap_dead_wrappers
+
+from irg_kernels.namespace import Namespace
 
 from . import wide, xp
 
-__all__ = ["attach", "evaluate"]
+__all__ = ["attach", "evaluate", "in_transform"]
+
+# the modules are namespaces: a static check
+EXACT: Namespace = xp
+WIDE: Namespace = wide
+
+in_transform = torch._C._are_functorch_transforms_active
 
 # Without a graph, the partials of this many elements are computed at a time on a CPU: a temporary then stays below
 # the size from which the C library's allocator asks the system for fresh, unmapped pages.
-CHUNK = 4096
+CHUNK = 8192
 
 
-def attach(partials: Sequence[Callable], draw: Tensor, *params: Tensor) -> Tensor:
+def attach(partials: Sequence[Callable | None], draw: Tensor, *params: Tensor) -> Tensor:
     """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params).
 
-    :param partials: one kernel per parameter; each returns an array of the draw's shape that acts elementwise.  (What
-        it reads may be more than the one element: all along the last axis.)
+    :param partials: one kernel per parameter, None for a parameter without derivative; each returns an array of the
+        draw's shape that acts elementwise.  (What it reads may be more than the one element: all along the last axis.)
     :param draw: the sample; its own history, if any, is cut.
     :param params: the parameters, of the draw's shape.
 
     The partials are differentiable expressions, evaluated when a derivative is asked for and only for the parameters
     that need it; derivatives of any order, `vmap` and one level of forward mode work.  Nested forward mode raises.
     """
-    levels = get_interpreter_stack() or ()
-    if sum(level.key() == TransformType.Jvp for level in levels) > 1:
-        # torch 2.13 drops the tangents of saved tensors at the outer level: a wrong number, silently
+    if in_transform():
+        _refuse_nested_forward_mode()
+    return _Attach.apply(tuple(partials), draw.detach(), *params)
+
+
+def _refuse_nested_forward_mode() -> None:
+    # torch 2.13 drops the tangents of saved tensors at the outer level: a wrong number, silently
+    if sum(level.key() == TransformType.Jvp for level in get_interpreter_stack() or ()) > 1:
         raise NotImplementedError(
             "nested forward mode (jvp of jvp) through a reparameterized draw is not supported by torch; "
             "write torch.func.jacfwd(torch.func.jacrev(f)) or torch.func.hessian(f) instead"
         )
-    return _Attach.apply(tuple(partials), draw.detach(), *params)
 
 
 def evaluate(partial: Callable, *args: Tensor) -> Tensor:
-    """partial(xp, *args), in float64 arithmetic for any lesser precision where the device has it."""
+    """partial(EXACT, *args), in float64 arithmetic for any lesser precision where the device has it."""
     if args[0].dtype == torch.float64:
-        return _by_chunks(lambda *a: partial(xp, *a), args)
+        return _by_chunks(lambda *a: partial(EXACT, *a), args)
     if args[0].device.type == "mps":
-        return partial(xp, *args)
-    return _by_chunks(lambda *a: partial(wide, *(x.double() for x in a)).to(args[0].dtype), args)
+        return partial(EXACT, *args)
+    return _by_chunks(lambda *a: partial(WIDE, *(x.double() for x in a)).to(args[0].dtype), args)
 
 
 def _by_chunks(function: Callable, args: Sequence[Tensor]) -> Tensor:
     """function(*args) along the leading axis, some rows at a time; what is left whole is at least the last axis."""
     shape, size = args[0].shape, args[0].numel()
-    if size <= CHUNK or args[0].device.type != "cpu" or torch.is_grad_enabled() or get_interpreter_stack():
+    if size <= CHUNK or args[0].device.type != "cpu" or torch.is_grad_enabled() or in_transform():
         return function(*args)
     row = shape[-1] if len(shape) > 1 else 1
-    rows = max(1, CHUNK // row)
-    flat = [a.reshape(size // row, *shape[len(shape) - (len(shape) > 1) :]) for a in args]
+    total = size // row
+    rows = -(-total // -(-size // CHUNK))  # chunks of nearly equal size
+    flat = [a.reshape(total, *shape[len(shape) - (len(shape) > 1) :]) for a in args]
     return torch.cat([function(*part) for part in zip(*(a.split(rows) for a in flat), strict=True)]).view(shape)
 
 
 class _Attach(torch.autograd.Function):
     generate_vmap_rule = True
+
+    @classmethod
+    def apply(cls, *args):
+        if in_transform():
+            return super().apply(*args)
+        # torch looks for default arguments of `forward` by inspect.signature: two thirds of the time of a small draw
+        return super(torch.autograd.Function, cls).apply(*unwrap_dead_wrappers(args))  # type: ignore[misc]
 
     @staticmethod
     def forward(partials, draw, *params):
@@ -75,7 +96,7 @@ class _Attach(torch.autograd.Function):
     def backward(ctx, grad):
         saved = ctx.saved_tensors
         grads = [
-            grad * evaluate(partial, *saved) if want else None
+            grad * evaluate(partial, *saved) if want and partial else None
             for partial, want in zip(ctx.partials, ctx.needs_input_grad[2:], strict=True)
         ]
         return None, None, *grads
@@ -85,6 +106,6 @@ class _Attach(torch.autograd.Function):
         saved = ctx.saved_tensors
         total = torch.zeros_like(saved[0])
         for partial, tangent in zip(ctx.partials, tangents, strict=True):
-            if tangent is not None:
+            if tangent is not None and partial:
                 total = total + evaluate(partial, *saved) * tangent
         return total

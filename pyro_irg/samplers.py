@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from .implicit import in_transform
+
 __all__ = ["draw", "standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
 
 
-def draw(sampler: Callable, *params: Tensor):
+def draw(sampler: Callable, *params: Tensor) -> Any:
     """sampler(*params) without history, also under the transformations of `torch.func`.
 
     A rejection loop looks at values, which `torch.func.vmap` forbids: there the sampler gets the whole batch at once.
     """
-    return _Draw.apply(sampler, *(p.detach() for p in params))
+    params = tuple(p.detach() for p in params)
+    # the plain call costs a third where no transformation is active
+    return _Draw.apply(sampler, *params) if in_transform() else sampler(*params)
 
 
 class _Draw(torch.autograd.Function):
@@ -62,9 +67,12 @@ def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
 
     z = g u**(1/a) with g ~ Gamma(a + 1) for a < 1 (Marsaglia & Tsang 2000, section 6).
     """
-    boosted = (concentration < 1.0).to(concentration.dtype)
-    g = torch._standard_gamma(concentration + boosted)
-    boost = boosted * torch.log1p(-torch.rand_like(concentration)) / concentration
+    small = concentration < 1.0
+    if not small.any():
+        z = torch._standard_gamma(concentration)
+        return z, z.log()
+    g = torch._standard_gamma(concentration + small)
+    boost = small * torch.log1p(-torch.rand_like(concentration)) / concentration
     return g * boost.exp(), g.log() + boost
 
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from .xp import *  # noqa: F403
+from .xp import __all__ as __all__
 
 spare_precision = True
 
 
-def finfo(like: Tensor):
+def finfo(like: Tensor) -> torch.finfo:  # type: ignore[no-redef]
     return torch.finfo(torch.float32)

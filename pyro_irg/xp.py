@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.special import digamma, i0e, i1e
 
 __all__ = [
-    "abs", "arcsin", "constant", "cos", "digamma", "exp", "expm1", "finfo", "i0e", "i1e", "indicator", "integrate",
-    "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus", "spare_precision", "sqrt",
-    "stop_gradient", "sum", "where",
+    "abs", "addcmul", "arcsin", "blend", "constant", "copysign", "cos", "digamma", "exp", "expm1", "finfo", "i0e",
+    "i1e", "indicator", "integrate", "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus",
+    "spare_precision", "sqrt", "stop_gradient", "sum", "where",
 ]  # fmt: skip
 
 exp, expm1, log, log1p, sqrt = torch.exp, torch.expm1, torch.log, torch.log1p, torch.sqrt
-sin, cos, arcsin, abs, sigmoid, where = torch.sin, torch.cos, torch.arcsin, torch.abs, torch.sigmoid, torch.where
+sin, cos, arcsin, sigmoid = torch.sin, torch.cos, torch.arcsin, torch.sigmoid
+abs, copysign, where = torch.abs, torch.copysign, torch.where
 
 spare_precision = False
 
-# One group of nodes holds at most this many elements (256 KiB in float32), so that its temporaries stay in cache.
-GROUP = 65536
+# One group of nodes holds at most this many elements (128 KiB in float64): larger temporaries leave the cache and,
+# worse, the range that the C library's allocator keeps from the system.
+GROUP = 32768
 
 
-def minimum(x, y) -> Tensor:
+def minimum(x: Any, y: Any) -> Tensor:
     if not isinstance(y, Tensor):
         return x.clamp(max=y)
     return torch.minimum(x, y) if isinstance(x, Tensor) else y.clamp(max=x)
 
 
-def maximum(x, y) -> Tensor:
+def maximum(x: Any, y: Any) -> Tensor:
     if not isinstance(y, Tensor):
         return x.clamp(min=y)
     return torch.maximum(x, y) if isinstance(x, Tensor) else y.clamp(min=x)
@@ -39,6 +42,10 @@ def maximum(x, y) -> Tensor:
 
 def indicator(condition: Tensor, *, like: Tensor) -> Tensor:
     return condition.to(like.dtype)
+
+
+def blend(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    return torch.lerp(x, y, weight)
 
 
 def softplus(x: Tensor) -> Tensor:
@@ -53,15 +60,19 @@ def max(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
     return torch.amax(x, dim=axis, keepdim=keepdims)
 
 
+def addcmul(x: Tensor, y: Tensor, z: Tensor, scale: float = 1.0) -> Tensor:
+    return torch.addcmul(x, y, z, value=scale)
+
+
 def stop_gradient(x: Tensor) -> Tensor:
-    return x.detach()
+    return x.detach() if torch.is_grad_enabled() else x
 
 
-def finfo(like: Tensor):
+def finfo(like: Tensor) -> torch.finfo:
     return torch.finfo(like.dtype)
 
 
-@lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256)
 def _table(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=dtype, device=device)
 
@@ -71,14 +82,28 @@ def constant(values: Sequence[float], *, like: Tensor) -> Tensor:
 
 
 def integrate(
-    integrand: Callable[[Tensor], Tensor], nodes: Sequence[float], weights: Sequence[float], *, like: Tensor
-) -> Tensor:
-    x, w = constant(nodes, like=like), constant(weights, like=like)
-    size = builtins.max(1, min(len(nodes), GROUP // builtins.max(1, like.numel())))
-    shape = (-1,) + (1,) * like.dim()
-    total = None
-    for start in range(0, len(nodes), size):
-        values = integrand(x[start : start + size].view(shape))
-        part = torch.tensordot(w[start : start + size], values, dims=1)
-        total = part if total is None else total + part
-    return total
+    integrand: Callable[[Tensor], Tensor], nodes: Sequence[float], *weights: Sequence[float], like: Tensor
+) -> tuple[Tensor, ...]:
+    x, w = _rule((tuple(nodes), weights), like.dtype, like.device)
+    x = x.view((-1,) + (1,) * like.dim())
+    size = builtins.max(1, GROUP // builtins.max(1, like.numel()))
+    if size >= len(nodes):
+        total = w @ _rows(integrand(x))
+    else:
+        total = _by_groups(integrand, x, w, size)
+    return total.view(-1, *like.shape).unbind()
+
+
+def _by_groups(integrand: Callable[[Tensor], Tensor], x: Tensor, w: Tensor, size: int) -> Tensor:
+    parts = (w[:, i : i + size] @ _rows(integrand(x[i : i + size])) for i in range(0, len(x), size))
+    return functools.reduce(torch.add, parts)
+
+
+@functools.lru_cache(maxsize=256)
+def _rule(rule: tuple, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    nodes, weights = rule
+    return torch.tensor(nodes, dtype=dtype, device=device), torch.tensor(weights, dtype=dtype, device=device)
+
+
+def _rows(x: Tensor) -> Tensor:
+    return x.reshape(x.shape[0], -1)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from numbers import Number
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpyro.distributions as host
 from jax import Array, lax
 from numpyro.util import is_prng_key, not_jax_tracer
 
 from ..implicit import attach
 
-__all__ = ["ImplicitMixin", "exponential", "parameters"]
+__all__ = ["ImplicitMixin", "exponential", "in_range", "parameters"]
 
 
-def parameters(distribution: str, **values) -> tuple[Array, ...]:
+def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
     """The named parameters as floating-point arrays of one dtype, each of its own shape.
 
     Python numbers follow the arrays; integers become the default floating type.
@@ -39,7 +41,10 @@ def parameters(distribution: str, **values) -> tuple[Array, ...]:
     return arrays
 
 
-class ImplicitMixin:
+_Host: Any = host.Distribution if TYPE_CHECKING else object
+
+
+class ImplicitMixin(_Host):
     """Comes before the host's class: `sample` checks its key, and validation refuses infinite parameters."""
 
     def validate_args(self, strict: bool = True) -> None:
@@ -50,7 +55,8 @@ class ImplicitMixin:
                 finite = jnp.isfinite(value)
                 if not_jax_tracer(finite) and not finite.all():
                     raise ValueError(
-                        f"{type(self).__name__} distribution got invalid {name} parameter: it must be finite, got {value}."
+                        f"{type(self).__name__} distribution got invalid {name} parameter: "
+                        f"it must be finite, got {value}."
                     )
 
     def _extended(self, key: Array, sample_shape: tuple[int, ...], *params: Array) -> tuple[Array, ...]:
@@ -70,8 +76,13 @@ def exponential(log_x: Array, x: Array) -> Array:
     At the ends of the range the *relative* derivative stays right, so that an expectation whose integrand behaves as
     log x there has an unbiased gradient; a `clip` would cut it.
     """
+    return attach((_itself,), in_range(x), log_x)
+
+
+def in_range(x: Array) -> Array:
+    """x > 0, held between the least normal and the largest number of its dtype; without derivatives."""
     limits = jnp.finfo(x.dtype)
-    return attach((_itself,), lax.stop_gradient(jnp.clip(x, limits.tiny, limits.max)), log_x)
+    return lax.stop_gradient(jnp.clip(x, limits.tiny, limits.max))
 
 
 def _itself(xp, x, log_x):

@@ -18,8 +18,9 @@ __all__ = ["Beta"]
 class Beta(ImplicitMixin, host.Beta):
     r"""Beta law with density :math:`x^{a-1} (1-x)^{b-1} / B(a, b)`, reparameterized in both parameters.
 
-    The gradient is the one-dimensional implicit one (Figurnov, Mohamed, Mnih 2018, eq. 5), never of larger variance than
-    that of two normalised Gammas.  A draw that rounds to 0 or 1 is held next to it, with the derivative of its logit.
+    The gradient is the one-dimensional implicit one (Figurnov, Mohamed, Mnih 2018, eq. 5), never of larger variance
+    than that of two normalised Gammas.  A draw that rounds to 0 or 1 is held next to it, with the derivative of its
+    logit.
 
     :param concentration1: :math:`a > 0`; broadcast with `concentration0`.
     :param concentration0: :math:`b > 0`.

@@ -13,7 +13,7 @@ from irg_kernels import gamma
 
 from ..implicit import attach
 from ..samplers import standard_gamma
-from .base import ImplicitMixin, exponential, parameters
+from .base import ImplicitMixin, exponential, in_range, parameters
 
 __all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
 
@@ -46,8 +46,8 @@ class Gamma(ImplicitMixin, host.Gamma):
 
     def sample(self, key, sample_shape=()):
         concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
-        z, log_x = _draw(key, concentration, rate)
-        return exponential(log_x, z / rate)
+        z, log_z = standard_gamma(key, concentration)
+        return attach((gamma.dx_da, gamma.dx_drate, None), in_range(z / rate), concentration, rate, log_z)
 
 
 class Chi2(ImplicitMixin, host.Chi2):
@@ -64,7 +64,7 @@ class Chi2(ImplicitMixin, host.Chi2):
 
 
 class LogGamma(ImplicitMixin, host.Distribution):
-    r"""The law of :math:`\log z`, z ~ Gamma(a, b), with density :math:`b^a e^{ax - b e^x} / \Gamma(a)` on the real line.
+    r"""The law of :math:`\log z`, z ~ Gamma(a, b), with density :math:`b^a e^{ax - b e^x} / \Gamma(a)` for real x.
 
     Tiny concentrations never underflow here: at a = 0.001 most draws of z are below 1e-300.
 

@@ -1,4 +1,4 @@
-"""A drop-in for `pyro.distributions`: everything of the host's module, with implicit gradients where they are needed."""
+"""A drop-in for `pyro.distributions`: everything of the host's module, with implicit gradients where needed."""
 
 from pyro import distributions as _host
 from pyro.distributions import *

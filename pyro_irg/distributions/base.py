@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from numbers import Number
+from typing import TYPE_CHECKING, Any
 
 import torch
+from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from ..implicit import attach
 
-__all__ = ["ImplicitMixin", "exponential", "parameters"]
+__all__ = ["ImplicitMixin", "exponential", "in_range", "parameters"]
 
 
-def parameters(distribution: str, **values) -> tuple[Tensor, ...]:
+def parameters(distribution: str, **values: Any) -> tuple[Tensor, ...]:
     """The named parameters as floating-point tensors of one dtype, broadcast together.
 
     Python numbers follow the tensors; integer tensors become the default floating type.
@@ -20,18 +23,17 @@ def parameters(distribution: str, **values) -> tuple[Tensor, ...]:
     :raises ValueError: for a value that is neither number nor tensor, or shapes that do not broadcast.
     """
     for name, value in values.items():
-        if not isinstance(value, (Number, Tensor)):
+        if not isinstance(value, (Tensor, Number)):
             raise ValueError(
                 f"{distribution}: {name} must be a number or a torch.Tensor, got {type(value).__name__}; "
                 f"write torch.as_tensor({name})"
             )
     tensors = [v for v in values.values() if isinstance(v, Tensor)]
-    dtype, device = torch.get_default_dtype(), tensors[0].device if tensors else None
-    floating = [t.dtype for t in tensors if t.is_floating_point()]
-    if floating:
-        dtype = floating[0]
-        for other in floating[1:]:
-            dtype = torch.promote_types(dtype, other)
+    if len(tensors) == len(values) and len({(t.shape, t.dtype) for t in tensors}) == 1:
+        if tensors[0].is_floating_point():  # the usual case, and a tenth of the time of a small draw
+            return tuple(tensors)
+    dtypes = {t.dtype for t in tensors if t.is_floating_point()} or {torch.get_default_dtype()}
+    dtype, device = functools.reduce(torch.promote_types, dtypes), tensors[0].device if tensors else None
     promoted = [
         v.to(dtype) if isinstance(v, Tensor) else torch.tensor(v, dtype=dtype, device=device) for v in values.values()
     ]
@@ -44,13 +46,21 @@ def parameters(distribution: str, **values) -> tuple[Tensor, ...]:
         raise ValueError(f"{distribution}: {shapes} cannot be broadcast together") from error
 
 
-class ImplicitMixin:
+_Host: Any = TorchDistribution if TYPE_CHECKING else object
+
+
+class ImplicitMixin(_Host):
     """Comes before the host's class: `expand` keeps the class, and validation refuses infinite parameters."""
 
     def expand(self, batch_shape, _instance=None):
         if _instance is None:
             _instance = type(self).__new__(type(self))
         return super().expand(batch_shape, _instance)
+
+    def _extended(self, sample_shape: torch.Size, *params: Tensor) -> tuple[Tensor, ...]:
+        """The parameters in the shape of the draw."""
+        shape = self._extended_shape(sample_shape)
+        return tuple(p if p.shape == shape else p.expand(shape) for p in params)
 
     def _refuse_infinite(self) -> None:
         """The host's constraints let inf through, which has no draw."""
@@ -71,8 +81,13 @@ def exponential(log_x: Tensor, x: Tensor) -> Tensor:
     At the ends of the range the *relative* derivative stays right, so that an expectation whose integrand behaves as
     log x there has an unbiased gradient; a `clamp` would cut it.
     """
-    tiny, largest = torch.finfo(x.dtype).tiny, torch.finfo(x.dtype).max
-    return attach((_itself,), x.clamp(min=tiny, max=largest), log_x)
+    return attach((_itself,), in_range(x), log_x)
+
+
+def in_range(x: Tensor) -> Tensor:
+    """x > 0, held between the least normal and the largest number of its dtype; without history."""
+    limits = torch.finfo(x.dtype)
+    return x.detach().clamp(min=limits.tiny, max=limits.max)
 
 
 def _itself(xp, x, log_x):

@@ -17,8 +17,9 @@ __all__ = ["Beta"]
 class Beta(ImplicitMixin, host.Beta):
     r"""Beta law with density :math:`x^{a-1} (1-x)^{b-1} / B(a, b)`, reparameterized in both parameters.
 
-    The gradient is the one-dimensional implicit one (Figurnov, Mohamed, Mnih 2018, eq. 5), never of larger variance than
-    that of two normalised Gammas.  A draw that rounds to 0 or 1 is held next to it, with the derivative of its logit.
+    The gradient is the one-dimensional implicit one (Figurnov, Mohamed, Mnih 2018, eq. 5), never of larger variance
+    than that of two normalised Gammas.  A draw that rounds to 0 or 1 is held next to it, with the derivative of its
+    logit.
 
     :param concentration1: :math:`a > 0`; number or tensor, broadcast with `concentration0`.
     :param concentration0: :math:`b > 0`.
@@ -26,15 +27,12 @@ class Beta(ImplicitMixin, host.Beta):
     """
 
     def __init__(self, concentration1, concentration0, validate_args=None):
-        super().__init__(
-            *parameters("Beta", concentration1=concentration1, concentration0=concentration0),
-            validate_args=validate_args,
-        )
+        a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
+        super().__init__(a, b, validate_args=validate_args)
         self._refuse_infinite()
 
     def rsample(self, sample_shape=torch.Size()):
-        shape = self._extended_shape(sample_shape)
-        a, b = self.concentration1.expand(shape), self.concentration0.expand(shape)
+        a, b = self._extended(sample_shape, self.concentration1, self.concentration0)
         logit = attach((beta.dlogit_da, beta.dlogit_db), draw(standard_beta_logit, a, b), a, b)
         limits = torch.finfo(logit.dtype)
         value = logit.detach().sigmoid().clamp(min=limits.tiny, max=1.0 - limits.eps)

@@ -17,8 +17,8 @@ __all__ = ["Dirichlet"]
 class Dirichlet(ImplicitMixin, host.Dirichlet):
     r"""Dirichlet law with density proportional to :math:`\prod_i x_i^{a_i - 1}` on the simplex.
 
-    The gradient follows the marginal of each component (Figurnov, Mohamed, Mnih 2018, section 4), of lower variance than
-    that of normalised Gammas.  Components that underflow are held at the least normal number, with their relative
+    The gradient follows the marginal of each component (Figurnov, Mohamed, Mnih 2018, section 4), of lower variance
+    than that of normalised Gammas.  Components that underflow are held at the least normal number, with their relative
     derivatives.
 
     :param concentration: tensor of shape (..., K), positive.
@@ -31,7 +31,7 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         self._refuse_infinite()
 
     def rsample(self, sample_shape=torch.Size()):
-        concentration = self.concentration.expand(self._extended_shape(sample_shape))
+        (concentration,) = self._extended(sample_shape, self.concentration)
         if concentration.shape[-1] < 2:  # a point mass
             return torch.ones_like(concentration)
         log_x = draw(_standard_log_dirichlet, concentration)

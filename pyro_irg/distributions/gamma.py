@@ -12,14 +12,13 @@ from irg_kernels import gamma
 
 from ..implicit import attach
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, exponential, parameters
+from .base import ImplicitMixin, exponential, in_range, parameters
 
 __all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
 
 
-def _draw(concentration: Tensor, rate: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
+def _draw(concentration: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
     """(z, log x), x = z / rate, z ~ Gamma(concentration, 1): log x with, and z without derivatives."""
-    concentration = concentration.expand(shape)
     z, log_z = draw(standard_gamma, concentration)
     return z, attach((gamma.dlogz_da,), log_z, concentration) - rate.log()
 
@@ -41,14 +40,14 @@ class Gamma(ImplicitMixin, host.Gamma):
     """
 
     def __init__(self, concentration, rate, validate_args=None):
-        super().__init__(
-            *parameters(type(self).__name__, concentration=concentration, rate=rate), validate_args=validate_args
-        )
+        concentration, rate = parameters("Gamma", concentration=concentration, rate=rate)
+        super().__init__(concentration, rate, validate_args=validate_args)
         self._refuse_infinite()
 
     def rsample(self, sample_shape=torch.Size()):
-        z, log_x = _draw(self.concentration, self.rate, self._extended_shape(sample_shape))
-        return exponential(log_x, z / self.rate)
+        concentration, rate = self._extended(sample_shape, self.concentration, self.rate)
+        z, log_z = draw(standard_gamma, concentration)
+        return attach((gamma.dx_da, gamma.dx_drate, None), in_range(z / rate), concentration, rate, log_z)
 
 
 class Chi2(ImplicitMixin, host.Chi2):
@@ -66,7 +65,7 @@ class Chi2(ImplicitMixin, host.Chi2):
 
 
 class LogGamma(ImplicitMixin, TorchDistribution):
-    r"""The law of :math:`\log z`, z ~ Gamma(a, b), with density :math:`b^a e^{ax - b e^x} / \Gamma(a)` on the real line.
+    r"""The law of :math:`\log z`, z ~ Gamma(a, b), with density :math:`b^a e^{ax - b e^x} / \Gamma(a)` for real x.
 
     Tiny concentrations never underflow here: at a = 0.001 most draws of z are below 1e-300.
 
@@ -93,7 +92,7 @@ class LogGamma(ImplicitMixin, TorchDistribution):
         return new
 
     def rsample(self, sample_shape=torch.Size()):
-        return _draw(self.concentration, self.rate, self._extended_shape(sample_shape))[1]
+        return _draw(*self._extended(sample_shape, self.concentration, self.rate))[1]
 
     def log_prob(self, value):
         if self._validate_args:
@@ -119,11 +118,11 @@ class InverseGamma(ImplicitMixin, host.InverseGamma):
     """
 
     def __init__(self, concentration, rate, validate_args=None):
-        super().__init__(
-            *parameters("InverseGamma", concentration=concentration, rate=rate), validate_args=validate_args
-        )
+        concentration, rate = parameters("InverseGamma", concentration=concentration, rate=rate)
+        super().__init__(concentration, rate, validate_args=validate_args)
         self._refuse_infinite()
 
     def rsample(self, sample_shape=torch.Size()):
-        z, log_x = _draw(self.concentration, self.rate, self._extended_shape(sample_shape))
-        return exponential(-log_x, self.rate / z)
+        concentration, rate = self._extended(sample_shape, self.concentration, self.rate)
+        z, log_x = _draw(concentration, rate)
+        return exponential(-log_x, rate / z)

@@ -33,12 +33,11 @@ class StudentT(ImplicitMixin, host.StudentT):
         self._refuse_infinite()
 
     def rsample(self, sample_shape=torch.Size()):
-        shape = self._extended_shape(sample_shape)
-        df = self.df.expand(shape)
+        df, loc, scale = self._extended(sample_shape, self.df, self.loc, self.scale)
         sign, log_t = draw(standard_student_t, df)
-        log_size = attach((student_t.dlogt_dnu,), log_t, df) + self.scale.log()
+        log_size = attach((student_t.dlogt_dnu,), log_t, df) + scale.log()
         size = exponential(log_size, log_size.detach().exp())
-        return self.loc + sign * size
+        return loc + sign * size
 
     def log_prob(self, value):
         if self._validate_args:

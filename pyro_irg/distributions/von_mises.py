@@ -18,7 +18,7 @@ __all__ = ["VonMises", "wrap"]
 
 
 class VonMises(ImplicitMixin, host.VonMises):
-    r"""Von Mises law with density :math:`e^{\kappa\cos(x-\mu)} / (2\pi I_0(\kappa))`, reparameterized in both parameters.
+    r"""Von Mises law of density :math:`e^{\kappa\cos(x-\mu)} / (2\pi I_0(\kappa))`, reparameterized in both parameters.
 
     The gradient in the concentration is implicit (Figurnov, Mohamed, Mnih 2018, section 5), with the distribution
     function measured from the location; draws lie in [-pi, pi] and are wrapped there, which leaves derivatives alone.
@@ -35,9 +35,9 @@ class VonMises(ImplicitMixin, host.VonMises):
         self._refuse_infinite()
 
     def rsample(self, sample_shape=torch.Size()):
-        concentration = self.concentration.expand(self._extended_shape(sample_shape))
+        loc, concentration = self._extended(sample_shape, self.loc, self.concentration)
         centred = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
-        return wrap(self.loc + centred)
+        return wrap(loc + centred)
 
     @torch.no_grad()
     def sample(self, sample_shape=torch.Size()):
