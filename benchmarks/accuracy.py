@@ -86,8 +86,18 @@ def rows() -> list[list[str]]:
                         case.distribution,
                         precision,
                         *peers,
-                        ours(case, precision, pyro_irg.implicit.evaluate, lambda v, dtype=dtype: torch.tensor(v, dtype=dtype)),
-                        ours(case, precision, numpyro_irg.implicit.evaluate, lambda v, p=precision: jnp.asarray(v, dtype=p)),
+                        ours(
+                            case,
+                            precision,
+                            pyro_irg.implicit.evaluate,
+                            lambda v, dtype=dtype: torch.tensor(v, dtype=dtype),
+                        ),
+                        ours(
+                            case,
+                            precision,
+                            numpyro_irg.implicit.evaluate,
+                            lambda v, p=precision: jnp.asarray(v, dtype=p),
+                        ),
                     ]
                 )
     return table

@@ -12,7 +12,9 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown, its columns aligned in the source too."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = [header, ["-" * w for w in widths], *rows]
-    return "\n".join("| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines
+    )
 
 
 def publish(name: str, table: str) -> None:

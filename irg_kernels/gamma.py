@@ -77,12 +77,13 @@ def _score_zero(xp: Namespace, z: Array, log_z: Array, b: Array, excess: Array) 
 def _cut(xp: Namespace, z: Array, b: Array, excess: Array) -> Array:
     """A tau near the root of E(tau) = excess tau + z h(tau) = depth.
 
-    With h's first two terms the root y of the quadratic becomes y / (1 + y / 6), and 7 in place of 6 is right within a
-    few per cent wherever y is large; on the lower tail the root is never beyond -(z + depth) / b.
+    The quadratic model, h = tau**2 / 2, has the root y; with h's next term it becomes y / (1 + y / 6), and 7 in place
+    of 6 is right within a few per cent wherever y is large.  On the lower tail the root is never beyond
+    -(z + depth) / b.
     """
     z, b, excess = xp.stop_gradient(z), xp.stop_gradient(b), xp.stop_gradient(excess)
     fall = depth(xp, z)
-    y = (2.0 * fall) / (xp.abs(excess) + xp.sqrt(xp.addcmul(2.0 * fall * z, excess, excess)))
-    tau = xp.copysign(y, excess)
+    root = xp.sqrt(xp.addcmul(2.0 * fall * z, excess, excess))
+    tau = (2.0 * fall) / (excess + xp.copysign(root, excess))
     tau = tau / xp.maximum(1.0 + tau * (1.0 / 7.0), 0.1)
     return xp.maximum(tau, (z + fall) / -b)

@@ -21,9 +21,9 @@ WIDE: Namespace = wide
 
 in_transform = torch._C._are_functorch_transforms_active
 
-# Without a graph, the partials of this many elements are computed at a time on a CPU: a temporary then stays below
-# the size from which the C library's allocator asks the system for fresh, unmapped pages.
-CHUNK = 8192
+# Without a graph, the partials of this many elements are computed at a time on a CPU: the temporaries, 100 KB each in
+# float64, then stay in a core's cache.
+CHUNK = 12_500
 
 
 def attach(partials: Sequence[Callable | None], draw: Tensor, *params: Tensor) -> Tensor:
