@@ -59,9 +59,16 @@ def digamma_terms(xp: Namespace, like: Array) -> tuple[int, tuple[float, ...]]:
 
 
 def digamma_minus_log(xp: Namespace, x: Array) -> Array:
-    """psi(x) - log(x) for x > 0: the asymptotic series where it holds, else the native digamma."""
+    """psi(x) - log(x) for x > 0: the asymptotic series, below its start after the recurrence psi(x) = psi(x + 1) - 1/x.
+
+    Not the native digamma, whose derivative in torch (polygamma) has nine digits.
+    """
     start, coefficients = digamma_terms(xp, x)
-    r = 1.0 / xp.maximum(x, float(start))
     small = xp.minimum(x, float(start))
+    shifted = xp.where(x < start, small + float(start), xp.maximum(x, float(start)))
+    r = 1.0 / shifted
     series = -r * (0.5 + r * horner(r * r, coefficients))
-    return xp.where(x < start, xp.digamma(small) - xp.log(small), series)
+    steps = xp.log1p(float(start) / small)
+    for j in range(start):
+        steps = steps - 1.0 / (small + float(j))
+    return xp.where(x < start, series + steps, series)

@@ -39,7 +39,7 @@ def dlogt_dnu(xp: Namespace, u: Array, nu: Array) -> Array:
 
 
 # worst error: 4e-7 and 1e-13
-SINGLE, DOUBLE = 12, 30
+SINGLE, DOUBLE = 12, 34
 
 
 def _moderate(xp: Namespace, u: Array, nu: Array) -> Array:

@@ -37,7 +37,8 @@ def dz_dkappa(xp: Namespace, z: Array, kappa: Array) -> Array:
     v_end = xp.stop_gradient(v_end)
     # math.pi is rounded twice, to a double and to the dtype: near pi the remainder is most of the interval
     remainder = 1.2246467991473532e-16 if is_double(xp, z) or xp.spare_precision else -8.742277657347586e-08
-    to_pi = xp.maximum((math.pi - size) + remainder, 0.0)
+    # (the first maximum changes nothing, but XLA would add the two constants up and lose the remainder)
+    to_pi = xp.maximum(xp.maximum(math.pi - size, -1.0) + remainder, 0.0)
     to_cut = 2.0 * xp.arcsin(xp.sqrt(xp.minimum(v_end, 1.0))) - size
     span = xp.where(inward, -size, xp.where(v_end < 1.0, to_cut, to_pi))
     span = xp.where(z < 0.0, -span, span)
@@ -55,7 +56,7 @@ def deficit(xp: Namespace, kappa: Array) -> Array:
     Below `start` the midpoint rule for the integrals of DLMF 10.32.1, exponentially accurate on a period; above, the
     asymptotic series.  The native i0e and i1e would lose a factor 2 kappa to cancellation.
     """
-    start, points, terms = (48.0, 32, 14) if is_double(xp, kappa) else (16.0, 12, 8)
+    start, points, terms = (48.0, 32, 14) if is_double(xp, kappa) else (16.0, 14, 8)
     rises = tuple(2.0 * math.sin(0.5 * math.pi * (j + 0.5) / points) ** 2 for j in range(points))
     small = xp.minimum(kappa, start)
 

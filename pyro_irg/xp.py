@@ -65,7 +65,7 @@ def addcmul(x: Tensor, y: Tensor, z: Tensor, scale: float = 1.0) -> Tensor:
 
 
 def stop_gradient(x: Tensor) -> Tensor:
-    return x.detach() if torch.is_grad_enabled() else x
+    return x.detach()
 
 
 def finfo(like: Tensor) -> torch.finfo:
@@ -91,7 +91,7 @@ def integrate(
         total = w @ _rows(integrand(x))
     else:
         total = _by_groups(integrand, x, w, size)
-    return (total if like.dim() == 1 else total.view(-1, *like.shape)).unbind()
+    return (total if like.dim() == 1 else total.view(len(weights), *like.shape)).unbind()
 
 
 def _by_groups(integrand: Callable[[Tensor], Tensor], x: Tensor, w: Tensor, size: int) -> Tensor:
@@ -106,4 +106,4 @@ def _rule(rule: tuple, dtype: torch.dtype, device: torch.device) -> tuple[Tensor
 
 
 def _rows(x: Tensor) -> Tensor:
-    return x if x.dim() == 2 else x.reshape(x.shape[0], -1)
+    return x if x.dim() == 2 else x.reshape(x.shape[0], x[0].numel())

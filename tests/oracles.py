@@ -117,8 +117,7 @@ def _solve(tails, q, x, low=-mp.inf, high=mp.inf):
             error = mp.log(lower / q) if q <= 0.5 else mp.log((1 - q) / upper)
             low, high = (x, high) if error < 0 else (low, x)
             new = x - error * (lower if q <= 0.5 else upper) / density
-            if not low <= new <= high:
-                new = (low + high) / 2
+            new = new if low <= new <= high else (low + high) / 2
             if abs(new - x) <= max(1e-11 * abs(x), 1e-25):  # 1e-25: where a symmetric law has its median, 0
                 return float(new) if abs(new) > 1e-20 else 0.0
             x = new

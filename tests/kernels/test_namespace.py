@@ -1,0 +1,221 @@
+"""Every name of the `Namespace` protocol on both sides of the seam, against the standard library, NumPy and mpmath."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+from mpmath import mp
+
+import numpyro_irg.xp
+import pyro_irg.wide
+import pyro_irg.xp
+from irg_kernels.namespace import Namespace
+from irg_kernels.quadrature import gauss_legendre
+from tests.kernels.backends import BACKENDS, Backend
+
+NAMES = {name for name in Namespace.__dict__ if not name.startswith("_")} | set(Namespace.__annotations__)
+NAMES -= {name for name in NAMES if name in vars(type(Namespace))}  # what the protocol class itself brings
+
+ALL = np.concatenate([-np.geomspace(1e-6, 80.0, 25), [0.0], np.geomspace(1e-6, 80.0, 25)])
+POSITIVE = np.geomspace(1e-30, 1e30, 61)
+INTERVAL = np.linspace(-1.0, 1.0, 41)
+
+# name -> (exact function, points, error allowed in eps).  Vectorised elementary functions are good to 1 or 2 eps.
+ELEMENTARY = {
+    "exp": (mp.exp, ALL, 4),
+    "expm1": (mp.expm1, ALL, 4),
+    "log": (mp.log, POSITIVE, 4),
+    "log1p": (mp.log1p, np.concatenate([[-0.999, -1e-3, -1e-20, 0.0], POSITIVE]), 4),
+    "sqrt": (mp.sqrt, np.concatenate([[0.0], POSITIVE]), 1),
+    "sin": (mp.sin, np.linspace(-4.0, 4.0, 33), 4),
+    "cos": (mp.cos, np.linspace(-4.0, 4.0, 33), 4),
+    "arcsin": (mp.asin, INTERVAL, 4),
+    "abs": (abs, ALL, 0),
+    "sigmoid": (lambda x: 1 / (1 + mp.exp(-x)), ALL, 4),
+    "softplus": (lambda x: mp.log1p(mp.exp(x)), ALL, 4),
+    # JAX's float32 digamma is off by some eps of its terms, psi(x) itself being small near its zero at 1.46
+    "digamma": (mp.digamma, np.geomspace(1e-6, 1e6, 49), 20),
+    "i0e": (lambda x: mp.besseli(0, x) * mp.exp(-abs(x)), ALL, 8),
+    "i1e": (lambda x: mp.besseli(1, x) * mp.exp(-abs(x)), ALL, 8),
+}
+
+backends = pytest.mark.parametrize("backend", BACKENDS, ids=str)
+
+
+@backends
+@pytest.mark.parametrize("name", ELEMENTARY)
+def test_elementary(name, backend):
+    function, points, allowed = ELEMENTARY[name]
+    points = points.astype(backend.precision).astype(np.float64)
+    with mp.workdps(40):
+        truth = np.array([float(mp.re(function(mp.mpf(x)))) for x in points])
+    values = backend.values(lambda xp, x: getattr(xp, name)(x), points)
+    np.testing.assert_allclose(values, truth, rtol=allowed * backend.eps, atol=backend.tiny)
+
+
+def check_sigmoid_and_softplus_tails(backend: Backend):
+    """Neither overflows, nor loses the small tail."""
+    x = np.array([-1e4, -50.0, 50.0, 1e4])
+    np.testing.assert_allclose(
+        backend.values(lambda xp, x: xp.sigmoid(x), x), [0, math.exp(-50), 1, 1], 4 * backend.eps
+    )
+    softplus = backend.values(lambda xp, x: xp.softplus(x), x)
+    np.testing.assert_allclose(softplus, [0, math.exp(-50), 50, 1e4], 4 * backend.eps)
+    slopes = backend.slopes(lambda xp, x: xp.softplus(x), x)[0]
+    np.testing.assert_allclose(slopes, [0, math.exp(-50), 1, 1], 4 * backend.eps)
+
+
+def check_where(backend: Backend):
+    """Python scalars in either place follow the dtype."""
+    x, y = np.array([-1.0, 2.0, 0.5]), np.array([3.0, 4.0, 5.0])
+    same = partial(np.testing.assert_array_equal)
+    same(backend.values(lambda xp, x, y: xp.where(x > 0.0, x, y), x, y), [3.0, 2.0, 0.5])
+    same(backend.values(lambda xp, x, y: xp.where(x > 0.0, x, 7.0), x, y), [7.0, 2.0, 0.5])
+    same(backend.values(lambda xp, x, y: xp.where(x > 0.0, 7.0, y), x, y), [3.0, 7.0, 7.0])
+    same(backend.slopes(lambda xp, x, y: xp.where(x > 0.0, x, y), x, y), [[0, 1, 1], [1, 0, 0]])
+
+
+def check_extremes(backend: Backend, name, function):
+    x, y = np.array([-1.0, 2.0, 0.5]), np.array([3.0, -4.0, 0.25])
+    for arrays in (lambda x, y: (x, y), lambda x, y: (x, 1.0), lambda x, y: (1.0, y)):
+        values = backend.values(lambda xp, x, y: getattr(xp, name)(*arrays(x, y)), x, y)  # noqa: B023
+        np.testing.assert_array_equal(values, function(*arrays(x, y)))
+
+
+def check_copysign(backend: Backend):
+    """The size of the first with the sign of the second, that of a zero too; the slope is that of the size."""
+    x, y = np.array([1.5, 1.5, -2.0, -2.0, 3.0, 3.0]), np.array([2.0, -2.0, 1e-30, -1e-30, 0.0, -0.0])
+    np.testing.assert_array_equal(backend.values(lambda xp, *a: xp.copysign(*a), x, y), np.copysign(x, y))
+    slopes = backend.slopes(lambda xp, x, y: xp.copysign(x, y), x, y)
+    np.testing.assert_array_equal(slopes[0], np.sign(x) * np.copysign(1.0, y))
+    np.testing.assert_array_equal(slopes[1], 0.0)
+
+
+def check_indicator(backend: Backend):
+    x = np.array([-1.0, 2.0, 0.5])
+    np.testing.assert_array_equal(backend.values(lambda xp, x: xp.indicator(x > 0.0, like=x), x), [0.0, 1.0, 1.0])
+
+
+def check_reduction(backend: Backend, name, function):
+    x = np.arange(24.0).reshape(2, 3, 4) % 7.0
+    for axis in (0, 1, 2, -1):
+        for keepdims in (False, True):
+            values = backend.values(lambda xp, x: getattr(xp, name)(x, axis=axis, keepdims=keepdims), x)  # noqa: B023
+            np.testing.assert_array_equal(values, function(x, axis=axis, keepdims=keepdims))
+    np.testing.assert_array_equal(backend.values(lambda xp, x: getattr(xp, name)(x, axis=1), x), function(x, axis=1))
+
+
+def check_stop_gradient(backend: Backend):
+    x = np.array([1.5, -2.0])
+    np.testing.assert_array_equal(backend.values(lambda xp, x: xp.stop_gradient(x), x), x)
+    np.testing.assert_array_equal(backend.slopes(lambda xp, x: x * xp.stop_gradient(x), x)[0], x)
+
+
+def check_finfo(backend: Backend):
+    """That of the answer: float32's where float64 arithmetic serves a float32 answer."""
+    limits = np.finfo(backend.precision)
+    with backend.session():
+        found = backend.xp.finfo(backend.array(np.ones(2)))
+    for field in ("eps", "tiny", "max"):
+        assert float(getattr(found, field)) == float(getattr(limits, field))
+
+
+def check_constant(backend: Backend):
+    values = (0.1, 2.0, -1e-20)
+    found = backend.values(lambda xp, x: xp.constant(values, like=x), np.ones((2, 2)))
+    np.testing.assert_array_equal(found, np.array(values).astype(backend.precision))
+
+
+def check_spare_precision(backend: Backend):
+    with backend.session():
+        digits = np.asarray(backend.array(np.ones(1))).dtype.itemsize
+    assert backend.xp.spare_precision is (digits > np.dtype(backend.precision).itemsize)
+
+
+def check_integrate(backend: Backend):
+    """Values and slopes, by two rules at once; in any shape, and of more elements than torch takes in one group."""
+    nodes, weights = gauss_legendre(12)
+
+    def integral(xp, x, which):
+        return xp.integrate(lambda u: xp.exp(-x * u), nodes, weights, (1.0,) * len(nodes), like=x)[which]
+
+    for shape in ((), (3, 2), (0,), (2, 0), (20_000,)):
+        x = 0.5 + np.arange(math.prod(shape), dtype=np.float64).reshape(shape) % 4.0
+        expected = -np.expm1(-x) / x
+        np.testing.assert_allclose(backend.values(partial(integral, which=0), x), expected, rtol=8 * backend.eps)
+        expected = np.sum(np.exp(-np.multiply.outer(nodes, x)), axis=0)
+        np.testing.assert_allclose(backend.values(partial(integral, which=1), x), expected, rtol=8 * backend.eps)
+    slopes = backend.slopes(partial(integral, which=0), x)[0]
+    np.testing.assert_allclose(slopes, (np.exp(-x) * (1.0 + x) - 1.0) / x**2, rtol=16 * backend.eps)
+
+
+def check_addcmul(backend: Backend):
+    x, y, z = np.array([-1.0, 2.0]), np.array([3.0, -4.0]), np.array([0.5, 0.25])
+    np.testing.assert_array_equal(backend.values(lambda xp, *a: xp.addcmul(*a), x, y, z), x + y * z)
+    np.testing.assert_array_equal(backend.values(lambda xp, *a: xp.addcmul(*a, -2.0), x, y, z), x - 2.0 * y * z)
+    slopes = backend.slopes(lambda xp, *a: xp.addcmul(*a, -2.0), x, y, z)
+    np.testing.assert_array_equal(slopes, [[1.0, 1.0], -2.0 * z, -2.0 * y])
+
+
+def check_blend(backend: Backend):
+    """Exact at both ends, also of what differs in size; the gradient goes to the one chosen."""
+    x, y, weight = np.array([0.1, 0.1, 1e30, 1e-30]), np.array([0.3, 0.3, 1e-30, 1e30]), np.array([0.0, 1.0, 1.0, 0.0])
+    x, y = (column.astype(backend.precision).astype(np.float64) for column in (x, y))
+    np.testing.assert_array_equal(
+        backend.values(lambda xp, *a: xp.blend(*a), x, y, weight), np.where(weight > 0.5, y, x)
+    )
+    slopes = backend.slopes(lambda xp, x, y: xp.blend(x, y, xp.indicator(x > 1.0, like=x)), x, y)
+    np.testing.assert_array_equal(slopes, [x <= 1.0, x > 1.0])
+
+
+CHECKS = {
+    "sigmoid": check_sigmoid_and_softplus_tails,
+    "softplus": check_sigmoid_and_softplus_tails,
+    "where": check_where,
+    "minimum": partial(check_extremes, name="minimum", function=np.minimum),
+    "maximum": partial(check_extremes, name="maximum", function=np.maximum),
+    "blend": check_blend,
+    "copysign": check_copysign,
+    "addcmul": check_addcmul,
+    "indicator": check_indicator,
+    "sum": partial(check_reduction, name="sum", function=np.sum),
+    "max": partial(check_reduction, name="max", function=np.max),
+    "stop_gradient": check_stop_gradient,
+    "finfo": check_finfo,
+    "constant": check_constant,
+    "spare_precision": check_spare_precision,
+    "integrate": check_integrate,
+}
+
+
+@backends
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_rest(name, backend):
+    CHECKS[name](backend)
+
+
+def test_every_name_is_tested():
+    tested = ELEMENTARY.keys() | CHECKS.keys()
+    assert tested == NAMES, f"without a test: {sorted(NAMES - tested)}; not in the protocol: {sorted(tested - NAMES)}"
+
+
+@pytest.mark.parametrize("module", [pyro_irg.xp, numpyro_irg.xp], ids=lambda module: module.__name__)
+def test_modules_list_the_protocol(module):
+    assert set(module.__all__) == NAMES
+    assert sorted(module.__all__) == module.__all__
+
+
+@pytest.mark.parametrize("module", [pyro_irg.xp, pyro_irg.wide, numpyro_irg.xp], ids=lambda module: module.__name__)
+def test_modules_have_the_protocol(module):
+    assert not {name for name in NAMES if not hasattr(module, name)}
+
+
+@backends
+@pytest.mark.parametrize("name", sorted(NAMES & (ELEMENTARY.keys() | {"minimum", "maximum"})))
+def test_dtypes(name, backend):
+    """What goes in comes out, Python scalars notwithstanding."""
+    with backend.session():
+        x = backend.array(np.array([0.25, 0.5]))
+        function = getattr(backend.xp, name)
+        assert (function(x) if name in ELEMENTARY else function(x, 0.5)).dtype == x.dtype
