@@ -30,15 +30,20 @@ def dz_da(xp: Namespace, z: Array, a: Array) -> Array:
     return z * _dlogz_da(xp, z, xp.log(xp.maximum(z, float(xp.finfo(z).tiny))), a)
 
 
-def dx_da(xp: Namespace, x: Array, a: Array, rate: Array, log_z: Array) -> Array:
-    """dx / da for x = z / rate, z ~ Gamma(a, 1), x held at the least normal number where z = exp(log_z) is less."""
+def dx_da(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    """dx / da for x = z / rate, z ~ Gamma(a, 1), where neither x nor z leaves the range of its dtype."""
     z = x * rate
-    held = x < 2.0 * float(xp.finfo(x).tiny)
-    true_log_z = xp.where(held, log_z, xp.log(z))
-    return x * _dlogz_da(xp, z, true_log_z, a)
+    return x * _dlogz_da(xp, z, xp.log(z), a)
 
 
-def dx_drate(xp: Namespace, x: Array, a: Array, rate: Array, log_z: Array) -> Array:
+def dx_da_held(xp: Namespace, x: Array, a: Array, rate: Array, log_z: Array, held: Array) -> Array:
+    """The same where some do: `held` is 1 where log z must be taken from `log_z`, a constant, and 0 elsewhere."""
+    is_held = held > 0.5
+    z = xp.where(is_held, xp.exp(log_z), x * rate)
+    return x * _dlogz_da(xp, z, xp.where(is_held, log_z, xp.log(xp.where(is_held, 1.0, z))), a)
+
+
+def dx_drate(xp: Namespace, x: Array, a: Array, rate: Array, *constants: Array) -> Array:
     """dx / drate for x = z / rate."""
     return -x / rate
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax, random
@@ -14,8 +15,8 @@ from jax import Array, lax, random
 __all__ = ["standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
 
 
-def _reject(key: Array, propose: Callable, like: Array) -> Array:
-    """Elementwise rejection: `propose(key) -> (value, accepted)`, until every element of the batch is accepted."""
+def _reject(key: Array, propose: Callable, valid: Array, dtype: Any) -> Array:
+    """Elementwise rejection: `propose(key) -> (value, accepted)`, until every valid element is accepted; else NaN."""
 
     def pending(state):
         return ~jnp.all(state[2])
@@ -26,13 +27,13 @@ def _reject(key: Array, propose: Callable, like: Array) -> Array:
         proposal, accepted = propose(subkey)
         return key, jnp.where(done, value, proposal), done | accepted
 
-    # parameters that are not finite would never accept
-    return lax.while_loop(pending, step, (key, jnp.full_like(like, jnp.nan), ~jnp.isfinite(like)))[1]
+    return lax.while_loop(pending, step, (key, jnp.full(valid.shape, jnp.nan, dtype), ~valid))[1]
 
 
 def standard_gamma(key: Array, concentration: Array) -> tuple[Array, Array]:
     """(z, log z), z ~ Gamma(concentration, 1), by Marsaglia & Tsang 2000; z may underflow to 0, log z does not.
 
+    NaN where there is no such law.
     Below a = 1, z = g u**(1/a) with g ~ Gamma(a + 1).  v = (1 + w)**3 is carried as w, whose small values keep their
     digits at large concentrations.
     """
@@ -52,7 +53,7 @@ def standard_gamma(key: Array, concentration: Array) -> tuple[Array, Array]:
         accepted = -random.exponential(exponential_key, a.shape, a.dtype) < 0.5 * x * x + d * (3.0 * log1p_w - excess)
         return w, inside & accepted
 
-    w = _reject(key, propose, a)
+    w = _reject(key, propose, (a > 0.0) & (a < jnp.inf), a.dtype)
     boost = -boosted * random.exponential(boost_key, a.shape, a.dtype) / a
     v = (1.0 + w) * (1.0 + w) * (1.0 + w)
     return d * v * jnp.exp(boost), jnp.log(d) + 3.0 * jnp.log1p(w) + boost
@@ -91,4 +92,4 @@ def standard_von_mises(key: Array, concentration: Array) -> Array:
         c = 0.5 * x + 2.0 * kappa * jnp.square(jnp.sin(0.5 * z))
         return z, -random.exponential(exponential_key, kappa.shape, kappa.dtype) <= jnp.log(c) + (1.0 - c)
 
-    return _reject(key, propose, kappa)
+    return _reject(key, propose, (kappa >= 0.0) & (kappa < jnp.inf), kappa.dtype)

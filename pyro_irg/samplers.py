@@ -63,16 +63,23 @@ class _Draw(torch.autograd.Function):
 
 
 def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
-    """(z, log z), z ~ Gamma(concentration, 1); z may underflow to 0, log z does not.
+    """(z, log z), z ~ Gamma(concentration, 1); z may underflow to 0, log z does not.  NaN where there is no such law.
 
     z = g u**(1/a) with g ~ Gamma(a + 1) for a < 1 (Marsaglia & Tsang 2000, section 6).
     """
-    small = concentration < 1.0
-    if not small.any():
-        z = torch._standard_gamma(concentration)
+    a = concentration
+    if a.numel() == 0:
+        return a, a
+    least, most = torch.aminmax(a)
+    if least >= 1.0 and most < math.inf:
+        z = torch._standard_gamma(a)
         return z, z.log()
-    g = torch._standard_gamma(concentration + small)
-    boost = small * torch.log1p(-torch.rand_like(concentration)) / concentration
+    valid = (a > 0.0) & (a < math.inf)  # torch's sampler never returns from a NaN or a negative concentration
+    a = torch.where(valid, a, math.nan)
+    safe = torch.where(valid, a, 1.0)
+    small = safe < 1.0
+    g = torch._standard_gamma(safe + small)
+    boost = small * torch.log1p(-torch.rand_like(safe)) / a
     return g * boost.exp(), g.log() + boost
 
 
@@ -99,8 +106,8 @@ def standard_von_mises(concentration: Tensor) -> Tensor:
     x = 1.0 + 1.0 / (torch.hypot(torch.ones_like(kappa), 2.0 * kappa) + 2.0 * kappa)
     width = (x / (x + 4.0 * kappa)).sqrt()
     z = torch.full_like(kappa, math.nan)
-    # a concentration that is not a number is never accepted
-    pending = torch.isfinite(kappa).nonzero().squeeze(-1)
+    # another concentration would never be accepted
+    pending = ((kappa >= 0.0) & (kappa < math.inf)).nonzero().squeeze(-1)
     while pending.numel():
         w, k = width[pending], kappa[pending]
         angle = (math.pi / 2) * (2.0 * torch.rand_like(w) - 1.0)

@@ -13,7 +13,7 @@ from numpyro.util import is_prng_key, not_jax_tracer
 
 from ..implicit import attach
 
-__all__ = ["ImplicitMixin", "exponential", "in_range", "parameters"]
+__all__ = ["ImplicitMixin", "exponential", "in_range", "outside", "parameters"]
 
 
 def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
@@ -83,6 +83,12 @@ def in_range(x: Array) -> Array:
     """x > 0, held between the least normal and the largest number of its dtype; without derivatives."""
     limits = jnp.finfo(x.dtype)
     return lax.stop_gradient(jnp.clip(x, limits.tiny, limits.max))
+
+
+def outside(x: Array) -> Array:
+    """Where x > 0 lies at or beyond the ends of its dtype's normal range."""
+    limits = jnp.finfo(x.dtype)
+    return (x < 2.0 * limits.tiny) | (x > 0.5 * limits.max)
 
 
 def _itself(xp, x, log_x):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpyro.distributions as host
-from jax import Array
+from jax import Array, lax
 from jax.scipy.special import digamma, gammaln, polygamma
 from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
@@ -13,7 +13,7 @@ from irg_kernels import gamma
 
 from ..implicit import attach
 from ..samplers import standard_gamma
-from .base import ImplicitMixin, exponential, in_range, parameters
+from .base import ImplicitMixin, exponential, in_range, outside, parameters
 
 __all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
 
@@ -22,6 +22,12 @@ def _draw(key: Array, concentration: Array, rate: Array) -> tuple[Array, Array]:
     """(z, log x), x = z / rate, z ~ Gamma(concentration, 1): log x with, and z without derivatives."""
     z, log_z = standard_gamma(key, concentration)
     return z, attach((gamma.dlogz_da,), log_z, concentration) - jnp.log(rate)
+
+
+def _precise(x: Array, log_x: Array, z: Array) -> Array:
+    """x without derivatives, from its logarithm where x, or the z that it was formed from, has left its range."""
+    x, log_x = lax.stop_gradient((x, log_x))
+    return jnp.where(outside(z) | outside(x), jnp.exp(log_x), x)
 
 
 class Gamma(ImplicitMixin, host.Gamma):
@@ -47,7 +53,10 @@ class Gamma(ImplicitMixin, host.Gamma):
     def sample(self, key, sample_shape=()):
         concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
         z, log_z = standard_gamma(key, concentration)
-        return attach((gamma.dx_da, gamma.dx_drate, None), in_range(z / rate), concentration, rate, log_z)
+        x = _precise(z / rate, log_z - jnp.log(rate), z)
+        held = (outside(x) | outside(z)).astype(x.dtype)
+        partials = (gamma.dx_da_held, gamma.dx_drate, None, None)
+        return attach(partials, in_range(x), concentration, rate, lax.stop_gradient(log_z), held)
 
 
 class Chi2(ImplicitMixin, host.Chi2):
@@ -115,7 +124,13 @@ class InverseGamma(ImplicitMixin, host.InverseGamma):
     def sample(self, key, sample_shape=()):
         concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
         z, log_x = _draw(key, concentration, rate)
-        return exponential(-log_x, rate / z)
+        return exponential(-log_x, _precise(rate / z, -log_x, z))
+
+    @validate_sample
+    def log_prob(self, value, intermediates=None):
+        a, log_ratio = self.concentration, jnp.log(self.rate) - jnp.log(value)
+        # b / x by its logarithm: the host's y**2 overflows
+        return a * log_ratio - jnp.log(value) - jnp.exp(log_ratio) - gammaln(a)
 
     def sample_with_intermediates(self, key, sample_shape=()):
         return self.sample(key, sample_shape), []

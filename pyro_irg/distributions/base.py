@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..implicit import attach
 
-__all__ = ["ImplicitMixin", "exponential", "in_range", "parameters"]
+__all__ = ["ImplicitMixin", "all_inside", "exponential", "in_range", "outside", "parameters"]
 
 
 def parameters(distribution: str, **values: Any) -> tuple[Tensor, ...]:
@@ -57,6 +57,11 @@ class ImplicitMixin(_Host):
             _instance = type(self).__new__(type(self))
         return super().expand(batch_shape, _instance)
 
+    def sample(self, sample_shape=torch.Size()):
+        # not the host's, which for some families is another sampler
+        with torch.no_grad():
+            return self.rsample(sample_shape)
+
     def _extended(self, sample_shape: torch.Size, *params: Tensor) -> tuple[Tensor, ...]:
         """The parameters in the shape of the draw."""
         shape = self._extended_shape(sample_shape)
@@ -88,6 +93,21 @@ def in_range(x: Tensor) -> Tensor:
     """x > 0, held between the least normal and the largest number of its dtype; without history."""
     limits = torch.finfo(x.dtype)
     return x.detach().clamp(min=limits.tiny, max=limits.max)
+
+
+def outside(x: Tensor) -> Tensor:
+    """Where x > 0 lies at or beyond the ends of its dtype's normal range."""
+    limits = torch.finfo(x.dtype)
+    return (x < 2.0 * limits.tiny) | (x > 0.5 * limits.max)
+
+
+def all_inside(x: Tensor) -> bool:
+    """Whether no element is `outside`; a look at the values, so not under a transformation."""
+    if x.numel() == 0:
+        return True
+    limits = torch.finfo(x.dtype)
+    least, most = torch.aminmax(x)
+    return bool(least >= 2.0 * limits.tiny) and bool(most <= 0.5 * limits.max)
 
 
 def _itself(xp, x, log_x):

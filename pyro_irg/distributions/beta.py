@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyro.distributions as host
 import torch
+from pyro.distributions import constraints
 
 from irg_kernels import beta
 
@@ -28,7 +29,10 @@ class Beta(ImplicitMixin, host.Beta):
 
     def __init__(self, concentration1, concentration0, validate_args=None):
         a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
-        super().__init__(a, b, validate_args=validate_args)
+        if type(self)._validate_args if validate_args is None else validate_args:
+            _refuse_outside(concentration1=a, concentration0=b)
+        # torch's check of its Dirichlet cannot reshape an empty batch
+        super().__init__(a, b, validate_args=validate_args if a.numel() else False)
         self._refuse_infinite()
 
     def rsample(self, sample_shape=torch.Size()):
@@ -37,6 +41,17 @@ class Beta(ImplicitMixin, host.Beta):
         limits = torch.finfo(logit.dtype)
         value = logit.detach().sigmoid().clamp(min=limits.tiny, max=1.0 - limits.eps)
         return attach((_logistic_slope,), value, logit)
+
+
+def _refuse_outside(**concentrations):
+    """The host would name its Dirichlet's parameter."""
+    constraint = constraints.positive
+    for name, value in concentrations.items():
+        if not torch._is_all_true(constraint.check(value)):
+            raise ValueError(
+                f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of distribution Beta "
+                f"to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
+            )
 
 
 def _logistic_slope(xp, value, logit):

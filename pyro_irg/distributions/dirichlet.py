@@ -27,7 +27,8 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
 
     def __init__(self, concentration, validate_args=None):
         (concentration,) = parameters("Dirichlet", concentration=concentration)
-        super().__init__(concentration, validate_args=validate_args)
+        # torch's check cannot reshape an empty batch
+        super().__init__(concentration, validate_args=validate_args if concentration.numel() else False)
         self._refuse_infinite()
 
     def rsample(self, sample_shape=torch.Size()):

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from irg_kernels import gamma
 
-from ..implicit import attach
+from ..implicit import attach, in_transform
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, exponential, in_range, parameters
+from .base import ImplicitMixin, all_inside, exponential, in_range, outside, parameters
 
 __all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
 
@@ -21,6 +21,11 @@ def _draw(concentration: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
     """(z, log x), x = z / rate, z ~ Gamma(concentration, 1): log x with, and z without derivatives."""
     z, log_z = draw(standard_gamma, concentration)
     return z, attach((gamma.dlogz_da,), log_z, concentration) - rate.log()
+
+
+def _precise(x: Tensor, log_x: Tensor, z: Tensor) -> Tensor:
+    """x without history, from its logarithm where x, or the z that it was formed from, has left its dtype's range."""
+    return torch.where(outside(z) | outside(x), log_x.detach().exp(), x.detach())
 
 
 class Gamma(ImplicitMixin, host.Gamma):
@@ -47,7 +52,13 @@ class Gamma(ImplicitMixin, host.Gamma):
     def rsample(self, sample_shape=torch.Size()):
         concentration, rate = self._extended(sample_shape, self.concentration, self.rate)
         z, log_z = draw(standard_gamma, concentration)
-        return attach((gamma.dx_da, gamma.dx_drate, None), in_range(z / rate), concentration, rate, log_z)
+        x = (z / rate).detach()
+        if not in_transform() and all_inside(x) and all_inside(z):  # the usual case
+            return attach((gamma.dx_da, gamma.dx_drate), x, concentration, rate)
+        x = _precise(x, log_z - rate.log(), z)
+        held = (outside(x) | outside(z)).to(x.dtype)
+        partials = (gamma.dx_da_held, gamma.dx_drate, None, None)
+        return attach(partials, in_range(x), concentration, rate, log_z, held)
 
 
 class Chi2(ImplicitMixin, host.Chi2):
@@ -125,4 +136,11 @@ class InverseGamma(ImplicitMixin, host.InverseGamma):
     def rsample(self, sample_shape=torch.Size()):
         concentration, rate = self._extended(sample_shape, self.concentration, self.rate)
         z, log_x = _draw(concentration, rate)
-        return exponential(-log_x, rate / z)
+        return exponential(-log_x, _precise(rate / z, -log_x, z))
+
+    def log_prob(self, value):
+        if self._validate_args:
+            self._validate_sample(value)
+        a, log_ratio = self.concentration, self.rate.log() - value.log()
+        # b / x by its logarithm: the host's y**2 overflows
+        return a * log_ratio - value.log() - log_ratio.exp() - a.lgamma()

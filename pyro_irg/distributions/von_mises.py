@@ -39,10 +39,6 @@ class VonMises(ImplicitMixin, host.VonMises):
         centred = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
         return wrap(loc + centred)
 
-    @torch.no_grad()
-    def sample(self, sample_shape=torch.Size()):
-        return self.rsample(sample_shape)
-
 
 def wrap(angle: Tensor) -> Tensor:
     """The angle in [-pi, pi]; one that lies there already keeps all its digits."""
