@@ -57,8 +57,8 @@ def circle(runs: list[Run], digits: Digits, count: int = 32):
         style.bare(ax)
     picture.legend(handles=style.digit_handles(), title="digit", loc="outside right center")
     picture.suptitle(
-        "The learned circle, angles in radians. Outside: what an angle decodes to. "
-        "Inside: test images at their mean angle, a track for each digit"
+        "The learned circle (angles in radians)\n"
+        "outside: what an angle decodes to; inside: test images at their mean angle, a track for each digit"
     )
     return picture
 
@@ -73,7 +73,9 @@ def latents(runs: list[Run], digits: Digits):
         MAPS[run.latent](ax, run, [style.DIGITS[k] for k in digits.test_labels])
         ax.set(title=f"{run.library}: {run.latent}", aspect="equal")
     picture.legend(handles=style.digit_handles(), title="digit", loc="outside right center")
-    picture.suptitle("Centre of the guide's distribution for each test image")
+    picture.suptitle(
+        "Centre of the guide's distribution for each test image (dashed sides: left is right, top is bottom)"
+    )
     return picture
 
 
@@ -162,7 +164,7 @@ def gradient_variance(runs: list[Run]):
                 text = f"{value:.1f}" if value < 10 else f"{value:.0f}"
                 ax.annotate(text, (value, y), (0, 7), textcoords="offset points", ha="center")
         ax.axvline(1, color=style.INK, lw=1)
-        ax.set(xscale="log", title=name, xlabel="variance of the encoder's gradient, pathwise = 1")
+        ax.set(xscale="log", title=name, xlabel="total variance of the encoder's gradient, pathwise = 1 (log scale)")
         ax.set_yticks(range(len(kinds)), kinds)
         ax.grid(False, axis="y")
     axes[0, 0].set(xlim=(0.4, 3 * max(run.spread.plain for run in runs)), ylim=(len(kinds) - 0.6, -0.6))

@@ -54,20 +54,19 @@ class Circles:
     """Angles with a von Mises law: one is a circle, two make a torus."""
 
     def __init__(self, count: int):
-        self.count, self.code_size, self.feature_size = count, 2 * count, 2 * count
+        self.count, self.code_size, self.feature_size = count, 3 * count, 2 * count
 
     def prior(self):
         # uniform on the circle
         return dist.VonMises(jnp.zeros(self.count), 1e-6).to_event(1)
 
     def guide(self, code):
-        # A point of the plane for each angle: its direction is the mean, its distance from the origin the
-        # concentration.  (With an output for each of the two, training gets stuck at concentration 0.)
-        x, y = jnp.split(3.0 * code, 2, -1)
-        return dist.VonMises(jnp.arctan2(y, x), jnp.hypot(x, y) + 1e-3).to_event(1)
+        x, y, strength = jnp.split(code, 3, -1)
+        # at concentration 0 the mean has no gradient and training would stay there: never below 1
+        return dist.VonMises(jnp.arctan2(y, x), 1.0 + softplus(4.0 + strength)).to_event(1)
 
     def centre(self, code):
-        x, y = jnp.split(code, 2, -1)
+        x, y, _ = jnp.split(code, 3, -1)
         return jnp.arctan2(y, x)
 
     def features(self, z):

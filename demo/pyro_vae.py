@@ -51,20 +51,19 @@ class Circles:
     """Angles with a von Mises law: one is a circle, two make a torus."""
 
     def __init__(self, count: int):
-        self.count, self.code_size, self.feature_size = count, 2 * count, 2 * count
+        self.count, self.code_size, self.feature_size = count, 3 * count, 2 * count
 
     def prior(self):
         # uniform on the circle; dist.Uniform(-pi, pi) would refuse a draw that rounds to pi
         return dist.VonMises(torch.zeros(self.count), 1e-6).to_event(1)
 
     def guide(self, code):
-        # A point of the plane for each angle: its direction is the mean, its distance from the origin the
-        # concentration.  (With an output for each of the two, training gets stuck at concentration 0.)
-        x, y = (3.0 * code).chunk(2, -1)
-        return dist.VonMises(torch.atan2(y, x), torch.hypot(x, y) + 1e-3).to_event(1)
+        x, y, strength = code.chunk(3, -1)
+        # at concentration 0 the mean has no gradient and training would stay there: never below 1
+        return dist.VonMises(torch.atan2(y, x), 1.0 + softplus(4.0 + strength)).to_event(1)
 
     def centre(self, code):
-        x, y = code.chunk(2, -1)
+        x, y, _ = code.chunk(3, -1)
         return torch.atan2(y, x)
 
     def features(self, z):

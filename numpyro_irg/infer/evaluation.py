@@ -1,0 +1,164 @@
+"""How good a guide is: importance weights, evidence, diagnostics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.scipy.special import logsumexp
+from numpyro.handlers import block, seed, substitute
+from numpyro.infer.util import get_importance_trace
+
+from .hvae import HVAE, Path
+
+__all__ = ["Evidence", "diagnostics", "log_evidence", "log_weights"]
+
+
+class Evidence(NamedTuple):
+    """An importance sampling estimate of log p(x), for each datum or in all, and how far to trust it."""
+
+    log_evidence: Array
+    """log mean w"""
+    ess: Array
+    """effective sample size, between 1 and the number of samples"""
+    pareto_k: Array | None
+    """k-hat of the largest weights (Vehtari et al. 2024), if asked for: below 0.7 the estimate is reliable"""
+
+
+def log_weights(
+    model: Callable,
+    guide: Callable,
+    params: dict[str, Any],
+    rng_key: Array,
+    *args: Any,
+    num_samples: int = 100,
+    plate: str | None = None,
+    batch_size: int | None = None,
+    **kwargs: Any,
+) -> Array:
+    r"""log w = log p(x, z) - log q(z) of draws z from a guide, auxiliary sites included.
+
+    :param params: of model and guide, as `SVI.get_params` returns them (and mutable state, if there is any).
+    :param plate: the name of the plate over data, if every latent is local to it: a weight for each datum.  All sites
+        must then lie inside it; their scales (of a subsample) are left out.  Otherwise one weight for each draw, with
+        every scale, so that the mean of the weights is p(x) only where nothing is subsampled.
+    :param batch_size: how many draws are computed side by side; by default one after the other, in least memory.
+    :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
+    :raises ValueError: for a site outside `plate`.
+    """
+    if num_samples < 1:
+        raise ValueError(f"log_weights: num_samples must be at least 1, got {num_samples}")
+
+    def one(key):
+        for_model, for_guide = jax.random.split(key)
+        pair = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
+        log_p, log_q = (_log_density(sites, plate) for sites in pair)
+        return log_p - log_q
+
+    return lax.map(one, jax.random.split(rng_key, num_samples), batch_size=batch_size)
+
+
+def _log_density(sites: Any, plate: str | None) -> Array:
+    total = jnp.zeros(())
+    for name, site in sites.items():
+        if site["type"] != "sample":
+            continue
+        if plate is None:
+            total = total + jnp.sum(site["log_prob"])
+            continue
+        dims = [frame.dim for frame in site["cond_indep_stack"] if frame.name == plate]
+        if not dims:
+            raise ValueError(
+                f"log_weights: site {name!r} is not inside the plate {plate!r}, so that a datum has no weight of its "
+                "own; leave `plate` out"
+            )
+        density = site["log_prob"] if site["scale"] is None else site["log_prob"] / site["scale"]
+        others = tuple(d for d in range(-jnp.ndim(density), 0) if d != dims[0])
+        total = total + jnp.sum(density, axis=others)
+    return total
+
+
+def log_evidence(
+    model: Callable,
+    guide: Callable,
+    params: dict[str, Any],
+    rng_key: Array,
+    *args: Any,
+    num_samples: int = 1000,
+    plate: str | None = None,
+    batch_size: int | None = None,
+    pareto_k: bool = False,
+    **kwargs: Any,
+) -> Evidence:
+    r"""log p(x) ~ log (1/S) sum_s w_s, a lower bound in expectation that tightens with S; NLL is its negative.
+
+    In memory are `batch_size` draws at a time, and all the weights.
+
+    :param num_samples: S.
+    :param plate: as in `log_weights`.
+    :param pareto_k: whether to estimate k-hat, by `arviz.psislw`; not under `jit`.
+    :returns: `Evidence`, each field of shape () or (size of the plate,).
+    :raises ImportError: for `pareto_k` without ArviZ.
+    """
+    psislw = _psislw() if pareto_k else None
+    weights = log_weights(
+        model, guide, params, rng_key, *args, num_samples=num_samples, plate=plate, batch_size=batch_size, **kwargs
+    )
+    total = logsumexp(weights, axis=0)
+    ess = jnp.exp(2.0 * total - logsumexp(2.0 * weights, axis=0))
+    k = None if psislw is None else jnp.asarray(psislw(jax.device_get(weights.T))[1], weights.dtype)
+    return Evidence(total - math.log(num_samples), ess, k)
+
+
+def _psislw() -> Callable:
+    try:
+        from arviz import psislw  # type: ignore[import-not-found, unused-ignore]
+    except ImportError as error:
+        raise ImportError('log_evidence: pareto_k needs ArviZ\'s psislw: pip install "arviz<1"') from error
+    return psislw
+
+
+def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """What a Hamiltonian guide has learned, and how its paths fare on the given data.
+
+    :returns: "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K, the
+        change of U + |rho|^2/2 over each step before cooling, over all data), "momentum_second_moment" (site -> float,
+        1 where the momenta end in their law), "left_out" (site -> share of diverged paths).
+    """
+    if guide.num_steps == 0:
+        return {}
+
+    names: list[str] = []
+
+    def run(key):
+        with block(), seed(rng_seed=key), substitute(data=params):
+            _, path = guide.refine(*args, **kwargs)
+        names[:] = path.live.names
+        return _energy_errors(path), path.rho, path.alive, path.alphas
+
+    errors, rho, alive, alphas = jax.jit(run)(rng_key)
+    passed = jnp.concatenate([jnp.zeros(1), jnp.cumsum(jnp.log(alphas))])
+    return {
+        "step_sizes": {name: params[f"{guide.prefix}_{name}_step_size"] for name in names},
+        "inverse_temperatures": jnp.exp(2.0 * (passed[-1] - passed)),
+        "energy_errors": errors,
+        "momentum_second_moment": {n: float(jnp.mean(r**2)) for n, r in zip(names, rho, strict=True)},
+        "left_out": {n: 1.0 - float(jnp.mean(a)) for n, a in zip(names, alive, strict=True)},
+    }
+
+
+def _energy_errors(path: Path) -> Array:
+    latents = path.live.latents
+
+    def kinetic(momenta):  # each site's in its own scale, which its gradient was divided by
+        return sum(0.5 * jnp.sum(latent.scaled(rho**2)) for latent, rho in zip(latents, momenta, strict=True))
+
+    after = lax.map(path.live.energy, path.positions)
+    before = jnp.concatenate([path.live.energy(path.z0)[None], after[:-1]])
+    cooled = tuple(jnp.einsum("k,k...->k...", path.alphas.astype(m.dtype), m)[:-1] for m in path.momenta)
+    entering = tuple(jnp.concatenate([r[None], m]) for r, m in zip(path.rho0, cooled, strict=True))
+    return after + jax.vmap(kinetic)(path.momenta) - before - jax.vmap(kinetic)(entering)

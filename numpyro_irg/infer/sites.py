@@ -1,0 +1,392 @@
+"""Effect handlers of the Hamiltonian guide: what the base guide drew, and the live model as a potential."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax import Array, lax
+from numpyro.distributions import biject_to
+from numpyro.distributions.util import scale_and_mask, sum_rightmost
+from numpyro.handlers import block, seed, substitute, trace
+from numpyro.primitives import _PYRO_STACK, Messenger
+
+__all__ = [
+    "BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "Seen", "event_last", "run_base", "sum_event", "unwrapped",
+]  # fmt: skip
+
+
+def event_last(x: Array, event_dim: int) -> Array:
+    """A quantity of each batch element, shaped so that it broadcasts with arrays that have event dimensions."""
+    return jnp.reshape(x, jnp.shape(x) + (1,) * event_dim)
+
+
+def sum_event(x: Array, batch_ndim: int) -> Array:
+    """The sum over all dimensions but the first `batch_ndim`."""
+    return sum_rightmost(x, jnp.ndim(x) - batch_ndim)
+
+
+@dataclass
+class Seen:
+    """What a first run saw of parameters, mutable state and plates, for the runs that repeat it.
+
+    NumPyro's primitives must not be called inside `grad` or `scan`, where their values would leak as tracers; a
+    repeated run takes them from here, live and differentiable.
+    """
+
+    params: dict[str, Any] = field(default_factory=dict)
+    mutables: dict[str, Any] = field(default_factory=dict)
+    plates: dict[str, tuple[Array, list]] = field(default_factory=dict)
+
+    def record(self, msg: Any) -> None:
+        if msg["value"] is None:  # the first of the two calls with which flax_module and others begin
+            return
+        if msg["type"] == "param":
+            self.params[msg["name"]] = msg["value"]
+        elif msg["type"] == "mutable":
+            self.mutables[msg["name"]] = _copied(msg["value"])
+        elif msg["type"] == "plate":
+            self.plates[msg["name"]] = msg["value"], list(msg["cond_indep_stack"])
+
+    def answer(self, msg: Any) -> bool:
+        """Give a message its recorded value, if there is one."""
+        kind, name = msg["type"], msg.get("name")
+        if kind == "param" and name in self.params:
+            msg["value"] = self.params[name]
+        elif kind == "mutable" and name in self.mutables:
+            msg["value"] = _copied(self.mutables[name])
+        elif kind == "plate" and name in self.plates:
+            msg["value"], frames = self.plates[name]
+            msg["cond_indep_stack"][:] = frames
+        else:
+            return False
+        return True
+
+
+def _copied(state: Any) -> Any:
+    return dict(state) if isinstance(state, dict) else state
+
+
+class _Again(Messenger):
+    """A repeated run: everything comes from the first one, nothing goes out."""
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def process_message(self, msg: Any) -> None:
+        self.seen.answer(msg)
+
+
+@contextmanager
+def _repeated(seen: Seen, key: Array | None, values: Callable[[Any], Any]) -> Iterator[Any]:
+    with block(), trace() as sites, _Again(seen), seed(rng_seed=key), substitute(substitute_fn=values):
+        yield sites
+
+
+# ------------------------------------------------------------------------------------------------- the base guide
+
+
+@dataclass
+class Drawn:
+    """A site of the base guide, as it stood before any enclosing plate, scale or mask was applied."""
+
+    fn: Any
+    frames: list
+    scale: Any
+    auxiliary: bool
+    observed: bool
+    value: Any = None
+
+    @property
+    def mask(self) -> Any:
+        return _mask(self.fn)
+
+
+def unwrapped(fn: Any) -> Any:
+    """The law inside `Independent`, `ExpandedDistribution` and `MaskedDistribution`."""
+    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
+        fn = fn.base_dist
+    return fn
+
+
+def _mask(fn: Any) -> Any:
+    """The mask over the batch of a law, or None."""
+    mask = None
+    while isinstance(fn, dist.ExpandedDistribution | dist.MaskedDistribution):
+        if isinstance(fn, dist.MaskedDistribution):
+            mask = fn._mask if mask is None else fn._mask & mask
+        fn = fn.base_dist
+    return mask
+
+
+class BaseSites(Messenger):
+    """Runs a base guide under other names, as auxiliary sites, and keeps what it drew."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self.sites: dict[str, Drawn] = {}
+        self.seen = Seen()
+        self._open: list[str] = []
+
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] != "sample":
+            return
+        name, fn = msg["name"], msg["fn"]
+        if not msg["is_observed"] and not fn.has_rsample:
+            raise ValueError(
+                f"HVAE: the base guide's site {name!r} has a law without reparameterized draws, "
+                f"{type(unwrapped(fn)).__name__}; take its twin from numpyro_irg.distributions, or a continuous law"
+            )
+        auxiliary = bool(msg["infer"].get("is_auxiliary"))
+        self.sites[name] = Drawn(fn, list(msg["cond_indep_stack"]), msg["scale"], auxiliary, msg["is_observed"])
+        self._open.append(name)
+        msg["name"] = f"{self.prefix}_base_{name}"
+        msg["infer"] = {**msg["infer"], "is_auxiliary": True}
+
+    def postprocess_message(self, msg: Any) -> None:
+        if msg["type"] == "sample":
+            msg["name"] = self._open.pop()
+            self.sites[msg["name"]].value = msg["value"]
+        else:
+            self.seen.record(msg)
+
+    @property
+    def latents(self) -> dict[str, Drawn]:
+        """The sites that stand for latents of the model."""
+        return {name: site for name, site in self.sites.items() if not site.auxiliary and not site.observed}
+
+
+class Inside(Messenger):
+    """Puts a site into the plates, scale and mask in which the base guide drew another."""
+
+    def __init__(self, drawn: Drawn) -> None:
+        super().__init__()
+        self.drawn = drawn
+
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] != "sample":
+            return
+        msg["cond_indep_stack"].extend(self.drawn.frames)
+        if self.drawn.scale is not None:
+            msg["scale"] = self.drawn.scale if msg["scale"] is None else self.drawn.scale * msg["scale"]
+        if self.drawn.mask is not None:
+            msg["fn"] = msg["fn"].mask(self.drawn.mask)
+
+
+def run_base(guide: Callable, prefix: str, args: tuple, kwargs: dict) -> tuple[BaseSites, dict[str, Any]]:
+    """The base's draws, and its laws as they are without looking at a draw, for the units of the step sizes.
+
+    A law that depends on another site's draw would make the step sizes depend on z_0, and the map no shear any more.
+    So with two random sites or more the laws are read off a second run in which each takes its centre; where they
+    depend on no draw its results are the first run's, and the compiler merges the two.
+    """
+    base = BaseSites(prefix)
+    with base:
+        guide(*args, **kwargs)
+    if base.latents and all(isinstance(unwrapped(s.fn), dist.Delta) for s in base.sites.values() if not s.observed):
+        raise ValueError(
+            f"HVAE: the base guide's sites {sorted(base.latents)} are points (Delta), without a density; "
+            "take a base with random draws, such as AutoNormal"
+        )
+    laws = {name: site.fn for name, site in base.sites.items()}
+    random = [s for s in base.sites.values() if not s.observed and not isinstance(unwrapped(s.fn), dist.Delta)]
+    if len(random) > 1:
+        with _repeated(base.seen, numpyro.prng_key(), _centre) as sites:
+            guide(*args, **kwargs)
+        laws = {name: site["fn"] for name, site in sites.items() if site["type"] == "sample"}
+    return base, laws
+
+
+def _centre(msg: Any) -> Any:
+    """The mean of a law where it has a finite one, a point of its support elsewhere."""
+    if msg["type"] != "sample" or msg["is_observed"]:
+        return None
+    fn = msg["fn"]
+    if isinstance(unwrapped(fn), dist.Delta):
+        return None
+    shape = tuple(msg["kwargs"].get("sample_shape", ())) + fn.shape()
+    feasible = fn.support.feasible_like(jnp.zeros(shape))
+    try:
+        return jnp.where(jnp.isfinite(fn.mean), fn.mean, feasible)
+    except (NotImplementedError, AttributeError):
+        return feasible
+
+
+# ------------------------------------------------------------------------------------------------- the live model
+
+
+@dataclass
+class Latent:
+    """A latent site of the model, at the base guide's draw."""
+
+    name: str
+    support: Any
+    position: Array
+    """unconstrained, y_0"""
+    batch_shape: tuple[int, ...]
+    scale: Any
+    """the site's own, of subsampling and `handlers.scale`"""
+
+    @property
+    def batch_ndim(self) -> int:
+        return len(self.batch_shape)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """of the unconstrained position"""
+        return jnp.shape(self.position)[self.batch_ndim :]
+
+    def scaled(self, x: Array, power: int = 1) -> Array:
+        """An array of the position's shape times the site's scale, or divided by it (power -1)."""
+        if self.scale is None:
+            return x
+        scale = jnp.asarray(self.scale, x.dtype)
+        return x * (event_last(scale, len(self.event_shape)) if scale.ndim else scale) ** power
+
+
+class _First(Messenger):
+    """The model's first run.  Only its plates and its learned values reach the handlers outside.
+
+    A parameter that nobody outside has a value for yet is initialised here for this run only: the model itself, which
+    SVI runs after the guide, initialises it in its own way.
+    """
+
+    def __init__(self, known: Seen) -> None:
+        super().__init__()
+        self.known = known
+        self.seen = Seen(dict(known.params), dict(known.mutables), dict(known.plates))
+
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] == "mutable":
+            msg["value"] = _copied(msg["value"])
+        known = self.known.answer(msg)
+        outside = msg["type"] == "plate" or (msg["type"] in ("param", "mutable") and _has_value(msg["name"]))
+        msg["stop"] = known or not outside
+
+    def postprocess_message(self, msg: Any) -> None:
+        self.seen.record(msg)
+        if msg["type"] == "mutable":  # the state is updated by the model's own run, not by the guide's
+            msg["value"] = _copied(msg["value"])
+
+
+def _has_value(name: str) -> bool:
+    return any(
+        isinstance(handler, substitute) and (handler.substitute_fn is not None or name in (handler.data or {}))
+        for handler in _PYRO_STACK
+    )
+
+
+class LiveModel:
+    """U = -log p(x, z) of the model at the current arguments and parameters, as a function of unconstrained positions.
+
+    :param unobserved: sites that carried data in an earlier call; without data now, they are left out of U.
+    :raises ValueError: for latents that the base guide misses or adds, discrete ones, and a model without latents.
+    """
+
+    def __init__(self, model: Callable, args: tuple, kwargs: dict, base: BaseSites, unobserved: frozenset[str]) -> None:
+        self.model, self.args, self.kwargs = model, args, kwargs
+        self.key = numpyro.prng_key()  # the model's own randomness is the same in every run
+        drawn = {name: site.value for name, site in base.latents.items()}
+        first, seeded = _First(base.seen), seed(rng_seed=self.key, hide_types=["plate"])
+        with first, trace() as sites, seeded, substitute(data=drawn):
+            model(*args, **kwargs)
+        self.seen = first.seen
+        samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
+        self.observed = frozenset(name for name, site in samples.items() if site["is_observed"])
+        self.names = [name for name, site in samples.items() if not site["is_observed"] and name in drawn]
+        known = {*drawn, *unobserved}
+        _check(self.names, base, samples, [n for n, s in samples.items() if not s["is_observed"] and n not in known])
+        self.latents = [_latent(samples[name]) for name in self.names]
+
+    def _run(self, positions: tuple[Array, ...], seen: Seen) -> dict[str, Any]:
+        at = dict(zip(self.names, positions, strict=True))
+
+        def value(msg):
+            if msg["type"] == "sample" and msg["name"] in at:
+                return biject_to(msg["fn"].support)(at[msg["name"]])
+            return None
+
+        with _repeated(seen, self.key, value) as sites:
+            self.model(*self.args, **self.kwargs)
+        return sites
+
+    def _energy(self, positions: tuple[Array, ...], seen: Seen) -> Array:
+        sites = self._run(positions, seen)
+        log_joint: Any = jnp.zeros(())
+        for name in [*self.names, *(name for name in sites if name in self.observed)]:
+            site = sites[name]
+            log_joint = log_joint + jnp.sum(scale_and_mask(site["fn"].log_prob(site["value"]), site["scale"]))
+        for latent, position in zip(self.latents, positions, strict=True):
+            site = sites[latent.name]
+            log_det = _log_det(site, position, latent.batch_ndim)
+            log_joint = log_joint + jnp.sum(scale_and_mask(log_det, site["scale"], _mask(site["fn"])))
+        return -log_joint
+
+    def energy(self, positions: tuple[Array, ...]) -> Array:
+        """U, with the scales of subsampling, summed over everything."""
+        return self._energy(positions, self.seen)
+
+    def gradient(self, positions: tuple[Array, ...], *, detached: bool = False) -> tuple[Array, ...]:
+        """dU/dz of each site, divided by the site's own scale: a datum's latent moves by the datum's own terms."""
+        seen = self.seen
+        if detached:
+            seen = replace(seen, params=lax.stop_gradient(seen.params), mutables=lax.stop_gradient(seen.mutables))
+        slopes = jax.grad(lambda z: self._energy(z, seen))(positions)
+        return tuple(latent.scaled(slope, -1) for slope, latent in zip(slopes, self.latents, strict=True))
+
+    def place(self, positions: tuple[Array, ...]) -> list[tuple[Any, Array]]:
+        """(site, log|dT/dy|) of each latent at the positions, with the supports that hold there."""
+        sites = self._run(positions, self.seen)
+        return [
+            (sites[latent.name], _log_det(sites[latent.name], position, latent.batch_ndim))
+            for latent, position in zip(self.latents, positions, strict=True)
+        ]
+
+
+def _log_det(site: Any, position: Array, batch_ndim: int) -> Array:
+    log_det = biject_to(site["fn"].support).log_abs_det_jacobian(position, site["value"])
+    return sum_event(log_det, batch_ndim)
+
+
+def _latent(site: Any) -> Latent:
+    support, value = site["fn"].support, jnp.asarray(site["value"])
+    batch_shape = value.shape[: value.ndim - site["fn"].event_dim]
+    return Latent(site["name"], support, biject_to(support).inv(value), batch_shape, site["scale"])
+
+
+def _check(names: list[str], base: BaseSites, samples: dict[str, Any], missing: list[str]) -> None:
+    for name, site in samples.items():
+        if site["is_observed"] or name not in {*missing, *base.latents}:
+            continue
+        if site["fn"].support.is_discrete:
+            raise ValueError(
+                f"HVAE: the model's latent {name!r} is discrete ({type(unwrapped(site['fn'])).__name__}); sum it out "
+                "of the model (as dist.MixtureSameFamily does), Hamiltonian steps need a density"
+            )
+        if name in missing:
+            raise ValueError(
+                f"HVAE: the model's latent {name!r} has no site in the base guide; add numpyro.sample({name!r}, ...) "
+                "to the guide, or observe it (if it is data that only this call lacks, call the guide with data first)"
+            )
+        ours, theirs = site["fn"].event_dim, base.sites[name].fn.event_dim
+        if ours != theirs:
+            raise ValueError(
+                f"HVAE: site {name!r} has {theirs} event dimensions in the base guide and {ours} in the model; "
+                "write .to_event(...) in both"
+            )
+    if not names:
+        raise ValueError("HVAE: the model has no latent sample site to move; use the base guide alone")
+    added = sorted(base.latents.keys() - set(names))
+    if added:
+        raise ValueError(
+            f"HVAE: the base guide's sites {added} are not latents of the model; remove them, "
+            "or mark them with infer={'is_auxiliary': True}"
+        )

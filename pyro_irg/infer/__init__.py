@@ -1,0 +1,7 @@
+"""Guides for Pyro's SVI."""
+
+from .auto import AutoHVAE
+from .evaluation import Evidence, diagnostics, log_evidence, log_weights
+from .hvae import HVAE
+
+__all__ = ["HVAE", "AutoHVAE", "Evidence", "diagnostics", "log_evidence", "log_weights"]

@@ -1,0 +1,252 @@
+"""The Hamiltonian VAE guide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pyro
+import pyro.distributions as dist
+import torch
+from pyro.distributions import constraints
+from pyro.nn import PyroModule, PyroParam
+from pyro.poutine.runtime import apply_stack
+from torch import Tensor
+
+from irg_kernels import hamiltonian
+
+from .. import xp
+from .sites import BaseSites, Inside, Potential, Scales
+
+__all__ = ["HVAE"]
+
+
+class HVAE(PyroModule):
+    r"""A guide that refines another guide's draws by tempered Hamiltonian steps on the live model.
+
+    From a base draw :math:`z_0` and a momentum :math:`\rho_0 \sim N(0, T_0)`, K leapfrog steps on
+    :math:`U = -\log p(x, z)`, each followed by a cooling :math:`\rho \leftarrow \alpha_k \rho`, give
+    :math:`z_K` and the weight
+
+    .. math:: \log w = \log p(x, z_K) + \log N(\rho_K; 0, I) - \log q_0(z_0) - \log N(\rho_0; 0, T_0)
+              - \tfrac{d}{2} \log T_0,
+
+    whose mean is p(x).  Constrained sites move in the unconstrained space of their support.
+
+        svi = SVI(model, HVAE(model, encoder, num_steps=5), Adam({"lr": 1e-3}), Trace_ELBO())
+
+    Source: Caterini, Doucet, Sejdinovic, Hamiltonian Variational Auto-Encoder, 2018, algorithm 1.
+
+    :param model: the model, a callable of the arguments that the guide is called with.
+    :param guide: the base: any guide with reparameterized sites for the model's latents.
+    :param num_steps: K >= 0 leapfrog steps, K + 1 gradients of the model; 0 is the base guide itself.
+    :param step_size: where the learned step sizes start, in units of the base's scale (its standard deviation where a
+        site's law is Normal, else 1).
+    :param max_step_size: their upper bound.
+    :param step_size_shape: "dim" for one per dimension of a site, "step" for one per step and dimension, "scalar".
+    :param tempering: "none"; "fixed", the paper's schedule, quadratic in the root of the temperature, T0 learned;
+        "quadratic", the same in the temperature itself (the paper's code); "free", all alphas learned; or a function
+        from K to K cooling factors in (0, 1], held fixed.
+    :param initial_temperature: T0 of "fixed" and "quadratic" to begin with, above 1.
+    :param prefix: of the names of the guide's own sites.
+    :raises ValueError: for settings out of bounds; when called, for latents that the base misses, adds, or draws
+        without reparameterization, for discrete latents, and for a model without latents.
+    :raises NotImplementedError: when called under `JitTrace_ELBO`.
+    """
+
+    def __init__(
+        self,
+        model: Callable,
+        guide: Callable,
+        *,
+        num_steps: int,
+        step_size: float = 0.1,
+        max_step_size: float = 0.5,
+        step_size_shape: str = "dim",
+        tempering: Any = "none",
+        initial_temperature: float = 2.0,
+        prefix: str = "hvae",
+    ) -> None:
+        hamiltonian.check_settings(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
+        super().__init__(prefix)
+        self._model = (model,)  # in a tuple: the model's parameters are its own, not the guide's
+        self.base = guide
+        self.num_steps, self.initial_step_size, self.max_step_size = num_steps, step_size, max_step_size
+        self.step_size_shape, self.tempering, self.prefix = step_size_shape, tempering, prefix
+        self._observed: frozenset[str] = frozenset()
+        self.path: dict[str, Any] = {}
+        """of the last call: energies of the K + 1 positions, momenta at the end, share of steps left out"""
+        self.step_sizes = PyroModule()
+        self._set_up_tempering(initial_temperature)
+
+    @property
+    def model(self) -> Callable:
+        return self._model[0]
+
+    def _set_up_tempering(self, temperature: float) -> None:
+        if self.num_steps and self.tempering in ("fixed", "quadratic"):
+            root = torch.tensor(math.sqrt(temperature))
+            self.root_temperature = PyroParam(root, constraint=constraints.greater_than(1.0))
+        elif self.num_steps and self.tempering == "free":
+            start = torch.full((self.num_steps,), hamiltonian.initial_cooling(self.num_steps))
+            self.cooling_factors: Any = PyroParam(start, constraint=constraints.unit_interval)
+
+    def cooling(self) -> tuple[Any, ...]:
+        """alpha_1..alpha_K, the present cooling factors."""
+        if self.tempering == "none":
+            return (1.0,) * self.num_steps
+        if self.tempering == "free":
+            return self.cooling_factors.unbind()
+        if self.tempering == "fixed":
+            return hamiltonian.fixed_tempering(xp, self.root_temperature, self.num_steps)
+        if self.tempering == "quadratic":
+            return hamiltonian.quadratic_tempering(xp, self.root_temperature, self.num_steps)
+        return hamiltonian.check_cooling(tuple(float(a) for a in self.tempering(self.num_steps)), self.num_steps)
+
+    def step_size(self, site: str, event_shape: torch.Size | None = None) -> Tensor:
+        """The step sizes of a site: of shape (), of its unconstrained event's shape, or with a leading axis of K."""
+        name = site.replace(".", "__")  # a dot would be a submodule's
+        if not hasattr(self.step_sizes, name):
+            if event_shape is None:
+                raise ValueError(f"HVAE: no step size yet for {site!r}; call the guide once")
+            shapes = {"scalar": (), "dim": event_shape, "step": (self.num_steps, *event_shape)}
+            start = torch.full(shapes[self.step_size_shape], self.initial_step_size)
+            setattr(self.step_sizes, name, PyroParam(start, constraints.interval(0.0, self.max_step_size)))
+        return getattr(self.step_sizes, name)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        if self.num_steps == 0:
+            return self.base(*args, **kwargs)
+        if torch._C._get_tracing_state() is not None:
+            raise NotImplementedError(
+                "HVAE: JitTrace_ELBO cannot record the gradient inside a guide; use Trace_ELBO instead"
+            )
+        with BaseSites(self.prefix) as base:
+            self.base(*args, **kwargs)
+        potential = Potential(self.model, args, kwargs, base, self._observed)
+        z, gradient = potential.start()
+        self._observed |= potential.last.observed
+        for message in potential.last.new_subsamples.values():
+            _resend(message)
+        with pyro.poutine.block(), Scales(base) as scales:
+            self.base(*args, **kwargs)
+        return _Flow(self, base, scales.scales, potential, z, gradient).run()
+
+
+class _Flow:
+    """One call of the guide: momenta, leapfrog steps, and the sites that say where they led."""
+
+    def __init__(
+        self,
+        guide: HVAE,
+        base: BaseSites,
+        scales: dict[str, Tensor],
+        potential: Potential,
+        z: tuple[Tensor, ...],
+        gradient: tuple[Tensor, ...],
+    ) -> None:
+        self.guide, self.base, self.scales, self.potential = guide, base, scales, potential
+        self.z0, self.z, self.gradient = z, z, gradient
+        self.names = list(potential.values)
+        first = potential.last
+        self.log_dets = [first.log_dets[name] for name in self.names]
+        self.event_dims = [position.dim() - det.dim() for position, det in zip(z, self.log_dets, strict=True)]
+        self.units = [self._unit(name, position) for name, position in zip(self.names, z, strict=True)]
+        self.alive = [torch.ones_like(position, dtype=torch.bool) for position in z]
+        self.cooling = guide.cooling()
+
+    def _unit(self, name: str, position: Tensor) -> Tensor:
+        """The base's scale in unconstrained space, where its law tells, else ones."""
+        scale = self.scales.get(f"{name}_unconstrained", self.scales.get(name))
+        if scale is None or torch.broadcast_shapes(scale.shape, position.shape) != position.shape:
+            return torch.ones_like(position)
+        return scale.expand(position.shape)
+
+    def run(self) -> dict[str, Tensor]:
+        log_cooling = sum(torch.as_tensor(a).log() for a in self.cooling)
+        rho = self.momenta(torch.as_tensor(-log_cooling).exp())
+        work = []
+        for k, alpha in enumerate(self.cooling):
+            before = self.kinetic(rho) + self.potential.energies[-1]
+            rho = self.step(k, rho)
+            work.append(self.kinetic(rho) + self.potential.energies[-1] - before)
+            rho = tuple(alpha * r for r in rho)
+        self.guide.path = {
+            "sites": self.names,
+            "energy_errors": torch.stack(work),
+            "momenta": [r.detach() for r in rho],
+            "left_out": [float((~alive).float().mean()) for alive in self.alive],
+        }
+        return {name: self.emit(i, name, rho[i], log_cooling) for i, name in enumerate(self.names)}
+
+    def kinetic(self, rho: tuple[Tensor, ...]) -> Tensor:
+        scales = self.potential.scales
+        return sum(0.5 * (r.detach() ** 2).sum() * s for r, s in zip(rho, scales, strict=True))
+
+    def momenta(self, deviation: Tensor) -> tuple[Tensor, ...]:
+        rho = []
+        for name, position, event_dim in zip(self.names, self.z, self.event_dims, strict=True):
+            law = dist.Normal(torch.zeros_like(position), deviation.to(position.dtype)).to_event(event_dim)
+            with Inside(self.base.sites[name]):
+                site = f"{self.guide.prefix}_momentum_{name}"
+                rho.append(pyro.sample(site, law, infer={"is_auxiliary": True}))
+        return tuple(rho)
+
+    def step(self, k: int, rho: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """One leapfrog step; where it diverges it is left out, then and from then on."""
+        while True:
+            eps = tuple(self.eps(i, k) for i in range(len(self.names)))
+            z, moved, gradient = hamiltonian.leapfrog(self.z, rho, self.gradient, eps, self.potential.gradient)
+            good = [self.good(i, z[i], moved[i], gradient[i]) for i in range(len(self.names))]
+            if all(bool((g | ~alive).all()) for g, alive in zip(good, self.alive, strict=True)):
+                self.z, self.gradient = z, gradient
+                return moved
+            self.potential.energies.pop()
+            self.alive = [alive & g for alive, g in zip(self.alive, good, strict=True)]
+
+    def eps(self, i: int, k: int) -> Tensor:
+        guide = self.guide
+        event_shape = self.z[i].shape[self.z[i].dim() - self.event_dims[i] :]
+        size = guide.step_size(self.names[i], event_shape)
+        if guide.step_size_shape == "step":
+            size = size[k]
+        return torch.where(self.alive[i], size * self.units[i], 0.0)
+
+    def good(self, i: int, z: Tensor, rho: Tensor, gradient: Tensor) -> Tensor:
+        """Which paths have not diverged, the same for all dimensions of an event."""
+        limit = hamiltonian.MAX_DISPLACEMENT * self.units[i].detach()
+        near = ((z - self.z0[i]).detach().abs() <= limit) & (rho.detach().abs() <= hamiltonian.MAX_MOMENTUM)
+        near = near & gradient.detach().isfinite()
+        axes = tuple(range(-self.event_dims[i], 0))
+        return near.all(axes, keepdim=True).expand_as(near) if axes else near
+
+    def emit(self, i: int, name: str, rho: Tensor, log_cooling: Any) -> Tensor:
+        """The model's latent, and the flow's term in the guide's density as a factor of its own.
+
+        A factor, since `TraceMeanField_ELBO` drops the `log_density` of a Delta.
+        """
+        last, event_dim = self.potential.last, self.event_dims[i]
+        size = math.prod(rho.shape[rho.dim() - event_dim :])
+        normal = dist.Normal(torch.zeros_like(rho), 1.0).to_event(event_dim).log_prob(rho)
+        term = self.log_dets[i] - last.log_dets[name] - normal - size * log_cooling
+        with Inside(self.base.sites[name]):
+            pyro.factor(f"{self.guide.prefix}_flow_{name}", term, has_rsample=True)
+            fn = last.fns[name]
+            return pyro.sample(name, dist.Delta(last.drawn[name], event_dim=fn.event_dim))
+
+
+def _resend(message: Any) -> None:
+    """A plate of the model alone subsampled inside the potential: the same indices must reach the model outside."""
+    apply_stack(
+        {
+            **message,
+            "cond_indep_stack": (),
+            "scale": 1.0,
+            "mask": None,
+            "infer": {},
+            "done": True,
+            "stop": False,
+            "continuation": None,
+        }
+    )
