@@ -141,6 +141,7 @@ def compiled_elbo(vae: Autoencoder, particles: int):
 
 
 def train(name: str, digits: Digits, settings: Settings) -> Run:
+    """One autoencoder by SVI with Trace_ELBO, then what the table and the pictures need of it."""
     vae = Autoencoder(LATENTS[name], settings.width)
     images, test = jnp.asarray(digits.train), jnp.asarray(digits.test)
     svi = SVI(vae.model, vae.guide, Adam(settings.learning_rate), Trace_ELBO())
@@ -196,7 +197,7 @@ def spread(vae: Autoencoder, params: dict, elbo, test: Array, settings: Settings
         return jax.lax.map(gradient, jax.random.split(key, settings.estimates))
 
     keys, score_function = jax.random.split(key, 5), partial(estimates, TraceGraph_ELBO(), ScoreFunction(vae.guide))
-    own = jnp.stack([elbo(keys[0], params, jnp.broadcast_to(image, test.shape)) for image in images])
+    own = np.array([elbo(keys[0], params, np.broadcast_to(image, test.shape)) for image in np.asarray(images)])
     return variance.compare(
         np.asarray(estimates(Trace_ELBO(), vae.guide, keys[1], jnp.zeros(len(images)))),
         np.asarray(score_function(keys[2], jnp.zeros(len(images)))),

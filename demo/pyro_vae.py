@@ -139,6 +139,7 @@ def elbo(vae: Autoencoder, images: torch.Tensor, particles: int) -> float:
 
 
 def train(name: str, digits: Digits, settings: Settings) -> Run:
+    """One autoencoder by SVI with Trace_ELBO, then what the table and the pictures need of it."""
     pyro.clear_param_store()
     pyro.set_rng_seed(settings.seed)
     vae = Autoencoder(LATENTS[name], settings.width)

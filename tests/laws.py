@@ -135,7 +135,7 @@ def p_value(x: np.ndarray, cdf: Callable, held: tuple[float, float] | None = Non
 def held_at(name: str, precision: str) -> tuple[float, float] | None:
     """Where draws are held that leave the range of their dtype."""
     limits = np.finfo(precision)
-    low, high = float(limits.tiny), float(limits.max)
+    low, high = float(limits.tiny), 0.25 / float(limits.tiny)
     if name in ("Beta", "Dirichlet"):
         return low, 1.0 - float(limits.eps)
     if name == "StudentT":

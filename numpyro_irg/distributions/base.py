@@ -48,6 +48,8 @@ class ImplicitMixin(_Host):
     """Comes before the host's class: `sample` checks its key, and validation refuses infinite parameters."""
 
     def validate_args(self, strict: bool = True) -> None:
+        if any(jnp.size(value) == 0 for value in self.get_args().values()):
+            return  # nothing to check, and the host's check of a vector cannot divide by zero
         super().validate_args(strict)
         # the host's constraints let inf through, which has no draw
         with jax.ensure_compile_time_eval():
@@ -58,6 +60,10 @@ class ImplicitMixin(_Host):
                         f"{type(self).__name__} distribution got invalid {name} parameter: "
                         f"it must be finite, got {value}."
                     )
+
+    def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        # not the host's, which for some families is another sampler
+        return self.sample(key, sample_shape)
 
     def _extended(self, key: Array, sample_shape: tuple[int, ...], *params: Array) -> tuple[Array, ...]:
         """The parameters in the shape of the draw."""
@@ -80,15 +86,15 @@ def exponential(log_x: Array, x: Array) -> Array:
 
 
 def in_range(x: Array) -> Array:
-    """x > 0, held between the least normal and the largest number of its dtype; without derivatives."""
-    limits = jnp.finfo(x.dtype)
-    return lax.stop_gradient(jnp.clip(x, limits.tiny, limits.max))
+    """x > 0, held where it and its reciprocal are normal numbers of its dtype (XLA takes others for 0)."""
+    tiny = float(jnp.finfo(x.dtype).tiny)
+    return lax.stop_gradient(jnp.clip(x, tiny, 0.25 / tiny))
 
 
 def outside(x: Array) -> Array:
     """Where x > 0 lies at or beyond the ends of its dtype's normal range."""
-    limits = jnp.finfo(x.dtype)
-    return (x < 2.0 * limits.tiny) | (x > 0.5 * limits.max)
+    tiny = float(jnp.finfo(x.dtype).tiny)
+    return (x < 2.0 * tiny) | (x > 0.125 / tiny)
 
 
 def _itself(xp, x, log_x):

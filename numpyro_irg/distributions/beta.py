@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
+from numpyro import validation_enabled
 
 from irg_kernels import beta
 
@@ -29,7 +30,11 @@ class Beta(ImplicitMixin, host.Beta):
 
     def __init__(self, concentration1, concentration0, *, validate_args=None):
         a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
-        super().__init__(a, b, validate_args=validate_args)
+        if a.size and b.size:
+            super().__init__(a, b, validate_args=validate_args)
+        else:  # the host's check of its Dirichlet cannot divide by zero
+            with validation_enabled(False):
+                super().__init__(a, b, validate_args=validate_args)
 
     def sample(self, key, sample_shape=()):
         a, b = self._extended(key, sample_shape, self.concentration1, self.concentration0)

@@ -13,7 +13,7 @@ from irg_kernels import gamma
 
 from ..implicit import attach
 from ..samplers import standard_gamma
-from .base import ImplicitMixin, exponential, in_range, outside, parameters
+from .base import ImplicitMixin, exponential, outside, parameters
 
 __all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
 
@@ -52,11 +52,8 @@ class Gamma(ImplicitMixin, host.Gamma):
 
     def sample(self, key, sample_shape=()):
         concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
-        z, log_z = standard_gamma(key, concentration)
-        x = _precise(z / rate, log_z - jnp.log(rate), z)
-        held = (outside(x) | outside(z)).astype(x.dtype)
-        partials = (gamma.dx_da_held, gamma.dx_drate, None, None)
-        return attach(partials, in_range(x), concentration, rate, lax.stop_gradient(log_z), held)
+        z, log_x = _draw(key, concentration, rate)
+        return exponential(log_x, _precise(z / rate, log_x, z))
 
 
 class Chi2(ImplicitMixin, host.Chi2):
@@ -67,7 +64,9 @@ class Chi2(ImplicitMixin, host.Chi2):
     """
 
     def __init__(self, df, *, validate_args=None):
-        super().__init__(*parameters("Chi2", df=df), validate_args=validate_args)
+        (df,) = parameters("Chi2", df=df)
+        super().__init__(df, validate_args=validate_args)
+        self.rate = jnp.asarray(0.5, df.dtype)  # the host leaves a number of the default type
 
     sample = Gamma.sample
 

@@ -90,24 +90,24 @@ def exponential(log_x: Tensor, x: Tensor) -> Tensor:
 
 
 def in_range(x: Tensor) -> Tensor:
-    """x > 0, held between the least normal and the largest number of its dtype; without history."""
-    limits = torch.finfo(x.dtype)
-    return x.detach().clamp(min=limits.tiny, max=limits.max)
+    """x > 0, held where it and its reciprocal are normal numbers of its dtype; without history."""
+    tiny = torch.finfo(x.dtype).tiny
+    return x.detach().clamp(min=tiny, max=0.25 / tiny)
 
 
 def outside(x: Tensor) -> Tensor:
     """Where x > 0 lies at or beyond the ends of its dtype's normal range."""
-    limits = torch.finfo(x.dtype)
-    return (x < 2.0 * limits.tiny) | (x > 0.5 * limits.max)
+    tiny = torch.finfo(x.dtype).tiny
+    return (x < 2.0 * tiny) | (x > 0.125 / tiny)
 
 
 def all_inside(x: Tensor) -> bool:
     """Whether no element is `outside`; a look at the values, so not under a transformation."""
     if x.numel() == 0:
         return True
-    limits = torch.finfo(x.dtype)
+    tiny = torch.finfo(x.dtype).tiny
     least, most = torch.aminmax(x)
-    return bool(least >= 2.0 * limits.tiny) and bool(most <= 0.5 * limits.max)
+    return bool(least >= 2.0 * tiny) and bool(most <= 0.125 / tiny)
 
 
 def _itself(xp, x, log_x):

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import numpyro_irg.distributions as dist
@@ -16,6 +17,8 @@ precisions = pytest.mark.parametrize("precision", ["float32", "float64"])
 @precisions
 @pytest.mark.parametrize(("law", "params"), SAMPLED.values(), ids=SAMPLED)
 def test_goodness_of_fit(law, params, precision):
+    if precision == "float64" and law.name in ("LogGamma", "InverseGamma", "Chi2"):
+        pytest.skip("Gamma's sampler, which its own test covers: another compilation")
     with precision_of(precision):
         x = sampler(law.name, (DRAWS,))(jax.random.key(1), arrays(params, precision))
         assert x.dtype == precision
@@ -41,10 +44,10 @@ def test_goodness_of_fit_dirichlet(concentration, precision):
 
 def test_large_dirichlet():
     """A thousand components; a hundred draws of a tenth of them are as good as independent."""
-    x = dist.Dirichlet(jnp.full((1000,), 0.5)).sample(jax.random.key(1), (100,))
-    few = numpy(x)[:, :100].reshape(-1)
+    x = numpy(sampler("Dirichlet", (100,))(jax.random.key(1), {"concentration": jnp.full((1000,), 0.5)}))
+    few = x[:, :100].reshape(-1)
     assert p_value(few, marginal(0, (0.5, 499.5)), held_at("Dirichlet", "float32")) > LEAST_P_VALUE
-    assert jnp.allclose(x.sum(-1), 1.0, rtol=100 * jnp.finfo(x.dtype).eps, atol=0)
+    np.testing.assert_allclose(x.sum(-1), 1.0, rtol=100 * jnp.finfo(jnp.float32).eps)
 
 
 @pytest.mark.parametrize("law", LAWS, ids=str)
