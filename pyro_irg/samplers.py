@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import CVmapInterpreterPtr, RandomnessType, TransformType, get_interpreter_stack
 
 from .implicit import in_transform
 
@@ -21,12 +22,26 @@ def draw(sampler: Callable, *params: Tensor) -> Any:
     """
     params = tuple(p.detach() for p in params)
     # the plain call costs a third where no transformation is active
-    return _Draw.apply(sampler, *params) if in_transform() else sampler(*params)
+    if not in_transform():
+        return sampler(*params)
+    # a random number makes vmap see a batch even where no parameter has one
+    return _Draw.apply(sampler, torch.rand(()) if _draws_differ() else torch.zeros(()), *params)
+
+
+def _draws_differ() -> bool:
+    """Whether a vmap with randomness="different" is active.
+
+    (In its "error" mode, which `torch.func.hessian` uses inside, a law without a batch gives all of it one draw.)
+    """
+    return any(
+        level.key() == TransformType.Vmap and CVmapInterpreterPtr(level).randomness() == RandomnessType.Different
+        for level in get_interpreter_stack() or ()
+    )
 
 
 class _Draw(torch.autograd.Function):
     @staticmethod
-    def forward(sampler, *params):
+    def forward(sampler, _seed, *params):
         with torch.no_grad():
             return sampler(*params)
 
@@ -43,7 +58,8 @@ class _Draw(torch.autograd.Function):
         return None
 
     @staticmethod
-    def vmap(info, in_dims, sampler, *params):
+    def vmap(info, in_dims, sampler, _seed, *params):
+        in_dims = in_dims[1:]
         if info.randomness == "error":
             raise RuntimeError(
                 "vmap: a random draw was called while in randomness error mode; "

@@ -104,7 +104,7 @@ def test_vmap():
 
     @jit
     def evaluate(a, keys):
-        by_parameter = vmap(f, (0, None))(a, keys[0, 0])
+        by_parameter = vmap(f, (0, None))(a, KEY)
         by_both = vmap(vmap(f, (None, 0)))(a, keys)
         known = lambda x, a: implicit_gradients(dist.Gamma(a, 2.0), x)["concentration"]  # noqa: E731
         x = jnp.concatenate([by_parameter[0][:, None], by_both[0]], 1)
