@@ -87,7 +87,7 @@ def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
     if a.numel() == 0:
         return a, a
     least, most = torch.aminmax(a)
-    if least >= 1.0 and most < math.inf:
+    if least.item() >= 1.0 and most.item() < math.inf:
         z = torch._standard_gamma(a)
         return z, z.log()
     valid = (a > 0.0) & (a < math.inf)  # torch's sampler never returns from a NaN or a negative concentration
