@@ -17,9 +17,13 @@ from torch import Tensor
 from irg_kernels import hamiltonian
 
 from .. import xp
-from .sites import BaseSites, Inside, Potential, Scales
+from .sites import BaseSites, Inside, Potential, base_scales, sum_to
 
 __all__ = ["HVAE"]
+
+MAX_ENERGY_CHANGE = 1e3
+"""How much a leapfrog step may change the energy, for each number of a system: from 1,000 nats on, Stan and NumPyro
+call a path divergent.  For each number, since a good first step from a poor start over many data sheds thousands."""
 
 
 class HVAE(PyroModule):
@@ -104,14 +108,15 @@ class HVAE(PyroModule):
             return hamiltonian.quadratic_tempering(xp, self.root_temperature, self.num_steps)
         return hamiltonian.check_cooling(tuple(float(a) for a in self.tempering(self.num_steps)), self.num_steps)
 
-    def step_size(self, site: str, event_shape: torch.Size | None = None) -> Tensor:
+    def step_size(self, site: str, position: Tensor | None = None, event_dim: int = 0) -> Tensor:
         """The step sizes of a site: of shape (), of its unconstrained event's shape, or with a leading axis of K."""
         name = site.replace(".", "__")  # a dot would be a submodule's
-        if not hasattr(self.step_sizes, name):
-            if event_shape is None:
+        if name not in self.step_sizes._pyro_params:
+            if position is None:
                 raise ValueError(f"HVAE: no step size yet for {site!r}; call the guide once")
+            event_shape = position.shape[position.dim() - event_dim :]
             shapes = {"scalar": (), "dim": event_shape, "step": (self.num_steps, *event_shape)}
-            start = torch.full(shapes[self.step_size_shape], self.initial_step_size)
+            start = position.new_full(shapes[self.step_size_shape], self.initial_step_size)
             setattr(self.step_sizes, name, PyroParam(start, constraints.interval(0.0, self.max_step_size)))
         return getattr(self.step_sizes, name)
 
@@ -129,9 +134,8 @@ class HVAE(PyroModule):
         self._observed |= potential.last.observed
         for message in potential.last.new_subsamples.values():
             _resend(message)
-        with pyro.poutine.block(), Scales(base) as scales:
-            self.base(*args, **kwargs)
-        return _Flow(self, base, scales.scales, potential, z, gradient).run()
+        scales = base_scales(base, lambda: self.base(*args, **kwargs))
+        return _Flow(self, base, scales, potential, z, gradient).run()
 
 
 class _Flow:
@@ -146,80 +150,93 @@ class _Flow:
         z: tuple[Tensor, ...],
         gradient: tuple[Tensor, ...],
     ) -> None:
-        self.guide, self.base, self.scales, self.potential = guide, base, scales, potential
-        self.z0, self.z, self.gradient = z, z, gradient
+        self.guide, self.base, self.potential = guide, base, potential
+        self.z, self.gradient = z, gradient
         self.names = list(potential.values)
-        first = potential.last
-        self.log_dets = [first.log_dets[name] for name in self.names]
+        self.log_dets = [potential.last.log_dets[name] for name in self.names]
         self.event_dims = [position.dim() - det.dim() for position, det in zip(z, self.log_dets, strict=True)]
-        self.units = [self._unit(name, position) for name, position in zip(self.names, z, strict=True)]
-        self.alive = [torch.ones_like(position, dtype=torch.bool) for position in z]
-        self.cooling = guide.cooling()
+        self.eps = self.step_sizes(scales)
+        self.limit = MAX_ENERGY_CHANGE * potential.size()
 
-    def _unit(self, name: str, position: Tensor) -> Tensor:
-        """The base's scale in unconstrained space, where its law tells, else ones."""
-        scale = self.scales.get(f"{name}_unconstrained", self.scales.get(name))
-        if scale is None or torch.broadcast_shapes(scale.shape, position.shape) != position.shape:
-            return torch.ones_like(position)
-        return scale.expand(position.shape)
+    def step_sizes(self, scales: dict[str, Tensor]) -> list[tuple[Tensor, ...]]:
+        """For each step, each site's; in units of the base's scale in unconstrained space, where its law tells."""
+        sizes = []
+        for name, position, event_dim in zip(self.names, self.z, self.event_dims, strict=True):
+            size = self.guide.step_size(name, position, event_dim)
+            unit = scales.get(f"{name}_unconstrained", scales.get(name))
+            if unit is None or torch.broadcast_shapes(unit.shape, position.shape) != position.shape:
+                unit = torch.ones_like(position)
+            if self.guide.step_size_shape == "step":
+                sizes.append([s * unit for s in size.unbind()])
+            else:
+                sizes.append([size * unit] * self.guide.num_steps)
+        return list(zip(*sizes, strict=True))
 
     def run(self) -> dict[str, Tensor]:
-        log_cooling = sum(torch.as_tensor(a).log() for a in self.cooling)
-        rho = self.momenta(torch.as_tensor(-log_cooling).exp())
-        work = []
-        for k, alpha in enumerate(self.cooling):
-            before = self.kinetic(rho) + self.potential.energies[-1]
-            rho = self.step(k, rho)
-            work.append(self.kinetic(rho) + self.potential.energies[-1] - before)
-            rho = tuple(alpha * r for r in rho)
+        cooling = self.guide.cooling()
+        log_cooling = torch.stack([torch.as_tensor(a) for a in cooling]).log().sum()
+        rho = self.momenta((-log_cooling).exp())
+        errors, left_out = [], []
+        for eps, alpha in zip(self.eps, cooling, strict=True):
+            rho, error, out = self.step(eps, rho)
+            errors.append(error)
+            left_out.append(out)
+            if self.guide.tempering != "none":
+                rho = tuple(alpha * r for r in rho)
         self.guide.path = {
             "sites": self.names,
-            "energy_errors": torch.stack(work),
+            "energy_errors": torch.stack(errors),
             "momenta": [r.detach() for r in rho],
-            "left_out": [float((~alive).float().mean()) for alive in self.alive],
+            "left_out": sum(left_out) / len(left_out),
         }
         return {name: self.emit(i, name, rho[i], log_cooling) for i, name in enumerate(self.names)}
-
-    def kinetic(self, rho: tuple[Tensor, ...]) -> Tensor:
-        scales = self.potential.scales
-        return sum(0.5 * (r.detach() ** 2).sum() * s for r, s in zip(rho, scales, strict=True))
 
     def momenta(self, deviation: Tensor) -> tuple[Tensor, ...]:
         rho = []
         for name, position, event_dim in zip(self.names, self.z, self.event_dims, strict=True):
-            law = dist.Normal(torch.zeros_like(position), deviation.to(position.dtype)).to_event(event_dim)
+            law = dist.Normal(torch.zeros_like(position), deviation.to(position)).to_event(event_dim)
             with Inside(self.base.sites[name]):
                 site = f"{self.guide.prefix}_momentum_{name}"
                 rho.append(pyro.sample(site, law, infer={"is_auxiliary": True}))
         return tuple(rho)
 
-    def step(self, k: int, rho: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """One leapfrog step; where it diverges it is left out, then and from then on."""
-        while True:
-            eps = tuple(self.eps(i, k) for i in range(len(self.names)))
-            z, moved, gradient = hamiltonian.leapfrog(self.z, rho, self.gradient, eps, self.potential.gradient)
-            good = [self.good(i, z[i], moved[i], gradient[i]) for i in range(len(self.names))]
-            if all(bool((g | ~alive).all()) for g, alive in zip(good, self.alive, strict=True)):
-                self.z, self.gradient = z, gradient
-                return moved
-            self.potential.energies.pop()
-            self.alive = [alive & g for alive, g in zip(self.alive, good, strict=True)]
+    def step(self, eps: tuple[Tensor, ...], rho: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor, float]:
+        """One leapfrog step; a system that diverges stays where it is, and its momentum is turned round.
 
-    def eps(self, i: int, k: int) -> Tensor:
-        guide = self.guide
-        event_shape = self.z[i].shape[self.z[i].dim() - self.event_dims[i] :]
-        size = guide.step_size(self.names[i], event_shape)
-        if guide.step_size_shape == "step":
-            size = size[k]
-        return torch.where(self.alive[i], size * self.units[i], 0.0)
+        The step followed by turning is its own inverse, and so is staying, if the test is the same from either end:
+        the energy's change is, but for its sign.  Turning once more, the map remains one-to-one and its Jacobian 1,
+        whatever the limit.  Without turning, two starts could end in one point, and E[w] would not be p(x).
+        """
+        before = self.energy(rho)
+        z, moved, gradient = hamiltonian.leapfrog(self.z, rho, self.gradient, eps, self.potential.gradient)
+        change = self.energy(moved) - before
+        good = change.abs() <= self.limit
+        out = 0.0
+        if not good.all():  # NaN is not good
+            # Again, with steps of 0 where it was bad: no NaN is left in the graph.
+            masks = [self.spread(good, i) for i in range(len(self.names))]
+            eps = tuple(torch.where(mask, e, 0.0) for mask, e in zip(masks, eps, strict=True))
+            held = tuple(torch.where(mask, g, 0.0) for mask, g in zip(masks, self.gradient, strict=True))
+            z, moved, gradient = hamiltonian.leapfrog(self.z, rho, held, eps, self.potential.gradient)
+            moved = tuple(torch.where(mask, r, -r) for mask, r in zip(masks, moved, strict=True))
+            change, out = torch.where(good, change, 0.0), float((~good).float().mean())
+        self.z, self.gradient = z, gradient
+        return moved, change.sum(), out
 
-    def good(self, i: int, z: Tensor, rho: Tensor, gradient: Tensor) -> Tensor:
-        """Which paths have not diverged, the same for all dimensions of an event."""
-        limit = hamiltonian.MAX_DISPLACEMENT * self.units[i].detach()
-        near = ((z - self.z0[i]).detach().abs() <= limit) & (rho.detach().abs() <= hamiltonian.MAX_MOMENTUM)
-        near = near & gradient.detach().isfinite()
-        axes = tuple(range(-self.event_dims[i], 0))
-        return near.all(axes, keepdim=True).expand_as(near) if axes else near
+    def energy(self, rho: tuple[Tensor, ...]) -> Tensor:
+        """U + |rho|^2/2 of each system at the present position, each site's momenta in the site's own scale."""
+        total = self.potential.energy
+        for r, event_dim, scale in zip(rho, self.event_dims, self.potential.scales, strict=True):
+            square = r.detach().square()
+            square = square.sum(tuple(range(-event_dim, 0))) if event_dim else square
+            total = total + sum_to(0.5 * scale * square, self.potential.dims)
+        return total
+
+    def spread(self, good: Tensor, i: int) -> Tensor:
+        """A flag of each system, for each number of the i-th site."""
+        batch_dim = self.z[i].dim() - self.event_dims[i]
+        good = good.reshape(good.shape[good.dim() - batch_dim :] if good.dim() > batch_dim else good.shape)
+        return good[(...,) + (None,) * self.event_dims[i]].expand(self.z[i].shape)
 
     def emit(self, i: int, name: str, rho: Tensor, log_cooling: Any) -> Tensor:
         """The model's latent, and the flow's term in the guide's density as a factor of its own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,13 @@ import pyro
 import pyro.distributions as dist
 import torch
 from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
-from pyro.distributions.util import scale_and_mask
+from pyro.distributions.util import scale_and_mask, validation_enabled
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 from torch.distributions import biject_to
 
-__all__ = ["BaseSites", "Drawn", "Inside", "ModelSites", "Potential", "Scales"]
+__all__ = ["BaseSites", "Drawn", "Inside", "ModelSites", "Potential", "base_scales", "sum_to"]
 
 
 @dataclass
@@ -41,18 +42,26 @@ class BaseSites(Messenger):
         self.prefix = prefix
         self.sites: dict[str, Drawn] = {}
         self.subsamples: dict[str, dict] = {}
+        self.scales: dict[str, Tensor] = {}
+        """standard deviations of Normal laws that were stated before anything was drawn"""
+        self.more_scales = False
+        """whether Normal laws came later, whose scales may depend on what was drawn"""
 
     def _pyro_sample(self, msg: Any) -> None:
-        name = msg["name"]
-        if isinstance(msg["fn"], _Subsample):
+        name, fn = msg["name"], msg["fn"]
+        if isinstance(fn, _Subsample):
             self.subsamples[name] = msg
             return
-        fn = msg["fn"]
         if not msg["is_observed"] and not fn.has_rsample:
             raise ValueError(
                 f"HVAE: the base guide's site {name!r} has a law without reparameterized draws, {type(fn).__name__}; "
                 "take its twin from pyro_irg.distributions, or a continuous law"
             )
+        if not msg["is_observed"] and (scale := _normal_scale(fn)) is not None:
+            if self.sites:
+                self.more_scales = True
+            else:
+                self.scales[name] = scale
         mask = msg["mask"]
         if isinstance(fn, MaskedDistribution):
             mask = fn._mask if mask is None else fn._mask & mask
@@ -70,42 +79,46 @@ class BaseSites(Messenger):
         }
 
 
-def _normal_scale(fn: Any) -> Tensor | None:
-    """The standard deviation of a Normal law, perhaps wrapped; None for another law."""
-    while isinstance(fn, (dist.Independent, ExpandedDistribution, MaskedDistribution)):
-        fn = fn.base_dist
-    return fn.scale if isinstance(fn, torch.distributions.Normal) else None
+def base_scales(base: BaseSites, run: Callable[[], Any]) -> dict[str, Tensor]:
+    """The standard deviations of the base guide's Normal laws, none of which depends on a draw.
 
-
-class Scales(Messenger):
-    """Runs a base guide at the means of its Normal laws and keeps their scales.
-
-    Scales at the draws would do for one site.  With several, a law's scale may depend on another site's draw; a step
-    size that depends on the position is no shear any more, and the flow's Jacobian would be wrong.
+    A step size that depends on the position is no shear any more, and the flow's Jacobian would be wrong.  What was
+    stated before the first draw is safe; for the rest the guide runs again, at the means.
     """
+    if not base.more_scales:
+        return base.scales
+    with pyro.poutine.block(), _AtMeans(base) as means:
+        run()
+    return means.scales
+
+
+class _AtMeans(Messenger):
+    """Puts the mean in the place of every Normal draw, and keeps the scales."""
 
     def __init__(self, base: BaseSites) -> None:
         super().__init__()
         self.base, self.scales = base, dict[str, Tensor]()
+        self.drawn = False
 
     def _pyro_sample(self, msg: Any) -> None:
         name, fn = msg["name"], msg["fn"]
         if isinstance(fn, _Subsample):
             msg["value"], msg["done"] = self.base.subsamples[name]["value"], True
-        elif not msg["is_observed"] and (scale := _normal_scale(fn)) is not None:
+        elif msg["is_observed"] or isinstance(fn, dist.Delta):
+            return
+        elif (scale := _normal_scale(fn)) is not None:
             msg["value"], msg["done"] = fn.mean, True
-            self.scales[name] = scale
-        elif not msg["is_observed"] and name in self.base.sites and not isinstance(fn, dist.Delta):
-            # held at its draw it could pass that on into a scale: from here on there are none
-            msg["value"], msg["done"] = self.base.sites[name].value, True
-            self.scales = _Closed(self.scales)
+            if not self.drawn:
+                self.scales[name] = scale
+        else:
+            self.drawn = True  # another law: later scales may depend on this draw, and are not used
 
 
-class _Closed(dict):
-    """A dict that takes no more items."""
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
+def _normal_scale(fn: Any) -> Tensor | None:
+    """The standard deviation of a Normal law, perhaps wrapped; None for another law."""
+    while isinstance(fn, (dist.Independent, ExpandedDistribution, MaskedDistribution)):
+        fn = fn.base_dist
+    return fn.scale if isinstance(fn, torch.distributions.Normal) else None
 
 
 def _is_auxiliary(msg: Any) -> bool:
@@ -145,7 +158,7 @@ class ModelSites(Messenger):
         self.log_dets: dict[str, Tensor] = {}
         self.observed: set[str] = set()
         self.new_subsamples: dict[str, dict] = {}
-        self.terms: list[Callable[[], Tensor]] = []
+        self.messages: list[Any] = []
 
     def _pyro_sample(self, msg: Any) -> None:
         name, fn = msg["name"], msg["fn"]
@@ -157,7 +170,7 @@ class ModelSites(Messenger):
             return
         if msg["is_observed"]:
             self.observed.add(name)
-            self.terms.append(lambda: _log_prob(msg))
+            self.messages.append(msg)
             return
         if name not in self.values:
             self._unknown(name, fn)
@@ -168,9 +181,9 @@ class ModelSites(Messenger):
         position = self.positions[name]
         value = transform(position)
         msg["value"], msg["done"] = value, True
-        log_det = transform.log_abs_det_jacobian(position, value)
-        self.fns[name], self.drawn[name], self.log_dets[name] = fn, value, log_det
-        self.terms.append(lambda: _log_prob(msg) + scale_and_mask(log_det, msg["scale"], msg["mask"]).sum())
+        self.fns[name], self.drawn[name] = fn, value
+        self.log_dets[name] = transform.log_abs_det_jacobian(position, value)
+        self.messages.append(msg)
 
     def _unknown(self, name: str, fn: Any) -> None:
         if name in self.unobserved:
@@ -185,26 +198,43 @@ class ModelSites(Messenger):
             "guide, or observe it"
         )
 
-
-def _log_prob(msg: Any) -> Tensor:
-    return scale_and_mask(msg["fn"].log_prob(msg["value"]), msg["scale"], msg["mask"]).sum()
+    def log_probs(self) -> list[Tensor]:
+        """Of each latent, in unconstrained space, and each observed site; scaled and masked."""
+        terms = []
+        for msg in self.messages:
+            term = msg["fn"].log_prob(msg["value"])
+            if msg["name"] in self.log_dets:
+                term = term + self.log_dets[msg["name"]]
+            terms.append(scale_and_mask(term, msg["scale"], msg["mask"]))
+        return terms
 
 
 def _differentiable(x: Tensor) -> Tensor:
     return x if x.requires_grad else x.detach().requires_grad_()
 
 
+def sum_to(x: Tensor, dims: frozenset[int]) -> Tensor:
+    """The sum over all axes but `dims` (negative), of size 1 then."""
+    axes = [d for d in range(-x.dim(), 0) if d not in dims]
+    return x.sum(axes, keepdim=True) if axes else x
+
+
 class Potential:
-    """U = -log p(x, z) of the live model at the current arguments; remembers its last run."""
+    """U = -log p(x, z) of the live model at the current arguments; remembers its last run.
+
+    What lies in a plate that all sites share, or that encloses the guide (of particles), is independent of the rest: a
+    *system*, with an energy of its own.  `dims` are those plates' dimensions.
+    """
 
     def __init__(self, model: Callable, args: tuple, kwargs: dict, base: BaseSites, unobserved: frozenset[str]) -> None:
         self.model, self.args, self.kwargs = model, args, kwargs
-        self.values = {name: drawn.value for name, drawn in base.latents.items()}
-        self.scales = [drawn.scale for drawn in base.latents.values()]
+        self.latents = base.latents
+        self.values = {name: drawn.value for name, drawn in self.latents.items()}
+        self.scales = [drawn.scale for drawn in self.latents.values()]
         self.subsamples = dict(base.subsamples)
         self.unobserved = unobserved
         self.create_graph = torch.is_grad_enabled()
-        self.energies: list[Tensor] = []
+        self.dims: frozenset[int] = frozenset()
 
     def start(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """(positions, gradient) at the values that the base guide drew."""
@@ -214,10 +244,15 @@ class Potential:
         return tuple(self.last.positions[name] for name in self.values), gradient
 
     def gradient(self, positions: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """dU/dz of each site, divided by the site's own scale: a datum's latent moves by the datum's own terms."""
+        """dU/dz of each site, divided by the site's own scale: a datum's latent moves by the datum's own terms.
+
+        The model's own randomness is the same at every step.  Arguments are not validated: where a step diverges they
+        may be NaN, which is no error, since that step is left out.
+        """
         outside = torch.get_rng_state()
-        torch.set_rng_state(self.rng_state)  # the model's own randomness is the same at every step
-        gradient = self._gradient(positions)
+        torch.set_rng_state(self.rng_state)
+        with validation_enabled(False):
+            gradient = self._gradient(positions)
         torch.set_rng_state(outside)
         return gradient
 
@@ -230,20 +265,37 @@ class Potential:
             values = self.values if self.create_graph else {name: v.detach() for name, v in self.values.items()}
             with pyro.poutine.block(), ModelSites(named, values, self.subsamples, self.unobserved) as sites:
                 self.model(*self.args, **self.kwargs)
+            if positions is None:
                 self._check(sites)
-                log_joint = torch.stack([term() for term in sites.terms]).sum()
+                self.dims = self._shared_dims(sites)
+            self.terms = sites.log_probs()
+            energy = functools.reduce(torch.add, [sum_to(term, self.dims) for term in self.terms])
             gradient = torch.autograd.grad(
-                log_joint,
+                energy.sum(),
                 [sites.positions[name] for name in self.values],
                 create_graph=self.create_graph,
                 allow_unused=True,
             )
-        self.last = sites
-        self.energies.append(-log_joint.detach())
+        self.last, self.energy = sites, -energy.detach()
         return tuple(
             torch.zeros_like(sites.positions[name]) if g is None else -g / scale
             for name, g, scale in zip(self.values, gradient, self.scales, strict=True)
         )
+
+    def _shared_dims(self, sites: ModelSites) -> frozenset[int]:
+        inside = [{f.dim for f in msg["cond_indep_stack"] if f.vectorized} for msg in sites.messages]
+        outside = [
+            {f.dim for f in drawn.message["cond_indep_stack"] if f.vectorized and f not in drawn.frames}
+            for drawn in self.latents.values()
+        ]
+        return frozenset(set.intersection(*inside) | set.intersection(*outside))
+
+    def size(self) -> float:
+        """How many numbers a system has, latent and observed, scaled as its energy is."""
+        total = 0.0
+        for msg, term in zip(self.last.messages, self.terms, strict=True):
+            total += term.numel() * msg["fn"].event_shape.numel() * float(torch.as_tensor(msg["scale"]).mean())
+        return total / self.energy.numel()
 
     def _check(self, sites: ModelSites) -> None:
         if not sites.fns:
