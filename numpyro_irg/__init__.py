@@ -10,5 +10,20 @@ except ImportError as error:
 
 from . import distributions
 from .gradients import implicit_gradients
+from .registry import implicit_twin, implicit_twin_of, implicit_twins, register, registered, unregister
+from .reparam import AutoImplicit, ImplicitReparam, check_reparameterized, implicit
 
-__all__ = ["distributions", "implicit_gradients"]
+__all__ = [
+    "AutoImplicit",
+    "ImplicitReparam",
+    "check_reparameterized",
+    "distributions",
+    "implicit",
+    "implicit_gradients",
+    "implicit_twin",
+    "implicit_twin_of",
+    "implicit_twins",
+    "register",
+    "registered",
+    "unregister",
+]

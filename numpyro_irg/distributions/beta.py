@@ -10,12 +10,14 @@ from numpyro import validation_enabled
 from irg_kernels import beta
 
 from ..implicit import attach
+from ..registry import implicit_twin_of
 from ..samplers import standard_beta_logit
 from .base import ImplicitMixin, parameters
 
 __all__ = ["Beta"]
 
 
+@implicit_twin_of(host.Beta)
 class Beta(ImplicitMixin, host.Beta):
     r"""Beta law with density :math:`x^{a-1} (1-x)^{b-1} / B(a, b)`, reparameterized in both parameters.
 

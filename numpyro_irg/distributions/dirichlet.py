@@ -9,12 +9,14 @@ import numpyro.distributions as host
 from irg_kernels import dirichlet
 
 from ..implicit import attach
+from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
 from .base import ImplicitMixin, exponential, parameters
 
 __all__ = ["Dirichlet"]
 
 
+@implicit_twin_of(host.Dirichlet)
 class Dirichlet(ImplicitMixin, host.Dirichlet):
     r"""Dirichlet law with density proportional to :math:`\prod_i x_i^{a_i - 1}` on the simplex.
 

@@ -12,6 +12,7 @@ from numpyro.distributions.util import promote_shapes, validate_sample
 from irg_kernels import gamma
 
 from ..implicit import attach
+from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
 from .base import ImplicitMixin, exponential, outside, parameters
 
@@ -30,6 +31,7 @@ def _precise(x: Array, log_x: Array, z: Array) -> Array:
     return jnp.where(outside(z) | outside(x), jnp.exp(log_x), x)
 
 
+@implicit_twin_of(host.Gamma)
 class Gamma(ImplicitMixin, host.Gamma):
     r"""Gamma law with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
 
@@ -56,6 +58,7 @@ class Gamma(ImplicitMixin, host.Gamma):
         return exponential(log_x, _precise(z / rate, log_x, z))
 
 
+@implicit_twin_of(host.Chi2)
 class Chi2(ImplicitMixin, host.Chi2):
     r"""Chi-squared law, Gamma(df / 2, 1 / 2), reparameterized in `df`.
 
@@ -108,6 +111,7 @@ class LogGamma(ImplicitMixin, host.Distribution):
         return jnp.broadcast_to(polygamma(1, self.concentration), self.batch_shape)
 
 
+@implicit_twin_of(host.InverseGamma)
 class InverseGamma(ImplicitMixin, host.InverseGamma):
     r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
 

@@ -11,12 +11,14 @@ from jax import Array
 from irg_kernels import von_mises
 
 from ..implicit import attach
+from ..registry import implicit_twin_of
 from ..samplers import standard_von_mises
 from .base import ImplicitMixin, parameters
 
 __all__ = ["VonMises", "wrap"]
 
 
+@implicit_twin_of(host.VonMises)
 class VonMises(ImplicitMixin, host.VonMises):
     r"""Von Mises law of density :math:`e^{\kappa\cos(x-\mu)} / (2\pi I_0(\kappa))`, reparameterized in both parameters.
 

@@ -9,12 +9,14 @@ from pyro.distributions import constraints
 from irg_kernels import beta
 
 from ..implicit import attach
+from ..registry import implicit_twin_of
 from ..samplers import draw, standard_beta_logit
 from .base import ImplicitMixin, parameters
 
 __all__ = ["Beta"]
 
 
+@implicit_twin_of(host.Beta)
 class Beta(ImplicitMixin, host.Beta):
     r"""Beta law with density :math:`x^{a-1} (1-x)^{b-1} / B(a, b)`, reparameterized in both parameters.
 

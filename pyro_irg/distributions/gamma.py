@@ -11,6 +11,7 @@ from torch import Tensor
 from irg_kernels import gamma
 
 from ..implicit import attach, in_transform
+from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
 from .base import ImplicitMixin, all_inside, exponential, in_range, outside, parameters
 
@@ -28,6 +29,7 @@ def _precise(x: Tensor, log_x: Tensor, z: Tensor) -> Tensor:
     return torch.where(outside(z) | outside(x), log_x.detach().exp(), x.detach())
 
 
+@implicit_twin_of(host.Gamma)
 class Gamma(ImplicitMixin, host.Gamma):
     r"""Gamma law with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
 
@@ -61,6 +63,7 @@ class Gamma(ImplicitMixin, host.Gamma):
         return attach(partials, in_range(x), concentration, rate, log_z, held)
 
 
+@implicit_twin_of(host.Chi2)
 class Chi2(ImplicitMixin, host.Chi2):
     r"""Chi-squared law, Gamma(df / 2, 1 / 2), reparameterized in `df`.
 
@@ -120,6 +123,7 @@ class LogGamma(ImplicitMixin, TorchDistribution):
         return torch.polygamma(1, self.concentration)
 
 
+@implicit_twin_of(host.InverseGamma)
 class InverseGamma(ImplicitMixin, host.InverseGamma):
     r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
 

@@ -10,12 +10,14 @@ import torch
 from irg_kernels import student_t
 
 from ..implicit import attach
+from ..registry import implicit_twin_of
 from ..samplers import draw, standard_student_t
 from .base import ImplicitMixin, exponential, parameters
 
 __all__ = ["StudentT"]
 
 
+@implicit_twin_of(host.StudentT)
 class StudentT(ImplicitMixin, host.StudentT):
     r"""Student's t law, reparameterized in all three parameters; its one-dimensional gradient in `df` is implicit.
 

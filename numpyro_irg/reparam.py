@@ -1,0 +1,117 @@
+"""Twins for the sites of a program: `implicit`, and the same as one of NumPyro's reparameterizers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numpyro.handlers import block, seed, trace
+from numpyro.infer.reparam import Reparam
+from numpyro.primitives import Messenger
+
+from .registry import implicit_twin
+
+__all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit"]
+
+
+class implicit(Messenger):
+    """A model or guide whose sample sites draw from the implicit twins of their distributions, where there are any.
+
+        svi = SVI(model, implicit(guide, strict=True), optim, Trace_ELBO())
+
+        with implicit():
+            guide(data)
+
+    Names, shapes and log-densities stay, and what the wrapped guide has for methods is within reach.
+
+    :param fn: a model or guide; None for a context manager, which also serves as a decorator.
+    :param strict: raise at a site that stays without reparameterized gradients: `Trace_ELBO`, `TraceMeanField_ELBO` and
+        `RenyiELBO` would leave its contribution out of the gradient without a word.
+    :raises ValueError: with `strict`, for such a site.
+    """
+
+    def __init__(self, fn: Callable | None = None, *, strict: bool = False) -> None:
+        if fn is not None and not callable(fn):
+            raise TypeError(f"implicit: fn must be a model or guide, a callable, got {type(fn).__name__}")
+        self.strict = strict
+        super().__init__(fn)
+
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] != "sample":
+            return
+        twin = implicit_twin(msg["fn"])
+        if twin is not None:
+            msg["fn"] = twin
+        if self.strict and not msg["is_observed"]:
+            fault = _fault(msg)
+            if fault:
+                raise ValueError(f"implicit(strict=True): {fault}")
+
+    def __getattr__(self, name: str) -> Any:
+        fn = self.__dict__.get("fn")
+        if fn is None or name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(fn, name)
+
+
+class ImplicitReparam(Reparam):
+    """Reparameterizer that exchanges a site's distribution for its implicit twin.
+
+        handlers.reparam(guide, config={"direction": ImplicitReparam()})
+
+    :raises ValueError: when applied to a distribution without a twin.
+    """
+
+    def __call__(self, name: str, fn: Any, obs: Any) -> tuple[Any, Any]:
+        twin = implicit_twin(fn)
+        if twin is None:
+            raise ValueError(
+                f"ImplicitReparam: site {name!r} has a law without implicit twin, {_described(fn)}; "
+                "leave the site out of the config, or write a twin with implicit_twin_of"
+            )
+        return twin, obs
+
+
+class AutoImplicit:
+    """Config that applies `ImplicitReparam` to every site whose distribution has a twin.
+
+    handlers.reparam(guide, config=AutoImplicit())
+    """
+
+    def __call__(self, msg: Any) -> ImplicitReparam | None:
+        return None if implicit_twin(msg["fn"]) is None else ImplicitReparam()
+
+
+def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
+    """Run a guide once and raise if a latent site of it has no reparameterized gradient.
+
+    :param guide: any guide; `args` and `kwargs` are its arguments.
+    :raises ValueError: naming all such sites, their distributions and what to do.
+    """
+    with block(), trace() as sites, seed(rng_seed=0):
+        guide(*args, **kwargs)
+    latents = (site for site in sites.values() if site["type"] == "sample" and not site["is_observed"])
+    faults = [fault for fault in map(_fault, latents) if fault]
+    if faults:
+        raise ValueError("check_reparameterized: " + "\n".join(faults))
+
+
+def _fault(msg: Any) -> str | None:
+    """What is wrong with a latent site, and the remedy; None if its gradient is a reparameterized one."""
+    fn = msg["fn"]
+    if fn.has_rsample or (msg["infer"] or {}).get("enumerate"):
+        return None
+    what = f"site {msg['name']!r} is not reparameterized: {_described(fn)}; "
+    twin = implicit_twin(fn)
+    if twin is not None and twin.has_rsample:
+        return what + "wrap the guide in numpyro_irg.implicit, or import the class from numpyro_irg.distributions"
+    if fn.support is not None and fn.support.is_discrete:
+        return what + "use TraceGraph_ELBO, TraceEnum_ELBO with infer={'enumerate': 'parallel'}, or sum it out"
+    return what + "use TraceGraph_ELBO, or give the class a twin with numpyro_irg.implicit_twin_of"
+
+
+def _described(fn: Any) -> str:
+    inner = fn
+    while hasattr(inner, "base_dist"):
+        inner = inner.base_dist
+    return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"

@@ -1,0 +1,148 @@
+"""Twins for the sites of a program: `implicit`, and the same as one of Pyro's reparameterizers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from pyro.infer.reparam.reparam import Reparam
+from pyro.infer.reparam.strategies import Strategy
+from pyro.poutine import block, trace
+from pyro.poutine.messenger import Messenger
+
+from .registry import implicit_twin
+
+__all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit"]
+
+
+def implicit(fn: Callable | None = None, *, strict: bool = False) -> Any:
+    """A model or guide whose sample sites draw from the implicit twins of their distributions, where there are any.
+
+        svi = SVI(model, implicit(guide), optim, Trace_ELBO())
+
+        with implicit():
+            guide(data)
+
+    Names, shapes and log-densities stay; a module stays a module, its methods and parameters within reach.
+
+    :param fn: a model or guide; None for a context manager, which also serves as a decorator.
+    :param strict: raise at a site that stays without reparameterized gradients.  (Pyro falls back on the score
+        function there, right but of large variance.)
+    :raises ValueError: with `strict`, for such a site; discrete sites enumerated by `TraceEnum_ELBO` may stay.
+    """
+    messenger = _ImplicitMessenger(strict)
+    if fn is None:
+        return messenger
+    if not callable(fn):
+        raise TypeError(f"implicit: fn must be a model or guide, a callable, got {type(fn).__name__}")
+    return _ImplicitModule(fn, messenger) if isinstance(fn, torch.nn.Module) else messenger(fn)
+
+
+class _ImplicitMessenger(Messenger):
+    def __init__(self, strict: bool) -> None:
+        super().__init__()
+        self.strict = strict
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if _is_subsample(msg):
+            return
+        twin = implicit_twin(msg["fn"])
+        if twin is not None:
+            msg["fn"] = twin
+        if self.strict and not msg["is_observed"]:
+            fault = _fault(msg)
+            if fault:
+                raise ValueError(f"implicit(strict=True): {fault}")
+
+
+class _ImplicitModule(torch.nn.Module):
+    """Not a PyroModule, which would rename the wrapped module's parameters."""
+
+    def __init__(self, fn: torch.nn.Module, messenger: Messenger) -> None:
+        super().__init__()
+        self.fn = fn
+        self.messenger = messenger
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        with self.messenger:
+            return self.fn(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "fn":  # not there yet, as while unpickling
+                raise
+            return getattr(super().__getattr__("fn"), name)
+
+
+class ImplicitReparam(Reparam):
+    """Reparameterizer that exchanges a site's distribution for its implicit twin.
+
+        poutine.reparam(guide, config={"direction": ImplicitReparam()})
+
+    :raises ValueError: when applied to a distribution without a twin.
+    """
+
+    def apply(self, msg: Any) -> Any:
+        twin = implicit_twin(msg["fn"])
+        if twin is None:
+            raise ValueError(
+                f"ImplicitReparam: site {msg['name']!r} has a law without implicit twin, {_described(msg['fn'])}; "
+                "leave the site out of the config, or write a twin with implicit_twin_of"
+            )
+        return {"fn": twin, "value": msg["value"], "is_observed": msg["is_observed"]}
+
+
+class AutoImplicit(Strategy):
+    """Strategy that applies `ImplicitReparam` to every site whose distribution has a twin.
+
+    poutine.reparam(guide, config=AutoImplicit())
+    """
+
+    def configure(self, msg: Any) -> ImplicitReparam | None:
+        return None if implicit_twin(msg["fn"]) is None else ImplicitReparam()
+
+
+def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
+    """Run a guide once and raise if a latent site of it has no reparameterized gradient.
+
+    :param guide: any guide; `args` and `kwargs` are its arguments.
+    :raises ValueError: naming all such sites, their distributions and what to do.
+    """
+    with torch.no_grad(), block(), trace() as sites:
+        guide(*args, **kwargs)
+    latents = (
+        site
+        for site in sites.trace.nodes.values()
+        if site["type"] == "sample" and not site["is_observed"] and not _is_subsample(site)
+    )
+    faults = [fault for fault in map(_fault, latents) if fault]
+    if faults:
+        raise ValueError("check_reparameterized: " + "\n".join(faults))
+
+
+def _fault(msg: Any) -> str | None:
+    """What is wrong with a latent site, and the remedy; None if its gradient is a reparameterized one."""
+    fn = msg["fn"]
+    if fn.has_rsample or (msg["infer"] or {}).get("enumerate"):
+        return None
+    what = f"site {msg['name']!r} is not reparameterized: {_described(fn)}; "
+    twin = implicit_twin(fn)
+    if twin is not None and twin.has_rsample:
+        return what + "wrap the guide in pyro_irg.implicit, or import the class from pyro_irg.distributions"
+    if fn.support.is_discrete:
+        return what + "enumerate it with TraceEnum_ELBO and infer={'enumerate': 'parallel'}, or sum it out"
+    return what + "take a reparameterized law, or give the class a twin with pyro_irg.implicit_twin_of"
+
+
+def _described(fn: Any) -> str:
+    inner = fn
+    while hasattr(inner, "base_dist"):
+        inner = inner.base_dist
+    return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"
+
+
+def _is_subsample(msg: Any) -> bool:
+    return type(msg["fn"]).__name__ == "_Subsample"
