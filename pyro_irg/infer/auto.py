@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from pyro.infer.autoguide import AutoNormal
 from pyro.poutine import block
 from torch import Tensor
 
+from .draws import batches, plate_nesting, side_by_side
 from .hvae import HVAE
 
 __all__ = ["AutoHVAE"]
@@ -22,9 +24,12 @@ class AutoHVAE(HVAE):
 
     :param model: the model.
     :param num_steps: as in `HVAE`, with all its other settings as keywords.
-    :param base: a class of `pyro.infer.autoguide`; its arguments, such as `init_loc_fn`, `init_scale` and
-        `create_plates`, go into `base_options`.
-    :param base_options: keyword arguments of `base`.
+    :param base: a class of `pyro.infer.autoguide`, or any function that makes a guide of a model.
+    :param prefix: of the names of the guide's own sites and parameters.
+    :param init_loc_fn: where the base starts (`pyro.infer.autoguide.initialization`); by default as `base` does.
+    :param create_plates: a function of the model's arguments that returns its plates, for subsampling.
+    :param base_options: further keyword arguments of `base`, such as `init_scale`.
+    :raises TypeError: for an argument that `base` does not take.
     """
 
     def __init__(
@@ -33,26 +38,74 @@ class AutoHVAE(HVAE):
         *,
         num_steps: int,
         base: Callable = AutoNormal,
+        prefix: str = "auto",
+        init_loc_fn: Callable | None = None,
+        create_plates: Callable | None = None,
         base_options: dict[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(model, base(model, **(base_options or {})), num_steps=num_steps, **settings)
+        given = {"init_loc_fn": init_loc_fn, "create_plates": create_plates}
+        options = {name: value for name, value in given.items() if value is not None} | (base_options or {})
+        _check_taken(base, options)
+        super().__init__(model, base(model, **options), num_steps=num_steps, prefix=prefix, **settings)
+
+    def call(self, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+        """One draw as a tuple of values, in the order of the sites' names."""
+        return tuple(value for _, value in sorted(self(*args, **kwargs).items()))
 
     @torch.no_grad()
-    def sample_posterior(self, *args: Any, num_samples: int = 1, **kwargs: Any) -> dict[str, Tensor]:
-        """Draws of the model's latents, with a leading axis of `num_samples`."""
+    def sample_posterior(
+        self, *args: Any, num_samples: int = 1, batch_size: int = 1, **kwargs: Any
+    ) -> dict[str, Tensor]:
+        """Draws of the model's latents, with a leading axis of `num_samples`.
+
+        :param args: the model's arguments, which the steps need.
+        :param batch_size: how many draws run side by side under one plate; 1 for a model that is not vectorizable.
+        """
+        sizes = batches("AutoHVAE.sample_posterior", num_samples, batch_size)
+        draws: list[dict[str, Tensor]] = []
         with block():
-            draws = [self(*args, **kwargs) for _ in range(num_samples)]
-        return {name: torch.stack([draw[name] for draw in draws]) for name in draws[0]}
+            if batch_size == 1:
+                draws = [{name: value[None] for name, value in self(*args, **kwargs).items()} for _ in sizes]
+            else:
+                shapes = {name: value.shape for name, value in self(*args, **kwargs).items()}
+                nesting = plate_nesting(self.model, self, args, kwargs)
+                for size in sizes:
+                    found = side_by_side(self, size, nesting)(*args, **kwargs)
+                    draws.append({name: value.reshape(size, *shapes[name]) for name, value in found.items()})
+        return {name: torch.cat([draw[name] for draw in draws]) for name in draws[0]}
 
     def quantiles(
-        self, quantiles: Sequence[float], *args: Any, num_samples: int = 1000, **kwargs: Any
+        self, quantiles: Sequence[float], *args: Any, num_samples: int = 1000, batch_size: int = 1, **kwargs: Any
     ) -> dict[str, Tensor]:
-        """Marginal quantiles of each latent from draws; a leading axis over `quantiles`."""
-        levels = torch.as_tensor(quantiles)
-        draws = self.sample_posterior(*args, num_samples=num_samples, **kwargs)
-        return {name: torch.quantile(draw, levels.to(draw.dtype), dim=0) for name, draw in draws.items()}
+        """Marginal quantiles of each latent, from `num_samples` draws; a leading axis over `quantiles`.
 
-    def median(self, *args: Any, num_samples: int = 1000, **kwargs: Any) -> dict[str, Tensor]:
-        """Marginal medians of each latent from draws."""
-        return {k: v[0] for k, v in self.quantiles([0.5], *args, num_samples=num_samples, **kwargs).items()}
+        :param args: the model's arguments, which the steps need; `batch_size` as in `sample_posterior`.
+        """
+        draws = self.sample_posterior(*args, num_samples=num_samples, batch_size=batch_size, **kwargs)
+        levels = torch.as_tensor(quantiles)
+        return {name: torch.quantile(draw, levels.to(draw), dim=0) for name, draw in draws.items()}
+
+    def median(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Marginal medians of each latent, from draws; arguments as in `quantiles`."""
+        return {name: value[0] for name, value in self.quantiles([0.5], *args, **kwargs).items()}
+
+    def get_posterior(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """There is none to return: the flow's marginal density has no closed form.
+
+        :raises NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "AutoHVAE has no posterior in closed form; draw from it with sample_posterior(*args, num_samples=...), and "
+            "weigh the draws with pyro_irg.infer.log_weights"
+        )
+
+
+def _check_taken(base: Callable, options: dict[str, Any]) -> None:
+    parameters = inspect.signature(base).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for name in options:
+        if name not in parameters:
+            guide = getattr(base, "__name__", repr(base))
+            raise TypeError(f"AutoHVAE: the base guide {guide} does not take {name!r}; it takes {list(parameters)[1:]}")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyro
 import torch
-from pyro.ops.stats import fit_generalized_pareto
+from pyro.distributions.util import scale_and_mask
 from pyro.poutine import replay, trace
+from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 from tqdm import tqdm
 
+from .draws import batches, plate_nesting, side_by_side
 from .hvae import HVAE
 
 __all__ = ["Evidence", "diagnostics", "log_evidence", "log_weights"]
@@ -30,47 +33,80 @@ class Evidence(NamedTuple):
 
 
 def log_weights(
-    model: Callable, guide: Callable, *args: Any, num_samples: int = 100, plate: str | None = None, **kwargs: Any
+    model: Callable,
+    guide: Callable,
+    *args: Any,
+    num_samples: int = 100,
+    plate: str | None = None,
+    batch_size: int = 1,
+    **kwargs: Any,
 ) -> Tensor:
     r"""log w = log p(x, z) - log q(z) of draws z from a guide, auxiliary sites included.
 
     :param plate: the name of the plate over data, if every latent is local to it: a weight for each datum.  All sites
         must then lie inside it; their scales (of a subsample) are left out.  Otherwise one weight for each draw, with
         every scale, so that the mean of the weights is p(x) only where nothing is subsampled.
+    :param batch_size: how many draws run side by side, under one more plate left of all others.  That needs a model
+        and a guide that are vectorizable, as `vectorize_particles` does; with 1 the draws come one after the other,
+        for any model and in least memory.
     :returns: tensor of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
-    :raises ValueError: for a site outside `plate`.
+    :raises ValueError: for a site outside `plate`, or one that does not take the draws' plate.
     """
-    if num_samples < 1:
-        raise ValueError(f"log_weights: num_samples must be at least 1, got {num_samples}")
-    with torch.no_grad():
-        return torch.stack([_log_weight(model, guide, plate, args, kwargs) for _ in range(num_samples)])
+    sizes = batches("log_weights", num_samples, batch_size)
+    return torch.cat(list(_weights(model, guide, args, kwargs, plate, sizes, batch_size)))
 
 
-def _log_weight(model: Callable, guide: Callable, plate: str | None, args: tuple, kwargs: dict) -> Tensor:
-    guide_trace = trace(guide).get_trace(*args, **kwargs)
-    model_trace = trace(replay(model, trace=guide_trace)).get_trace(*args, **kwargs)
-    return _log_density(model_trace, plate) - _log_density(guide_trace, plate)
+@torch.no_grad()
+def _weights(
+    model: Callable,
+    guide: Callable,
+    args: tuple,
+    kwargs: dict,
+    plate: str | None,
+    sizes: Iterable[int],
+    batch_size: int,
+) -> Iterator[Tensor]:
+    draws_dim = None if batch_size == 1 else -1 - plate_nesting(model, guide, args, kwargs)
+    for size in sizes:
+        p, q = model, guide
+        if draws_dim is not None:
+            p, q = (side_by_side(fn, size, -1 - draws_dim) for fn in (model, guide))
+        q_trace = trace(q).get_trace(*args, **kwargs)
+        p_trace = trace(replay(p, trace=q_trace)).get_trace(*args, **kwargs)
+        weight = _log_density(p_trace, plate, draws_dim, size) - _log_density(q_trace, plate, draws_dim, size)
+        yield weight[None] if draws_dim is None else weight
 
 
-def _log_density(sites: Any, plate: str | None) -> Tensor:
-    if plate is None:
-        return sites.log_prob_sum()
+def _log_density(sites: Any, plate: str | None, draws_dim: int | None, size: int) -> Tensor:
+    """Of shape (), (data,), (draws,) or (draws, data)."""
     total: Any = 0.0
-    for name, site in sites.nodes.items():
-        if site["type"] != "sample" or type(site["fn"]).__name__ == "_Subsample":
+    nodes: dict[str, Any] = prune_subsample_sites(sites).nodes
+    for name, site in nodes.items():
+        if site["type"] != "sample":
             continue
-        dims = [frame.dim for frame in site["cond_indep_stack"] if frame.name == plate]
-        if not dims:
+        density: Tensor = site["fn"].log_prob(site["value"])
+        density = scale_and_mask(density, site["scale"] if plate is None else 1.0, site["mask"])
+        kept = () if draws_dim is None else (draws_dim,)
+        if draws_dim is not None and (density.dim() < -draws_dim or density.shape[draws_dim] != size):
             raise ValueError(
-                f"log_weights: site {name!r} is not inside the plate {plate!r}, so that a datum has no weight of its "
-                "own; leave `plate` out"
+                f"log_weights: site {name!r} is not vectorized over draws (its log_prob has shape "
+                f"{tuple(density.shape)}); leave batch_size=1"
             )
-        density = site["fn"].log_prob(site["value"])
-        if site["mask"] is not None:
-            density = torch.where(torch.as_tensor(site["mask"]), density, 0.0)
-        others = [d for d in range(-density.dim(), 0) if d != dims[0]]
+        if plate is not None:
+            kept = (*kept, _plate_dim(name, site, plate))
+        others = [d for d in range(-density.dim(), 0) if d not in kept]
         total = total + (density.sum(others) if others else density)
     return total
+
+
+def _plate_dim(name: str, site: Any, plate: str) -> int:
+    for frame in site["cond_indep_stack"]:
+        if frame.name == plate:
+            return frame.dim
+    raise ValueError(
+        f"log_weights: site {name!r} is not inside the plate {plate!r}, so that a datum has no weight of its own; "
+        "leave `plate` out"
+    )
 
 
 def log_evidence(
@@ -79,34 +115,42 @@ def log_evidence(
     *args: Any,
     num_samples: int = 1000,
     plate: str | None = None,
+    batch_size: int = 1,
     progress_bar: bool = False,
     **kwargs: Any,
 ) -> Evidence:
     r"""log p(x) ~ log (1/S) sum_s w_s, a lower bound in expectation that tightens with S; NLL is its negative.
 
-    One draw is held in memory at a time, and its weights.
+    In memory are `batch_size` draws at a time, and all the weights.
 
     :param num_samples: S.
-    :param plate: as in `log_weights`.
+    :param plate: as in `log_weights`, and so is `batch_size`.
     :returns: `Evidence`, each field of shape () or (size of the plate,).
+    :raises ImportError: without ArviZ, which estimates k-hat.
     """
-    draws = tqdm(range(num_samples), desc="log evidence", disable=not progress_bar)
-    weights = torch.cat([log_weights(model, guide, *args, num_samples=1, plate=plate, **kwargs) for _ in draws])
+    sizes = tqdm(list(batches("log_evidence", num_samples, batch_size)), "log evidence", disable=not progress_bar)
+    weights = torch.cat(list(_weights(model, guide, args, kwargs, plate, sizes, batch_size)))
     total = weights.logsumexp(0)
     ess = (2.0 * total - (2.0 * weights).logsumexp(0)).exp()
-    flat = weights.reshape(num_samples, -1)
-    k = torch.stack([_pareto_k(column) for column in flat.unbind(1)]).reshape(total.shape)
-    return Evidence(total - math.log(num_samples), ess, k)
+    return Evidence(total - math.log(num_samples), ess, _pareto_k(weights))
 
 
-def _pareto_k(log_weight: Tensor) -> Tensor:
-    """k-hat of the largest min(S/5, 3 sqrt(S)) weights, by Pyro's fit."""
-    count = min(len(log_weight) // 5, int(3 * math.sqrt(len(log_weight))))
-    if count < 5:
-        return torch.tensor(math.nan)
-    largest = log_weight.sort(descending=True).values[: count + 1]
-    excess = (largest[:-1] - largest[0]).exp() - (largest[-1] - largest[0]).exp()
-    return torch.as_tensor(fit_generalized_pareto(excess.double())[0], dtype=log_weight.dtype)
+def _pareto_k(log_weights: Tensor) -> Tensor:
+    """k-hat along the first axis; NaN below 25 draws, and -inf where the weights are all equal: they have no tail."""
+    if len(log_weights) < 25:  # the fit wants five in the tail, a fifth of so few draws
+        return log_weights.new_full(log_weights.shape[1:], math.nan)
+    try:
+        from arviz_stats.base import array_stats
+    except ImportError as error:
+        raise ImportError('log_evidence: k-hat needs ArviZ; pip install "pyro-irg[pyro]"') from error
+    weights = log_weights.detach().double().cpu().numpy().reshape(len(log_weights), -1).T
+    k = np.full(len(weights), -np.inf)
+    varied = weights.max(1) > weights.min(1)
+    if varied.any():
+        with np.errstate(all="ignore"):
+            # It takes log-likelihoods, whose negatives are the log-weights.
+            k[varied] = array_stats.psislw(-weights[varied], r_eff=1.0, axis=-1)[1]
+    return torch.from_numpy(k).to(log_weights).reshape(log_weights.shape[1:])
 
 
 def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
