@@ -50,7 +50,7 @@ def log_weights(
         and a guide that are vectorizable, as `vectorize_particles` does; with 1 the draws come one after the other,
         for any model and in least memory.
     :returns: tensor of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
-    :raises ValueError: for a site outside `plate`, or one that does not take the draws' plate.
+    :raises ValueError: for a site outside `plate`.
     """
     sizes = batches("log_weights", num_samples, batch_size)
     return torch.cat(list(_weights(model, guide, args, kwargs, plate, sizes, batch_size)))
@@ -73,11 +73,11 @@ def _weights(
             p, q = (side_by_side(fn, size, -1 - draws_dim) for fn in (model, guide))
         q_trace = trace(q).get_trace(*args, **kwargs)
         p_trace = trace(replay(p, trace=q_trace)).get_trace(*args, **kwargs)
-        weight = _log_density(p_trace, plate, draws_dim, size) - _log_density(q_trace, plate, draws_dim, size)
+        weight = _log_density(p_trace, plate, draws_dim) - _log_density(q_trace, plate, draws_dim)
         yield weight[None] if draws_dim is None else weight
 
 
-def _log_density(sites: Any, plate: str | None, draws_dim: int | None, size: int) -> Tensor:
+def _log_density(sites: Any, plate: str | None, draws_dim: int | None) -> Tensor:
     """Of shape (), (data,), (draws,) or (draws, data)."""
     total: Any = 0.0
     nodes: dict[str, Any] = prune_subsample_sites(sites).nodes
@@ -87,11 +87,6 @@ def _log_density(sites: Any, plate: str | None, draws_dim: int | None, size: int
         density: Tensor = site["fn"].log_prob(site["value"])
         density = scale_and_mask(density, site["scale"] if plate is None else 1.0, site["mask"])
         kept = () if draws_dim is None else (draws_dim,)
-        if draws_dim is not None and (density.dim() < -draws_dim or density.shape[draws_dim] != size):
-            raise ValueError(
-                f"log_weights: site {name!r} is not vectorized over draws (its log_prob has shape "
-                f"{tuple(density.shape)}); leave batch_size=1"
-            )
         if plate is not None:
             kept = (*kept, _plate_dim(name, site, plate))
         others = [d for d in range(-density.dim(), 0) if d not in kept]
@@ -158,7 +153,8 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
 
     :returns: "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
         the change of U + |rho|^2/2 over each step before cooling, over all data), "momentum_second_moment" (site ->
-        float, 1 where the momenta end in their law), "left_out" (site -> share of diverged paths).
+        float, 1 where the momenta end in their law), "left_out" (site -> share of its steps that diverged; where it is
+        not small, `max_step_size` is too large).
     """
     if guide.num_steps == 0:
         return {}

@@ -31,6 +31,9 @@ steps far too large, training stalled at a loss of 9 with a bound of 10 (its ent
 1,000 nats from which Stan calls a path divergent."""
 
 
+_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
 class HVAE(PyroModule):
     r"""A guide that refines another guide's draws by tempered Hamiltonian steps on the live model.
 
@@ -44,6 +47,12 @@ class HVAE(PyroModule):
     whose mean is p(x).  Constrained sites move in the unconstrained space of their support.
 
         svi = SVI(model, HVAE(model, encoder, num_steps=5), Adam({"lr": 1e-3}), Trace_ELBO())
+
+    A step that diverges (see `MAX_ENERGY_CHANGE`) is left out and its momentum turned round, for one datum alone where
+    data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
+
+    As with Pyro's autoguides, the parameters of the step sizes come with the first call: call the guide once before
+    `load_state_dict`.
 
     Source: Caterini, Doucet, Sejdinovic, Hamiltonian Variational Auto-Encoder, 2018, algorithm 1.
 
@@ -86,7 +95,7 @@ class HVAE(PyroModule):
         self._observed: frozenset[str] = frozenset()
         self._autoguides: tuple[tuple[AutoGuide, Any], ...] = ()
         self.path: dict[str, Any] = {}
-        """of the last call: energies of the K + 1 positions, momenta at the end, share of steps left out"""
+        """of the last call: names of the sites, energy errors of the K steps, momenta at the end, share of steps left out"""
         self.step_sizes = PyroModule()
         self._set_up_tempering(initial_temperature)
 
@@ -217,7 +226,9 @@ class _Flow:
     def momenta(self, deviation: Tensor) -> tuple[Tensor, ...]:
         rho = []
         for name, position, event_dim in zip(self.names, self.z, self.event_dims, strict=True):
-            law = dist.Normal(torch.zeros_like(position), deviation.to(position)).to_event(event_dim)
+            law = dist.Normal(torch.zeros_like(position), deviation.to(position), validate_args=False).to_event(
+                event_dim
+            )
             with Inside(self.base.sites[name]):
                 site = f"{self.guide.prefix}_momentum_{name}"
                 rho.append(pyro.sample(site, law, infer={"is_auxiliary": True}))
@@ -268,8 +279,9 @@ class _Flow:
         """
         last, event_dim = self.potential.last, self.event_dims[i]
         size = math.prod(rho.shape[rho.dim() - event_dim :])
-        normal = dist.Normal(torch.zeros_like(rho), 1.0).to_event(event_dim).log_prob(rho)
-        term = self.log_dets[i] - last.log_dets[name] - normal - size * log_cooling
+        square = rho.square().sum(tuple(range(-event_dim, 0))) if event_dim else rho.square()
+        # -log N(rho_K; 0, I) - log|J|, and the change of the constraints' Jacobian
+        term = 0.5 * square + size * (_HALF_LOG_2PI - log_cooling) + (self.log_dets[i] - last.log_dets[name])
         with Inside(self.base.sites[name]):
             pyro.factor(f"{self.guide.prefix}_flow_{name}", term, has_rsample=True)
             fn = last.fns[name]

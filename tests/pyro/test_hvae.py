@@ -6,13 +6,12 @@ import pyro
 import pytest
 import torch
 from pyro import poutine
-from pyro.infer import SVI, JitTrace_ELBO, Trace_ELBO, TraceEnum_ELBO
+from pyro.infer import SVI, JitTrace_ELBO, Trace_ELBO
 from pyro.optim import Adam
 from pyro.poutine.messenger import Messenger
 
 import pyro_irg.distributions as dist
 from pyro_irg.infer import HVAE, AutoHVAE, diagnostics, hvae, log_weights
-
 from tests.pyro.evidences import (
     DATA,
     assert_mean_weight,

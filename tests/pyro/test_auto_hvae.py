@@ -1,0 +1,144 @@
+"""AutoHVAE: what a user of Pyro's autoguides calls."""
+
+import pyro
+import pytest
+import torch
+from pyro.infer import SVI, Trace_ELBO
+from pyro.infer.autoguide import (
+    AutoDelta,
+    AutoDiagonalNormal,
+    AutoGuideList,
+    AutoIAFNormal,
+    AutoLowRankMultivariateNormal,
+    AutoMultivariateNormal,
+    AutoNormal,
+    init_to_value,
+)
+from pyro.optim import Adam
+
+import pyro_irg.distributions as dist
+from pyro_irg.infer import AutoHVAE
+from tests.pyro.evidences import DATA, assert_mean_weight, global_evidence, global_model, mixed_evidence, mixed_model
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    pyro.clear_param_store()
+    pyro.set_rng_seed(0)
+
+
+@pytest.mark.parametrize(
+    "base", [AutoNormal, AutoDiagonalNormal, AutoMultivariateNormal, AutoLowRankMultivariateNormal]
+)
+def test_mean_weight_with_any_base(base):
+    guide = AutoHVAE(mixed_model, num_steps=2, base=base, tempering="free", base_options={"init_scale": 0.6})
+    assert_mean_weight(mixed_model, guide, DATA[:2], exact=mixed_evidence(DATA[:2]))
+
+
+def test_a_flow_as_base_trains():
+    guide = AutoHVAE(mixed_model, num_steps=2, base=AutoIAFNormal, base_options={"hidden_dim": [8]})
+    svi = SVI(mixed_model, guide, Adam({"lr": 1e-2}), Trace_ELBO())
+    losses = [svi.step(DATA) for _ in range(100)]
+    assert sum(losses[-20:]) < sum(losses[:20])
+
+
+def test_training_reaches_the_evidence():
+    guide = AutoHVAE(
+        global_model, num_steps=3, tempering="free", init_loc_fn=init_to_value(values={"mu": torch.zeros(())})
+    )
+    svi = SVI(global_model, guide, Adam({"lr": 2e-2}), Trace_ELBO(8, 1, vectorize_particles=True))
+    for _ in range(200):
+        svi.step(DATA)
+    loss = Trace_ELBO(2000, 1, vectorize_particles=True).loss(global_model, guide, DATA)
+    assert -float(global_evidence(DATA)) - 0.01 < loss < -float(global_evidence(DATA)) + 0.1
+
+
+def test_options_reach_the_base():
+    start = init_to_value(values={"mu": torch.tensor(1.75)})
+    guide = AutoHVAE(global_model, num_steps=2, init_loc_fn=start, base_options={"init_scale": 0.25}, prefix="mine")
+    guide(DATA)
+    assert guide.base.median(DATA)["mu"] == 1.75
+    assert float(guide.base.scales.mu.detach()) == pytest.approx(0.25)
+    assert all(name.startswith("mine.") for name in pyro.get_param_store())
+    assert AutoHVAE(global_model, num_steps=2).prefix == "auto"
+
+
+def test_create_plates_subsamples():
+    def plates(x):
+        return pyro.plate("data", len(x), subsample_size=2)
+
+    def model(x):
+        with plates(x) as rows:
+            z = pyro.sample("z", dist.Normal(0.0, 1.0))
+            pyro.sample("x", dist.Normal(z, 0.5), obs=x[rows])
+
+    guide = AutoHVAE(model, num_steps=2, create_plates=plates)
+    svi = SVI(model, guide, Adam({"lr": 1e-2}), Trace_ELBO())
+    for _ in range(3):
+        svi.step(DATA)
+    assert guide.base.locs.z.shape == (6,)
+    assert guide(DATA)["z"].shape == (2,)
+
+
+def plain(model):
+    return AutoNormal(model)
+
+
+@pytest.mark.parametrize(
+    "base, options, message",
+    [
+        (AutoGuideList, {"init_loc_fn": init_to_value}, "base guide AutoGuideList does not take 'init_loc_fn'"),
+        (plain, {"create_plates": lambda x: []}, "base guide plain does not take 'create_plates'; it takes"),
+        (AutoNormal, {"base_options": {"rank": 2}}, "AutoNormal does not take 'rank'; it takes .*'init_loc_fn'"),
+    ],
+)
+def test_options_that_the_base_does_not_take(base, options, message):
+    with pytest.raises(TypeError, match=message):
+        AutoHVAE(global_model, num_steps=2, base=base, **options)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_draws(batch_size):
+    guide = AutoHVAE(mixed_model, num_steps=2, tempering="free")
+    draws = guide.sample_posterior(DATA, num_samples=7, batch_size=batch_size)
+    assert draws["mu"].shape == (7,) and draws["z"].shape == (7, 6)
+    assert not draws["z"].requires_grad
+    assert len(draws["mu"].unique()) == 7
+    assert guide.sample_posterior(DATA)["z"].shape == (1, 6)
+
+
+def test_draws_side_by_side_have_the_same_law():
+    guide = AutoHVAE(mixed_model, num_steps=2, step_size=0.3, tempering="free", base_options={"init_scale": 0.7})
+    one = guide.sample_posterior(DATA, num_samples=300)["z"]
+    many = guide.sample_posterior(DATA, num_samples=20_000, batch_size=10_000)["z"]
+    assert ((one.mean(0) - many.mean(0)).abs() < 4.5 * one.std(0) / 300**0.5).all()
+    # the standard error of a Normal's log standard deviation is 1 / sqrt(2 n)
+    assert ((one.std(0) / many.std(0)).log().abs() < 4.5 / 600**0.5).all()
+
+
+def test_quantiles_and_median():
+    guide = AutoHVAE(mixed_model, num_steps=2, tempering="free")
+    levels = guide.quantiles([0.1, 0.5, 0.9], DATA, num_samples=500, batch_size=500)
+    median = guide.median(DATA, num_samples=500, batch_size=500)
+    assert levels["z"].shape == (3, 6) and levels["mu"].shape == (3,)
+    assert (levels["z"].diff(dim=0) > 0.0).all()
+    assert median["z"].shape == (6,) and median["mu"].shape == ()
+    assert (levels["z"][0] < median["z"]).all() and (median["z"] < levels["z"][2]).all()
+
+
+def test_call_is_a_tuple_in_the_order_of_names():
+    guide = AutoHVAE(mixed_model, num_steps=2)
+    mu, z = guide.call(DATA)
+    assert mu.shape == () and z.shape == (6,)
+
+
+def test_posterior_in_closed_form_is_refused():
+    guide = AutoHVAE(global_model, num_steps=2)
+    with pytest.raises(NotImplementedError, match="draw from it with sample_posterior"):
+        guide.get_posterior(DATA)
+
+
+def test_a_point_as_base():
+    """AutoDelta has no scale; its momenta alone spread the draws."""
+    guide = AutoHVAE(global_model, num_steps=3, base=AutoDelta, step_size=0.3)
+    assert guide.sample_posterior(DATA, num_samples=50, batch_size=50)["mu"].std() > 0.01
