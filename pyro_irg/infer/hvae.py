@@ -95,7 +95,7 @@ class HVAE(PyroModule):
         self._observed: frozenset[str] = frozenset()
         self._autoguides: tuple[tuple[AutoGuide, Any], ...] = ()
         self.path: dict[str, Any] = {}
-        """of the last call: names of the sites, energy errors of the K steps, momenta at the end, share of steps left out"""
+        """of the last call: names of the sites, energy errors of the steps, final momenta, share of steps left out"""
         self.step_sizes = PyroModule()
         self._set_up_tempering(initial_temperature)
 
