@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # What each package may import beside itself and the standard library.
 MAY_IMPORT = {
     "irg_kernels": set(),
-    "pyro_irg": {"irg_kernels", "torch", "pyro", "tqdm"},  # tqdm comes with either host
-    "numpyro_irg": {"irg_kernels", "jax", "numpyro", "tqdm", "arviz"},  # arviz for k-hat, if the user has it
+    "pyro_irg": {"irg_kernels", "torch", "pyro", "tqdm", "arviz_stats", "numpy"},  # tqdm comes with either host,
+    "numpyro_irg": {"irg_kernels", "jax", "numpyro", "tqdm", "arviz_stats", "numpy"},  # numpy with arviz_stats
 }
 # What may not be in sys.modules once all of a package has been imported, not even through its host.
 MUST_NOT_LOAD = {
