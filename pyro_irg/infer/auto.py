@@ -11,7 +11,7 @@ from pyro.infer.autoguide import AutoNormal
 from pyro.poutine import block
 from torch import Tensor
 
-from .draws import batches, plate_nesting, side_by_side
+from .evaluation import batches, plate_nesting, side_by_side
 from .hvae import HVAE
 
 __all__ = ["AutoHVAE"]
