@@ -9,13 +9,13 @@ from numpyro.handlers import block, seed, trace
 from numpyro.infer.reparam import Reparam
 from numpyro.primitives import Messenger
 
-from .registry import implicit_twin
+from .registry import implicit_twin, implicit_twins
 
 __all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit"]
 
 
 class implicit(Messenger):
-    """A model or guide whose sample sites draw from the implicit twins of their distributions, where there are any.
+    """A model or guide whose latent sites draw from the implicit twins of their distributions, where there are any.
 
         svi = SVI(model, implicit(guide, strict=True), optim, Trace_ELBO())
 
@@ -37,12 +37,15 @@ class implicit(Messenger):
         super().__init__(fn)
 
     def process_message(self, msg: Any) -> None:
-        if msg["type"] != "sample":
+        if msg["type"] != "sample" or msg["is_observed"]:
             return
         twin = implicit_twin(msg["fn"])
         if twin is not None:
             msg["fn"] = twin
-        if self.strict and not msg["is_observed"]:
+
+    def postprocess_message(self, msg: Any) -> None:
+        # by now a handler outside, such as config_enumerate, has had its say
+        if self.strict and msg["type"] == "sample" and not msg["is_observed"]:
             fault = _fault(msg)
             if fault:
                 raise ValueError(f"implicit(strict=True): {fault}")
@@ -112,6 +115,6 @@ def _fault(msg: Any) -> str | None:
 
 def _described(fn: Any) -> str:
     inner = fn
-    while hasattr(inner, "base_dist"):
+    while hasattr(inner, "base_dist") and type(inner) not in implicit_twins():
         inner = inner.base_dist
     return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"

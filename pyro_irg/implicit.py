@@ -13,7 +13,7 @@ from irg_kernels.namespace import Namespace
 
 from . import wide, xp
 
-__all__ = ["attach", "evaluate", "in_transform"]
+__all__ = ["attach", "attach_jointly", "evaluate", "in_transform"]
 
 # the modules are namespaces: a static check
 EXACT: Namespace = xp
@@ -40,6 +40,19 @@ def attach(partials: Sequence[Callable | None], draw: Tensor, *params: Tensor) -
     if in_transform():
         _refuse_nested_forward_mode()
     return _Attach.apply(tuple(partials), draw.detach(), *params)
+
+
+def attach_jointly(push: Callable, pull: Callable, draw: Tensor, *params: Tensor) -> Tensor:
+    """`attach` for a draw each element of which depends on many elements of the parameters, of any shapes.
+
+    :param push: push(tangents, draw, *params), the tangent of the draw; a tangent may be None.
+    :param pull: pull(cotangent, draw, *params), the tuple of cotangents of `params`: the transpose of `push`.
+
+    Both are differentiable expressions, computed in float64 where the device has it.
+    """
+    if in_transform():
+        _refuse_nested_forward_mode()
+    return _AttachJointly.apply(push, pull, draw.detach(), *params)
 
 
 def _refuse_nested_forward_mode() -> None:
@@ -109,3 +122,32 @@ class _Attach(torch.autograd.Function):
             if tangent is not None and partial:
                 total = total + evaluate(partial, *saved) * tangent
         return total
+
+
+class _AttachJointly(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(push, pull, draw, *params):
+        return draw.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.push, ctx.pull, _draw, *params = inputs
+        ctx.save_for_backward(output, *params)
+        ctx.save_for_forward(output, *params)
+
+    @staticmethod
+    def backward(ctx, grad):
+        grads = ctx.pull(*_widened(grad, *ctx.saved_tensors))
+        return None, None, None, *(g.to(grad.dtype) for g in grads)
+
+    @staticmethod
+    def jvp(ctx, _push, _pull, _draw, *tangents):
+        saved = ctx.saved_tensors
+        wide = [None if t is None else _widened(t)[0] for t in tangents]
+        return ctx.push(wide, *_widened(*saved)).to(saved[0].dtype)
+
+
+def _widened(*tensors: Tensor) -> Sequence[Tensor]:
+    return tensors if tensors[0].device.type == "mps" else [t.double() for t in tensors]

@@ -29,7 +29,9 @@ def implicit_twin_of(host_class: type) -> Callable[[type], type]:
             def rsample(self, sample_shape=torch.Size()): ...
 
     A twin takes the host's arguments: every name in its `arg_constraints` is read off the host's instance.  If that is
-    not enough, give it a classmethod `from_host(cls, fn)`.  A later twin of the same class takes the earlier's place.
+    not enough, give it a classmethod `from_host(cls, fn)`.  Where the host's own gradient is wrong, say how in a class
+    attribute `host_fault`, for the error of `check_reparameterized`.  A later twin of the same class takes the
+    earlier's place.
 
     :raises TypeError: for anything but a class of distributions.
     """

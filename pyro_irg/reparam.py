@@ -11,13 +11,13 @@ from pyro.infer.reparam.strategies import Strategy
 from pyro.poutine import block, trace
 from pyro.poutine.messenger import Messenger
 
-from .registry import implicit_twin
+from .registry import implicit_twin, implicit_twins
 
 __all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit"]
 
 
 def implicit(fn: Callable | None = None, *, strict: bool = False) -> Any:
-    """A model or guide whose sample sites draw from the implicit twins of their distributions, where there are any.
+    """A model or guide whose latent sites draw from the implicit twins of their distributions, where there are any.
 
         svi = SVI(model, implicit(guide), optim, Trace_ELBO())
 
@@ -31,12 +31,11 @@ def implicit(fn: Callable | None = None, *, strict: bool = False) -> Any:
         function there, right but of large variance.)
     :raises ValueError: with `strict`, for such a site; discrete sites enumerated by `TraceEnum_ELBO` may stay.
     """
-    messenger = _ImplicitMessenger(strict)
     if fn is None:
-        return messenger
+        return _ImplicitMessenger(strict)
     if not callable(fn):
         raise TypeError(f"implicit: fn must be a model or guide, a callable, got {type(fn).__name__}")
-    return _ImplicitModule(fn, messenger) if isinstance(fn, torch.nn.Module) else messenger(fn)
+    return _ImplicitModule(fn, strict) if isinstance(fn, torch.nn.Module) else _ImplicitMessenger(strict)(fn)
 
 
 class _ImplicitMessenger(Messenger):
@@ -45,12 +44,15 @@ class _ImplicitMessenger(Messenger):
         self.strict = strict
 
     def _pyro_sample(self, msg: Any) -> None:
-        if _is_subsample(msg):
+        if msg["is_observed"] or _is_subsample(msg):
             return
         twin = implicit_twin(msg["fn"])
         if twin is not None:
             msg["fn"] = twin
-        if self.strict and not msg["is_observed"]:
+
+    def _pyro_post_sample(self, msg: Any) -> None:
+        # by now a handler outside, such as config_enumerate, has had its say
+        if self.strict and not msg["is_observed"] and not _is_subsample(msg):
             fault = _fault(msg)
             if fault:
                 raise ValueError(f"implicit(strict=True): {fault}")
@@ -59,14 +61,21 @@ class _ImplicitMessenger(Messenger):
 class _ImplicitModule(torch.nn.Module):
     """Not a PyroModule, which would rename the wrapped module's parameters."""
 
-    def __init__(self, fn: torch.nn.Module, messenger: Messenger) -> None:
+    def __init__(self, fn: torch.nn.Module, strict: bool) -> None:
         super().__init__()
         self.fn = fn
-        self.messenger = messenger
+        self.strict = strict
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        with self.messenger:
+        with _ImplicitMessenger(self.strict):
             return self.fn(*args, **kwargs)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        # the wrapped module's own, so that a checkpoint is good with and without `implicit`
+        return self.fn.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        return self.fn.load_state_dict(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -126,10 +135,15 @@ def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
 def _fault(msg: Any) -> str | None:
     """What is wrong with a latent site, and the remedy; None if its gradient is a reparameterized one."""
     fn = msg["fn"]
-    if fn.has_rsample or (msg["infer"] or {}).get("enumerate"):
+    if (msg["infer"] or {}).get("enumerate"):
+        return None
+    twin = implicit_twin(fn)
+    host_fault = getattr(implicit_twins().get(type(_innermost(fn))), "host_fault", None)
+    if fn.has_rsample and not (twin and host_fault):
         return None
     what = f"site {msg['name']!r} is not reparameterized: {_described(fn)}; "
-    twin = implicit_twin(fn)
+    if host_fault:
+        what = f"site {msg['name']!r} has a wrong gradient: {_described(fn)}, {host_fault}; "
     if twin is not None and twin.has_rsample:
         return what + "wrap the guide in pyro_irg.implicit, or import the class from pyro_irg.distributions"
     if fn.support.is_discrete:
@@ -138,10 +152,14 @@ def _fault(msg: Any) -> str | None:
 
 
 def _described(fn: Any) -> str:
-    inner = fn
-    while hasattr(inner, "base_dist"):
-        inner = inner.base_dist
+    inner = _innermost(fn)
     return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"
+
+
+def _innermost(fn: Any) -> Any:
+    while hasattr(fn, "base_dist") and type(fn) not in implicit_twins():
+        fn = fn.base_dist
+    return fn
 
 
 def _is_subsample(msg: Any) -> bool:

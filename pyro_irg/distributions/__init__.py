@@ -4,12 +4,28 @@ from pyro import distributions as _host
 from pyro.distributions import *
 
 from .beta import Beta
+from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
+from .generalized_pareto import GeneralizedPareto
+from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .student_t import StudentT
 from .von_mises import VonMises
 
-IMPLICIT = ("Beta", "Chi2", "Dirichlet", "Gamma", "InverseGamma", "LogGamma", "StudentT", "VonMises")
+IMPLICIT = (
+    "Beta",
+    "Chi2",
+    "ContinuousBernoulli",
+    "Dirichlet",
+    "Gamma",
+    "GeneralizedPareto",
+    "InverseGamma",
+    "LogGamma",
+    "MixtureOfDiagNormals",
+    "MixtureOfDiagNormalsSharedCovariance",
+    "StudentT",
+    "VonMises",
+)
 """Names of the classes that are this package's own."""
 
 
