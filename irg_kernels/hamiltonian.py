@@ -36,16 +36,34 @@ def leapfrog(
     return z, rho, g
 
 
+def energy_error(eps: Array, before: Array, after: Array) -> Array:
+    """What a leapfrog step adds to U + |rho|^2/2 in each dimension, from the gradients at its two ends.
+
+    By the trapezoidal rule for U, so exact where U is quadratic.
+    """
+    return 0.125 * ((eps * after) ** 2 - (eps * before) ** 2)
+
+
+def fixed_root(xp: Namespace, sqrt_t0: Array, part: Array | float) -> Array:
+    """The paper's sqrt(T) after a part of the steps, quadratic in it: (1 - sqrt(T0)) part**2 + sqrt(T0)."""
+    return (1.0 - sqrt_t0) * part**2 + sqrt_t0
+
+
+def quadratic_root(xp: Namespace, sqrt_t0: Array, part: Array | float) -> Array:
+    """sqrt(T) after a part of the steps as in the paper's released code, quadratic in T itself."""
+    t0 = sqrt_t0 * sqrt_t0
+    return xp.sqrt((1.0 - t0) * part**2 + t0)
+
+
 def fixed_tempering(xp: Namespace, sqrt_t0: Array, num_steps: int) -> tuple[Array, ...]:
-    """The paper's alpha_1..alpha_K, quadratic in sqrt(T): sqrt(T_k) = (1 - sqrt(T0)) k**2/K**2 + sqrt(T0)."""
-    roots = [(1.0 - sqrt_t0) * (k / num_steps) ** 2 + sqrt_t0 for k in range(num_steps + 1)]
+    """alpha_1..alpha_K of `fixed_root`."""
+    roots = [fixed_root(xp, sqrt_t0, k / num_steps) for k in range(num_steps + 1)]
     return tuple(after / before for before, after in pairwise(roots))
 
 
 def quadratic_tempering(xp: Namespace, sqrt_t0: Array, num_steps: int) -> tuple[Array, ...]:
-    """alpha_1..alpha_K of the schedule in the paper's released code, quadratic in T itself."""
-    t0 = sqrt_t0 * sqrt_t0
-    roots = [xp.sqrt((1.0 - t0) * (k / num_steps) ** 2 + t0) for k in range(num_steps + 1)]
+    """alpha_1..alpha_K of `quadratic_root`."""
+    roots = [quadratic_root(xp, sqrt_t0, k / num_steps) for k in range(num_steps + 1)]
     return tuple(after / before for before, after in pairwise(roots))
 
 
@@ -87,3 +105,8 @@ def check_cooling(cooling: tuple[float, ...], num_steps: int) -> tuple[float, ..
 # momentum beyond that many of its standard deviations at temperature 1.
 MAX_DISPLACEMENT = 1e3
 MAX_MOMENTUM = 1e2
+
+# A leapfrog step that raises U + |rho|^2/2 by more nats per dimension has diverged.  It would cost the log-weight as
+# much, and e**-10 is nothing beside the weights of paths that stay; Adam's averages would remember its gradient for a
+# thousand steps: on the banana of the tests 50 nats per dimension spoil the learning that 10 let pass.
+MAX_ENERGY_RISE = 10.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +23,17 @@ class AutoHVAE(HVAE):
 
         guide = AutoHVAE(model, num_steps=10, tempering="free")
 
+    Where an autoguide's summaries are of its parameters alone, these need the model's arguments too, which the steps
+    look at.
+
     :param model: the model.
     :param num_steps: as in `HVAE`, with all its other settings as keywords.
-    :param base: a class of `numpyro.infer.autoguide`; its arguments, such as `init_loc_fn`, `init_scale` and
-        `create_plates`, go into `base_options`.
-    :param base_options: keyword arguments of `base`.
+    :param base: a class of `numpyro.infer.autoguide`, or a function that makes a guide of a model.
+    :param prefix: of the names of all sites and parameters, the base's too.
+    :param init_loc_fn: of the base.
+    :param create_plates: of the base.
+    :param base_options: further keyword arguments of the base, such as `init_scale`.
+    :raises TypeError: for an argument that the base does not take.
     """
 
     def __init__(
@@ -35,10 +42,21 @@ class AutoHVAE(HVAE):
         *,
         num_steps: int,
         base: Callable = AutoNormal,
+        prefix: str = "auto",
+        init_loc_fn: Callable | None = None,
+        create_plates: Callable | None = None,
         base_options: dict[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(model, base(model, **(base_options or {})), num_steps=num_steps, **settings)
+        named = {"init_loc_fn": init_loc_fn, "create_plates": create_plates}
+        options = {name: value for name, value in named.items() if value is not None} | (base_options or {})
+        if prefix != "auto" or _takes(base, "prefix"):
+            options.setdefault("prefix", prefix)
+        for name in options:
+            if not _takes(base, name):
+                made = getattr(base, "__name__", repr(base))
+                raise TypeError(f"AutoHVAE: the base {made} takes no argument {name!r}; leave it out")
+        super().__init__(model, base(model, **options), num_steps=num_steps, prefix=prefix, **settings)
 
     def sample_posterior(
         self, rng_key: Array, params: dict[str, Any], *args: Any, sample_shape: tuple[int, ...] = (), **kwargs: Any
@@ -65,7 +83,7 @@ class AutoHVAE(HVAE):
     ) -> dict[str, Array]:
         """Marginal quantiles of each latent from draws; a leading axis over `quantiles`.
 
-        :param args: the model's arguments, which the steps need.
+        :param args: the model's arguments.
         :param rng_key: of the draws; by default always the same.
         """
         key = jax.random.key(0) if rng_key is None else rng_key
@@ -83,3 +101,18 @@ class AutoHVAE(HVAE):
         """Marginal medians of each latent from draws; arguments as in `quantiles`."""
         found = self.quantiles(params, [0.5], *args, rng_key=rng_key, num_samples=num_samples, **kwargs)
         return {name: values[0] for name, values in found.items()}
+
+    def get_posterior(self, params: dict[str, Any]) -> NoReturn:
+        """Not available: the density of a refined draw is an integral over the momenta.
+
+        :raises NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "AutoHVAE: the posterior has no density in closed form; draw from it with sample_posterior, weight draws "
+            "with numpyro_irg.infer.log_weights, or take the base's alone with guide.guide.get_posterior(params)"
+        )
+
+
+def _takes(function: Callable, name: str) -> bool:
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.scipy.special import logsumexp
 from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import get_importance_trace
+from tqdm import tqdm
 
 from .hvae import HVAE, Path
 
@@ -25,8 +27,9 @@ class Evidence(NamedTuple):
     """log mean w"""
     ess: Array
     """effective sample size, between 1 and the number of samples"""
-    pareto_k: Array | None
-    """k-hat of the largest weights (Vehtari et al. 2024), if asked for: below 0.7 the estimate is reliable"""
+    pareto_k: Array
+    """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable; NaN inside `jit`, for
+    fewer than 25 draws, and where the largest weights are all the same or not finite"""
 
 
 def log_weights(
@@ -50,16 +53,26 @@ def log_weights(
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises ValueError: for a site outside `plate`.
     """
+    keys = _keys(rng_key, num_samples)
+    return lax.map(_weigher(model, guide, params, plate, args, kwargs), keys, batch_size=batch_size)
+
+
+def _keys(rng_key: Array, num_samples: int) -> Array:
     if num_samples < 1:
         raise ValueError(f"log_weights: num_samples must be at least 1, got {num_samples}")
+    return jax.random.split(rng_key, num_samples)
 
+
+def _weigher(
+    model: Callable, guide: Callable, params: dict[str, Any], plate: str | None, args: tuple, kwargs: dict
+) -> Callable[[Array], Array]:
     def one(key):
         for_model, for_guide = jax.random.split(key)
         pair = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
         log_p, log_q = (_log_density(sites, plate) for sites in pair)
         return log_p - log_q
 
-    return lax.map(one, jax.random.split(rng_key, num_samples), batch_size=batch_size)
+    return one
 
 
 def _log_density(sites: Any, plate: str | None) -> Array:
@@ -91,7 +104,7 @@ def log_evidence(
     num_samples: int = 1000,
     plate: str | None = None,
     batch_size: int | None = None,
-    pareto_k: bool = False,
+    progress_bar: bool = False,
     **kwargs: Any,
 ) -> Evidence:
     r"""log p(x) ~ log (1/S) sum_s w_s, a lower bound in expectation that tightens with S; NLL is its negative.
@@ -99,27 +112,53 @@ def log_evidence(
     In memory are `batch_size` draws at a time, and all the weights.
 
     :param num_samples: S.
-    :param plate: as in `log_weights`.
-    :param pareto_k: whether to estimate k-hat, by `arviz.psislw`; not under `jit`.
+    :param plate, batch_size: as in `log_weights`.
+    :param progress_bar: show how many draws are done; not inside `jit`.
     :returns: `Evidence`, each field of shape () or (size of the plate,).
-    :raises ImportError: for `pareto_k` without ArviZ.
+    :raises ImportError: without arviz-stats, outside `jit`.
     """
-    psislw = _psislw() if pareto_k else None
-    weights = log_weights(
-        model, guide, params, rng_key, *args, num_samples=num_samples, plate=plate, batch_size=batch_size, **kwargs
-    )
+    one = _weigher(model, guide, params, plate, args, kwargs)
+    keys = _keys(rng_key, num_samples)
+    weights = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
     total = logsumexp(weights, axis=0)
     ess = jnp.exp(2.0 * total - logsumexp(2.0 * weights, axis=0))
-    k = None if psislw is None else jnp.asarray(psislw(jax.device_get(weights.T))[1], weights.dtype)
-    return Evidence(total - math.log(num_samples), ess, k)
+    return Evidence(total - math.log(num_samples), ess, _pareto_k(weights))
 
 
-def _psislw() -> Callable:
+def _in_chunks(one: Callable[[Array], Array], keys: Array, batch_size: int | None) -> Array:
+    """`lax.map`, with a progress bar over some hundred chunks at most."""
+    count = len(keys)
+    size = max(batch_size or 1, count // 100)
+    chunk = jax.jit(lambda these: lax.map(one, these, batch_size=batch_size))
+    weights = []
+    with tqdm(total=count, desc="log evidence") as bar:
+        for start in range(0, count, size):
+            # the last chunk is filled up with keys from the front, so that it needs no compilation of its own
+            found = chunk(keys[jnp.arange(start, start + size) % count])[: count - start]
+            weights.append(jax.block_until_ready(found))
+            bar.update(len(found))
+    return jnp.concatenate(weights)
+
+
+def _pareto_k(log_weights: Array) -> Array:
+    """k-hat of each column."""
+    shape, dtype = log_weights.shape[1:], log_weights.dtype
+    if isinstance(log_weights, jax.core.Tracer):
+        return jnp.full(shape, math.nan, dtype)
     try:
-        from arviz import psislw  # type: ignore[import-not-found, unused-ignore]
+        from arviz_stats.base import array_stats
     except ImportError as error:
-        raise ImportError('log_evidence: pareto_k needs ArviZ\'s psislw: pip install "arviz<1"') from error
-    return psislw
+        raise ImportError('log_evidence: k-hat needs arviz-stats; pip install "pyro-irg[numpyro]"') from error
+
+    def fit(column):
+        try:
+            return array_stats.psislw(-column)[1]  # it takes log-likelihoods, whose negatives are the log-ratios
+        except ValueError:  # what NaN is documented for
+            return math.nan
+
+    columns = np.asarray(log_weights, float).reshape(len(log_weights), -1).T
+    with np.errstate(all="ignore"):
+        return jnp.asarray([fit(column) for column in columns], dtype).reshape(shape)
 
 
 def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -127,7 +166,8 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
 
     :returns: "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K, the
         change of U + |rho|^2/2 over each step before cooling, over all data), "momentum_second_moment" (site -> float,
-        1 where the momenta end in their law), "left_out" (site -> share of diverged paths).
+        1 where the momenta end in their law), "left_out" (site -> share of paths that stopped, as their next step
+        would diverge: if it is more than a few hundredths, a smaller `max_step_size` serves better).
     """
     if guide.num_steps == 0:
         return {}

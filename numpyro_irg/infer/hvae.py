@@ -13,12 +13,13 @@ import numpyro.distributions as dist
 from jax import Array, lax
 from jax.custom_batching import custom_vmap
 from numpyro.distributions import biject_to, constraints
-from numpyro.infer.autoguide import AutoContinuous
+from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 
 from irg_kernels import hamiltonian
 
 from .. import xp
-from .sites import Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, unwrapped
+from .live import Latent, LiveModel
+from .sites import Drawn, Inside, event_last, run_base, sum_event, unwrapped
 
 __all__ = ["HVAE", "Path"]
 
@@ -41,10 +42,12 @@ class HVAE:
         svi = SVI(model, HVAE(model, encoder, num_steps=5), numpyro.optim.Adam(1e-3), Trace_ELBO())
 
     Latents of a plate move by their own datum's terms, whatever the plate's subsampling; all others by the scaled
-    log-joint.  Each call runs the model at its own arguments and parameters.  A path whose position or gradient is not
-    finite, or which leaves by more than 1000 base scales, stays where it last was well; `diagnostics` counts those.
-    The weight's mean then is p(x) up to the probability of the positions that well-behaved paths share with stopped
-    ones.  A decoder with smooth activations (softplus, tanh, GELU) suits better than ReLU, which has no curvature.
+    log-joint.  Each call runs the model at its own arguments and parameters.  A decoder with smooth activations
+    (softplus, tanh, GELU) suits better than ReLU, which has no curvature.
+
+    A path stops where its next step would diverge: where position or gradient would not be finite, or the energy would
+    rise by more than 10 nats per dimension.  It stays there, without further steps; `diagnostics` counts such paths.
+    The weight's mean then is p(x) up to the probability, under the posterior, of points from which a step diverges.
 
     Parameters: ``{prefix}_{site}_step_size``, ``{prefix}_temperature`` (the root of T0; "fixed", "quadratic") and
     ``{prefix}_cooling`` ("free").
@@ -104,13 +107,12 @@ class HVAE:
         log_cooling = jnp.sum(jnp.log(alphas))
         z0 = tuple(latent.position for latent in live.latents)
         rho0 = tuple(self._momentum(base.sites[latent.name], latent, log_cooling) for latent in live.latents)
-        start = live.place(z0)
         path = self._move(live, z0, rho0, units, alphas)
         values = {}
-        for latent, rho, (_, before), (site, after) in zip(live.latents, path.rho, start, live.place(path.z)):
-            batch_ndim, size = latent.batch_ndim, math.prod(latent.event_shape)
-            ahead = sum_event(dist.Normal(jnp.zeros_like(rho), 1.0).log_prob(rho), batch_ndim)
-            term = before - after - ahead - size * log_cooling.astype(rho.dtype)
+        for latent, rho, (site, log_det) in zip(live.latents, path.rho, live.place(path.z), strict=True):
+            size = math.prod(latent.event_shape)
+            ahead = sum_event(dist.Normal(jnp.zeros_like(rho), 1.0).log_prob(rho), latent.batch_ndim)
+            term = latent.log_det - log_det - ahead - size * log_cooling.astype(rho.dtype)
             values[latent.name] = self._emit(base.sites[latent.name], site, term)
         return values, path
 
@@ -124,10 +126,11 @@ class HVAE:
             return numpyro.param(name, start, constraint=constraints.unit_interval)
         if callable(self.tempering):
             return _checked_cooling(self.tempering(num_steps), num_steps)
-        schedule = hamiltonian.fixed_tempering if self.tempering == "fixed" else hamiltonian.quadratic_tempering
+        schedule = hamiltonian.fixed_root if self.tempering == "fixed" else hamiltonian.quadratic_root
         start = jnp.sqrt(jnp.asarray(self.initial_temperature, jnp.result_type(float)))
         root = numpyro.param(f"{self.prefix}_temperature", start, constraint=constraints.greater_than(1.0))
-        return jnp.stack(schedule(xp, root, num_steps))
+        roots = schedule(xp, root, jnp.linspace(0.0, 1.0, num_steps + 1, dtype=root.dtype))
+        return roots[1:] / roots[:-1]
 
     def _step_sizes(self, live: LiveModel) -> tuple[Array, ...]:
         """Of each site, with a leading axis of K."""
@@ -171,18 +174,13 @@ class HVAE:
         units: tuple[Array, ...],
         alphas: Array,
     ) -> Path:
-        guard = _Guard(live, z0, units)
-        g0, alive = guard.settle(live.gradient(z0), guard.everywhere())
+        guard = _Guard(live, units)
+        g0, alive = guard.start(live.gradient(z0))
 
         def step(state, now):
-            z, rho, g, alive = state
-            alpha, sizes = now
+            (z, rho, g, alive), (alpha, sizes) = state, now
             eps = tuple(size * unit for size, unit in zip(sizes, units, strict=True))
-            eps, alive = guard.admit(z, rho, g, eps, alive)
-            old = z, rho
-            z, rho, g = hamiltonian.leapfrog(z, rho, g, eps, live.gradient)
-            g, alive = guard.settle(g, alive)
-            z, rho = (guard.keep(alive, new, before) for new, before in zip((z, rho), old, strict=True))
+            z, rho, g, alive = guard.step(z, rho, g, eps, alive)
             cooled = tuple(r * alpha.astype(r.dtype) for r in rho)
             return (z, cooled, g, alive), (z, rho)
 
@@ -202,7 +200,7 @@ class Path(NamedTuple):
     z: tuple[Array, ...]
     rho: tuple[Array, ...]
     alive: tuple[Array, ...]
-    """whether all steps were taken, of the site's batch shape"""
+    """whether all steps were taken, for each element of the site's batch"""
     positions: tuple[Array, ...]
     """after each step"""
     momenta: tuple[Array, ...]
@@ -233,7 +231,10 @@ def _units(guide: Callable, laws: Mapping[str, Any], latents: list[Latent]) -> t
 def _unit(guide: Callable, laws: Mapping[str, Any], latent: Latent) -> Array:
     ones = jnp.ones_like(latent.position)
     fn = unwrapped(laws[latent.name])
-    if isinstance(fn, dist.TransformedDistribution) and list(fn.transforms) == [biject_to(latent.support)]:
+    automatic = isinstance(guide, AutoGuide)  # its transform is the support's
+    if isinstance(fn, dist.TransformedDistribution) and (
+        automatic or list(fn.transforms) == [biject_to(latent.support)]
+    ):
         fn = unwrapped(fn.base_dist)
     if isinstance(fn, dist.Normal):
         scale = fn.scale
@@ -262,65 +263,82 @@ def _any_in_batch(axis_size, in_batched, condition):
 
 
 class _Guard:
-    """Decides element by element which paths go on.
+    """Takes steps, element by element only those that do not diverge.
 
-    A step that is left out is one of step size 0, a shear as any other.  What is not finite is replaced before it
-    enters a formula that will be differentiated.
+    A step that is not taken is one of size 0, a shear as any other.  What is not finite is replaced before it enters a
+    formula that will be differentiated.
     """
 
-    def __init__(self, live: LiveModel, z0: tuple[Array, ...], units: tuple[Array, ...]) -> None:
-        self.live = live
-        self.z0, self.units = lax.stop_gradient((z0, units))
-        self.batch_ndims = [latent.batch_ndim for latent in live.latents]
+    def __init__(self, live: LiveModel, units: tuple[Array, ...]) -> None:
+        self.live, self.units = live, lax.stop_gradient(units)
         self.shapes = [latent.batch_shape for latent in live.latents]
 
-    def everywhere(self) -> tuple[Array, ...]:
-        return tuple(jnp.ones(shape, bool) for shape in self.shapes)
-
-    def keep(self, alive: tuple[Array, ...], new: tuple[Array, ...], old: tuple[Array, ...]) -> tuple[Array, ...]:
-        """The new arrays of paths that go on, the old ones of the others."""
-        return tuple(
-            jnp.where(event_last(a, jnp.ndim(x) - n), x, y)
-            for a, n, x, y in zip(alive, self.batch_ndims, new, old, strict=True)
-        )
-
-    def _together(self, good: tuple[Array, ...], alive: tuple[Array, ...]) -> tuple[Array, ...]:
-        """All of an element's dimensions at once, and all sites of one batch shape."""
-        each = [
-            a & jnp.all(x, axis=tuple(range(n, jnp.ndim(x))))
-            for x, a, n in zip(good, alive, self.batch_ndims, strict=True)
-        ]
-        joint: dict[tuple[int, ...], Array] = {}
-        for shape, a in zip(self.shapes, each, strict=True):
-            joint[shape] = joint[shape] & a if shape in joint else a
-        return tuple(joint[shape] for shape in self.shapes)
-
-    def settle(self, g: tuple[Array, ...], alive: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """A gradient without what is not finite, and the paths where all of it was finite."""
+    def start(self, g: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """The first gradient, and the elements that may move: those where it is finite."""
         finite = tuple(jnp.isfinite(x) for x in g)
-        return tuple(jnp.where(f, x, 0.0) for f, x in zip(finite, g, strict=True)), self._together(finite, alive)
+        everywhere = tuple(jnp.ones(shape, bool) for shape in self.shapes)
+        clean = tuple(jnp.where(f, x, 0.0) for f, x in zip(finite, g, strict=True))
+        return clean, self._agree(everywhere, finite, tuple(jnp.zeros_like(x) for x in g))
 
-    def admit(
+    def step(
         self,
         z: tuple[Array, ...],
         rho: tuple[Array, ...],
         g: tuple[Array, ...],
         eps: tuple[Array, ...],
         alive: tuple[Array, ...],
-    ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """The step sizes, 0 where the step would lead astray, and the paths where it would not."""
-        here, r, slope, e = lax.stop_gradient((z, rho, g, eps))
-        there = tuple(x + h * (p - 0.5 * h * s) for x, p, s, h in zip(here, r, slope, e, strict=True))
-        away = tuple(jnp.abs(x - x0) / u for x, x0, u in zip(there, self.z0, self.units, strict=True))
-        # a comparison with NaN is false
-        alive = self._together(tuple(d <= hamiltonian.MAX_DISPLACEMENT for d in away), alive)
-        far = _any(
-            jnp.stack([jnp.any(jnp.where(d <= hamiltonian.MAX_DISPLACEMENT, d, 0.0) > _TRIED_FROM) for d in away])
+    ) -> tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]]:
+        """Positions, momenta and gradients after one leapfrog step, and the elements that have taken all so far."""
+        alive = self._tried(*lax.stop_gradient((z, rho, g, eps)), alive)
+        eps = self._keep(alive, eps, tuple(jnp.zeros_like(h) for h in eps))
+        there, moved, after = hamiltonian.leapfrog(z, rho, g, eps, self.live.gradient)
+        finite = tuple(jnp.isfinite(x) for x in after)
+        alive = self._agree(alive, finite, self._errors(eps, g, after))
+        return self._keep(alive, there, z), self._keep(alive, moved, rho), self._keep(alive, after, g), alive
+
+    def _tried(
+        self,
+        z: tuple[Array, ...],
+        rho: tuple[Array, ...],
+        g: tuple[Array, ...],
+        eps: tuple[Array, ...],
+        alive: tuple[Array, ...],
+    ) -> tuple[Array, ...]:
+        """Without the elements that a trial finds to diverge, if any would go far; the others are found afterwards."""
+        eps = self._keep(alive, eps, tuple(jnp.zeros_like(h) for h in eps))
+        there = tuple(x + h * (p - 0.5 * h * s) for x, p, s, h in zip(z, rho, g, eps, strict=True))
+        near = [jnp.abs(y - x) <= _TRIED_FROM * u for x, y, u in zip(z, there, self.units, strict=True)]
+
+        def trial():
+            finite = [jnp.isfinite(y) for y in there]
+            safe = tuple(jnp.where(f, y, x) for f, y, x in zip(finite, there, z, strict=True))
+            after = self.live.gradient(safe, detached=True)
+            well = tuple(f & jnp.isfinite(s) for f, s in zip(finite, after, strict=True))
+            return self._agree(alive, well, self._errors(eps, g, after))
+
+        far = _any(~jnp.stack([jnp.all(n) for n in near]))
+        return lax.cond(far, trial, lambda: alive)
+
+    @staticmethod
+    def _errors(eps: tuple[Array, ...], before: tuple[Array, ...], after: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(hamiltonian.energy_error(*each) for each in zip(*lax.stop_gradient((eps, before, after))))
+
+    def _keep(self, alive: tuple[Array, ...], new: tuple[Array, ...], old: tuple[Array, ...]) -> tuple[Array, ...]:
+        """The new arrays of elements that go on, the old ones of the others."""
+        return tuple(
+            jnp.where(event_last(a, jnp.ndim(x) - a.ndim), x, y) for a, x, y in zip(alive, new, old, strict=True)
         )
 
-        def tried():
-            slopes = self.live.gradient(self.keep(alive, there, here), detached=True)
-            return self._together(tuple(jnp.isfinite(s) for s in slopes), alive)
-
-        alive = lax.cond(far, tried, lambda: alive)
-        return self.keep(alive, eps, tuple(jnp.zeros_like(h) for h in eps)), alive
+    def _agree(
+        self, alive: tuple[Array, ...], finite: tuple[Array, ...], errors: tuple[Array, ...]
+    ) -> tuple[Array, ...]:
+        """The criterion, on all of an element's dimensions and all sites of one batch shape together."""
+        well: dict[tuple[int, ...], Array] = {}
+        excess: dict[tuple[int, ...], Array] = {}
+        for shape, a, f, error in zip(self.shapes, alive, finite, errors, strict=True):
+            a = a & jnp.all(f, axis=tuple(range(len(shape), jnp.ndim(f))))
+            well[shape] = well[shape] & a if shape in well else a
+            over = sum_event(error - hamiltonian.MAX_ENERGY_RISE, len(shape))
+            excess[shape] = excess[shape] + over if shape in excess else over
+        # a comparison with NaN is false
+        return tuple(well[shape] & (excess[shape] <= 0.0) for shape in self.shapes)

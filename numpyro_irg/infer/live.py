@@ -1,0 +1,220 @@
+"""The live model of the Hamiltonian guide, as a potential."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro
+from jax import Array, lax
+from numpyro.distributions import biject_to
+from numpyro.distributions.util import scale_and_mask
+from numpyro.handlers import seed, substitute, trace
+from numpyro.primitives import _PYRO_STACK, Messenger
+
+from .sites import BaseSites, Seen, copied, event_last, mask_of, repeated, sum_event, unwrapped
+
+__all__ = ["Latent", "LiveModel"]
+
+
+@dataclass
+class Latent:
+    """A latent site of the model, at the base guide's draw."""
+
+    name: str
+    support: Any
+    """out of which the base's draw was taken into unconstrained space"""
+    position: Array
+    """unconstrained, y_0"""
+    log_det: Array
+    """log|dT/dy| there"""
+    batch_shape: tuple[int, ...]
+    scale: Any
+    """the site's own, of subsampling and `handlers.scale`"""
+
+    @property
+    def batch_ndim(self) -> int:
+        return len(self.batch_shape)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """of the unconstrained position"""
+        return jnp.shape(self.position)[self.batch_ndim :]
+
+    def scaled(self, x: Array, power: int = 1) -> Array:
+        """An array of the position's shape times the site's scale, or divided by it (power -1)."""
+        if self.scale is None:
+            return x
+        scale = jnp.asarray(self.scale, x.dtype)
+        return x * (event_last(scale, len(self.event_shape)) if scale.ndim else scale) ** power
+
+
+def _latent(site: Any, base: BaseSites) -> Latent:
+    name, value = site["name"], jnp.asarray(base.latents[site["name"]].value)
+    support = base.supports.get(name, site["fn"].support)
+    batch_shape = value.shape[: value.ndim - site["fn"].event_dim]
+    position = biject_to(support).inv(value)
+    log_det = sum_event(biject_to(support).log_abs_det_jacobian(position, value), len(batch_shape))
+    return Latent(name, support, position, log_det, batch_shape, site["scale"])
+
+
+class _Entry(Messenger):
+    """Gives the model's latents the base's draws.
+
+    An autoguide maps its unconstrained draws into the supports of its first call.  Where a support depends on another
+    latent, the same unconstrained point is mapped into the one that holds now.
+    """
+
+    def __init__(self, base: BaseSites) -> None:
+        super().__init__()
+        self.base, self.latents = base, base.latents
+
+    def process_message(self, msg: Any) -> None:
+        name = msg.get("name")
+        if msg["type"] != "sample" or msg["is_observed"] or name not in self.latents:
+            return
+        msg["value"], then, now = self.latents[name].value, self.base.supports.get(name), msg["fn"].support
+        if then is None or then is now:
+            return
+        if type(then) is not type(now):
+            raise ValueError(
+                f"HVAE: the support of site {name!r} was {then} at the autoguide's first call and is {now} now; "
+                "make an autoguide for each kind of support"
+            )
+        msg["value"] = biject_to(now)(biject_to(then).inv(msg["value"]))
+
+
+class _First(Messenger):
+    """The model's first run.  Only its plates and its learned values reach the handlers outside.
+
+    A parameter that nobody outside has a value for yet is initialised here for this run only: the model itself, which
+    SVI runs after the guide, initialises it in its own way.
+    """
+
+    def __init__(self, known: Seen) -> None:
+        super().__init__()
+        self.known = known
+        self.seen = Seen(dict(known.params), dict(known.mutables), dict(known.plates))
+
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] == "mutable":
+            msg["value"] = copied(msg["value"])
+        known = self.known.answer(msg)
+        outside = msg["type"] == "plate" or (msg["type"] in ("param", "mutable") and _has_value(msg["name"]))
+        msg["stop"] = known or not outside
+
+    def postprocess_message(self, msg: Any) -> None:
+        self.seen.record(msg)
+        if msg["type"] == "mutable":  # the state is updated by the model's own run, not by the guide's
+            msg["value"] = copied(msg["value"])
+
+
+def _has_value(name: str) -> bool:
+    return any(
+        isinstance(handler, substitute) and (handler.substitute_fn is not None or name in (handler.data or {}))
+        for handler in _PYRO_STACK
+    )
+
+
+class LiveModel:
+    """U = -log p(x, z) of the model at the current arguments and parameters, as a function of unconstrained positions.
+
+    :param unobserved: sites that carried data in an earlier call; without data now, they are left out of U.
+    :raises ValueError: for latents that the base guide misses or adds, discrete ones, and a model without latents.
+    """
+
+    def __init__(self, model: Callable, args: tuple, kwargs: dict, base: BaseSites, unobserved: frozenset[str]) -> None:
+        self.model, self.args, self.kwargs = model, args, kwargs
+        self.key = numpyro.prng_key()  # the model's own randomness is the same in every run
+        first, seeded = _First(base.seen), seed(rng_seed=self.key, hide_types=["plate"])
+        with first, trace() as sites, seeded, _Entry(base):
+            model(*args, **kwargs)
+        self.seen = first.seen
+        samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
+        self.observed = frozenset(name for name, site in samples.items() if site["is_observed"])
+        self.names = [name for name, site in samples.items() if not site["is_observed"] and name in base.latents]
+        known = {*base.latents, *unobserved}
+        _check(self.names, base, samples, [n for n, s in samples.items() if not s["is_observed"] and n not in known])
+        self.latents = [_latent(samples[name], base) for name in self.names]
+
+    def _run(self, positions: tuple[Array, ...], seen: Seen) -> dict[str, Any]:
+        at = dict(zip(self.names, positions, strict=True))
+
+        def value(msg):
+            if msg["type"] == "sample" and msg["name"] in at:
+                return biject_to(msg["fn"].support)(at[msg["name"]])
+            return None
+
+        with repeated(seen, self.key, value) as sites:
+            self.model(*self.args, **self.kwargs)
+        return sites
+
+    def _energy(self, positions: tuple[Array, ...], seen: Seen) -> Array:
+        sites = self._run(positions, seen)
+        log_joint: Any = jnp.zeros(())
+        for name in [*self.names, *(name for name in sites if name in self.observed)]:
+            site = sites[name]
+            log_joint = log_joint + jnp.sum(scale_and_mask(site["fn"].log_prob(site["value"]), site["scale"]))
+        for latent, position in zip(self.latents, positions, strict=True):
+            site = sites[latent.name]
+            log_det = _log_det(site, position, latent.batch_ndim)
+            log_joint = log_joint + jnp.sum(scale_and_mask(log_det, site["scale"], mask_of(site["fn"])))
+        return -log_joint
+
+    def energy(self, positions: tuple[Array, ...]) -> Array:
+        """U, with the scales of subsampling, summed over everything."""
+        return self._energy(positions, self.seen)
+
+    def gradient(self, positions: tuple[Array, ...], *, detached: bool = False) -> tuple[Array, ...]:
+        """dU/dz of each site, divided by the site's own scale: a datum's latent moves by the datum's own terms."""
+        seen = self.seen
+        if detached:
+            seen = replace(seen, params=lax.stop_gradient(seen.params), mutables=lax.stop_gradient(seen.mutables))
+        slopes = jax.grad(lambda z: self._energy(z, seen))(positions)
+        return tuple(latent.scaled(slope, -1) for slope, latent in zip(slopes, self.latents, strict=True))
+
+    def place(self, positions: tuple[Array, ...]) -> list[tuple[Any, Array]]:
+        """(site, log|dT/dy|) of each latent at the positions, with the supports that hold there."""
+        sites = self._run(positions, self.seen)
+        return [
+            (sites[latent.name], _log_det(sites[latent.name], position, latent.batch_ndim))
+            for latent, position in zip(self.latents, positions, strict=True)
+        ]
+
+
+def _log_det(site: Any, position: Array, batch_ndim: int) -> Array:
+    log_det = biject_to(site["fn"].support).log_abs_det_jacobian(position, site["value"])
+    return sum_event(log_det, batch_ndim)
+
+
+def _check(names: list[str], base: BaseSites, samples: dict[str, Any], missing: list[str]) -> None:
+    for name, site in samples.items():
+        if site["is_observed"] or name not in {*missing, *base.latents}:
+            continue
+        if site["fn"].support.is_discrete:
+            raise ValueError(
+                f"HVAE: the model's latent {name!r} is discrete ({type(unwrapped(site['fn'])).__name__}); sum it out "
+                "of the model (as dist.MixtureSameFamily does), Hamiltonian steps need a density"
+            )
+        if name in missing:
+            raise ValueError(
+                f"HVAE: the model's latent {name!r} has no site in the base guide; add numpyro.sample({name!r}, ...) "
+                "to the guide, or observe it (if it is data that only this call lacks, call the guide with data first)"
+            )
+        ours, theirs = site["fn"].event_dim, base.sites[name].fn.event_dim
+        if ours != theirs:
+            raise ValueError(
+                f"HVAE: site {name!r} has {theirs} event dimensions in the base guide and {ours} in the model; "
+                "write .to_event(...) in both"
+            )
+    if not names:
+        raise ValueError("HVAE: the model has no latent sample site to move; use the base guide alone")
+    added = sorted(base.latents.keys() - set(names))
+    if added:
+        raise ValueError(
+            f"HVAE: the base guide's sites {added} are not latents of the model; remove them, "
+            "or mark them with infer={'is_auxiliary': True}"
+        )
