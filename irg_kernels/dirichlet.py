@@ -11,7 +11,8 @@ It is what softmax makes of d log x_j / d alpha_j := L_j, elementwise, so nothin
 
 from __future__ import annotations
 
-from .beta import dlogit_da
+from .beta import divergence_term, dlogit_da
+from .log_gamma import digamma, excess, log_entropy
 from .namespace import Array, Namespace
 
 
@@ -40,3 +41,23 @@ def _logit(xp: Namespace, log_x: Array) -> Array:
     others = xp.sum(xp.exp(xp.where(dominant, lowest, log_x - second)), axis=-1, keepdims=True)
     small = log_x - top - xp.log(total) - xp.log1p(-xp.where(dominant, 0.0, x))
     return xp.where(dominant, log_x - second - xp.log(others), small)
+
+
+def entropy(xp: Namespace, alpha: Array) -> Array:
+    """-E[log p(x)] along the last axis, as Beta's."""
+    total = xp.sum(alpha, axis=-1)
+    size = float(alpha.shape[-1])
+    parts = xp.sum(log_entropy(xp, alpha) + digamma(xp, alpha), axis=-1)
+    return parts - log_entropy(xp, total) - size * digamma(xp, total)
+
+
+def divergence(xp: Namespace, alpha: Array, alpha_q: Array) -> Array:
+    """KL(Dirichlet(alpha) || Dirichlet(alpha_q)) along the last axis.
+
+    The textbook's formula (Penny 2001) is sum_i B(alpha_q[i], alpha[i]) - B(total_q, total), B the Bregman divergence
+    of log Gamma.  Its part from a log a - a joins into sum_i alpha_q[i] dev(v_i) >= 0; see `log_gamma`.
+    """
+    total = xp.sum(alpha, axis=-1, keepdims=True)
+    grown = xp.sum(alpha_q - alpha, axis=-1, keepdims=True)
+    terms = xp.sum(divergence_term(xp, alpha, alpha_q, total, grown), axis=-1)
+    return terms - xp.max(excess(xp, total + grown, total), axis=-1)

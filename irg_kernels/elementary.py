@@ -29,6 +29,11 @@ def exp_remainder(xp: Namespace, t: Array) -> Array:
     """
     if xp.spare_precision:
         return xp.exp(t) - (1.0 + t)
+    return exp_remainder_near_0(xp, t)
+
+
+def exp_remainder_near_0(xp: Namespace, t: Array) -> Array:
+    """The same where t may be so small that spare precision does not help."""
     # the first omitted term, 2 t**k / (k + 2)!, is 1e-8 in float32 (k = 6) and 2e-17 in float64 (k = 8)
     radius, terms = (0.05, 8) if is_double(xp, t) else (0.25, 6)
     s = xp.minimum(xp.maximum(t, -radius), radius)

@@ -82,3 +82,8 @@ class Namespace(Protocol):
 
         The integrand must be elementwise: it may be called with one node as a scalar array, or with several along
         a new leading axis."""
+
+    def converge(
+        self, step: Callable[[tuple], tuple], init: tuple, done: Callable[[tuple], Array], most: int, /
+    ) -> tuple:
+        """`step` from `init` on until all of `done(state)` is true, `most` times at the most; values only."""

@@ -11,16 +11,21 @@ cancelling terms of order 1/nu.  For nu >= 1 the tail integral (Figurnov, Mohame
 For nu < 1, where log|t| has plateaus of length 1/nu, q / (1 + q) ~ Beta(1/2, nu/2) gives
 
     d log|t| / d nu = 1 / (2 nu) + (dx/db)(x; 1/2, nu/2) / 4.
+
+The tails follow from the same law of q / (1 + q) at every nu: P(|T| > |t|) is its upper tail (DLMF 8.17.2, and
+Abramowitz & Stegun 26.7.1).
 """
 
 from __future__ import annotations
 
 import math
 
-from .beta import dlogit_da
+from .beta import Place, dlogit_da, log_tails_at, logit_quantile
 from .elementary import horner, log1p_remainder
+from .log_gamma import log_gamma_step
 from .namespace import Array, Namespace
 from .quadrature import depth, is_double, tail_integral
+from .tails import Law, icdf, log_complement
 
 
 def dt_dnu(xp: Namespace, t: Array, nu: Array) -> Array:
@@ -97,3 +102,68 @@ def _c(xp: Namespace, nu: Array) -> Array:
 
 # (4**k - 1) B_2k / k, from psi(x + 1/2) - psi(x) and DLMF 5.11.2
 _C_SERIES = (1 / 2, -1 / 4, 1 / 2, -17 / 8, 31 / 2, -691 / 4, 5461 / 2, -929569 / 16, 3202291 / 2)
+
+
+def log_tails(xp: Namespace, t: Array, nu: Array) -> tuple[Array, Array]:
+    """(log P(T <= t), log P(T > t))."""
+    log_q, q = _square(xp, t, nu)
+    a, b = 0.5 * xp.indicator(nu > 0.0, like=nu), 0.5 * nu
+    w = 1.0 / (1.0 + q)
+    log_w = -xp.softplus(log_q)
+    near = q < 1.0  # where the square is sharper than its logarithm
+    log_w = xp.where(near, -xp.log1p(xp.where(near, q, 0.0)), log_w)
+    at = Place(q * w, w, xp.maximum(log_q, -_far(xp, t)) + log_w, log_w, 0.5 * (1.0 - nu * q) * w)
+    _, log_outside = log_tails_at(xp, at, a, b)
+    beyond = log_outside - math.log(2.0)
+    rest = log_complement(xp, beyond)
+    negative = t < 0.0
+    return xp.where(negative, beyond, rest), xp.where(negative, rest, beyond)
+
+
+def _far(xp: Namespace, like: Array) -> float:
+    return 0.8 * math.log(float(xp.finfo(like).max))
+
+
+def _square(xp: Namespace, t: Array, nu: Array) -> tuple[Array, Array]:
+    """(log q, q) of q = t**2 / nu, the first at any t, the second held where 1 / q is nothing beside 1."""
+    limits = xp.finfo(t)
+    size = xp.maximum(xp.abs(t), float(limits.tiny))
+    log_q = 2.0 * xp.log(xp.minimum(size, float(limits.max))) - xp.log(nu)
+    edge = float(limits.max) ** 0.25
+    held = xp.minimum(size, edge)
+    return log_q, xp.where(size < edge, held * held / nu, xp.exp(xp.minimum(log_q, _far(xp, t))))
+
+
+def log_density(xp: Namespace, t: Array, nu: Array) -> Array:
+    """log p(t) = -(nu + 1)/2 log1p(t**2 / nu) - log(nu)/2 - log B(1/2, nu/2)."""
+    log_q, _ = _square(xp, t, nu)
+    near = xp.abs(t) < float(xp.finfo(t).max) ** 0.25
+    tame = xp.where(near, t, 1.0)
+    log1p_q = xp.where(near, xp.log1p(tame * tame / nu), xp.softplus(xp.where(near, 0.0, log_q)))
+    return -0.5 * (nu + 1.0) * log1p_q - normaliser(xp, nu)
+
+
+def normaliser(xp: Namespace, nu: Array) -> Array:
+    """log(nu)/2 + log B(1/2, nu/2), to full accuracy also where nu is large."""
+    half = 0.5 * nu
+    return 0.5 * (math.log(math.pi) + xp.log(nu)) - log_gamma_step(xp, half, 0.5 * xp.indicator(nu > 0.0, like=nu))
+
+
+LAW = Law(log_tails, log_density, (dt_dnu,))
+
+
+def _quantile(xp: Namespace, q: Array, rest: Array, nu: Array) -> Array:
+    a = 0.5 * xp.indicator(nu > 0.0, like=nu)
+    inward = xp.abs(q - rest)  # P(|T| <= |t|)
+    x = logit_quantile(xp, inward, 2.0 * xp.minimum(q, rest), a, 0.5 * nu)
+    size = xp.exp(xp.minimum(0.5 * (x + xp.log(nu)), math.log(float(xp.finfo(q).max))))
+    return xp.where(inward > 0.0, xp.copysign(size, q - rest), 0.0)
+
+
+QUANTILE = icdf(_quantile, log_density, (dt_dnu,))
+"""t of (q, 1 - q, nu)."""
+
+
+def entropy(xp: Namespace, nu: Array) -> Array:
+    """(nu + 1)/2 (psi((nu + 1)/2) - psi(nu/2)) + log(nu)/2 + log B(1/2, nu/2)."""
+    return 0.5 * (nu + 1.0) * (_c(xp, nu) + 1.0 / nu) + normaliser(xp, nu)

@@ -11,10 +11,11 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from irg_kernels.namespace import Namespace
+from irg_kernels.tails import Function
 
 from . import xp
 
-__all__ = ["attach", "evaluate"]
+__all__ = ["attach", "call", "evaluate"]
 
 EXACT: Namespace = xp  # the module is a namespace: a static check
 
@@ -31,6 +32,12 @@ def attach(partials: Sequence[Callable | None], draw: Array, *params: Array) -> 
     derivatives of any order, in forward and reverse mode, `vmap`, `jit` and `scan` work.
     """
     return _attach(tuple(partials), lax.stop_gradient(draw), *params)
+
+
+def call(function: Function, *args: Array) -> Array:
+    """The function's value at `args`, of one shape and dtype, with its partial derivatives."""
+    value = evaluate(function.value, *map(lax.stop_gradient, args))
+    return attach(function.partials, value, *args)
 
 
 def evaluate(kernel: Callable, *args: Array) -> Array:

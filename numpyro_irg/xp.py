@@ -12,8 +12,8 @@ from jax.numpy import abs, arcsin, copysign, cos, exp, expm1, log, log1p, max, m
 from jax.scipy.special import digamma, i0e, i1e
 
 __all__ = [
-    "abs", "addcmul", "arcsin", "blend", "constant", "copysign", "cos", "digamma", "exp", "expm1", "finfo", "i0e",
-    "i1e", "indicator", "integrate", "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus",
+    "abs", "addcmul", "arcsin", "blend", "constant", "converge", "copysign", "cos", "digamma", "exp", "expm1", "finfo",
+    "i0e", "i1e", "indicator", "integrate", "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus",
     "spare_precision", "sqrt", "stop_gradient", "sum", "where",
 ]  # fmt: skip
 
@@ -39,6 +39,14 @@ def finfo(like: Array) -> Any:
 
 def constant(values: Sequence[float], *, like: Array) -> Array:
     return jnp.asarray(values, dtype=like.dtype)
+
+
+def converge(step: Callable[[tuple], tuple], init: tuple, done: Callable[[tuple], Array], most: int) -> tuple:
+    def unfinished(carry):
+        i, state = carry
+        return (i < most) & ~jnp.all(done(state))
+
+    return lax.while_loop(unfinished, lambda carry: (carry[0] + 1, step(carry[1])), (0, init))[1]
 
 
 def integrate(

@@ -10,10 +10,11 @@ from torch._C._functorch import TransformType, get_interpreter_stack
 from torch._functorch.utils import unwrap_dead_wrappers
 
 from irg_kernels.namespace import Namespace
+from irg_kernels.tails import Function
 
 from . import wide, xp
 
-__all__ = ["attach", "attach_jointly", "evaluate", "in_transform"]
+__all__ = ["attach", "attach_jointly", "call", "evaluate", "in_transform"]
 
 # the modules are namespaces: a static check
 EXACT: Namespace = xp
@@ -40,6 +41,13 @@ def attach(partials: Sequence[Callable | None], draw: Tensor, *params: Tensor) -
     if in_transform():
         _refuse_nested_forward_mode()
     return _Attach.apply(tuple(partials), draw.detach(), *params)
+
+
+def call(function: Function, *args: Tensor) -> Tensor:
+    """The function's value at `args`, of one shape and dtype, with its partial derivatives."""
+    with torch.no_grad():
+        value = evaluate(function.value, *(a.detach() for a in args))
+    return attach(function.partials, value, *args)
 
 
 def attach_jointly(push: Callable, pull: Callable, draw: Tensor, *params: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.special import digamma, i0e, i1e
 
 __all__ = [
-    "abs", "addcmul", "arcsin", "blend", "constant", "copysign", "cos", "digamma", "exp", "expm1", "finfo", "i0e",
-    "i1e", "indicator", "integrate", "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus",
+    "abs", "addcmul", "arcsin", "blend", "constant", "converge", "copysign", "cos", "digamma", "exp", "expm1", "finfo",
+    "i0e", "i1e", "indicator", "integrate", "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus",
     "spare_precision", "sqrt", "stop_gradient", "sum", "where",
 ]  # fmt: skip
 
@@ -79,6 +79,16 @@ def _table(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) 
 
 def constant(values: Sequence[float], *, like: Tensor) -> Tensor:
     return _table(tuple(values), like.dtype, like.device)
+
+
+def converge(step: Callable[[tuple], tuple], init: tuple, done: Callable[[tuple], Tensor], most: int) -> tuple:
+    looks = not torch._C._are_functorch_transforms_active()  # a value under a transformation has no truth
+    state = init
+    for _ in range(most):
+        state = step(state)
+        if looks and torch._is_all_true(done(state)):
+            break
+    return state
 
 
 def integrate(

@@ -3,6 +3,7 @@
 from numpyro import distributions as _host
 from numpyro.distributions import *
 
+from . import divergences as _divergences
 from .beta import Beta
 from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ import numpyro.distributions as host
 from jax import Array, lax
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from ..implicit import attach
+from irg_kernels.tails import Function
 
-__all__ = ["ImplicitMixin", "exponential", "in_range", "outside", "parameters"]
+from ..implicit import attach, call, evaluate
+
+__all__ = ["ImplicitMixin", "closed_form", "exponential", "in_range", "outside", "parameters", "together"]
 
 
 def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
@@ -74,6 +77,48 @@ class ImplicitMixin(_Host):
             )
         shape = tuple(sample_shape) + self.batch_shape + self.event_shape
         return tuple(jnp.broadcast_to(p, shape) for p in params)
+
+    def _at(self, value: Any, low: float, high: float, what: str) -> Array:
+        """`value` as an array of the parameters' dtype at least, checked to lie in [low, high]."""
+        like = getattr(self, next(iter(self.arg_constraints)))
+        value = jnp.asarray(value)
+        value = value.astype(jnp.result_type(value.dtype, like.dtype))
+        if self._validate_args:
+            with jax.ensure_compile_time_eval():
+                inside = (value >= low) & (value <= high)
+                if not_jax_tracer(inside) and not inside.all():
+                    raise ValueError(
+                        f"{type(self).__name__}: {what} (Array of shape {value.shape}) must lie in "
+                        f"[{low:g}, {high:g}], but found:\n{value}"
+                    )
+        return value
+
+    def _tail(self, function: Function, value: Any, low: float, high: float, *params: Array) -> Array:
+        """A distribution function at `value`, inside the support [low, high]."""
+        return call(function, *together(self._at(value, low, high, "value"), *params))
+
+    def _quantile(self, find: Callable, q: Any, low: float, high: float, *params: Array) -> Array:
+        """find(q, 1 - q, *params) for 0 < q < 1; at 0 and 1 the ends of the support."""
+        q, *rest = together(self._at(q, 0.0, 1.0, "quantile"), *params)
+        inside = (q > 0.0) & (q < 1.0)
+        safe = jnp.where(inside, q, 0.5)
+        ends = jnp.where(q <= 0.0, low, jnp.where(q >= 1.0, high, jnp.nan)).astype(q.dtype)
+        return jnp.where(inside, find(safe, 1.0 - safe, *rest), ends)
+
+    def _closed_form(self, kernel: Callable, *params: Array) -> Array:
+        """kernel(xp, *params) of the distribution's batch shape, differentiated as it stands."""
+        return jnp.broadcast_to(closed_form(kernel, *params), self.batch_shape)
+
+
+def together(*values: Array) -> tuple[Array, ...]:
+    """Arrays of one shape and dtype."""
+    dtype = jnp.result_type(*values)
+    return tuple(jnp.broadcast_arrays(*(v.astype(dtype) for v in values)))
+
+
+def closed_form(kernel: Callable, *params: Array) -> Array:
+    """kernel(xp, *params), differentiated as it stands."""
+    return evaluate(kernel, *together(*params))
 
 
 def exponential(log_x: Array, x: Array) -> Array:

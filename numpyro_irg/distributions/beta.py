@@ -8,8 +8,9 @@ import numpyro.distributions as host
 from numpyro import validation_enabled
 
 from irg_kernels import beta
+from irg_kernels.tails import cdf
 
-from ..implicit import attach
+from ..implicit import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import standard_beta_logit
 from .base import ImplicitMixin, parameters
@@ -41,9 +42,27 @@ class Beta(ImplicitMixin, host.Beta):
     def sample(self, key, sample_shape=()):
         a, b = self._extended(key, sample_shape, self.concentration1, self.concentration0)
         logit = attach((beta.dlogit_da, beta.dlogit_db), standard_beta_logit(key, a, b), a, b)
-        limits = jnp.finfo(logit.dtype)
-        value = jnp.clip(jax.nn.sigmoid(jax.lax.stop_gradient(logit)), limits.tiny, 1.0 - limits.eps)
-        return attach((_logistic_slope,), value, logit)
+        return _logistic(logit)
+
+    def cdf(self, value):
+        return self._tail(cdf(beta.LAW), value, 0.0, 1.0, self.concentration1, self.concentration0)
+
+    def icdf(self, q):
+        return self._quantile(_quantile, q, 0.0, 1.0, self.concentration1, self.concentration0)
+
+    def entropy(self):
+        return self._closed_form(beta.entropy, self.concentration1, self.concentration0)
+
+
+def _quantile(*args):
+    return _logistic(call(beta.LOGIT_QUANTILE, *args))
+
+
+def _logistic(logit):
+    """sigmoid(logit), held next to 0 and 1."""
+    limits = jnp.finfo(logit.dtype)
+    value = jnp.clip(jax.nn.sigmoid(jax.lax.stop_gradient(logit)), limits.tiny, 1.0 - limits.eps)
+    return attach((_logistic_slope,), value, logit)
 
 
 def _logistic_slope(xp, value, logit):

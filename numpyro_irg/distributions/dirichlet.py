@@ -39,3 +39,6 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         log_x = jax.nn.log_softmax(attach((dirichlet.dlogx_dalpha,), log_x, concentration))
         value = jnp.exp(jax.lax.stop_gradient(log_x))
         return exponential(log_x, jnp.minimum(value, 1.0 - jnp.finfo(value.dtype).eps))
+
+    def entropy(self):
+        return self._closed_form(dirichlet.entropy, self.concentration)

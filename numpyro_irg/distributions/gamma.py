@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
@@ -10,8 +12,9 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 
 from irg_kernels import gamma
+from irg_kernels.tails import cdf
 
-from ..implicit import attach
+from ..implicit import attach, call, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
 from .base import ImplicitMixin, exponential, outside, parameters
@@ -29,6 +32,25 @@ def _precise(x: Array, log_x: Array, z: Array) -> Array:
     """x without derivatives, from its logarithm where x, or the z that it was formed from, has left its range."""
     x, log_x = lax.stop_gradient((x, log_x))
     return jnp.where(outside(z) | outside(x), jnp.exp(log_x), x)
+
+
+def _quantile(q: Array, rest: Array, concentration: Array, rate: Array) -> Array:
+    """x with P(X <= x) = q = 1 - rest, held in the range of its dtype as a draw is."""
+    log_z = call(gamma.LOG_QUANTILE, q, rest, concentration)
+    z = evaluate(gamma.polished, *lax.stop_gradient((log_z, q, rest, concentration)))
+    log_x = log_z - jnp.log(rate)
+    return exponential(log_x, _precise(z / rate, log_x, z))
+
+
+def _inverse_quantile(q: Array, rest: Array, concentration: Array, rate: Array) -> Array:
+    log_z = call(gamma.LOG_QUANTILE, rest, q, concentration)
+    z = evaluate(gamma.polished, *lax.stop_gradient((log_z, rest, q, concentration)))
+    log_x = jnp.log(rate) - log_z
+    return exponential(log_x, _precise(rate / z, log_x, z))
+
+
+def _log_quantile(q: Array, rest: Array, concentration: Array, rate: Array) -> Array:
+    return call(gamma.LOG_QUANTILE, q, rest, concentration) - jnp.log(rate)
 
 
 @implicit_twin_of(host.Gamma)
@@ -57,6 +79,15 @@ class Gamma(ImplicitMixin, host.Gamma):
         z, log_x = _draw(key, concentration, rate)
         return exponential(log_x, _precise(z / rate, log_x, z))
 
+    def cdf(self, value):
+        return self._tail(cdf(gamma.LAW), value, 0.0, math.inf, self.concentration, self.rate)
+
+    def icdf(self, q):
+        return self._quantile(_quantile, q, 0.0, math.inf, self.concentration, self.rate)
+
+    def entropy(self):
+        return self._closed_form(gamma.entropy, self.concentration, self.rate)
+
 
 @implicit_twin_of(host.Chi2)
 class Chi2(ImplicitMixin, host.Chi2):
@@ -72,6 +103,7 @@ class Chi2(ImplicitMixin, host.Chi2):
         self.rate = jnp.asarray(0.5, df.dtype)  # the host leaves a number of the default type
 
     sample = Gamma.sample
+    cdf, icdf, entropy = Gamma.cdf, Gamma.icdf, Gamma.entropy
 
 
 class LogGamma(ImplicitMixin, host.Distribution):
@@ -110,6 +142,15 @@ class LogGamma(ImplicitMixin, host.Distribution):
     def variance(self):
         return jnp.broadcast_to(polygamma(1, self.concentration), self.batch_shape)
 
+    def cdf(self, value):
+        return self._tail(cdf(gamma.LOG_LAW), value, -math.inf, math.inf, self.concentration, self.rate)
+
+    def icdf(self, q):
+        return self._quantile(_log_quantile, q, -math.inf, math.inf, self.concentration, self.rate)
+
+    def entropy(self):
+        return self._closed_form(gamma.entropy_of_log, self.concentration, self.rate)
+
 
 @implicit_twin_of(host.InverseGamma)
 class InverseGamma(ImplicitMixin, host.InverseGamma):
@@ -137,3 +178,25 @@ class InverseGamma(ImplicitMixin, host.InverseGamma):
 
     def sample_with_intermediates(self, key, sample_shape=()):
         return self.sample(key, sample_shape), []
+
+    def cdf(self, value):
+        return self._tail(cdf(gamma.INVERSE_LAW), value, 0.0, math.inf, self.concentration, self.rate)
+
+    def icdf(self, q):
+        return self._quantile(_inverse_quantile, q, 0.0, math.inf, self.concentration, self.rate)
+
+    def entropy(self):
+        return self._closed_form(gamma.entropy_of_inverse, self.concentration, self.rate)
+
+    @property
+    def mean(self):
+        return self._beyond(1.0, lambda a: self.rate / (a - 1.0))
+
+    @property
+    def variance(self):
+        return self._beyond(2.0, lambda a: self.rate**2 / ((a - 1.0) ** 2 * (a - 2.0)))
+
+    def _beyond(self, order, moment):
+        """A moment that is infinite for concentrations up to `order`; never a NaN in its derivative."""
+        finite = self.concentration > order
+        return jnp.where(finite, moment(jnp.where(finite, self.concentration, order + 1.0)), math.inf)

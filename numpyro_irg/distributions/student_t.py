@@ -11,11 +11,12 @@ from jax.scipy.special import gammaln
 from numpyro.distributions.util import validate_sample
 
 from irg_kernels import student_t
+from irg_kernels.tails import cdf
 
-from ..implicit import attach
+from ..implicit import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import standard_student_t
-from .base import ImplicitMixin, exponential, parameters
+from .base import ImplicitMixin, exponential, parameters, together
 
 __all__ = ["StudentT"]
 
@@ -53,3 +54,25 @@ class StudentT(ImplicitMixin, host.StudentT):
         half = 0.5 * self.df
         normaliser = jnp.log(self.scale) + 0.5 * (jnp.log(self.df) + math.log(math.pi)) + gammaln(half)
         return -(half + 0.5) * log1p_q - (normaliser - gammaln(half + 0.5))
+
+    def cdf(self, value):
+        y = (self._at(value, -math.inf, math.inf, "value") - self.loc) / self.scale
+        return call(cdf(student_t.LAW), *together(y, self.df))
+
+    def icdf(self, q):
+        return self.loc + self.scale * self._quantile(_quantile, q, -math.inf, math.inf, self.df)
+
+    def entropy(self):
+        return self._closed_form(student_t.entropy, self.df) + jnp.log(self.scale)
+
+    @property
+    def variance(self):
+        """The host's, whose derivative at df = 2 is NaN."""
+        finite = self.df > 2.0
+        df = jnp.where(finite, self.df, 3.0)
+        variance = jnp.where(finite, self.scale**2 * df / (df - 2.0), math.inf)
+        return jnp.broadcast_to(jnp.where(self.df <= 1.0, math.nan, variance), self.batch_shape)
+
+
+def _quantile(q, rest, df):
+    return call(student_t.QUANTILE, q, rest, df)

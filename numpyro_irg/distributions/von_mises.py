@@ -9,8 +9,9 @@ import numpyro.distributions as host
 from jax import Array
 
 from irg_kernels import von_mises
+from irg_kernels.tails import cdf
 
-from ..implicit import attach
+from ..implicit import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import standard_von_mises
 from .base import ImplicitMixin, parameters
@@ -40,6 +41,26 @@ class VonMises(ImplicitMixin, host.VonMises):
         loc, concentration = self._extended(key, sample_shape, self.loc, self.concentration)
         centred = attach((von_mises.dz_dkappa,), standard_von_mises(key, concentration), concentration)
         return wrap(loc + centred)
+
+    def cdf(self, value):
+        r"""The probability of [-pi, value], for -pi <= value <= pi, whatever the location."""
+        return self._tail(cdf(von_mises.LAW), value, -math.pi, math.pi, wrap(self.loc), self.concentration)
+
+    def icdf(self, q):
+        r"""The angle in [-pi, pi] where `cdf` is `q`."""
+        return self._quantile(_quantile, q, -math.pi, math.pi, wrap(self.loc), self.concentration)
+
+    def entropy(self):
+        return self._closed_form(von_mises.entropy, self.concentration)
+
+    @property
+    def variance(self):
+        """The circular one, 1 - I1/I0, to full relative accuracy."""
+        return self._closed_form(von_mises.deficit, self.concentration)
+
+
+def _quantile(*args):
+    return call(von_mises.QUANTILE, *args)
 
 
 def wrap(angle: Array) -> Array:

@@ -3,6 +3,7 @@
 from pyro import distributions as _host
 from pyro.distributions import *
 
+from . import divergences as _divergences
 from .beta import Beta
 from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet

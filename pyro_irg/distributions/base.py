@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ import torch
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from ..implicit import attach
+from irg_kernels.tails import Function
 
-__all__ = ["ImplicitMixin", "all_inside", "exponential", "in_range", "outside", "parameters"]
+from ..implicit import attach, call, evaluate
+
+__all__ = ["ImplicitMixin", "all_inside", "closed_form", "exponential", "in_range", "outside", "parameters", "together"]
 
 
 def parameters(distribution: str, **values: Any) -> tuple[Tensor, ...]:
@@ -78,6 +81,42 @@ class ImplicitMixin(_Host):
                     f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
                     f"{type(self).__name__} to be finite, but found invalid values:\n{value}"
                 )
+
+    def _at(self, value: Any, low: float, high: float, what: str) -> Tensor:
+        """`value` as a tensor of the parameters' dtype at least, checked to lie in [low, high]."""
+        like = getattr(self, next(iter(self.arg_constraints)))
+        value = torch.as_tensor(value, device=like.device)
+        value = value.to(torch.promote_types(value.dtype, like.dtype))
+        if self._validate_args and not torch._is_all_true((value >= low) & (value <= high)):
+            raise ValueError(
+                f"{type(self).__name__}: {what} (Tensor of shape {tuple(value.shape)}) must lie in "
+                f"[{low:g}, {high:g}], but found:\n{value}"
+            )
+        return value
+
+    def _tail(self, function: Function, value: Any, low: float, high: float, *params: Tensor) -> Tensor:
+        """A distribution function at `value`, inside the support [low, high]."""
+        return call(function, *together(self._at(value, low, high, "value"), *params))
+
+    def _quantile(self, find: Callable, q: Any, low: float, high: float, *params: Tensor) -> Tensor:
+        """find(q, 1 - q, *params) for 0 < q < 1; at 0 and 1 the ends of the support."""
+        q, *rest = together(self._at(q, 0.0, 1.0, "quantile"), *params)
+        inside = (q > 0.0) & (q < 1.0)
+        safe = torch.where(inside, q, 0.5)
+        ends = torch.where(q >= 1.0, torch.full_like(q, high), torch.nan)
+        ends = torch.where(q <= 0.0, torch.full_like(q, low), ends)
+        return torch.where(inside, find(safe, 1.0 - safe, *rest), ends)
+
+
+def together(*values: Tensor) -> tuple[Tensor, ...]:
+    """Tensors of one shape and dtype."""
+    dtype = functools.reduce(torch.promote_types, {v.dtype for v in values})
+    return torch.broadcast_tensors(*(v.to(dtype) for v in values))
+
+
+def closed_form(kernel: Callable, *params: Tensor) -> Tensor:
+    """kernel(xp, *params), differentiated as it stands."""
+    return evaluate(kernel, *together(*params))
 
 
 def exponential(log_x: Tensor, x: Tensor) -> Tensor:

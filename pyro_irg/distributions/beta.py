@@ -7,11 +7,12 @@ import torch
 from pyro.distributions import constraints
 
 from irg_kernels import beta
+from irg_kernels.tails import cdf
 
-from ..implicit import attach
+from ..implicit import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_beta_logit
-from .base import ImplicitMixin, parameters
+from .base import ImplicitMixin, closed_form, parameters
 
 __all__ = ["Beta"]
 
@@ -40,9 +41,27 @@ class Beta(ImplicitMixin, host.Beta):
     def rsample(self, sample_shape=torch.Size()):
         a, b = self._extended(sample_shape, self.concentration1, self.concentration0)
         logit = attach((beta.dlogit_da, beta.dlogit_db), draw(standard_beta_logit, a, b), a, b)
-        limits = torch.finfo(logit.dtype)
-        value = logit.detach().sigmoid().clamp(min=limits.tiny, max=1.0 - limits.eps)
-        return attach((_logistic_slope,), value, logit)
+        return _logistic(logit)
+
+    def cdf(self, value):
+        return self._tail(cdf(beta.LAW), value, 0.0, 1.0, self.concentration1, self.concentration0)
+
+    def icdf(self, value):
+        return self._quantile(_quantile, value, 0.0, 1.0, self.concentration1, self.concentration0)
+
+    def entropy(self):
+        return closed_form(beta.entropy, self.concentration1, self.concentration0)
+
+
+def _quantile(*args):
+    return _logistic(call(beta.LOGIT_QUANTILE, *args))
+
+
+def _logistic(logit):
+    """sigmoid(logit), held next to 0 and 1."""
+    limits = torch.finfo(logit.dtype)
+    value = logit.detach().sigmoid().clamp(min=limits.tiny, max=1.0 - limits.eps)
+    return attach((_logistic_slope,), value, logit)
 
 
 def _refuse_outside(**concentrations):

@@ -10,7 +10,7 @@ from irg_kernels import dirichlet
 from ..implicit import attach
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, exponential, parameters
+from .base import ImplicitMixin, closed_form, exponential, parameters
 
 __all__ = ["Dirichlet"]
 
@@ -41,6 +41,9 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         log_x = attach((dirichlet.dlogx_dalpha,), log_x, concentration).log_softmax(-1)
         value = log_x.detach().exp()
         return exponential(log_x, value.clamp(max=1.0 - torch.finfo(value.dtype).eps))
+
+    def entropy(self):
+        return closed_form(dirichlet.entropy, self.concentration)
 
 
 def _standard_log_dirichlet(concentration):

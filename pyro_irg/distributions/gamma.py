@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyro.distributions as host
 import torch
 from pyro.distributions import constraints
@@ -9,11 +11,12 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from irg_kernels import gamma
+from irg_kernels.tails import cdf
 
-from ..implicit import attach, in_transform
+from ..implicit import attach, call, evaluate, in_transform
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, all_inside, exponential, in_range, outside, parameters
+from .base import ImplicitMixin, all_inside, closed_form, exponential, in_range, outside, parameters
 
 __all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
 
@@ -27,6 +30,27 @@ def _draw(concentration: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
 def _precise(x: Tensor, log_x: Tensor, z: Tensor) -> Tensor:
     """x without history, from its logarithm where x, or the z that it was formed from, has left its dtype's range."""
     return torch.where(outside(z) | outside(x), log_x.detach().exp(), x.detach())
+
+
+def _quantile(q: Tensor, rest: Tensor, concentration: Tensor, rate: Tensor) -> Tensor:
+    """x with P(X <= x) = q = 1 - rest, held in the range of its dtype as a draw is."""
+    log_z = call(gamma.LOG_QUANTILE, q, rest, concentration)
+    with torch.no_grad():
+        z = evaluate(gamma.polished, *(t.detach() for t in (log_z, q, rest, concentration)))
+    log_x = log_z - rate.log()
+    return exponential(log_x, _precise(z / rate, log_x, z))
+
+
+def _inverse_quantile(q: Tensor, rest: Tensor, concentration: Tensor, rate: Tensor) -> Tensor:
+    log_z = call(gamma.LOG_QUANTILE, rest, q, concentration)
+    with torch.no_grad():
+        z = evaluate(gamma.polished, *(t.detach() for t in (log_z, rest, q, concentration)))
+    log_x = rate.log() - log_z
+    return exponential(log_x, _precise(rate / z, log_x, z))
+
+
+def _log_quantile(q: Tensor, rest: Tensor, concentration: Tensor, rate: Tensor) -> Tensor:
+    return call(gamma.LOG_QUANTILE, q, rest, concentration) - rate.log()
 
 
 @implicit_twin_of(host.Gamma)
@@ -62,6 +86,15 @@ class Gamma(ImplicitMixin, host.Gamma):
         partials = (gamma.dx_da_held, gamma.dx_drate, None, None)
         return attach(partials, in_range(x), concentration, rate, log_z, held)
 
+    def cdf(self, value):
+        return self._tail(cdf(gamma.LAW), value, 0.0, math.inf, self.concentration, self.rate)
+
+    def icdf(self, value):
+        return self._quantile(_quantile, value, 0.0, math.inf, self.concentration, self.rate)
+
+    def entropy(self):
+        return closed_form(gamma.entropy, self.concentration, self.rate)
+
 
 @implicit_twin_of(host.Chi2)
 class Chi2(ImplicitMixin, host.Chi2):
@@ -76,6 +109,7 @@ class Chi2(ImplicitMixin, host.Chi2):
         self._refuse_infinite()
 
     rsample = Gamma.rsample
+    cdf, icdf, entropy = Gamma.cdf, Gamma.icdf, Gamma.entropy
 
 
 class LogGamma(ImplicitMixin, TorchDistribution):
@@ -122,6 +156,15 @@ class LogGamma(ImplicitMixin, TorchDistribution):
     def variance(self):
         return torch.polygamma(1, self.concentration)
 
+    def cdf(self, value):
+        return self._tail(cdf(gamma.LOG_LAW), value, -math.inf, math.inf, self.concentration, self.rate)
+
+    def icdf(self, value):
+        return self._quantile(_log_quantile, value, -math.inf, math.inf, self.concentration, self.rate)
+
+    def entropy(self):
+        return closed_form(gamma.entropy_of_log, self.concentration, self.rate)
+
 
 @implicit_twin_of(host.InverseGamma)
 class InverseGamma(ImplicitMixin, host.InverseGamma):
@@ -148,3 +191,25 @@ class InverseGamma(ImplicitMixin, host.InverseGamma):
         a, log_ratio = self.concentration, self.rate.log() - value.log()
         # b / x by its logarithm: the host's y**2 overflows
         return a * log_ratio - value.log() - log_ratio.exp() - a.lgamma()
+
+    def cdf(self, value):
+        return self._tail(cdf(gamma.INVERSE_LAW), value, 0.0, math.inf, self.concentration, self.rate)
+
+    def icdf(self, value):
+        return self._quantile(_inverse_quantile, value, 0.0, math.inf, self.concentration, self.rate)
+
+    def entropy(self):
+        return closed_form(gamma.entropy_of_inverse, self.concentration, self.rate)
+
+    @property
+    def mean(self):
+        return self._beyond(1.0, lambda a: self.rate / (a - 1.0))
+
+    @property
+    def variance(self):
+        return self._beyond(2.0, lambda a: self.rate**2 / ((a - 1.0) ** 2 * (a - 2.0)))
+
+    def _beyond(self, order, moment):
+        """A moment that is infinite for concentrations up to `order`; never a NaN in its derivative."""
+        finite = self.concentration > order
+        return torch.where(finite, moment(torch.where(finite, self.concentration, order + 1.0)), math.inf)

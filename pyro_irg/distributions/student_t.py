@@ -8,11 +8,12 @@ import pyro.distributions as host
 import torch
 
 from irg_kernels import student_t
+from irg_kernels.tails import cdf
 
-from ..implicit import attach
+from ..implicit import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_student_t
-from .base import ImplicitMixin, exponential, parameters
+from .base import ImplicitMixin, closed_form, exponential, parameters, together
 
 __all__ = ["StudentT"]
 
@@ -53,3 +54,17 @@ class StudentT(ImplicitMixin, host.StudentT):
             self.scale.log() + 0.5 * (self.df.log() + math.log(math.pi)) + half.lgamma() - (half + 0.5).lgamma()
         )
         return -(half + 0.5) * log1p_q - normaliser
+
+    def cdf(self, value):
+        y = (self._at(value, -math.inf, math.inf, "value") - self.loc) / self.scale
+        return call(cdf(student_t.LAW), *together(y, self.df))
+
+    def icdf(self, value):
+        return self.loc + self.scale * self._quantile(_quantile, value, -math.inf, math.inf, self.df)
+
+    def entropy(self):
+        return closed_form(student_t.entropy, self.df) + self.scale.log()
+
+
+def _quantile(q, rest, df):
+    return call(student_t.QUANTILE, q, rest, df)

@@ -150,6 +150,17 @@ def check_integrate(backend: Backend):
     np.testing.assert_allclose(slopes, (np.exp(-x) * (1.0 + x) - 1.0) / x**2, rtol=16 * backend.eps)
 
 
+def check_converge(backend: Backend):
+    """Until all are done, or as often as allowed."""
+    x = np.array([1.0, 5.0, 3.0])
+
+    def halved(xp, x, most):
+        return xp.converge(lambda s: (0.5 * s[0], s[1] + 1.0), (x, 0.0 * x), lambda s: s[0] < 1.0, most)[1]
+
+    np.testing.assert_array_equal(backend.values(partial(halved, most=10), x), 3.0)
+    np.testing.assert_array_equal(backend.values(partial(halved, most=2), x), 2.0)
+
+
 def check_addcmul(backend: Backend):
     x, y, z = np.array([-1.0, 2.0]), np.array([3.0, -4.0]), np.array([0.5, 0.25])
     np.testing.assert_array_equal(backend.values(lambda xp, *a: xp.addcmul(*a), x, y, z), x + y * z)
@@ -186,6 +197,7 @@ CHECKS = {
     "constant": check_constant,
     "spare_precision": check_spare_precision,
     "integrate": check_integrate,
+    "converge": check_converge,
 }
 
 

@@ -1,0 +1,83 @@
+"""Both tails of each family on every backend, against mpmath."""
+
+import functools
+
+import numpy as np
+import pytest
+from mpmath import mp
+
+from irg_kernels import beta, gamma, student_t, von_mises
+from tests import closed_forms
+from tests.cases import CASES
+from tests.closed_forms import TAIL
+from tests.kernels.backends import QUICK
+
+quick = pytest.mark.parametrize("backend", QUICK, ids=str)
+
+
+def _gamma(xp, z, a):
+    return gamma.log_tails(xp, z, a, xp.where(a > 0.0, 1.0, a))
+
+
+def _beta(xp, x, a, b):
+    return beta.log_tails_at(xp, beta._at_logit(xp, x, a, b), a, b)
+
+
+def _von_mises(xp, z, kappa):
+    return von_mises.log_tails(xp, z, 0.0 * z, kappa)
+
+
+FAMILIES = {
+    "gamma": ("z", _gamma, closed_forms.gamma_tails),
+    "beta": ("logit_z", _beta, closed_forms.beta_tails),
+    "student_t": ("log_t", student_t.log_tails, closed_forms.student_t_tails),
+    "von_mises": ("z", _von_mises, lambda z, kappa: closed_forms.von_mises_tails(z, mp.zero, kappa)),
+}
+
+
+@functools.cache
+def points(family, precision):
+    """30 points of references.json with the logarithms of their tails and their densities."""
+    (case,) = (case for case in CASES if case.family == family)
+    found = case.points(FAMILIES[family][0], precision)
+    at = found.at
+    keep = np.ones(len(at), dtype=bool)
+    if family == "student_t":
+        keep = np.abs(at) < 8.0
+        keep &= (at < 2.0) | (found.params[0] < 100.0)
+        at = -np.exp(np.clip(at, -80.0, 80.0)).astype(precision).astype(np.float64)
+    if family == "von_mises":  # beyond, the oracle's series cancels; the tail itself underflows
+        keep = found.params[0] * (1.0 - np.cos(at)) < 40.0
+        keep &= found.params[0] <= 1e4
+    chosen = np.random.default_rng(7).permutation(np.flatnonzero(keep))[:30]
+    at, params = at[chosen], found.params[:, chosen]
+    truth = [closed_forms.logs_of_tails(FAMILIES[family][2], x, p) for x, p in zip(at, params.T)]
+    return at, params, np.array(truth).T
+
+
+@quick
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tails(family, backend):
+    at, params, (lower, upper, density) = points(family, backend.precision)
+    tails = FAMILIES[family][1]
+
+    def smaller(xp, *args):
+        return xp.minimum(*tails(xp, *args))
+
+    truth = np.minimum(lower, upper)
+    error = np.abs(backend.values(smaller, at, *params) - truth)
+    # in float32 arithmetic Beta's z and 1 - z are rounded: two roundings' worth
+    rounding = 2.0 * backend.eps * np.maximum(np.abs(at), 1.0) * density * np.exp(-truth)
+    allowed = TAIL[backend.precision] + rounding * (family == "beta" and not backend.xp.spare_precision)
+    worst = np.argmax(error / allowed)
+    assert error[worst] <= allowed[worst], (at[worst], params[:, worst], error[worst])
+
+
+@quick
+def test_von_mises_wraps(backend):
+    """Measured from -pi for any location; to absolute accuracy, for two masses are subtracted."""
+    x, mu, kappa = (c.ravel() for c in np.meshgrid([-3.0, -1.0, 0.5, 3.125], [-3.0, -1.0, 2.5], [0.25, 4.0, 50.0]))
+    truth = [closed_forms.logs_of_tails(closed_forms.von_mises_tails, a, p) for a, *p in zip(x, mu, kappa)]
+    for k in (0, 1):
+        found = backend.values(lambda xp, *a, k=k: xp.exp(von_mises.log_tails(xp, *a)[k]), x, mu, kappa)
+        np.testing.assert_allclose(found, np.exp(np.array(truth)[:, k]), atol=16 * backend.eps, rtol=16 * backend.eps)
