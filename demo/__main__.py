@@ -14,11 +14,12 @@ from .settings import FULL, SMOKE
 __all__ = ["main"]
 
 NOTES = """\
+Normal, HVAE is Normal, plane with three Hamiltonian steps after each draw.  NLL: {draws} importance samples each.
 Gradients are the encoder's, from one draw per image on {batch} test images, {estimates} times at the trained weights.
 Pathwise is what Trace_ELBO takes for a reparameterized guide: the usual gradient for Normal, the implicit one for von
 Mises and Dirichlet.  Score function is the library's own estimator for a guide that is not reparameterized (Pyro:
-Trace_ELBO, has_rsample False; NumPyro: TraceGraph_ELBO), as it is [a], with the mean ELBO as a baseline [b], and with
-each image's own ELBO, for which thousands of further draws were spent on each image [c].
+Trace_ELBO, has_rsample False; NumPyro: TraceGraph_ELBO), as it is [a], with the minibatch's mean ELBO as a baseline
+[b], and with each image's own ELBO, for which thousands of further draws were spent on each image [c].
 Variance: trace of the covariance.  Mean: along the mean pathwise gradient, with its standard error; 1 if both agree.
 """
 

@@ -113,7 +113,9 @@ def reconstructions(runs: list[Run], digits: Digits, each: int = 2):
     """Some test images of each digit above what their latents decode to."""
     chosen = [i for k in range(10) for i in np.flatnonzero(digits.test_labels == k)[:each]]
     rows = [("test image", digits.test[chosen])]
-    rows += [(f"{run.library}: {run.latent}", run.decode(run.centres[chosen])) for run in runs]
+    rows += [
+        (f"{run.library}: {run.latent}", run.decode(run.centres[chosen])) for run in runs if run.centres is not None
+    ]
     picture, axes = style.figure(len(rows), 1, (12.4, 0.56 * len(rows) + 0.5))
     for (label, images), ax in zip(rows, axes[:, 0]):
         ax.imshow(strip(images), cmap="gray_r", vmin=0, vmax=1)
@@ -153,6 +155,7 @@ def elbo_curves(runs: list[Run]):
 
 
 def gradient_variance(runs: list[Run]):
+    runs = [run for run in runs if run.spread]
     names, kinds = libraries(runs), list(dict.fromkeys(run.latent for run in runs))
     picture, axes = style.figure(1, len(names), (12.4, 4.0), sharex=True, sharey=True)
     for name, ax in zip(names, axes[0]):

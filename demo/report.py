@@ -13,11 +13,12 @@ COLUMNS: list[tuple[tuple[str, str], Callable[[Run], str]]] = [
     (("", "latent of the guide"), lambda run: run.latent),
     (("", "library"), lambda run: run.library),
     (("test ELBO", "(nats/image)"), lambda run: f"{run.final_elbo:.2f}"),
+    (("test NLL", "(nats/image)"), lambda run: f"{run.nll:.2f}"),
     (("time per", "step (ms)"), lambda run: f"{run.step_milliseconds:.1f}"),
-    (("variance", "[a]"), lambda run: f"{run.spread.plain:.0f}"),
-    (("variance", "[b]"), lambda run: f"{run.spread.constant:.0f}"),
-    (("variance", "[c]"), lambda run: f"{run.spread.own:.1f}"),
-    (("mean", "[c]"), lambda run: f"{run.spread.slope:.2f} ± {run.spread.slope_error:.2f}"),
+    (("variance", "[a]"), lambda run: f"{run.spread.plain:.0f}" if run.spread else ""),
+    (("variance", "[b]"), lambda run: f"{run.spread.constant:.0f}" if run.spread else ""),
+    (("variance", "[c]"), lambda run: f"{run.spread.own:.1f}" if run.spread else ""),
+    (("mean", "[c]"), lambda run: f"{run.spread.slope:.2f} ± {run.spread.slope_error:.2f}" if run.spread else ""),
 ]
 WORDS = 2  # columns of words, on the left
 LAST = 4  # columns under the title

@@ -27,8 +27,10 @@ class Run:
     """Per step, for each stretch of the training."""
     final_elbo: float = float("nan")
     """On the test images, with many draws each."""
+    nll: float = float("nan")
+    """Negative log-likelihood of the test images by importance sampling, nats per image."""
     centres: np.ndarray | None = None
-    """Of the guide's distribution for each test image, (397, size of the latent)."""
+    """Of the guide's distribution for each test image, (397, size of the latent); None after Hamiltonian steps."""
     spread: Spread | None = None
 
     def record(self, step: int, train_elbo: float, test_elbo: float, seconds_per_step: float) -> None:

@@ -18,6 +18,7 @@ INK, RULE, PAPER = "#222222", "#e4e4e4", "#ffffff"
 SCORES = "#d1495b", "#edae49", "#66a182"  # score-function gradients without and with baselines
 LATENTS = {
     "Normal, plane": "#7f7f7f",
+    "Normal, HVAE": "#66a182",
     "von Mises, circle": "#edae49",
     "von Mises, torus": "#d1495b",
     "Dirichlet, triangle": "#2e7fa8",
