@@ -4,7 +4,7 @@
 
 Models and guides are written as for one device; `jax.jit` is told where its arguments lie, and the compiler puts in
 what the devices must exchange.  With one key the random numbers are those of one device, whatever the mesh, so the
-table sets all of it against a mesh of one device: loss, gradients, and the parameters after training.
+table sets all of it against a mesh of one device: loss, gradients, and parameters after some steps.
 
 On several machines each process runs the same script; `jax.distributed.initialize` makes their devices one mesh:
 
@@ -46,6 +46,7 @@ __all__ = ["GUIDES", "LAWS", "main"]
 ANGLES, LATENTS, WIDTH = 4, 8, 64
 BATCH = 100  # of all devices together; no other axis has this length, which `batch_arrays_moved` relies on
 SEED = 0
+FEW = 5  # steps after which parameters are compared; in hundreds, rounding turns a rejection and the paths part
 
 
 def network(outputs: int) -> Any:
@@ -99,6 +100,7 @@ class Layout:
     """Where arrays lie on some devices: all of it on each (`everywhere`), or split along the first axis (`rows`)."""
 
     def __init__(self, devices: list[Any]):
+        # not jax.make_mesh, whose axes are Explicit by default: NumPyro's laws and ours need Auto, as Mesh has it
         mesh = Mesh(np.array(devices), ("data",))
         self.size = len(devices)
         self.everywhere, self.rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
@@ -149,10 +151,13 @@ class Run:
         self.gradients = first_gradients(state)
         order, start = np.random.default_rng(SEED), perf_counter()
         quiet = True if jax.process_index() else None
-        for _ in tqdm(range(steps), desc=f"{name}, devices: {layout.size}", disable=quiet):
+        for step in (bar := tqdm(range(1, steps + 1), desc=f"{name}, devices: {layout.size}", disable=quiet)):
             # every process shuffles alike
-            state, _ = update(state, layout.batch(order.choice(images, BATCH, replace=False)))
-        self.params = jax.block_until_ready(svi.get_params(state))
+            state, loss = update(state, layout.batch(order.choice(images, BATCH, replace=False)))
+            # Reading the loss also keeps to one step at a time; the devices of one CPU could wait for each other else.
+            bar.set_postfix_str(f"loss per image {float(loss) / len(images):.2f}", refresh=False)
+            if step == FEW:
+                self.params = jax.device_get(svi.get_params(state))
         self.speed = steps / (perf_counter() - start)
 
 
@@ -227,6 +232,8 @@ def main() -> None:
     options = parse()
     # before anything is computed; XLA_FLAGS=--xla_force_host_platform_device_count has to stand before JAX is imported
     jax.config.update("jax_num_cpu_devices", options.host_devices)
+    # A device of a CPU that waits for the others keeps a thread; where JAX has fewer than that takes, it never returns.
+    os.environ["NPROC"] = str(max(int(os.environ.get("NPROC") or 0), os.cpu_count() or 1, 4 * options.host_devices))
     # float64: a difference that is not rounding shows, and no rejection is decided by it
     jax.config.update("jax_enable_x64", True)
     if options.smoke:
@@ -234,10 +241,12 @@ def main() -> None:
     if options.address:
         jax.distributed.initialize(options.address, options.processes, options.process)
     images = load().train.astype(np.float64)
-    guides = [guide_row(name, images, 5 if options.smoke else 700) for name in options.guides]
+    guides = [guide_row(name, images, FEW if options.smoke else 700) for name in options.guides]
     draws = [draw_row(name) for name in options.laws]
     if jax.process_index() == 0:
-        differences = [f"{part}: max rel. difference" for part in ("loss", "gradients", "trained parameters")]
+        differences = [
+            f"{part}: max rel. difference" for part in ("loss", "gradients", f"parameters after {FEW} steps")
+        ]
         header = ["guide", "devices", "loss per image", *differences, "batch arrays moved", "steps/s, one device"]
         print(markdown([*header, "steps/s"], guides))
         print()
