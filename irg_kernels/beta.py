@@ -290,7 +290,7 @@ def divergence(xp: Namespace, a: Array, b: Array, a_q: Array, b_q: Array) -> Arr
     return (
         divergence_term(xp, a, a_q, total, grown)
         + divergence_term(xp, b, b_q, total, grown)
-        - excess(xp, a_q + b_q, total)
+        - excess(xp, a_q + b_q, total, grown)
     )
 
 
@@ -299,4 +299,4 @@ def divergence_term(xp: Namespace, a: Array, a_q: Array, total: Array, grown: Ar
     total_q = total + grown
     v = (a * grown - total * (a_q - a)) / (a_q * total)
     log_ratio = xp.log(a) - xp.log(a_q) + xp.log(total_q) - xp.log(total)
-    return a_q * deviance(xp, v, log_ratio) + excess(xp, a_q, a)
+    return a_q * deviance(xp, v, log_ratio) + excess(xp, a_q, a, a_q - a)

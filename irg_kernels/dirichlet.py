@@ -60,4 +60,4 @@ def divergence(xp: Namespace, alpha: Array, alpha_q: Array) -> Array:
     total = xp.sum(alpha, axis=-1, keepdims=True)
     grown = xp.sum(alpha_q - alpha, axis=-1, keepdims=True)
     terms = xp.sum(divergence_term(xp, alpha, alpha_q, total, grown), axis=-1)
-    return terms - xp.max(excess(xp, total + grown, total), axis=-1)
+    return terms - xp.max(excess(xp, total + grown, total, grown), axis=-1)

@@ -303,4 +303,4 @@ def divergence(xp: Namespace, a: Array, rate: Array, a_q: Array, rate_q: Array) 
     """
     v = ((rate_q - rate) / rate * a - (a_q - a)) / a_q
     log_ratio = xp.log(rate_q) - xp.log(rate) + xp.log(a) - xp.log(a_q)
-    return a_q * deviance(xp, v, log_ratio) + excess(xp, a_q, a)
+    return a_q * deviance(xp, v, log_ratio) + excess(xp, a_q, a, a_q - a)

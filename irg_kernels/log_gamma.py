@@ -107,8 +107,8 @@ def digamma(xp: Namespace, a: Array) -> Array:
     return xp.log(a) + digamma_minus_log(xp, a)
 
 
-def excess(xp: Namespace, x: Array, y: Array) -> Array:
-    """B_f(x, y) >= 0 for f(a) = log Gamma(a) - (a log a - a), to full relative accuracy, also where x is close to y.
+def excess(xp: Namespace, x: Array, y: Array, d: Array) -> Array:
+    """B_f(x, y) >= 0 for f(a) = log Gamma(a) - (a log a - a), to full relative accuracy; d is x - y.
 
     f = delta - log/2 + const, so B_f = dev(x/y - 1)/2 + B_delta: term by term of the series, both positive.  Below its
     start, at Y = y + N, with B_{-log} = dev(x/y - 1) for each factor and B_{a log a - a}(x, y) = x dev(y/x - 1).
@@ -116,10 +116,10 @@ def excess(xp: Namespace, x: Array, y: Array) -> Array:
     n = stirling_start(xp, y)
     is_small = (x < float(n)) | (y < float(n))
     shift = float(n) * xp.indicator(is_small, like=y)
-    d, big_x, big_y = x - y, x + shift, y + shift
+    big_x, big_y = x + shift, y + shift
     large = 0.5 * _dev(xp, big_x, big_y, d) + power_bregman(1.0 / big_x, 1.0 / big_y, d, _STIRLING)
     near_x, near_y = xp.where(is_small, x, 1.0), xp.where(is_small, y, 1.0)
-    near_d = near_x - near_y
+    near_d = xp.where(is_small, d, 0.0)
     steps = (near_x + float(n)) * _dev(xp, near_y + float(n), near_x + float(n), -near_d)
     steps = steps - near_x * _dev(xp, near_y, near_x, -near_d)
     for j in range(n):
