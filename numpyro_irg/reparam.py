@@ -9,7 +9,7 @@ from numpyro.handlers import block, seed, trace
 from numpyro.infer.reparam import Reparam
 from numpyro.primitives import Messenger
 
-from .registry import implicit_twin, implicit_twins
+from .registry import implicit_twin
 
 __all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit"]
 
@@ -113,8 +113,11 @@ def _fault(msg: Any) -> str | None:
     return what + "use TraceGraph_ELBO, or give the class a twin with numpyro_irg.implicit_twin_of"
 
 
+_TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "TransformedDistribution")
+
+
 def _described(fn: Any) -> str:
     inner = fn
-    while hasattr(inner, "base_dist") and type(inner) not in implicit_twins():
+    while type(inner).__name__ in _TRANSPARENT:
         inner = inner.base_dist
     return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"

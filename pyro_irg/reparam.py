@@ -156,8 +156,11 @@ def _described(fn: Any) -> str:
     return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"
 
 
+_TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "TransformedDistribution")
+
+
 def _innermost(fn: Any) -> Any:
-    while hasattr(fn, "base_dist") and type(fn) not in implicit_twins():
+    while type(fn).__name__ in _TRANSPARENT:
         fn = fn.base_dist
     return fn
 

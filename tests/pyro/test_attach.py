@@ -6,8 +6,7 @@ import torch
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 from irg_kernels import beta, gamma
-from pyro_irg import implicit
-from pyro_irg.implicit import attach, evaluate
+from pyro_irg.implicit import CHUNK, attach, evaluate
 from tests.paths import PATHS
 
 paths = pytest.mark.parametrize("path", PATHS, ids=str)
@@ -212,7 +211,7 @@ def test_evaluate_by_chunks(shape, dtype):
 
     generator = torch.Generator().manual_seed(0)
     z, a = (torch.rand(shape, dtype=dtype, generator=generator) for _ in range(2))
-    assert z.numel() > implicit.CHUNK
+    assert z.numel() > CHUNK
     with torch.no_grad():
         found = evaluate(partial, z, a)
     assert found.dtype == dtype and found.shape == z.shape
