@@ -87,7 +87,8 @@ def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
     if a.numel() == 0:
         return a, a
     least, most = torch.aminmax(a)
-    if least.item() >= 1.0 and most.item() < math.inf:
+    # not under torch.jit.trace, which would keep this branch for other concentrations
+    if not torch.jit.is_tracing() and least.item() >= 1.0 and most.item() < math.inf:
         z = torch._standard_gamma(a)
         return z, z.log()
     valid = (a > 0.0) & (a < math.inf)  # torch's sampler never returns from a NaN or a negative concentration
@@ -118,6 +119,11 @@ def standard_von_mises(concentration: Tensor) -> Tensor:
     With X = 1 + 1 / (sqrt(1 + 4 kappa**2) + 2 kappa) their r is 1 + X / (2 kappa); the wrapped Cauchy proposal is
     tan(z/2) = sqrt(X / (X + 4 kappa)) tan(pi u / 2), u in (-1, 1), and their c is X/2 + 2 kappa sin(z/2)**2.
     """
+    if torch.jit.is_tracing():
+        raise NotImplementedError(
+            "VonMises: torch.jit.trace, as of Pyro's JitTrace_ELBO, would repeat the rejections of one call for all; "
+            "write Trace_ELBO"
+        )
     shape, kappa = concentration.shape, concentration.reshape(-1)
     x = 1.0 + 1.0 / (torch.hypot(torch.ones_like(kappa), 2.0 * kappa) + 2.0 * kappa)
     width = (x / (x + 4.0 * kappa)).sqrt()
