@@ -28,8 +28,8 @@ class Evidence(NamedTuple):
     ess: Array
     """effective sample size, between 1 and the number of samples"""
     pareto_k: Array
-    """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable; NaN inside `jit`, for
-    fewer than 25 draws, and where the largest weights are all the same or not finite"""
+    """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable; -inf where those are all
+    equal, NaN below 25 draws, inside `jit`, and where a weight is not finite"""
 
 
 def log_weights(
@@ -141,20 +141,23 @@ def _in_chunks(one: Callable[[Array], Array], keys: Array, batch_size: int | Non
 
 
 def _pareto_k(log_weights: Array) -> Array:
-    """k-hat of each column."""
+    """k-hat along the first axis."""
     shape, dtype = log_weights.shape[1:], log_weights.dtype
-    if isinstance(log_weights, jax.core.Tracer):
+    # the fit wants five draws in the tail, a fifth of so few
+    if isinstance(log_weights, jax.core.Tracer) or len(log_weights) < 25:
         return jnp.full(shape, math.nan, dtype)
     try:
         from arviz_stats.base import array_stats
     except ImportError as error:
-        raise ImportError('log_evidence: k-hat needs arviz-stats; pip install "pyro-irg[numpyro]"') from error
+        raise ImportError('log_evidence: k-hat needs ArviZ; pip install "pyro-irg[numpyro]"') from error
 
     def fit(column):
-        try:
-            return array_stats.psislw(-column)[1]  # it takes log-likelihoods, whose negatives are the log-ratios
-        except ValueError:  # what NaN is documented for
+        if not np.isfinite(column.max()):
             return math.nan
+        try:
+            return array_stats.psislw(-column)[1]  # it takes log-likelihoods, whose negatives are the log-weights
+        except ValueError:  # all of the tail is one value
+            return -math.inf
 
     columns = np.asarray(log_weights, float).reshape(len(log_weights), -1).T
     with np.errstate(all="ignore"):

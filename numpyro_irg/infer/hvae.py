@@ -18,8 +18,7 @@ from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 from irg_kernels import hamiltonian
 
 from .. import xp
-from .live import Latent, LiveModel
-from .sites import Drawn, Inside, event_last, run_base, sum_event, unwrapped
+from .sites import Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, unwrapped
 
 __all__ = ["HVAE", "Path"]
 

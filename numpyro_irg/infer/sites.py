@@ -1,24 +1,25 @@
-"""Effect handlers of the Hamiltonian guide: runs that repeat, and what the base guide drew."""
+"""Effect handlers of the Hamiltonian guide: what the base guide drew, and the live model as a potential."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
-from jax import Array
-from numpyro.distributions.util import sum_rightmost
+from jax import Array, lax
+from numpyro.distributions import biject_to
+from numpyro.distributions.util import scale_and_mask, sum_rightmost
 from numpyro.handlers import block, seed, substitute, trace
 from numpyro.infer.autoguide import AutoGuide
-from numpyro.primitives import Messenger
+from numpyro.primitives import _PYRO_STACK, Messenger
 
 __all__ = [
-    "BaseSites", "Drawn", "Inside", "Seen", "copied", "event_last", "mask_of", "repeated", "run_base", "sum_event",
-    "unwrapped",
+    "BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "Seen", "event_last", "run_base", "sum_event", "unwrapped",
 ]  # fmt: skip
 
 
@@ -50,7 +51,7 @@ class Seen:
         if msg["type"] == "param":
             self.params[msg["name"]] = msg["value"]
         elif msg["type"] == "mutable":
-            self.mutables[msg["name"]] = copied(msg["value"])
+            self.mutables[msg["name"]] = _copied(msg["value"])
         elif msg["type"] == "plate":
             self.plates[msg["name"]] = msg["value"], list(msg["cond_indep_stack"])
 
@@ -60,7 +61,7 @@ class Seen:
         if kind == "param" and name in self.params:
             msg["value"] = self.params[name]
         elif kind == "mutable" and name in self.mutables:
-            msg["value"] = copied(self.mutables[name])
+            msg["value"] = _copied(self.mutables[name])
         elif kind == "plate" and name in self.plates:
             msg["value"], frames = self.plates[name]
             msg["cond_indep_stack"][:] = frames
@@ -69,7 +70,7 @@ class Seen:
         return True
 
 
-def copied(state: Any) -> Any:
+def _copied(state: Any) -> Any:
     return dict(state) if isinstance(state, dict) else state
 
 
@@ -85,7 +86,7 @@ class _Again(Messenger):
 
 
 @contextmanager
-def repeated(seen: Seen, key: Array | None, values: Callable[[Any], Any]) -> Iterator[Any]:
+def _repeated(seen: Seen, key: Array | None, values: Callable[[Any], Any]) -> Iterator[Any]:
     with block(), trace() as sites, _Again(seen), seed(rng_seed=key), substitute(substitute_fn=values):
         yield sites
 
@@ -103,7 +104,7 @@ class Drawn:
 
     @property
     def mask(self) -> Any:
-        return mask_of(self.fn)
+        return _mask_of(self.fn)
 
 
 def unwrapped(fn: Any) -> Any:
@@ -113,7 +114,7 @@ def unwrapped(fn: Any) -> Any:
     return fn
 
 
-def mask_of(fn: Any) -> Any:
+def _mask_of(fn: Any) -> Any:
     """The mask over the batch of a law, or None."""
     mask = None
     while isinstance(fn, dist.ExpandedDistribution | dist.MaskedDistribution):
@@ -200,7 +201,7 @@ def run_base(guide: Callable, prefix: str, args: tuple, kwargs: dict) -> tuple[B
     laws = {name: site.fn for name, site in base.sites.items()}
     random = [s for s in base.sites.values() if not s.observed and not isinstance(unwrapped(s.fn), dist.Delta)]
     if len(random) > 1:
-        with repeated(base.seen, numpyro.prng_key(), _centre) as sites:
+        with _repeated(base.seen, numpyro.prng_key(), _centre) as sites:
             guide(*args, **kwargs)
         laws = {name: site["fn"] for name, site in sites.items() if site["type"] == "sample"}
     return base, laws
@@ -219,3 +220,203 @@ def _centre(msg: Any) -> Any:
         return jnp.where(jnp.isfinite(fn.mean), fn.mean, feasible)
     except (NotImplementedError, AttributeError):
         return feasible
+
+
+@dataclass
+class Latent:
+    """A latent site of the model, at the base guide's draw."""
+
+    name: str
+    support: Any
+    """out of which the base's draw was taken into unconstrained space"""
+    position: Array
+    """unconstrained, y_0"""
+    log_det: Array
+    """log|dT/dy| there"""
+    batch_shape: tuple[int, ...]
+    scale: Any
+    """the site's own, of subsampling and `handlers.scale`"""
+
+    @property
+    def batch_ndim(self) -> int:
+        return len(self.batch_shape)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """of the unconstrained position"""
+        return jnp.shape(self.position)[self.batch_ndim :]
+
+    def scaled(self, x: Array, power: int = 1) -> Array:
+        """An array of the position's shape times the site's scale, or divided by it (power -1)."""
+        if self.scale is None:
+            return x
+        scale = jnp.asarray(self.scale, x.dtype)
+        return x * (event_last(scale, len(self.event_shape)) if scale.ndim else scale) ** power
+
+
+def _latent(site: Any, base: BaseSites) -> Latent:
+    name, value = site["name"], jnp.asarray(base.latents[site["name"]].value)
+    support = base.supports.get(name, site["fn"].support)
+    batch_shape = value.shape[: value.ndim - site["fn"].event_dim]
+    position = biject_to(support).inv(value)
+    log_det = sum_event(biject_to(support).log_abs_det_jacobian(position, value), len(batch_shape))
+    return Latent(name, support, position, log_det, batch_shape, site["scale"])
+
+
+class _Entry(Messenger):
+    """Gives the model's latents the base's draws.
+
+    An autoguide maps its unconstrained draws into the supports of its first call.  Where a support depends on another
+    latent, the same unconstrained point is mapped into the one that holds now.
+    """
+
+    def __init__(self, base: BaseSites) -> None:
+        super().__init__()
+        self.base, self.latents = base, base.latents
+
+    def process_message(self, msg: Any) -> None:
+        name = msg.get("name")
+        if msg["type"] != "sample" or msg["is_observed"] or name not in self.latents:
+            return
+        msg["value"], then, now = self.latents[name].value, self.base.supports.get(name), msg["fn"].support
+        if then is None or then is now:
+            return
+        if type(then) is not type(now):
+            raise ValueError(
+                f"HVAE: the support of site {name!r} was {then} at the autoguide's first call and is {now} now; "
+                "make an autoguide for each kind of support"
+            )
+        msg["value"] = biject_to(now)(biject_to(then).inv(msg["value"]))
+
+
+class _First(Messenger):
+    """The model's first run.  Only its plates and its learned values reach the handlers outside.
+
+    A parameter that nobody outside has a value for yet is initialised here for this run only: the model itself, which
+    SVI runs after the guide, initialises it in its own way.
+    """
+
+    def __init__(self, known: Seen) -> None:
+        super().__init__()
+        self.known = known
+        self.seen = Seen(dict(known.params), dict(known.mutables), dict(known.plates))
+
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] == "mutable":
+            msg["value"] = _copied(msg["value"])
+        known = self.known.answer(msg)
+        outside = msg["type"] == "plate" or (msg["type"] in ("param", "mutable") and _has_value(msg["name"]))
+        msg["stop"] = known or not outside
+
+    def postprocess_message(self, msg: Any) -> None:
+        self.seen.record(msg)
+        if msg["type"] == "mutable":  # the state is updated by the model's own run, not by the guide's
+            msg["value"] = _copied(msg["value"])
+
+
+def _has_value(name: str) -> bool:
+    return any(
+        isinstance(handler, substitute) and (handler.substitute_fn is not None or name in (handler.data or {}))
+        for handler in _PYRO_STACK
+    )
+
+
+class LiveModel:
+    """U = -log p(x, z) of the model at the current arguments and parameters, as a function of unconstrained positions.
+
+    :param unobserved: sites that carried data in an earlier call; without data now, they are left out of U.
+    :raises ValueError: for latents that the base guide misses or adds, discrete ones, and a model without latents.
+    """
+
+    def __init__(self, model: Callable, args: tuple, kwargs: dict, base: BaseSites, unobserved: frozenset[str]) -> None:
+        self.model, self.args, self.kwargs = model, args, kwargs
+        self.key = numpyro.prng_key()  # the model's own randomness is the same in every run
+        first, seeded = _First(base.seen), seed(rng_seed=self.key, hide_types=["plate"])
+        with first, trace() as sites, seeded, _Entry(base):
+            model(*args, **kwargs)
+        self.seen = first.seen
+        samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
+        self.observed = frozenset(name for name, site in samples.items() if site["is_observed"])
+        self.names = [name for name, site in samples.items() if not site["is_observed"] and name in base.latents]
+        known = {*base.latents, *unobserved}
+        _check(self.names, base, samples, [n for n, s in samples.items() if not s["is_observed"] and n not in known])
+        self.latents = [_latent(samples[name], base) for name in self.names]
+
+    def _run(self, positions: tuple[Array, ...], seen: Seen) -> dict[str, Any]:
+        at = dict(zip(self.names, positions, strict=True))
+
+        def value(msg):
+            if msg["type"] == "sample" and msg["name"] in at:
+                return biject_to(msg["fn"].support)(at[msg["name"]])
+            return None
+
+        with _repeated(seen, self.key, value) as sites:
+            self.model(*self.args, **self.kwargs)
+        return sites
+
+    def _energy(self, positions: tuple[Array, ...], seen: Seen) -> Array:
+        sites = self._run(positions, seen)
+        log_joint: Any = jnp.zeros(())
+        for name in [*self.names, *(name for name in sites if name in self.observed)]:
+            site = sites[name]
+            log_joint = log_joint + jnp.sum(scale_and_mask(site["fn"].log_prob(site["value"]), site["scale"]))
+        for latent, position in zip(self.latents, positions, strict=True):
+            site = sites[latent.name]
+            log_det = _log_det(site, position, latent.batch_ndim)
+            log_joint = log_joint + jnp.sum(scale_and_mask(log_det, site["scale"], _mask_of(site["fn"])))
+        return -log_joint
+
+    def energy(self, positions: tuple[Array, ...]) -> Array:
+        """U, with the scales of subsampling, summed over everything."""
+        return self._energy(positions, self.seen)
+
+    def gradient(self, positions: tuple[Array, ...], *, detached: bool = False) -> tuple[Array, ...]:
+        """dU/dz of each site, divided by the site's own scale: a datum's latent moves by the datum's own terms."""
+        seen = self.seen
+        if detached:
+            seen = replace(seen, params=lax.stop_gradient(seen.params), mutables=lax.stop_gradient(seen.mutables))
+        slopes = jax.grad(lambda z: self._energy(z, seen))(positions)
+        return tuple(latent.scaled(slope, -1) for slope, latent in zip(slopes, self.latents, strict=True))
+
+    def place(self, positions: tuple[Array, ...]) -> list[tuple[Any, Array]]:
+        """(site, log|dT/dy|) of each latent at the positions, with the supports that hold there."""
+        sites = self._run(positions, self.seen)
+        return [
+            (sites[latent.name], _log_det(sites[latent.name], position, latent.batch_ndim))
+            for latent, position in zip(self.latents, positions, strict=True)
+        ]
+
+
+def _log_det(site: Any, position: Array, batch_ndim: int) -> Array:
+    log_det = biject_to(site["fn"].support).log_abs_det_jacobian(position, site["value"])
+    return sum_event(log_det, batch_ndim)
+
+
+def _check(names: list[str], base: BaseSites, samples: dict[str, Any], missing: list[str]) -> None:
+    for name, site in samples.items():
+        if site["is_observed"] or name not in {*missing, *base.latents}:
+            continue
+        if site["fn"].support.is_discrete:
+            raise ValueError(
+                f"HVAE: the model's latent {name!r} is discrete ({type(unwrapped(site['fn'])).__name__}); sum it out "
+                "of the model (as dist.MixtureSameFamily does), Hamiltonian steps need a density"
+            )
+        if name in missing:
+            raise ValueError(
+                f"HVAE: the model's latent {name!r} has no site in the base guide; add numpyro.sample({name!r}, ...) "
+                "to the guide, or observe it (if it is data that only this call lacks, call the guide with data first)"
+            )
+        ours, theirs = site["fn"].event_dim, base.sites[name].fn.event_dim
+        if ours != theirs:
+            raise ValueError(
+                f"HVAE: site {name!r} has {theirs} event dimensions in the base guide and {ours} in the model; "
+                "write .to_event(...) in both"
+            )
+    if not names:
+        raise ValueError("HVAE: the model has no latent sample site to move; use the base guide alone")
+    added = sorted(base.latents.keys() - set(names))
+    if added:
+        raise ValueError(
+            f"HVAE: the base guide's sites {added} are not latents of the model; remove them, "
+            "or mark them with infer={'is_auxiliary': True}"
+        )
