@@ -11,7 +11,7 @@ from jax.test_util import check_grads
 from scipy import stats
 
 import numpyro_irg.distributions as dist
-from tests.laws import LAWS, UNIVARIATE
+from tests.laws import LAWS, UNIVARIATE, along_quantile
 from tests.numpyro.draws import arrays, precision_of
 
 laws = pytest.mark.parametrize("law", UNIVARIATE, ids=str)
@@ -56,6 +56,24 @@ def test_values(law, precision):
         np.testing.assert_allclose(exact, np.asarray(q, dtype=np.float64), rtol=rtol, atol=atol)
 
 
+@pytest.mark.parametrize("law", [law for law in UNIVARIATE if law.name != "VonMises"], ids=str)
+def test_slopes_of_the_quantile(law):
+    """By each parameter against differences of SciPy's ppf, which holds the quantile; the cdf's follow, as -p dx."""
+    cls, params = getattr(dist, law.name), law.points[0]
+
+    @jax.jit
+    def slopes(q, found):
+        x, pull = jax.vjp(lambda found: cls(**found).icdf(q), found)
+        return x, pull(jnp.ones_like(x))[0]
+
+    with jax.enable_x64(True):
+        x, found = slopes(jnp.array([0.1, 0.5, 0.8]), arrays(params, "float64", (3,)))
+    for name in params:
+        first, _ = along_quantile(law, np.asarray(x), params, name)
+        np.testing.assert_allclose(found[name], first, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.slow
 @laws
 def test_derivatives(law):
     """Of cdf and icdf by value and parameters, and of second order, against differences of their own values."""
