@@ -82,7 +82,8 @@ def constant(values: Sequence[float], *, like: Tensor) -> Tensor:
 
 
 def converge(step: Callable[[tuple], tuple], init: tuple, done: Callable[[tuple], Tensor], most: int) -> tuple:
-    looks = not torch._C._are_functorch_transforms_active()  # a value under a transformation has no truth
+    # a value under a transformation has no truth, and a trace would keep today's count
+    looks = not (torch._C._are_functorch_transforms_active() or torch.jit.is_tracing())
     state = init
     for _ in range(most):
         state = step(state)

@@ -297,8 +297,8 @@ def test_the_wheel_holds_the_three_packages():
 def test_each_adapters_extra_leaves_out_the_other_host():
     extras = project_table()["project"]["optional-dependencies"]
     names = {extra: {canonicalize_name(Requirement(line).name) for line in lines} for extra, lines in extras.items()}
-    assert names["pyro"] == {"torch", "pyro-ppl"}
-    assert names["numpyro"] == {"jax", "numpyro"}
+    assert names["pyro"] == {"torch", "pyro-ppl", "arviz-stats"}
+    assert names["numpyro"] == {"jax", "numpyro", "arviz-stats"}
 
 
 def test_constraints_pin_every_extra():

@@ -141,9 +141,11 @@ def outside(x: Tensor) -> Tensor:
 
 
 def all_inside(x: Tensor) -> bool:
-    """Whether no element is `outside`; a look at the values, so not under a transformation."""
+    """Whether no element is `outside`; a look at the values, so not under a transformation, and False in a trace."""
     if x.numel() == 0:
         return True
+    if torch.jit.is_tracing():  # the trace would keep the branch for other values
+        return False
     tiny = torch.finfo(x.dtype).tiny
     least, most = torch.aminmax(x)
     # numbers, since a comparison of tensors costs twice as much

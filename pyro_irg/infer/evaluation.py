@@ -17,7 +17,15 @@ from tqdm import tqdm
 
 from .hvae import HVAE
 
-__all__ = ["Evidence", "diagnostics", "log_evidence", "log_weights"]
+__all__ = [
+    "Evidence",
+    "batches",
+    "diagnostics",
+    "log_evidence",
+    "log_weights",
+    "plate_nesting",
+    "side_by_side",
+]
 
 
 class Evidence(NamedTuple):
