@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from jax import lax
 
-import numpyro_irg.implicit
-import pyro_irg.implicit
+import numpyro_irg.attach
+import pyro_irg.attach
 from benchmarks.tables import markdown, publish
 from tests.cases import CASES, Case
 
@@ -89,13 +89,13 @@ def rows() -> list[list[str]]:
                         ours(
                             case,
                             precision,
-                            pyro_irg.implicit.evaluate,
+                            pyro_irg.attach.evaluate,
                             lambda v, dtype=dtype: torch.tensor(v, dtype=dtype),
                         ),
                         ours(
                             case,
                             precision,
-                            numpyro_irg.implicit.evaluate,
+                            numpyro_irg.attach.evaluate,
                             lambda v, p=precision: jnp.asarray(v, dtype=p),
                         ),
                     ]

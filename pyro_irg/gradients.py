@@ -13,9 +13,9 @@ from torch import Tensor
 
 from irg_kernels import beta, dirichlet, gamma, student_t, von_mises
 
+from .attach import evaluate
 from .distributions import LogGamma
 from .distributions.von_mises import wrap
-from .implicit import evaluate
 
 __all__ = ["implicit_gradients"]
 

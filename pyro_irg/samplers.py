@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import CVmapInterpreterPtr, RandomnessType, TransformType, get_interpreter_stack
 
-from .implicit import in_transform
+from .attach import in_transform
 
 __all__ = ["draw", "standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
 

@@ -14,7 +14,7 @@ from numpyro.util import is_prng_key, not_jax_tracer
 
 from irg_kernels.tails import Function
 
-from ..implicit import attach, call, evaluate
+from ..attach import attach, call, evaluate
 
 __all__ = ["ImplicitMixin", "closed_form", "exponential", "in_range", "outside", "parameters", "together"]
 

@@ -10,7 +10,7 @@ from numpyro import validation_enabled
 from irg_kernels import beta
 from irg_kernels.tails import cdf
 
-from ..implicit import attach, call
+from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import standard_beta_logit
 from .base import ImplicitMixin, parameters

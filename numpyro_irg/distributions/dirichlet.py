@@ -8,7 +8,7 @@ import numpyro.distributions as host
 
 from irg_kernels import dirichlet
 
-from ..implicit import attach
+from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
 from .base import ImplicitMixin, exponential, parameters

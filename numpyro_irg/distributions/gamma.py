@@ -14,7 +14,7 @@ from numpyro.distributions.util import promote_shapes, validate_sample
 from irg_kernels import gamma
 from irg_kernels.tails import cdf
 
-from ..implicit import attach, call, evaluate
+from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
 from .base import ImplicitMixin, exponential, outside, parameters

@@ -13,7 +13,7 @@ from numpyro.distributions.util import validate_sample
 from irg_kernels import student_t
 from irg_kernels.tails import cdf
 
-from ..implicit import attach, call
+from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import standard_student_t
 from .base import ImplicitMixin, exponential, parameters, together

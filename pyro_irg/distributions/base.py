@@ -13,7 +13,7 @@ from torch import Tensor
 
 from irg_kernels.tails import Function
 
-from ..implicit import attach, call, evaluate
+from ..attach import attach, call, evaluate
 
 __all__ = ["ImplicitMixin", "all_inside", "closed_form", "exponential", "in_range", "outside", "parameters", "together"]
 

@@ -9,7 +9,7 @@ from pyro.distributions import constraints
 from irg_kernels import beta
 from irg_kernels.tails import cdf
 
-from ..implicit import attach, call
+from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_beta_logit
 from .base import ImplicitMixin, closed_form, parameters

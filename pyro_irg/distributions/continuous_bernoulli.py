@@ -8,7 +8,7 @@ from torch.distributions.utils import lazy_property
 
 from irg_kernels import continuous_bernoulli as kernel
 
-from ..implicit import EXACT, attach
+from ..attach import EXACT, attach
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import ImplicitMixin, parameters

@@ -7,7 +7,7 @@ import torch
 
 from irg_kernels import dirichlet
 
-from ..implicit import attach
+from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
 from .base import ImplicitMixin, closed_form, exponential, parameters

@@ -13,7 +13,7 @@ from torch import Tensor
 from irg_kernels import gamma
 from irg_kernels.tails import cdf
 
-from ..implicit import attach, call, evaluate, in_transform
+from ..attach import attach, call, evaluate, in_transform
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
 from .base import ImplicitMixin, all_inside, closed_form, exponential, in_range, outside, parameters

@@ -11,7 +11,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 
 from irg_kernels import generalized_pareto as kernel
 
-from ..implicit import EXACT
+from ..attach import EXACT
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import ImplicitMixin, exponential, parameters

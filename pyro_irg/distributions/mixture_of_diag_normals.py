@@ -12,7 +12,7 @@ from torch.special import log_ndtr
 
 from irg_kernels import mixture
 
-from ..implicit import EXACT, attach_jointly
+from ..attach import EXACT, attach_jointly
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import ImplicitMixin

@@ -10,7 +10,7 @@ import torch
 from irg_kernels import student_t
 from irg_kernels.tails import cdf
 
-from ..implicit import attach, call
+from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_student_t
 from .base import ImplicitMixin, closed_form, exponential, parameters, together

@@ -11,7 +11,7 @@ from torch import Tensor
 from irg_kernels import von_mises
 from irg_kernels.tails import cdf
 
-from ..implicit import attach, call
+from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters

@@ -40,7 +40,7 @@ class Backend:
         if self.xp is numpyro_irg.xp:
             return jnp.asarray(column, dtype=self.precision)
         array = torch.as_tensor(np.asarray(column, dtype=np.float64)).to(getattr(torch, self.precision))
-        # float32 numbers in float64, as pyro_irg.implicit.evaluate hands them to the kernels
+        # float32 numbers in float64, as pyro_irg.attach.evaluate hands them to the kernels
         return array.double() if self.xp is pyro_irg.wide else array
 
     @contextmanager

@@ -7,7 +7,7 @@ import pytest
 from jax import grad, hessian, jacfwd, jacrev, jit, jvp, lax, vmap
 
 from irg_kernels import beta, gamma
-from numpyro_irg.implicit import attach, evaluate
+from numpyro_irg.attach import attach, evaluate
 from tests.paths import PATHS
 
 # A kernel's derivatives take JAX a second to compile at the second order, several at the third.  The torch twin of

@@ -6,7 +6,7 @@ import torch
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 from irg_kernels import beta, gamma
-from pyro_irg.implicit import CHUNK, attach, evaluate
+from pyro_irg.attach import CHUNK, attach, evaluate
 from tests.paths import PATHS
 
 paths = pytest.mark.parametrize("path", PATHS, ids=str)
