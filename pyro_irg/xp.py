@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.special import digamma, i0e, i1e
+from torch.special import digamma, erf, i0e, i1e, log_ndtr
 
 __all__ = [
-    "abs", "addcmul", "arcsin", "blend", "constant", "converge", "copysign", "cos", "digamma", "exp", "expm1", "finfo",
-    "i0e", "i1e", "indicator", "integrate", "log", "log1p", "max", "maximum", "minimum", "sigmoid", "sin", "softplus",
-    "spare_precision", "sqrt", "stop_gradient", "sum", "where",
+    "abs", "addcmul", "arcsin", "arctan2", "blend", "constant", "converge", "copysign", "cos", "digamma", "erf", "exp",
+    "expm1", "finfo", "i0e", "i1e", "indicator", "integrate", "log", "log1p", "log_ndtr", "max", "maximum", "minimum",
+    "sigmoid", "sin", "softplus", "spare_precision", "sqrt", "stop_gradient", "sum", "where",
 ]  # fmt: skip
 
 exp, expm1, log, log1p, sqrt = torch.exp, torch.expm1, torch.log, torch.log1p, torch.sqrt
-sin, cos, arcsin, sigmoid = torch.sin, torch.cos, torch.arcsin, torch.sigmoid
+sin, cos, arcsin, arctan2, sigmoid = torch.sin, torch.cos, torch.arcsin, torch.arctan2, torch.sigmoid
 abs, copysign, where = torch.abs, torch.copysign, torch.where
 
 spare_precision = False

@@ -12,11 +12,20 @@ import numpyro.distributions as host
 from jax import Array, lax
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels.tails import Function
+from irg_kernels import tails
 
 from ..attach import attach, call, evaluate
 
-__all__ = ["ImplicitMixin", "closed_form", "exponential", "in_range", "outside", "parameters", "together"]
+__all__ = [
+    "ImplicitMixin",
+    "UnivariateMixin",
+    "closed_form",
+    "exponential",
+    "in_range",
+    "outside",
+    "parameters",
+    "together",
+]
 
 
 def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
@@ -93,10 +102,6 @@ class ImplicitMixin(_Host):
                     )
         return value
 
-    def _tail(self, function: Function, value: Any, low: float, high: float, *params: Array) -> Array:
-        """A distribution function at `value`, inside the support [low, high]."""
-        return call(function, *together(self._at(value, low, high, "value"), *params))
-
     def _quantile(self, find: Callable, q: Any, low: float, high: float, *params: Array) -> Array:
         """find(q, 1 - q, *params) for 0 < q < 1; at 0 and 1 the ends of the support."""
         q, *rest = together(self._at(q, 0.0, 1.0, "quantile"), *params)
@@ -108,6 +113,30 @@ class ImplicitMixin(_Host):
     def _closed_form(self, kernel: Callable, *params: Array) -> Array:
         """kernel(xp, *params) of the distribution's batch shape, differentiated as it stands."""
         return jnp.broadcast_to(closed_form(kernel, *params), self.batch_shape)
+
+
+class UnivariateMixin(ImplicitMixin):
+    """A law with a distribution function: a class says its `Law` in the kernels and that law's arguments."""
+
+    def _law(self, value: Any) -> tuple[Any, ...]:
+        """(law, x, *params) for a value inside the support."""
+        raise NotImplementedError
+
+    def cdf(self, value: Any) -> Array:
+        """P(X <= value), inside the support, with derivatives in the value and every parameter."""
+        return self._tail(tails.cdf, value)
+
+    def log_cdf(self, value: Any) -> Array:
+        """log P(X <= value), finite however far out in the tail."""
+        return self._tail(tails.log_cdf, value)
+
+    def log_sf(self, value: Any) -> Array:
+        """log P(X > value), finite however far out in the tail."""
+        return self._tail(tails.log_sf, value)
+
+    def _tail(self, which: Callable, value: Any) -> Array:
+        law, *args = self._law(value)
+        return call(which(law), *together(*args))
 
 
 def together(*values: Array) -> tuple[Array, ...]:

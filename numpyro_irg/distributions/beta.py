@@ -8,18 +8,17 @@ import numpyro.distributions as host
 from numpyro import validation_enabled
 
 from irg_kernels import beta
-from irg_kernels.tails import cdf
 
 from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import standard_beta_logit
-from .base import ImplicitMixin, parameters
+from .base import UnivariateMixin, parameters
 
 __all__ = ["Beta"]
 
 
 @implicit_twin_of(host.Beta)
-class Beta(ImplicitMixin, host.Beta):
+class Beta(UnivariateMixin, host.Beta):
     r"""Beta law with density :math:`x^{a-1} (1-x)^{b-1} / B(a, b)`, reparameterized in both parameters.
 
     The gradient is the one-dimensional implicit one (Figurnov, Mohamed, Mnih 2018, eq. 5), never of larger variance
@@ -44,8 +43,8 @@ class Beta(ImplicitMixin, host.Beta):
         logit = attach((beta.dlogit_da, beta.dlogit_db), standard_beta_logit(key, a, b), a, b)
         return _logistic(logit)
 
-    def cdf(self, value):
-        return self._tail(cdf(beta.LAW), value, 0.0, 1.0, self.concentration1, self.concentration0)
+    def _law(self, value):
+        return beta.LAW, self._at(value, 0.0, 1.0, "value"), self.concentration1, self.concentration0
 
     def icdf(self, q):
         return self._quantile(_quantile, q, 0.0, 1.0, self.concentration1, self.concentration0)

@@ -12,12 +12,11 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 
 from irg_kernels import gamma
-from irg_kernels.tails import cdf
 
 from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
-from .base import ImplicitMixin, exponential, outside, parameters
+from .base import UnivariateMixin, exponential, outside, parameters
 
 __all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
 
@@ -54,7 +53,7 @@ def _log_quantile(q: Array, rest: Array, concentration: Array, rate: Array) -> A
 
 
 @implicit_twin_of(host.Gamma)
-class Gamma(ImplicitMixin, host.Gamma):
+class Gamma(UnivariateMixin, host.Gamma):
     r"""Gamma law with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
 
     The gradient is implicit (Figurnov, Mohamed, Mnih 2018, eq. 5), exact to about 1e-13 (float64) or 1e-6 (float32).  A
@@ -79,8 +78,8 @@ class Gamma(ImplicitMixin, host.Gamma):
         z, log_x = _draw(key, concentration, rate)
         return exponential(log_x, _precise(z / rate, log_x, z))
 
-    def cdf(self, value):
-        return self._tail(cdf(gamma.LAW), value, 0.0, math.inf, self.concentration, self.rate)
+    def _law(self, value):
+        return gamma.LAW, self._at(value, 0.0, math.inf, "value"), self.concentration, self.rate
 
     def icdf(self, q):
         return self._quantile(_quantile, q, 0.0, math.inf, self.concentration, self.rate)
@@ -90,7 +89,7 @@ class Gamma(ImplicitMixin, host.Gamma):
 
 
 @implicit_twin_of(host.Chi2)
-class Chi2(ImplicitMixin, host.Chi2):
+class Chi2(UnivariateMixin, host.Chi2):
     r"""Chi-squared law, Gamma(df / 2, 1 / 2), reparameterized in `df`.
 
     :param df: degrees of freedom, positive.
@@ -103,10 +102,10 @@ class Chi2(ImplicitMixin, host.Chi2):
         self.rate = jnp.asarray(0.5, df.dtype)  # the host leaves a number of the default type
 
     sample = Gamma.sample
-    cdf, icdf, entropy = Gamma.cdf, Gamma.icdf, Gamma.entropy
+    _law, icdf, entropy = Gamma._law, Gamma.icdf, Gamma.entropy
 
 
-class LogGamma(ImplicitMixin, host.Distribution):
+class LogGamma(UnivariateMixin, host.Distribution):
     r"""The law of :math:`\log z`, z ~ Gamma(a, b), with density :math:`b^a e^{ax - b e^x} / \Gamma(a)` for real x.
 
     Tiny concentrations never underflow here: at a = 0.001 most draws of z are below 1e-300.
@@ -142,8 +141,8 @@ class LogGamma(ImplicitMixin, host.Distribution):
     def variance(self):
         return jnp.broadcast_to(polygamma(1, self.concentration), self.batch_shape)
 
-    def cdf(self, value):
-        return self._tail(cdf(gamma.LOG_LAW), value, -math.inf, math.inf, self.concentration, self.rate)
+    def _law(self, value):
+        return gamma.LOG_LAW, self._at(value, -math.inf, math.inf, "value"), self.concentration, self.rate
 
     def icdf(self, q):
         return self._quantile(_log_quantile, q, -math.inf, math.inf, self.concentration, self.rate)
@@ -153,7 +152,7 @@ class LogGamma(ImplicitMixin, host.Distribution):
 
 
 @implicit_twin_of(host.InverseGamma)
-class InverseGamma(ImplicitMixin, host.InverseGamma):
+class InverseGamma(UnivariateMixin, host.InverseGamma):
     r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
 
     :param concentration: shape :math:`a > 0`; broadcast with `rate`.
@@ -179,8 +178,8 @@ class InverseGamma(ImplicitMixin, host.InverseGamma):
     def sample_with_intermediates(self, key, sample_shape=()):
         return self.sample(key, sample_shape), []
 
-    def cdf(self, value):
-        return self._tail(cdf(gamma.INVERSE_LAW), value, 0.0, math.inf, self.concentration, self.rate)
+    def _law(self, value):
+        return gamma.INVERSE_LAW, self._at(value, 0.0, math.inf, "value"), self.concentration, self.rate
 
     def icdf(self, q):
         return self._quantile(_inverse_quantile, q, 0.0, math.inf, self.concentration, self.rate)

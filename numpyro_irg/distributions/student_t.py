@@ -11,18 +11,17 @@ from jax.scipy.special import gammaln
 from numpyro.distributions.util import validate_sample
 
 from irg_kernels import student_t
-from irg_kernels.tails import cdf
 
 from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import standard_student_t
-from .base import ImplicitMixin, exponential, parameters, together
+from .base import UnivariateMixin, exponential, parameters
 
 __all__ = ["StudentT"]
 
 
 @implicit_twin_of(host.StudentT)
-class StudentT(ImplicitMixin, host.StudentT):
+class StudentT(UnivariateMixin, host.StudentT):
     r"""Student's t law, reparameterized in all three parameters; its one-dimensional gradient in `df` is implicit.
 
     Density :math:`\propto (1 + y^2/\nu)^{-(\nu+1)/2}` with :math:`y = (x - \mu)/\sigma`.  A draw that would overflow is
@@ -55,9 +54,8 @@ class StudentT(ImplicitMixin, host.StudentT):
         normaliser = jnp.log(self.scale) + 0.5 * (jnp.log(self.df) + math.log(math.pi)) + gammaln(half)
         return -(half + 0.5) * log1p_q - (normaliser - gammaln(half + 0.5))
 
-    def cdf(self, value):
-        y = (self._at(value, -math.inf, math.inf, "value") - self.loc) / self.scale
-        return call(cdf(student_t.LAW), *together(y, self.df))
+    def _law(self, value):
+        return student_t.LAW, (self._at(value, -math.inf, math.inf, "value") - self.loc) / self.scale, self.df
 
     def icdf(self, q):
         return self.loc + self.scale * self._quantile(_quantile, q, -math.inf, math.inf, self.df)

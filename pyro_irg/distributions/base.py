@@ -11,11 +11,21 @@ import torch
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels.tails import Function
+from irg_kernels import tails
 
 from ..attach import attach, call, evaluate
 
-__all__ = ["ImplicitMixin", "all_inside", "closed_form", "exponential", "in_range", "outside", "parameters", "together"]
+__all__ = [
+    "ImplicitMixin",
+    "UnivariateMixin",
+    "all_inside",
+    "closed_form",
+    "exponential",
+    "in_range",
+    "outside",
+    "parameters",
+    "together",
+]
 
 
 def parameters(distribution: str, **values: Any) -> tuple[Tensor, ...]:
@@ -94,10 +104,6 @@ class ImplicitMixin(_Host):
             )
         return value
 
-    def _tail(self, function: Function, value: Any, low: float, high: float, *params: Tensor) -> Tensor:
-        """A distribution function at `value`, inside the support [low, high]."""
-        return call(function, *together(self._at(value, low, high, "value"), *params))
-
     def _quantile(self, find: Callable, q: Any, low: float, high: float, *params: Tensor) -> Tensor:
         """find(q, 1 - q, *params) for 0 < q < 1; at 0 and 1 the ends of the support."""
         q, *rest = together(self._at(q, 0.0, 1.0, "quantile"), *params)
@@ -106,6 +112,30 @@ class ImplicitMixin(_Host):
         ends = torch.where(q >= 1.0, torch.full_like(q, high), torch.nan)
         ends = torch.where(q <= 0.0, torch.full_like(q, low), ends)
         return torch.where(inside, find(safe, 1.0 - safe, *rest), ends)
+
+
+class UnivariateMixin(ImplicitMixin):
+    """A law with a distribution function: a class says its `Law` in the kernels and that law's arguments."""
+
+    def _law(self, value: Any) -> tuple[Any, ...]:
+        """(law, x, *params) for a value inside the support."""
+        raise NotImplementedError
+
+    def cdf(self, value: Any) -> Tensor:
+        """P(X <= value), inside the support, with derivatives in the value and every parameter."""
+        return self._tail(tails.cdf, value)
+
+    def log_cdf(self, value: Any) -> Tensor:
+        """log P(X <= value), finite however far out in the tail."""
+        return self._tail(tails.log_cdf, value)
+
+    def log_sf(self, value: Any) -> Tensor:
+        """log P(X > value), finite however far out in the tail."""
+        return self._tail(tails.log_sf, value)
+
+    def _tail(self, which: Callable, value: Any) -> Tensor:
+        law, *args = self._law(value)
+        return call(which(law), *together(*args))
 
 
 def together(*values: Tensor) -> tuple[Tensor, ...]:

@@ -11,12 +11,11 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from irg_kernels import gamma
-from irg_kernels.tails import cdf
 
 from ..attach import attach, call, evaluate, in_transform
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, all_inside, closed_form, exponential, in_range, outside, parameters
+from .base import UnivariateMixin, all_inside, closed_form, exponential, in_range, outside, parameters
 
 __all__ = ["Chi2", "Gamma", "InverseGamma", "LogGamma"]
 
@@ -54,7 +53,7 @@ def _log_quantile(q: Tensor, rest: Tensor, concentration: Tensor, rate: Tensor) 
 
 
 @implicit_twin_of(host.Gamma)
-class Gamma(ImplicitMixin, host.Gamma):
+class Gamma(UnivariateMixin, host.Gamma):
     r"""Gamma law with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
 
     The gradient is implicit (Figurnov, Mohamed, Mnih 2018, eq. 5), exact to about 1e-13 (float64) or 1e-6 (float32).  A
@@ -86,8 +85,8 @@ class Gamma(ImplicitMixin, host.Gamma):
         partials = (gamma.dx_da_held, gamma.dx_drate, None, None)
         return attach(partials, in_range(x), concentration, rate, log_z, held)
 
-    def cdf(self, value):
-        return self._tail(cdf(gamma.LAW), value, 0.0, math.inf, self.concentration, self.rate)
+    def _law(self, value):
+        return gamma.LAW, self._at(value, 0.0, math.inf, "value"), self.concentration, self.rate
 
     def icdf(self, value):
         return self._quantile(_quantile, value, 0.0, math.inf, self.concentration, self.rate)
@@ -97,7 +96,7 @@ class Gamma(ImplicitMixin, host.Gamma):
 
 
 @implicit_twin_of(host.Chi2)
-class Chi2(ImplicitMixin, host.Chi2):
+class Chi2(UnivariateMixin, host.Chi2):
     r"""Chi-squared law, Gamma(df / 2, 1 / 2), reparameterized in `df`.
 
     :param df: degrees of freedom, positive.
@@ -109,10 +108,10 @@ class Chi2(ImplicitMixin, host.Chi2):
         self._refuse_infinite()
 
     rsample = Gamma.rsample
-    cdf, icdf, entropy = Gamma.cdf, Gamma.icdf, Gamma.entropy
+    _law, icdf, entropy = Gamma._law, Gamma.icdf, Gamma.entropy
 
 
-class LogGamma(ImplicitMixin, TorchDistribution):
+class LogGamma(UnivariateMixin, TorchDistribution):
     r"""The law of :math:`\log z`, z ~ Gamma(a, b), with density :math:`b^a e^{ax - b e^x} / \Gamma(a)` for real x.
 
     Tiny concentrations never underflow here: at a = 0.001 most draws of z are below 1e-300.
@@ -156,8 +155,8 @@ class LogGamma(ImplicitMixin, TorchDistribution):
     def variance(self):
         return torch.polygamma(1, self.concentration)
 
-    def cdf(self, value):
-        return self._tail(cdf(gamma.LOG_LAW), value, -math.inf, math.inf, self.concentration, self.rate)
+    def _law(self, value):
+        return gamma.LOG_LAW, self._at(value, -math.inf, math.inf, "value"), self.concentration, self.rate
 
     def icdf(self, value):
         return self._quantile(_log_quantile, value, -math.inf, math.inf, self.concentration, self.rate)
@@ -167,7 +166,7 @@ class LogGamma(ImplicitMixin, TorchDistribution):
 
 
 @implicit_twin_of(host.InverseGamma)
-class InverseGamma(ImplicitMixin, host.InverseGamma):
+class InverseGamma(UnivariateMixin, host.InverseGamma):
     r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
 
     :param concentration: shape :math:`a > 0`; number or tensor, broadcast with `rate`.
@@ -192,8 +191,8 @@ class InverseGamma(ImplicitMixin, host.InverseGamma):
         # b / x by its logarithm: the host's y**2 overflows
         return a * log_ratio - value.log() - log_ratio.exp() - a.lgamma()
 
-    def cdf(self, value):
-        return self._tail(cdf(gamma.INVERSE_LAW), value, 0.0, math.inf, self.concentration, self.rate)
+    def _law(self, value):
+        return gamma.INVERSE_LAW, self._at(value, 0.0, math.inf, "value"), self.concentration, self.rate
 
     def icdf(self, value):
         return self._quantile(_inverse_quantile, value, 0.0, math.inf, self.concentration, self.rate)

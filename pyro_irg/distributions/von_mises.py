@@ -9,22 +9,22 @@ import torch
 from torch import Tensor
 
 from irg_kernels import von_mises
-from irg_kernels.tails import cdf
 
 from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_von_mises
-from .base import ImplicitMixin, closed_form, parameters
+from .base import UnivariateMixin, closed_form, parameters
 
 __all__ = ["VonMises", "wrap"]
 
 
 @implicit_twin_of(host.VonMises)
-class VonMises(ImplicitMixin, host.VonMises):
+class VonMises(UnivariateMixin, host.VonMises):
     r"""Von Mises law of density :math:`e^{\kappa\cos(x-\mu)} / (2\pi I_0(\kappa))`, reparameterized in both parameters.
 
     The gradient in the concentration is implicit (Figurnov, Mohamed, Mnih 2018, section 5), with the distribution
     function measured from the location; draws lie in [-pi, pi] and are wrapped there, which leaves derivatives alone.
+    `cdf` is the probability of [-pi, value], for -pi <= value <= pi, whatever the location.
 
     :param loc: mean direction :math:`\mu`, in radians; number or tensor, broadcast with `concentration`.
     :param concentration: :math:`\kappa > 0`.
@@ -42,9 +42,8 @@ class VonMises(ImplicitMixin, host.VonMises):
         centred = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
         return wrap(loc + centred)
 
-    def cdf(self, value):
-        r"""The probability of [-pi, value], for -pi <= value <= pi, whatever the location."""
-        return self._tail(cdf(von_mises.LAW), value, -math.pi, math.pi, wrap(self.loc), self.concentration)
+    def _law(self, value):
+        return von_mises.LAW, self._at(value, -math.pi, math.pi, "value"), wrap(self.loc), self.concentration
 
     def icdf(self, value):
         r"""The angle in [-pi, pi] where `cdf` is `value`."""

@@ -36,7 +36,8 @@ class Evidence(NamedTuple):
     ess: Tensor
     """effective sample size, between 1 and the number of samples"""
     pareto_k: Tensor
-    """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable"""
+    """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable; -inf where those are all
+    equal, NaN below 25 draws and where the largest is not finite"""
 
 
 def log_weights(
@@ -138,21 +139,26 @@ def log_evidence(
 
 
 def _pareto_k(log_weights: Tensor) -> Tensor:
-    """k-hat along the first axis; NaN below 25 draws, and -inf where the weights are all equal: they have no tail."""
-    if len(log_weights) < 25:  # the fit wants five in the tail, a fifth of so few draws
-        return log_weights.new_full(log_weights.shape[1:], math.nan)
+    """k-hat along the first axis."""
+    shape = log_weights.shape[1:]
+    if len(log_weights) < 25:  # the fit wants five draws in the tail, a fifth of so few
+        return log_weights.new_full(shape, math.nan)
     try:
         from arviz_stats.base import array_stats
     except ImportError as error:
         raise ImportError('log_evidence: k-hat needs ArviZ; pip install "pyro-irg[pyro]"') from error
-    weights = log_weights.detach().double().cpu().numpy().reshape(len(log_weights), -1).T
-    k = np.full(len(weights), -np.inf)
-    varied = weights.max(1) > weights.min(1)
-    if varied.any():
-        with np.errstate(all="ignore"):
-            # It takes log-likelihoods, whose negatives are the log-weights.
-            k[varied] = array_stats.psislw(-weights[varied], r_eff=1.0, axis=-1)[1]
-    return torch.from_numpy(k).to(log_weights).reshape(log_weights.shape[1:])
+
+    def fit(column):
+        if not np.isfinite(column.max()):
+            return math.nan
+        try:
+            return array_stats.psislw(-column)[1]  # it takes log-likelihoods, whose negatives are the log-weights
+        except ValueError:  # all of the tail is one value
+            return -math.inf
+
+    columns = log_weights.detach().double().cpu().numpy().reshape(len(log_weights), -1).T
+    with np.errstate(all="ignore"):
+        return log_weights.new_tensor([fit(column) for column in columns]).reshape(shape)
 
 
 def batches(where: str, num_samples: int, batch_size: int) -> Iterator[int]:
@@ -191,8 +197,8 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
 
     :returns: "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
         the change of U + |rho|^2/2 over each step before cooling, over all data), "momentum_second_moment" (site ->
-        float, 1 where the momenta end in their law), "left_out" (site -> share of its steps that diverged; where it is
-        not small, `max_step_size` is too large).
+        float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
+        systems: if it is more than a few hundredths, a smaller `max_step_size` serves better).
     """
     if guide.num_steps == 0:
         return {}
@@ -206,5 +212,5 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
         "inverse_temperatures": (2.0 * (logs.sum() - passed)).exp(),
         "energy_errors": guide.path["energy_errors"],
         "momentum_second_moment": {n: float((r**2).mean()) for n, r in zip(sites, guide.path["momenta"], strict=True)},
-        "left_out": dict.fromkeys(sites, guide.path["left_out"]),
+        "left_out": guide.path["left_out"],
     }

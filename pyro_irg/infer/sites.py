@@ -283,12 +283,12 @@ class Potential:
         )
 
     def _shared_dims(self, sites: ModelSites) -> frozenset[int]:
-        inside = [{f.dim for f in msg["cond_indep_stack"] if f.vectorized} for msg in sites.messages]
+        inside = [{(f.name, f.dim) for f in msg["cond_indep_stack"] if f.vectorized} for msg in sites.messages]
         outside = [
-            {f.dim for f in drawn.message["cond_indep_stack"] if f.vectorized and f not in drawn.frames}
+            {(f.name, f.dim) for f in drawn.message["cond_indep_stack"] if f.vectorized and f not in drawn.frames}
             for drawn in self.latents.values()
         ]
-        return frozenset(set.intersection(*inside) | set.intersection(*outside))
+        return frozenset(dim for _, dim in set.intersection(*inside) | set.intersection(*outside))
 
     def size(self) -> float:
         """How many numbers a system has, latent and observed, scaled as its energy is."""

@@ -38,6 +38,8 @@ ELEMENTARY = {
     "digamma": (mp.digamma, np.geomspace(1e-6, 1e6, 49), 20),
     "i0e": (lambda x: mp.besseli(0, x) * mp.exp(-abs(x)), ALL, 8),
     "i1e": (lambda x: mp.besseli(1, x) * mp.exp(-abs(x)), ALL, 8),
+    "erf": (mp.erf, ALL, 8),
+    "log_ndtr": (lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2), np.linspace(-40.0, 5.0, 46), 20),
 }
 
 backends = pytest.mark.parametrize("backend", BACKENDS, ids=str)
@@ -81,6 +83,13 @@ def check_extremes(backend: Backend, name, function):
     for arrays in (lambda x, y: (x, y), lambda x, y: (x, 1.0), lambda x, y: (1.0, y)):
         values = backend.values(lambda xp, x, y: getattr(xp, name)(*arrays(x, y)), x, y)  # noqa: B023
         np.testing.assert_array_equal(values, function(*arrays(x, y)))
+
+
+def check_arctan2(backend: Backend):
+    """The angle of (x, y), that of a small one to all its digits."""
+    y, x = np.array([1.0, 1.0, -1.0, 1e-20, 0.3]), np.array([1e20, -2.0, -2.0, 3.0, 0.4])
+    values = backend.values(lambda xp, *a: xp.arctan2(*a), y, x)
+    np.testing.assert_allclose(values, np.arctan2(y, x), rtol=4 * backend.eps)
 
 
 def check_copysign(backend: Backend):
@@ -187,6 +196,7 @@ CHECKS = {
     "minimum": partial(check_extremes, name="minimum", function=np.minimum),
     "maximum": partial(check_extremes, name="maximum", function=np.maximum),
     "blend": check_blend,
+    "arctan2": check_arctan2,
     "copysign": check_copysign,
     "addcmul": check_addcmul,
     "indicator": check_indicator,

@@ -1,0 +1,147 @@
+"""What mixtures, truncation and copulas need of a univariate law, the host's or ours: its tails, and held draws."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import pyro.distributions as host
+import torch
+from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
+from torch import Tensor
+
+from irg_kernels import univariate
+
+from .attach import EXACT
+from .distributions.base import UnivariateMixin
+
+__all__ = ["has_tails", "held", "log_tails"]
+
+
+def held(law: Any, x: Tensor) -> Tensor:
+    """x, unchanged in value, that moves with the law's parameters so as to keep its quantile, to third order.
+
+    :param law: a univariate law with a distribution function, perhaps inside `Independent`, `expand` or `mask`.
+    :param x: inside the support, of a shape that broadcasts with the law's.
+    """
+    law = unwrapped(law)
+    x = x.expand(torch.broadcast_shapes(x.shape, law.batch_shape))
+    return univariate.held(EXACT, lambda x: log_tails(law, x), law.log_prob, x)
+
+
+def unwrapped(law: Any) -> Any:
+    """The elementwise law."""
+    while isinstance(law, (host.Independent, ExpandedDistribution, MaskedDistribution)):
+        law = law.base_dist
+    return law
+
+
+def has_tails(law: Any) -> bool:
+    """Whether `log_tails` knows the law."""
+    law = unwrapped(law)
+    if law.event_shape:
+        return False
+    if isinstance(law, torch.distributions.TransformedDistribution) and type(law).cdf is _TRANSFORMED_CDF:
+        return has_tails(law.base_dist)
+    return type(law).cdf is not torch.distributions.Distribution.cdf
+
+
+_TRANSFORMED_CDF = torch.distributions.TransformedDistribution.cdf
+
+
+@singledispatch
+def log_tails(law: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """(log P(X <= x), log P(X > x)) elementwise, differentiable in x and the law's parameters.
+
+    :raises NotImplementedError: for a law without a distribution function.
+    """
+    try:
+        lower = law.cdf(x)
+    except NotImplementedError:
+        raise NotImplementedError(
+            f"{type(law).__name__} has no cdf; take a law from pyro_irg.distributions, or give the class a cdf"
+        ) from None
+    tiny = torch.finfo(lower.dtype).tiny
+    return lower.clamp(min=tiny).log(), (1.0 - lower).clamp(min=tiny).log()
+
+
+@log_tails.register
+def _ours(law: UnivariateMixin, x: Tensor) -> tuple[Tensor, Tensor]:
+    return law.log_cdf(x), law.log_sf(x)
+
+
+@log_tails.register(host.Independent)
+@log_tails.register(ExpandedDistribution)
+@log_tails.register(MaskedDistribution)
+def _elementwise(law, x):
+    return log_tails(unwrapped(law), x)
+
+
+@log_tails.register(torch.distributions.TransformedDistribution)
+def _transformed(law, x):
+    lower_first: Any = True
+    for transform in reversed(law.transforms):
+        lower_first = lower_first == (torch.as_tensor(transform.sign) > 0)  # a tensor if the scale is
+        x = transform.inv(x)
+    lower, upper = log_tails(unwrapped(law.base_dist), x)
+    if isinstance(lower_first, bool):
+        return (lower, upper) if lower_first else (upper, lower)
+    return torch.where(lower_first, lower, upper), torch.where(lower_first, upper, lower)
+
+
+@log_tails.register(torch.distributions.Normal)
+def _normal(law, x):
+    return univariate.normal(EXACT, (x - law.loc) / law.scale)
+
+
+@log_tails.register(torch.distributions.HalfNormal)
+def _half_normal(law, x):
+    return univariate.half_normal(EXACT, x / law.scale)
+
+
+@log_tails.register(torch.distributions.Laplace)
+def _laplace(law, x):
+    return univariate.laplace(EXACT, (x - law.loc) / law.scale)
+
+
+@log_tails.register(torch.distributions.Cauchy)
+def _cauchy(law, x):
+    return univariate.cauchy(EXACT, (x - law.loc) / law.scale)
+
+
+@log_tails.register(torch.distributions.HalfCauchy)
+def _half_cauchy(law, x):
+    return univariate.half_cauchy(EXACT, x / law.scale)
+
+
+@log_tails.register(torch.distributions.Exponential)
+def _exponential(law, x):
+    return univariate.exponential(EXACT, x * law.rate)
+
+
+@log_tails.register(host.Logistic)
+def _logistic(law, x):
+    return univariate.logistic(EXACT, (x - law.loc) / law.scale)
+
+
+@log_tails.register(torch.distributions.Gumbel)
+def _gumbel(law, x):
+    return univariate.gumbel(EXACT, (x - law.loc) / law.scale)
+
+
+@log_tails.register(torch.distributions.Weibull)
+def _weibull(law, x):
+    return univariate.exponential(EXACT, ((x.log() - law.scale.log()) * law.concentration).exp())
+
+
+@log_tails.register(torch.distributions.Uniform)
+def _uniform(law, x):
+    return univariate.uniform(EXACT, x, law.low, law.high)
+
+
+@log_tails.register(host.MixtureSameFamily)
+def _mixture(law, x):
+    log_weights = law.mixture_distribution.logits.log_softmax(-1)
+    each = log_tails(law.component_distribution, x[..., None])
+    lower, upper = ((log_weights + tail).logsumexp(-1) for tail in each)
+    return lower, upper
