@@ -17,12 +17,17 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     )
 
 
-def publish(name: str, table: str) -> None:
-    """Print the table; with --write put it into README between `<!-- name -->` and `<!-- /name -->`."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--write", action="store_true", help="replace the table in README.md")
+def publish(name: str, table: str, write: bool | None = None) -> None:
+    """Print the table; to write it is to put it into README between `<!-- name -->` and `<!-- /name -->`.
+
+    :param write: by default, whether the command line says --write.
+    """
     print(table)
-    if parser.parse_args().write:
+    if write is None:
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--write", action="store_true", help="replace the table in README.md")
+        write = parser.parse_args().write
+    if write:
         text = README.read_text()
         start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, rest = text.split(start)
