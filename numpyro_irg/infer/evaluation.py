@@ -15,7 +15,7 @@ from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import get_importance_trace
 from tqdm import tqdm
 
-from .hvae import HVAE, Path
+from .hvae import HVAE
 
 __all__ = ["Evidence", "diagnostics", "log_evidence", "log_weights"]
 
@@ -29,7 +29,7 @@ class Evidence(NamedTuple):
     """effective sample size, between 1 and the number of samples"""
     pareto_k: Array
     """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable; -inf where those are all
-    equal, NaN below 25 draws, inside `jit`, and where a weight is not finite"""
+    equal, NaN below 25 draws, inside `jit`, and where the largest is not finite"""
 
 
 def log_weights(
@@ -155,7 +155,7 @@ def _pareto_k(log_weights: Array) -> Array:
         if not np.isfinite(column.max()):
             return math.nan
         try:
-            return array_stats.psislw(-column)[1]  # it takes log-likelihoods, whose negatives are the log-weights
+            return float(array_stats.psislw(-column)[1])  # it takes log-likelihoods, minus the log-weights
         except ValueError:  # all of the tail is one value
             return -math.inf
 
@@ -169,8 +169,8 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
 
     :returns: "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K, the
         change of U + |rho|^2/2 over each step before cooling, over all data), "momentum_second_moment" (site -> float,
-        1 where the momenta end in their law), "left_out" (site -> share of paths that stopped, as their next step
-        would diverge: if it is more than a few hundredths, a smaller `max_step_size` serves better).
+        1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all systems: if
+        it is more than a few hundredths, a smaller `max_step_size` serves better).
     """
     if guide.num_steps == 0:
         return {}
@@ -181,27 +181,14 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
         with block(), seed(rng_seed=key), substitute(data=params):
             _, path = guide.refine(*args, **kwargs)
         names[:] = path.live.names
-        return _energy_errors(path), path.rho, path.alive, path.alphas
+        return path.energy_errors, path.rho, path.left_out, path.alphas
 
-    errors, rho, alive, alphas = jax.jit(run)(rng_key)
+    errors, rho, left_out, alphas = jax.jit(run)(rng_key)
     passed = jnp.concatenate([jnp.zeros(1), jnp.cumsum(jnp.log(alphas))])
     return {
         "step_sizes": {name: params[f"{guide.prefix}_{name}_step_size"] for name in names},
         "inverse_temperatures": jnp.exp(2.0 * (passed[-1] - passed)),
         "energy_errors": errors,
         "momentum_second_moment": {n: float(jnp.mean(r**2)) for n, r in zip(names, rho, strict=True)},
-        "left_out": {n: 1.0 - float(jnp.mean(a)) for n, a in zip(names, alive, strict=True)},
+        "left_out": float(left_out),
     }
-
-
-def _energy_errors(path: Path) -> Array:
-    latents = path.live.latents
-
-    def kinetic(momenta):  # each site's in its own scale, which its gradient was divided by
-        return sum(0.5 * jnp.sum(latent.scaled(rho**2)) for latent, rho in zip(latents, momenta, strict=True))
-
-    after = lax.map(path.live.energy, path.positions)
-    before = jnp.concatenate([path.live.energy(path.z0)[None], after[:-1]])
-    cooled = tuple(jnp.einsum("k,k...->k...", path.alphas.astype(m.dtype), m)[:-1] for m in path.momenta)
-    entering = tuple(jnp.concatenate([r[None], m]) for r, m in zip(path.rho0, cooled, strict=True))
-    return after + jax.vmap(kinetic)(path.momenta) - before - jax.vmap(kinetic)(entering)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -18,12 +19,15 @@ from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 from irg_kernels import hamiltonian
 
 from .. import xp
-from .sites import Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, unwrapped
+from .sites import Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, sum_to, unwrapped
 
 __all__ = ["HVAE", "Path"]
 
+State = tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...], Array]
+"""positions, momenta and gradients of the sites, energies of the systems"""
+
 # From this many base scales on, a step is tried out before it is differentiated; training stays far below.
-_TRIED_FROM = 10.0
+_TRIED_FROM = 5.0
 
 
 class HVAE:
@@ -44,9 +48,11 @@ class HVAE:
     log-joint.  Each call runs the model at its own arguments and parameters.  A decoder with smooth activations
     (softplus, tanh, GELU) suits better than ReLU, which has no curvature.
 
-    A path stops where its next step would diverge: where position or gradient would not be finite, or the energy would
-    rise by more than 10 nats per dimension.  It stays there, without further steps; `diagnostics` counts such paths.
-    The weight's mean then is p(x) up to the probability, under the posterior, of points from which a step diverges.
+    A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is left out, its momentum turned round, for one
+    datum alone where data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
+
+    A global posterior that is near to a Gaussian is learned better from `step_size=0.5` on; if training diverges, lower
+    `max_step_size`.
 
     Parameters: ``{prefix}_{site}_step_size``, ``{prefix}_temperature`` (the root of T0; "fixed", "quadratic") and
     ``{prefix}_cooling`` ("free").
@@ -78,8 +84,8 @@ class HVAE:
         *,
         num_steps: int,
         step_size: float = 0.1,
-        max_step_size: float = 0.5,
-        step_size_shape: str = "dim",
+        max_step_size: float = 1.0,
+        step_size_shape: str = "step",
         tempering: str | Callable = "none",
         initial_temperature: float = 2.0,
         prefix: str = "hvae",
@@ -173,37 +179,30 @@ class HVAE:
         units: tuple[Array, ...],
         alphas: Array,
     ) -> Path:
-        guard = _Guard(live, units)
-        g0, alive = guard.start(live.gradient(z0))
+        steps = _Steps(live, units)
 
         def step(state, now):
-            (z, rho, g, alive), (alpha, sizes) = state, now
+            alpha, sizes = now
             eps = tuple(size * unit for size, unit in zip(sizes, units, strict=True))
-            z, rho, g, alive = guard.step(z, rho, g, eps, alive)
-            cooled = tuple(r * alpha.astype(r.dtype) for r in rho)
-            return (z, cooled, g, alive), (z, rho)
+            (z, rho, g, energy), error, out = steps.take(state, eps)
+            return (z, tuple(r * alpha.astype(r.dtype) for r in rho), g, energy), (error, out)
 
         body = jax.checkpoint(step) if self.checkpoint else step
-        (z, rho, _, alive), (positions, momenta) = lax.scan(
-            body, (z0, rho0, g0, alive), (alphas, self._step_sizes(live))
-        )
-        return Path(live, z0, rho0, z, rho, alive, positions, momenta, alphas)
+        start = (z0, rho0, *steps.start(z0))
+        (z, rho, _, _), (errors, left_out) = lax.scan(body, start, (alphas, self._step_sizes(live)))
+        return Path(live, z, rho, errors, jnp.mean(left_out), alphas)
 
 
 class Path(NamedTuple):
-    """A trajectory; a field is a tuple of arrays, one per latent site, or has a leading axis of the K steps."""
+    """Where a trajectory led; positions and momenta are one array per latent site."""
 
     live: LiveModel
-    z0: tuple[Array, ...]
-    rho0: tuple[Array, ...]
     z: tuple[Array, ...]
     rho: tuple[Array, ...]
-    alive: tuple[Array, ...]
-    """whether all steps were taken, for each element of the site's batch"""
-    positions: tuple[Array, ...]
-    """after each step"""
-    momenta: tuple[Array, ...]
-    """after each step, before its cooling"""
+    energy_errors: Array
+    """of the K steps, before cooling, over all data"""
+    left_out: Array
+    """the share of steps left out"""
     alphas: Array
 
 
@@ -261,83 +260,76 @@ def _any_in_batch(axis_size, in_batched, condition):
     return _any(condition), False
 
 
-class _Guard:
-    """Takes steps, element by element only those that do not diverge.
+class _Steps:
+    """Leapfrog steps; a system that diverges stays where it is, and its momentum is turned round.
 
-    A step that is not taken is one of size 0, a shear as any other.  What is not finite is replaced before it enters a
-    formula that will be differentiated.
+    The step followed by turning is its own inverse, and so is staying, if the test is the same from either end: the
+    energy's change is, but for its sign.  Turning once more, the map remains one-to-one and its Jacobian 1, whatever
+    the limit.  Without turning, two starts could end in one point, and E[w] would not be p(x).
     """
 
     def __init__(self, live: LiveModel, units: tuple[Array, ...]) -> None:
         self.live, self.units = live, lax.stop_gradient(units)
-        self.shapes = [latent.batch_shape for latent in live.latents]
 
-    def start(self, g: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """The first gradient, and the elements that may move: those where it is finite."""
-        finite = tuple(jnp.isfinite(x) for x in g)
-        everywhere = tuple(jnp.ones(shape, bool) for shape in self.shapes)
-        clean = tuple(jnp.where(f, x, 0.0) for f, x in zip(finite, g, strict=True))
-        return clean, self._agree(everywhere, finite, tuple(jnp.zeros_like(x) for x in g))
+    def start(self, z: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
+        """Gradient and energies at the first position; where they are not finite, a system never moves."""
+        g, energy = self.live.gradient(z)
+        bad = [sum_to(sum_event(~jnp.isfinite(x), latent.batch_ndim), self.live.dims) for x, latent in self._each(g)]
+        energy = jnp.where(functools.reduce(jnp.add, bad) > 0, jnp.inf, energy)
+        self.limit = hamiltonian.MAX_ENERGY_CHANGE * self.live.size / energy.size
+        return tuple(jnp.where(jnp.isfinite(x), x, 0.0) for x in g), energy
 
-    def step(
-        self,
-        z: tuple[Array, ...],
-        rho: tuple[Array, ...],
-        g: tuple[Array, ...],
-        eps: tuple[Array, ...],
-        alive: tuple[Array, ...],
-    ) -> tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]]:
-        """Positions, momenta and gradients after one leapfrog step, and the elements that have taken all so far."""
-        alive = self._tried(*lax.stop_gradient((z, rho, g, eps)), alive)
-        eps = self._keep(alive, eps, tuple(jnp.zeros_like(h) for h in eps))
-        there, moved, after = hamiltonian.leapfrog(z, rho, g, eps, self.live.gradient)
-        finite = tuple(jnp.isfinite(x) for x in after)
-        alive = self._agree(alive, finite, self._errors(eps, g, after))
-        return self._keep(alive, there, z), self._keep(alive, moved, rho), self._keep(alive, after, g), alive
+    def take(self, state: State, eps: tuple[Array, ...]) -> tuple[State, Array, Array]:
+        """The state after one step, the energy's change over all systems, and the share of systems left out."""
+        z, rho, g, energy = state
+        still = jnp.isfinite(energy) & self._tried(*lax.stop_gradient((state, eps)))
+        # Steps of 0 where a trial went wrong: no NaN enters a formula that will be differentiated.
+        eps = self._where(still, eps, tuple(jnp.zeros_like(h) for h in eps))
+        (there, moved, after), reached = self._leap(z, rho, g, eps)
+        change = self._change(rho, energy, moved, reached)
+        good = still & (jnp.abs(change) <= self.limit)  # NaN is not good
+        turned = tuple(-r for r in rho)
+        z, rho, g = self._where(good, there, z), self._where(good, moved, turned), self._where(good, after, g)
+        state = (z, rho, g, jnp.where(good, reached, energy))
+        return state, jnp.sum(jnp.where(good, change, 0.0)), 1.0 - jnp.mean(good, dtype=change.dtype)
 
-    def _tried(
-        self,
-        z: tuple[Array, ...],
-        rho: tuple[Array, ...],
-        g: tuple[Array, ...],
-        eps: tuple[Array, ...],
-        alive: tuple[Array, ...],
-    ) -> tuple[Array, ...]:
-        """Without the elements that a trial finds to diverge, if any would go far; the others are found afterwards."""
-        eps = self._keep(alive, eps, tuple(jnp.zeros_like(h) for h in eps))
-        there = tuple(x + h * (p - 0.5 * h * s) for x, p, s, h in zip(z, rho, g, eps, strict=True))
-        near = [jnp.abs(y - x) <= _TRIED_FROM * u for x, y, u in zip(z, there, self.units, strict=True)]
+    def _leap(self, z: Any, rho: Any, g: Any, eps: Any, *, detached: bool = False) -> tuple[Any, Array]:
+        energies = []
+
+        def gradient(position):
+            slopes, energy = self.live.gradient(position, detached=detached)
+            energies.append(energy)
+            return slopes
+
+        return hamiltonian.leapfrog(z, rho, g, eps, gradient), energies[0]
+
+    def _tried(self, state: State, eps: tuple[Array, ...]) -> Array:
+        """Which systems a trial finds good, if any would go far; the same test, afterwards, finds the others."""
+        z, rho, g, energy = state
 
         def trial():
-            finite = [jnp.isfinite(y) for y in there]
-            safe = tuple(jnp.where(f, y, x) for f, y, x in zip(finite, there, z, strict=True))
-            after = self.live.gradient(safe, detached=True)
-            well = tuple(f & jnp.isfinite(s) for f, s in zip(finite, after, strict=True))
-            return self._agree(alive, well, self._errors(eps, g, after))
+            (_, moved, _), reached = self._leap(z, rho, g, eps, detached=True)
+            return jnp.abs(self._change(rho, energy, moved, reached)) <= self.limit
 
-        far = _any(~jnp.stack([jnp.all(n) for n in near]))
-        return lax.cond(far, trial, lambda: alive)
+        drifts = [h * (p - 0.5 * h * s) for p, s, h in zip(rho, g, eps, strict=True)]
+        near = [jnp.all(jnp.abs(d) <= _TRIED_FROM * u) for d, u in zip(drifts, self.units, strict=True)]
+        return lax.cond(_any(~jnp.stack(near)), trial, lambda: jnp.ones_like(energy, bool))
 
-    @staticmethod
-    def _errors(eps: tuple[Array, ...], before: tuple[Array, ...], after: tuple[Array, ...]) -> tuple[Array, ...]:
-        return tuple(hamiltonian.energy_error(*each) for each in zip(*lax.stop_gradient((eps, before, after))))
+    def _change(self, rho: tuple[Array, ...], energy: Array, moved: tuple[Array, ...], reached: Array) -> Array:
+        """Of U + |rho|^2/2 of each system, each site's momenta in the site's own scale."""
+        change = reached - energy
+        for (r, latent), after in zip(self._each(lax.stop_gradient(rho)), lax.stop_gradient(moved), strict=True):
+            gain = sum_event(0.5 * latent.scaled(after**2 - r**2), latent.batch_ndim)
+            change = change + sum_to(gain, self.live.dims).astype(change.dtype)
+        return change
 
-    def _keep(self, alive: tuple[Array, ...], new: tuple[Array, ...], old: tuple[Array, ...]) -> tuple[Array, ...]:
-        """The new arrays of elements that go on, the old ones of the others."""
-        return tuple(
-            jnp.where(event_last(a, jnp.ndim(x) - a.ndim), x, y) for a, x, y in zip(alive, new, old, strict=True)
-        )
+    def _where(self, good: Array, new: tuple[Array, ...], old: tuple[Array, ...]) -> tuple[Array, ...]:
+        """The new arrays of the systems that are good, the old ones of the others."""
+        kept = []
+        for (x, latent), y in zip(self._each(new), old, strict=True):
+            flags = good.reshape(good.shape[max(good.ndim - latent.batch_ndim, 0) :])
+            kept.append(jnp.where(event_last(flags, len(latent.event_shape)), x, y))
+        return tuple(kept)
 
-    def _agree(
-        self, alive: tuple[Array, ...], finite: tuple[Array, ...], errors: tuple[Array, ...]
-    ) -> tuple[Array, ...]:
-        """The criterion, on all of an element's dimensions and all sites of one batch shape together."""
-        well: dict[tuple[int, ...], Array] = {}
-        excess: dict[tuple[int, ...], Array] = {}
-        for shape, a, f, error in zip(self.shapes, alive, finite, errors, strict=True):
-            a = a & jnp.all(f, axis=tuple(range(len(shape), jnp.ndim(f))))
-            well[shape] = well[shape] & a if shape in well else a
-            over = sum_event(error - hamiltonian.MAX_ENERGY_RISE, len(shape))
-            excess[shape] = excess[shape] + over if shape in excess else over
-        # a comparison with NaN is false
-        return tuple(well[shape] & (excess[shape] <= 0.0) for shape in self.shapes)
+    def _each(self, arrays: tuple[Array, ...]) -> Any:
+        return zip(arrays, self.live.latents, strict=True)

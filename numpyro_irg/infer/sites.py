@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +21,8 @@ from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import _PYRO_STACK, Messenger
 
 __all__ = [
-    "BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "Seen", "event_last", "run_base", "sum_event", "unwrapped",
+    "BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "Seen", "event_last", "run_base", "sum_event", "sum_to",
+    "unwrapped",
 ]  # fmt: skip
 
 
@@ -31,6 +34,11 @@ def event_last(x: Array, event_dim: int) -> Array:
 def sum_event(x: Array, batch_ndim: int) -> Array:
     """The sum over all dimensions but the first `batch_ndim`."""
     return sum_rightmost(x, jnp.ndim(x) - batch_ndim)
+
+
+def sum_to(x: Array, dims: frozenset[int]) -> Array:
+    """The sum over all axes but `dims` (negative), of size 1 then."""
+    return jnp.sum(x, axis=tuple(d for d in range(-jnp.ndim(x), 0) if d not in dims), keepdims=True)
 
 
 @dataclass
@@ -101,6 +109,8 @@ class Drawn:
     auxiliary: bool
     observed: bool
     value: Any = None
+    outer: list = field(default_factory=list)
+    """the enclosing plates"""
 
     @property
     def mask(self) -> Any:
@@ -154,7 +164,9 @@ class BaseSites(Messenger):
     def postprocess_message(self, msg: Any) -> None:
         if msg["type"] == "sample":
             msg["name"] = self._open.pop()
-            self.sites[msg["name"]].value = msg["value"]
+            site = self.sites[msg["name"]]
+            site.value = msg["value"]
+            site.outer = [frame for frame in msg["cond_indep_stack"] if frame not in site.frames]
         else:
             self.seen.record(msg)
 
@@ -315,14 +327,15 @@ class _First(Messenger):
 
 
 def _has_value(name: str) -> bool:
-    return any(
-        isinstance(handler, substitute) and (handler.substitute_fn is not None or name in (handler.data or {}))
-        for handler in _PYRO_STACK
-    )
+    given = [handler for handler in _PYRO_STACK if isinstance(handler, substitute)]
+    return any(handler.substitute_fn is not None or name in (handler.data or {}) for handler in given)
 
 
 class LiveModel:
     """U = -log p(x, z) of the model at the current arguments and parameters, as a function of unconstrained positions.
+
+    What lies in a plate that all sites share, or that encloses the guide, is independent of the rest: a *system*, with
+    an energy of its own.  `dims` are those plates' dimensions.
 
     :param unobserved: sites that carried data in an earlier call; without data now, they are left out of U.
     :raises ValueError: for latents that the base guide misses or adds, discrete ones, and a model without latents.
@@ -341,6 +354,12 @@ class LiveModel:
         known = {*base.latents, *unobserved}
         _check(self.names, base, samples, [n for n, s in samples.items() if not s["is_observed"] and n not in known])
         self.latents = [_latent(samples[name], base) for name in self.names]
+        sites = [*(samples[name] for name in self.names), *(s for s in samples.values() if s["is_observed"])]
+        inside = [{(f.name, f.dim) for f in site["cond_indep_stack"]} for site in sites]
+        outside = [{(f.name, f.dim) for f in base.sites[name].outer} for name in self.names]
+        self.dims = frozenset(dim for _, dim in set.intersection(*inside) | set.intersection(*outside))
+        self.size = sum(_size(site) for site in sites)
+        """how many numbers there are, latent and observed, scaled as their energy is"""
 
     def _run(self, positions: tuple[Array, ...], seen: Seen) -> dict[str, Any]:
         at = dict(zip(self.names, positions, strict=True))
@@ -354,37 +373,45 @@ class LiveModel:
             self.model(*self.args, **self.kwargs)
         return sites
 
-    def _energy(self, positions: tuple[Array, ...], seen: Seen) -> Array:
-        sites = self._run(positions, seen)
-        log_joint: Any = jnp.zeros(())
+    def _terms(self, positions: tuple[Array, ...], seen: Seen) -> list[Array]:
+        """Of log p(x, z), with the scales of subsampling."""
+        sites, terms = self._run(positions, seen), []
         for name in [*self.names, *(name for name in sites if name in self.observed)]:
             site = sites[name]
-            log_joint = log_joint + jnp.sum(scale_and_mask(site["fn"].log_prob(site["value"]), site["scale"]))
+            terms.append(scale_and_mask(site["fn"].log_prob(site["value"]), site["scale"]))
         for latent, position in zip(self.latents, positions, strict=True):
             site = sites[latent.name]
             log_det = _log_det(site, position, latent.batch_ndim)
-            log_joint = log_joint + jnp.sum(scale_and_mask(log_det, site["scale"], _mask_of(site["fn"])))
-        return -log_joint
+            terms.append(scale_and_mask(log_det, site["scale"], _mask_of(site["fn"])))
+        return terms
 
-    def energy(self, positions: tuple[Array, ...]) -> Array:
-        """U, with the scales of subsampling, summed over everything."""
-        return self._energy(positions, self.seen)
+    def gradient(self, positions: tuple[Array, ...], *, detached: bool = False) -> tuple[tuple[Array, ...], Array]:
+        """dU/dz of each site, and U of each system (never differentiated).
 
-    def gradient(self, positions: tuple[Array, ...], *, detached: bool = False) -> tuple[Array, ...]:
-        """dU/dz of each site, divided by the site's own scale: a datum's latent moves by the datum's own terms."""
+        The gradient is divided by the site's own scale: a datum's latent moves by the datum's own terms.
+        """
         seen = self.seen
         if detached:
             seen = replace(seen, params=lax.stop_gradient(seen.params), mutables=lax.stop_gradient(seen.mutables))
-        slopes = jax.grad(lambda z: self._energy(z, seen))(positions)
-        return tuple(latent.scaled(slope, -1) for slope, latent in zip(slopes, self.latents, strict=True))
+
+        def log_joint(z):
+            systems = functools.reduce(jnp.add, [sum_to(term, self.dims) for term in self._terms(z, seen)])
+            return jnp.sum(systems), lax.stop_gradient(-systems)
+
+        slopes, energy = jax.grad(log_joint, has_aux=True)(positions)
+        return tuple(latent.scaled(-slope, -1) for slope, latent in zip(slopes, self.latents, strict=True)), energy
 
     def place(self, positions: tuple[Array, ...]) -> list[tuple[Any, Array]]:
         """(site, log|dT/dy|) of each latent at the positions, with the supports that hold there."""
-        sites = self._run(positions, self.seen)
-        return [
-            (sites[latent.name], _log_det(sites[latent.name], position, latent.batch_ndim))
-            for latent, position in zip(self.latents, positions, strict=True)
-        ]
+        sites, pairs = self._run(positions, self.seen), zip(self.latents, positions, strict=True)
+        return [(sites[at.name], _log_det(sites[at.name], position, at.batch_ndim)) for at, position in pairs]
+
+
+def _size(site: Any) -> Array | float:
+    """How many numbers a site has, times its scale."""
+    fn, value = site["fn"], site["value"]
+    size = math.prod(jnp.broadcast_shapes(fn.batch_shape + fn.event_shape, jnp.shape(value)))
+    return size if site["scale"] is None else size * jnp.mean(site["scale"])
 
 
 def _log_det(site: Any, position: Array, batch_ndim: int) -> Array:

@@ -152,7 +152,7 @@ def _pareto_k(log_weights: Tensor) -> Tensor:
         if not np.isfinite(column.max()):
             return math.nan
         try:
-            return array_stats.psislw(-column)[1]  # it takes log-likelihoods, whose negatives are the log-weights
+            return float(array_stats.psislw(-column)[1])  # it takes log-likelihoods, minus the log-weights
         except ValueError:  # all of the tail is one value
             return -math.inf
 

@@ -271,7 +271,8 @@ def test_subsampled_by_the_model_alone():
     hvae = HVAE(model, guide, num_steps=2)
     sites = sites_of(hvae, {}, DATA)
     assert sites["data"]["type"] == "plate" and sites["data"]["value"].shape == (2,)
-    assert np.isfinite(jit(loss(model, hvae, DATA, elbo=TraceGraph_ELBO()))({"hvae_mu_step_size": 0.1}))
+    params = {"hvae_mu_step_size": jnp.full(2, 0.1)}
+    assert np.isfinite(jit(loss(model, hvae, DATA, elbo=TraceGraph_ELBO()))(params))
 
 
 def test_masked_data_may_be_nan():

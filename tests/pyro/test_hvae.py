@@ -11,7 +11,8 @@ from pyro.optim import Adam
 from pyro.poutine.messenger import Messenger
 
 import pyro_irg.distributions as dist
-from pyro_irg.infer import HVAE, AutoHVAE, diagnostics, hvae, log_weights
+from irg_kernels import hamiltonian
+from pyro_irg.infer import HVAE, AutoHVAE, diagnostics, log_weights
 from tests.pyro.evidences import (
     DATA,
     assert_mean_weight,
@@ -68,10 +69,30 @@ def test_mean_weight_of_each_datum_is_its_evidence(tempering, shape):
     ],
 )
 def test_mean_weight_with_steps_left_out(model, base, exact, plate, monkeypatch):
-    monkeypatch.setattr(hvae, "MAX_ENERGY_CHANGE", 0.01)
+    monkeypatch.setattr(hamiltonian, "MAX_ENERGY_CHANGE", 0.01)
     guide = HVAE(model, base, num_steps=4, step_size=0.45, tempering="free")
     assert_mean_weight(model, guide, DATA, exact=exact(DATA), plate=plate)
     assert 0.1 < guide.path["left_out"] < 0.9
+
+
+def test_plates_side_by_side_are_one_system():
+    """Of two sizes, on one dimension: nothing is shared by all sites."""
+
+    def program(x, law):
+        for name, size in (("a", 2), ("b", 4)):
+            with pyro.plate(f"{name}_plate", size):
+                law(name, x[-size:])
+
+    def joint(name, x):
+        pyro.sample(f"{name}_data", dist.Normal(pyro.sample(name, dist.Normal(0.0, 1.0)), 0.5), obs=x)
+
+    def base(name, x):
+        pyro.sample(name, dist.Normal(0.7 * x, 0.6))
+
+    model, guide = (lambda x, law=law: program(x, law) for law in (joint, base))
+    hvae = HVAE(model, guide, num_steps=3, step_size=0.3, tempering="free")
+    exact = local_evidence(DATA[-2:], 0.0).sum() + local_evidence(DATA[-4:], 0.0).sum()
+    assert_mean_weight(model, hvae, DATA, exact=exact)
 
 
 def test_without_tempering_small_steps_change_nothing(double):
@@ -244,9 +265,9 @@ def test_far_too_large_steps_do_no_harm():
         left_out.append(guide.path["left_out"])
     assert 0.0 < max(left_out) < 1.0
     # A step may change the energy of these two numbers by 2 * MAX_ENERGY_CHANGE, and there are 20 of them.
-    assert max(losses) < 20 * 2 * hvae.MAX_ENERGY_CHANGE
+    assert max(losses) < 20 * 2 * hamiltonian.MAX_ENERGY_CHANGE
     assert all(p.isfinite().all() for p in guide.parameters())
-    assert diagnostics(guide)["left_out"].keys() == {"a", "b"}
+    assert 0.0 <= diagnostics(guide)["left_out"] < 1.0
 
 
 def test_arguments_out_of_range_on_a_diverging_path():

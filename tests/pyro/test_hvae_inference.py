@@ -24,7 +24,8 @@ from pyro.optim import Adam
 from torch import nn
 
 import pyro_irg.distributions as dist
-from pyro_irg.infer import HVAE, AutoHVAE, hvae
+from irg_kernels import hamiltonian
+from pyro_irg.infer import HVAE, AutoHVAE
 from tests.pyro.evidences import (
     DATA,
     assert_mean_weight,
@@ -100,7 +101,7 @@ def test_vectorized_particles_agree():
 
 def test_particles_are_left_out_one_by_one(monkeypatch):
     """Two globals of two particles: a path that diverges in one leaves the other alone."""
-    monkeypatch.setattr(hvae, "MAX_ENERGY_CHANGE", 0.02)
+    monkeypatch.setattr(hamiltonian, "MAX_ENERGY_CHANGE", 0.02)
     guide = HVAE(global_model, global_guide, num_steps=1, step_size=0.45)
     particles(global_model, guide, DATA, count=1000)
     assert 0.05 < guide.path["left_out"] < 0.95
