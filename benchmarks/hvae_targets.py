@@ -2,6 +2,8 @@
 
 AR(0.9): a Normal law in 10 dimensions, correlations 0.9^|i - j|.  Banana: z1 ~ N(0, 1), z2 ~ N(z1^2, 0.3^2).  Trained
 by 4,000 steps of Adam at a rate of 0.01 with 16 particles; the gap is of 20,000 draws afterwards.
+
+No start of the step sizes suits both: from 0.6 the banana diverges, from 0.1 AR(0.9) has not arrived after these steps.
 """
 
 from __future__ import annotations
@@ -30,10 +32,8 @@ SCALE_TRIL = np.linalg.cholesky(0.9 ** np.abs(np.subtract.outer(np.arange(D), np
 ROWS = (  # target, K, tempering, where the step sizes start: 0.1 is the default
     ("AR(0.9)", 0, "none", 0.1),
     ("AR(0.9)", 10, "none", 0.1),
-    ("AR(0.9)", 10, "none", 0.5),
-    ("AR(0.9)", 20, "free", 0.1),
     ("AR(0.9)", 10, "none", 0.6),
-    ("AR(0.9)", 20, "free", 0.5),
+    ("AR(0.9)", 20, "free", 0.1),
     ("AR(0.9)", 20, "free", 0.6),
     ("banana", 0, "none", 0.1),
     ("banana", 20, "free", 0.1),
