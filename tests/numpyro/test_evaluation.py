@@ -12,7 +12,19 @@ import pytest
 from jax.scipy.special import logsumexp
 
 from numpyro_irg.infer import HVAE, diagnostics, log_evidence, log_weights
-from tests.numpyro.hvae import DATA, encoder, jit, linear, log_p, params_of, settings
+from numpyro_irg.infer.evaluation import _pareto_k
+from tests.numpyro.hvae import (
+    DATA,
+    encoder,
+    jit,
+    linear,
+    log_p,
+    mixed,
+    mixed_base,
+    mixed_log_p,
+    params_of,
+    settings,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,23 +66,10 @@ def test_constrained_sites():
 
 def test_global_and_local_sites():
     """Evidence of a hierarchical model in closed form; the base's local law depends on the global draw."""
-
-    def model(x):
-        mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
-        with numpyro.plate("data", len(x)):
-            z = numpyro.sample("z", dist.Normal(mu, 0.8))
-            numpyro.sample("x", dist.Normal(z, 0.6), obs=x)
-
-    def guide(x):
-        mu = numpyro.sample("mu", dist.Normal(0.3, 0.5))
-        with numpyro.plate("data", len(x)):
-            numpyro.sample("z", dist.Normal(0.5 * (x + mu), 0.5 + 0.1 * mu**2))
-
-    hvae = HVAE(model, guide, num_steps=3, step_size=0.3, tempering="fixed")
-    params = params_of(model, hvae, DATA)
-    found = log_evidence(model, hvae, params, jax.random.key(1), DATA, num_samples=8000, batch_size=2000)
-    law = dist.MultivariateNormal(jnp.zeros(6), jnp.eye(6) + jnp.ones((6, 6)))
-    np.testing.assert_allclose(found.log_evidence, law.log_prob(DATA), atol=0.1)
+    hvae = HVAE(mixed, mixed_base, num_steps=3, step_size=0.3, tempering="fixed")
+    params = params_of(mixed, hvae, DATA)
+    found = log_evidence(mixed, hvae, params, jax.random.key(1), DATA, num_samples=8000, batch_size=2000)
+    np.testing.assert_allclose(found.log_evidence, mixed_log_p(DATA), atol=0.1)
     told = diagnostics(hvae, params, jax.random.key(0), DATA)
     assert told["left_out"] == 0.0 and told["inverse_temperatures"].shape == (4,)
 
@@ -98,15 +97,14 @@ def test_pareto_k():
 
 
 def test_pareto_k_where_there_is_none():
-    """Few draws, equal weights, weights that are NaN, `jit`."""
-    key = jax.random.key(0)
-    assert np.isnan(log_evidence(pareto_model, pareto_base, {}, key, num_samples=20).pareto_k)
-    assert np.isneginf(log_evidence(pareto_base, pareto_base, {}, key, num_samples=100).pareto_k)
-    broken = numpyro.handlers.scale(pareto_model, scale=np.nan)
-    assert np.isnan(log_evidence(broken, pareto_base, {}, key, num_samples=100).pareto_k)
-    assert np.isnan(
-        jax.jit(lambda key: log_evidence(pareto_model, pareto_base, {}, key, num_samples=100))(key).pareto_k
-    )
+    """NaN or infinite weights; one weight for all of the tail, here the last 20 of 100; `jit`; few draws."""
+    draws = np.random.default_rng(0).normal(size=(100, 5))
+    draws[0, 0], draws[0, 1] = np.nan, np.inf
+    draws[:, 2] = np.minimum(draws[:, 2], np.sort(draws[:, 2])[-20])
+    draws[:, 3] = -1.0
+    found = _pareto_k(jnp.asarray(draws))
+    assert np.isnan(found[:2]).all() and np.isneginf(found[2:4]).all() and np.isfinite(found[4])
+    assert np.isnan(jax.jit(_pareto_k)(draws)).all() and np.isnan(_pareto_k(jnp.asarray(draws[:20, 4])))
 
 
 def test_arviz_stats_is_missing(monkeypatch):

@@ -12,6 +12,7 @@ from jax.extend.core import jaxprs_in_params
 from numpyro.handlers import block, seed, substitute
 from numpyro.infer import Trace_ELBO
 
+from irg_kernels import hamiltonian
 from numpyro_irg.infer import HVAE, diagnostics, log_weights
 from tests.numpyro.hvae import (
     DATA,
@@ -22,9 +23,14 @@ from tests.numpyro.hvae import (
     linear,
     log_p,
     loss,
+    mixed,
+    mixed_base,
+    mixed_log_p,
     params_of,
     settings,
     sites_of,
+    summed,
+    summed_base,
 )
 
 TEMPERINGS = ["none", "fixed", "quadratic", "free", lambda num_steps: [0.9] * num_steps]
@@ -115,6 +121,50 @@ def test_mean_weight_is_the_evidence():
         assert np.all(abs(ratio.mean(0) - 1.0) < 4.5 * error)
 
 
+# A bound so tight that many steps are left out: if a start could end where another does, the mean would not be right.
+@pytest.mark.parametrize(
+    ("model", "base", "exact", "plate"),
+    [
+        (summed, summed_base, mixed_log_p, None),
+        (linear, encoder, log_p, "data"),
+        (mixed, mixed_base, mixed_log_p, None),
+    ],
+    ids=["global", "local", "mixed"],
+)
+def test_mean_weight_with_steps_left_out(model, base, exact, plate, monkeypatch):
+    monkeypatch.setattr(hamiltonian, "MAX_ENERGY_CHANGE", 0.01)
+    monkeypatch.setattr(hamiltonian, "OBSERVED_COUNTS", 1.0)
+    guide = HVAE(model, base, num_steps=4, step_size=0.45, tempering="free")
+    params = params_of(model, guide, DATA)
+
+    def draws(params):
+        keys = jax.random.split(jax.random.key(2), 200)
+        with block(), substitute(data=params):
+            left_out = jax.vmap(lambda key: seed(guide.refine, key)(DATA)[1].left_out)(keys)
+        options = {"num_samples": 20_000, "plate": plate, "batch_size": 5000}
+        return left_out, log_weights(model, guide, params, jax.random.key(1), DATA, **options)
+
+    left_out, weights = jit(draws)(params)
+    assert 0.1 < left_out.mean() < 0.9
+    ratio = np.exp(weights - exact(DATA))
+    error = ratio.std(0) / math.sqrt(20_000)
+    assert error.max() < 0.05
+    assert np.all(abs(ratio.mean(0) - 1.0) < 4.0 * error)
+
+
+def test_plates_side_by_side_are_one_system():
+    """Of two sizes, on one dimension: nothing is shared by all sites."""
+
+    def model():
+        for name, size in (("a", 2), ("b", 4)):
+            with numpyro.plate(f"{name}_plate", size):
+                numpyro.sample(name, dist.Normal(0.0, 1.0))
+
+    guide = HVAE(model, model, num_steps=3, step_size=0.3)
+    found = jit(loss(model, guide))(params_of(model, guide))
+    assert 0.0 < found < 0.1  # q0 = p: discretisation alone, which is of fourth order here
+
+
 def test_gradient():
     """Decoder, encoder, step sizes, temperatures; the same with every step recomputed in the backward pass."""
     options = {"num_steps": 3, "step_size": 0.3, "tempering": "free", "step_size_shape": "step"}
@@ -143,7 +193,7 @@ def equations(jaxpr):
 
 
 @pytest.mark.parametrize("particles", [1, 4])
-def test_stopped_paths_stay_finite(particles):
+def test_diverging_steps_stay_finite(particles):
     """exp(exp(z)) overflows one step away: the steps are left out, counted, and poison no gradient."""
 
     def steep(x):
