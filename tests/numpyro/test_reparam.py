@@ -28,8 +28,9 @@ KEY = jax.random.key(6)
 VON_MISES = next(c for c in CONJUGATES if c.family == "VonMises")
 
 
-# values of the sites of `angles`, so that no test compiles a sampler without need
+# values of the sites of `angles`, so that no test compiles a sampler, or the choice of a minibatch, without need
 VALUES = {"direction": 0.25, "rate": jnp.ones(3), "level": 0.5, "shares": jnp.array([0.5, 0.75]), "x": 0.5, "z": 0.5}
+VALUES["rows"] = jnp.arange(3)  # of the plate
 VALUES = {name: jnp.asarray(value) for name, value in VALUES.items()}
 
 
@@ -113,7 +114,7 @@ def test_conditioned_sites_keep_their_values():
         handlers.condition(implicit(angles, strict=True), data),
         implicit(handlers.condition(angles, data)),
     ):
-        others = {name: VALUES[name] for name in ("rate", "level")}
+        others = {name: VALUES[name] for name in ("rate", "level", "rows")}
         trace = handlers.trace(handlers.seed(handlers.substitute(program, others), KEY)).get_trace()
         assert all(trace[name]["value"] is value and trace[name]["is_observed"] for name, value in data.items())
 
