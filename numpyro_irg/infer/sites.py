@@ -20,6 +20,8 @@ from numpyro.handlers import block, seed, substitute, trace
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import _PYRO_STACK, Messenger
 
+from irg_kernels import hamiltonian
+
 __all__ = [
     "BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "Seen", "event_last", "run_base", "sum_event", "sum_to",
     "unwrapped",
@@ -327,15 +329,15 @@ class _First(Messenger):
 
 
 def _has_value(name: str) -> bool:
-    given = [handler for handler in _PYRO_STACK if isinstance(handler, substitute)]
-    return any(handler.substitute_fn is not None or name in (handler.data or {}) for handler in given)
+    return any(h.substitute_fn is not None or name in (h.data or {}) for h in _PYRO_STACK if isinstance(h, substitute))
 
 
 class LiveModel:
     """U = -log p(x, z) of the model at the current arguments and parameters, as a function of unconstrained positions.
 
     What lies in a plate that all sites share, or that encloses the guide, is independent of the rest: a *system*, with
-    an energy of its own.  `dims` are those plates' dimensions.
+    an energy of its own.  `dims` are those plates' dimensions; `size` counts all numbers, scaled as their energies are,
+    an observed one for several.
 
     :param unobserved: sites that carried data in an earlier call; without data now, they are left out of U.
     :raises ValueError: for latents that the base guide misses or adds, discrete ones, and a model without latents.
@@ -359,7 +361,6 @@ class LiveModel:
         outside = [{(f.name, f.dim) for f in base.sites[name].outer} for name in self.names]
         self.dims = frozenset(dim for _, dim in set.intersection(*inside) | set.intersection(*outside))
         self.size = sum(_size(site) for site in sites)
-        """how many numbers there are, latent and observed, scaled as their energy is"""
 
     def _run(self, positions: tuple[Array, ...], seen: Seen) -> dict[str, Any]:
         at = dict(zip(self.names, positions, strict=True))
@@ -408,9 +409,10 @@ class LiveModel:
 
 
 def _size(site: Any) -> Array | float:
-    """How many numbers a site has, times its scale."""
+    """How many numbers a site has, times its scale and `OBSERVED_COUNTS` for data."""
     fn, value = site["fn"], site["value"]
-    size = math.prod(jnp.broadcast_shapes(fn.batch_shape + fn.event_shape, jnp.shape(value)))
+    counts = hamiltonian.OBSERVED_COUNTS if site["is_observed"] else 1.0
+    size = counts * math.prod(jnp.broadcast_shapes(fn.batch_shape + fn.event_shape, jnp.shape(value)))
     return size if site["scale"] is None else size * jnp.mean(site["scale"])
 
 

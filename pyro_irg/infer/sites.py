@@ -17,6 +17,8 @@ from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 from torch.distributions import biject_to
 
+from irg_kernels import hamiltonian
+
 __all__ = ["BaseSites", "Drawn", "Inside", "ModelSites", "Potential", "base_scales", "sum_to"]
 
 
@@ -291,10 +293,12 @@ class Potential:
         return frozenset(dim for _, dim in set.intersection(*inside) | set.intersection(*outside))
 
     def size(self) -> float:
-        """How many numbers a system has, latent and observed, scaled as its energy is."""
+        """How many numbers a system has, scaled as its energy is, an observed one counting for several."""
         total = 0.0
         for msg, term in zip(self.last.messages, self.terms, strict=True):
-            total += term.numel() * msg["fn"].event_shape.numel() * float(torch.as_tensor(msg["scale"]).mean())
+            counts = hamiltonian.OBSERVED_COUNTS if msg["is_observed"] else 1.0
+            scale = float(torch.as_tensor(msg["scale"]).mean())
+            total += counts * term.numel() * msg["fn"].event_shape.numel() * scale
         return total / self.energy.numel()
 
     def _check(self, sites: ModelSites) -> None:

@@ -70,6 +70,7 @@ def test_mean_weight_of_each_datum_is_its_evidence(tempering, shape):
 )
 def test_mean_weight_with_steps_left_out(model, base, exact, plate, monkeypatch):
     monkeypatch.setattr(hamiltonian, "MAX_ENERGY_CHANGE", 0.01)
+    monkeypatch.setattr(hamiltonian, "OBSERVED_COUNTS", 1.0)
     guide = HVAE(model, base, num_steps=4, step_size=0.45, tempering="free")
     assert_mean_weight(model, guide, DATA, exact=exact(DATA), plate=plate)
     assert 0.1 < guide.path["left_out"] < 0.9
