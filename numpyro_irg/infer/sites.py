@@ -336,8 +336,7 @@ class LiveModel:
     """U = -log p(x, z) of the model at the current arguments and parameters, as a function of unconstrained positions.
 
     What lies in a plate that all sites share, or that encloses the guide, is independent of the rest: a *system*, with
-    an energy of its own.  `dims` are those plates' dimensions; `size` counts all numbers, scaled as their energies are,
-    an observed one for several.
+    an energy of its own.  `dims` are those plates' dimensions; `size` counts numbers, an observed one for several.
 
     :param unobserved: sites that carried data in an earlier call; without data now, they are left out of U.
     :raises ValueError: for latents that the base guide misses or adds, discrete ones, and a model without latents.
