@@ -11,6 +11,8 @@ from numpyro.distributions import constraints
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer import SVI, Trace_ELBO
 
+from numpyro_irg.infer import AutoHVAE
+
 # A linear Gaussian model: x ~ N(w.z, s^2), z ~ N(0, I) in 2 dims.
 
 WEIGHTS = np.array([1.0, 0.5])
@@ -76,15 +78,13 @@ def params_of(model, guide, *args, **kwargs):
     return jit(lambda key: svi.get_params(svi.init(key, *args, **kwargs)))(jax.random.key(0))
 
 
-def fit(model, guide, *args, steps, rate=0.02, elbo=None, eager_init=False):
-    """Parameters after some steps of Adam, and the losses.  An autoguide cannot be initialised inside `jit`."""
+def fit(model, guide, *args, steps, rate=0.02, elbo=None):
+    """Parameters after some steps of Adam, and the losses."""
     svi = SVI(model, guide, numpyro.optim.Adam(rate), Trace_ELBO() if elbo is None else elbo)
-
-    def init():
-        return svi.init(jax.random.key(0), *args)
-
-    run = jit(lambda state: jax.lax.scan(lambda s, _: svi.update(s, *args), state, length=steps))
-    state, losses = run(init() if eager_init else jit(init)())
+    if isinstance(guide, AutoHVAE):
+        seed(guide.guide, 0)(*args)  # an autoguide cannot be called inside `jit` for the first time
+    state = jit(lambda key: svi.init(key, *args))(jax.random.key(0))
+    state, losses = jit(lambda state: jax.lax.scan(lambda s, _: svi.update(s, *args), state, length=steps))(state)
     return svi.get_params(state), losses
 
 

@@ -117,15 +117,15 @@ def test_evidence_of_each_datum():
     """The same in chunks with a progress bar; the last chunk is not full."""
     guide = HVAE(linear, encoder, num_steps=3, step_size=0.3, tempering="fixed")
     params = params_of(linear, guide, DATA, size=60)
-    options = {"size": 60, "num_samples": 1030, "plate": "data", "batch_size": 250}
+    options = {"size": 60, "num_samples": 700, "plate": "data"}
     one, other = (
-        log_evidence(linear, guide, params, jax.random.key(1), DATA, progress_bar=bar, **options)
-        for bar in (False, True)
+        log_evidence(linear, guide, params, jax.random.key(1), DATA, **options, **more)
+        for more in ({}, {"progress_bar": True, "batch_size": 300})
     )
     for a, b in zip(one, other, strict=True):
         assert a.shape == (6,)
         np.testing.assert_allclose(a, b, rtol=1e-9)
-    assert np.all(one.pareto_k < 0.7) and np.all(one.ess > 300)
+    assert np.all(one.pareto_k < 0.7) and np.all(one.ess > 200)
     assert np.all(abs(one.log_evidence - log_p(DATA)) < 4.0 / np.sqrt(one.ess))
 
 

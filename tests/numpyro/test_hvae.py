@@ -34,7 +34,6 @@ from tests.numpyro.hvae import (
 )
 
 TEMPERINGS = ["none", "fixed", "quadratic", "free", lambda num_steps: [0.9] * num_steps]
-schedules = pytest.mark.parametrize("tempering", TEMPERINGS, ids=["none", "fixed", "quadratic", "free", "function"])
 
 
 @pytest.fixture(autouse=True)
@@ -66,16 +65,21 @@ def wide(x):
     numpyro.sample("z", dist.Normal(jnp.zeros(3), scale).to_event(1))
 
 
-@schedules
-def test_jacobian(tempering):
-    guide = HVAE(banana, wide, num_steps=4, step_size=0.3, tempering=tempering, step_size_shape="step")
+def cooling(tempering, num_steps):
+    with block(), seed(rng_seed=0):
+        return HVAE(linear, encoder, num_steps=num_steps, tempering=tempering).cooling()
+
+
+def test_jacobian():
+    """Under the cooling of every schedule, given to the free one."""
+    guide = HVAE(banana, wide, num_steps=4, step_size=0.3, tempering="free")
     params = params_of(banana, guide, 1.0)
-    run, point = flow(guide, params, 1.0)
-    _, found = np.linalg.slogdet(jit(jax.jacobian(run))(point))
-    with block(), substitute(data=params):
-        alphas = guide.cooling()
-    np.testing.assert_allclose(found, 3 * np.sum(np.log(alphas)), atol=1e-5)  # -(d/2) log T0
-    assert (tempering == "none") == (found == pytest.approx(0.0, abs=1e-9))
+    jacobian = jit(lambda params, point: jax.jacobian(flow(guide, params, 1.0)[0])(point))
+    for tempering in TEMPERINGS:
+        alphas = cooling(tempering, 4)
+        _, found = np.linalg.slogdet(jacobian({**params, "hvae_cooling": alphas}, flow(guide, params, 1.0)[1]))
+        np.testing.assert_allclose(found, 3 * np.sum(np.log(alphas)), atol=1e-5)  # -(d/2) log T0
+        assert (tempering == "none") == (found == pytest.approx(0.0, abs=1e-9))
 
 
 def test_reversible():
@@ -113,9 +117,7 @@ def test_mean_weight_is_the_evidence():
     options = {"size": 60, "num_samples": 4000, "plate": "data", "batch_size": 500}
     weights = jit(lambda p: log_weights(linear, guide, p, jax.random.key(1), DATA, **options))
     for tempering in TEMPERINGS:
-        with block(), seed(rng_seed=0):
-            alphas = HVAE(linear, encoder, num_steps=3, tempering=tempering).cooling()
-        ratio = np.exp(weights({**params, "hvae_cooling": alphas}) - log_p(DATA))
+        ratio = np.exp(weights({**params, "hvae_cooling": cooling(tempering, 3)}) - log_p(DATA))
         error = ratio.std(0) / math.sqrt(4000)
         assert error.max() < 0.05
         assert np.all(abs(ratio.mean(0) - 1.0) < 4.5 * error)
@@ -177,7 +179,7 @@ def test_gradient():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), found, slopes)
 
 
-@pytest.mark.parametrize("tempering", TEMPERINGS[:4])
+@pytest.mark.parametrize("tempering", ["fixed", "free"])
 def test_program_does_not_grow_with_the_steps(tempering):
     sizes = []
     for steps in (2, 20):

@@ -168,7 +168,7 @@ def guide():
 def elbo_gradients(model, guide, elbo, n, forward=False):
     """One step of gradient descent of length 1 from each of n keys: how far it goes is the ELBO's gradient."""
     svi = SVI(model, guide, SGD(1.0), elbo)
-    state = svi.init(KEY)
+    state = jax.jit(svi.init)(KEY)
 
     @jax.jit
     @jax.vmap
