@@ -51,7 +51,7 @@ class HVAE:
     A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is left out, its momentum turned round, for one
     datum alone where data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
 
-    A global posterior that is near to a Gaussian is learned better from `step_size=0.5` on; if training diverges, lower
+    A global posterior that is near to a Gaussian is learned better from `step_size=0.6`; if training diverges, lower
     `max_step_size`.
 
     Parameters: ``{prefix}_{site}_step_size``, ``{prefix}_temperature`` (the root of T0; "fixed", "quadratic") and

@@ -42,7 +42,7 @@ class HVAE(PyroModule):
     A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is left out, its momentum turned round, for one
     datum alone where data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
 
-    A global posterior that is near to a Gaussian is learned better from `step_size=0.5` on; if training diverges, lower
+    A global posterior that is near to a Gaussian is learned better from `step_size=0.6`; if training diverges, lower
     `max_step_size`.
 
     As with Pyro's autoguides, the parameters of the step sizes come with the first call: call the guide once before
