@@ -56,7 +56,8 @@ def test_every_name_of_the_host():
     for name in host.__all__:
         assert (getattr(dist, name) is getattr(host, name)) == (name not in dist.IMPLICIT), name
     assert set(dist.__all__) - set(host.__all__) == {"LogGamma"}
-    assert set(dist.IMPLICIT) == {law.name for law in LAWS}
+    made_of_laws = {"MixtureGeneral", "MixtureSameFamily"}
+    assert set(dist.IMPLICIT) == {law.name for law in LAWS} | made_of_laws
 
 
 def test_submodules_of_the_host():
@@ -299,7 +300,8 @@ def test_moments_are_the_hosts(law):
     found = arrays(law.points[1])
     d, twin = getattr(dist, law.name)(**found), getattr(host, law.name)(**found)
     np.testing.assert_allclose(d.mean, twin.mean)
-    np.testing.assert_allclose(d.variance, twin.variance)
+    # the host's variance of a VonMises, 1 - I1/I0, loses the digits that ours keeps
+    np.testing.assert_allclose(d.variance, twin.variance, rtol=1e-5)
 
 
 @pytest.mark.parametrize("names", [("Gamma", "Gamma"), ("Beta", "Beta"), ("Dirichlet", "Dirichlet")])
