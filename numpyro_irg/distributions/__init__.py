@@ -7,10 +7,22 @@ from . import divergences as _divergences
 from .beta import Beta
 from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
+from .implicit_density import Implicit, ImplicitDensity
 from .student_t import StudentT
 from .von_mises import VonMises
 
-IMPLICIT = ("Beta", "Chi2", "Dirichlet", "Gamma", "InverseGamma", "LogGamma", "StudentT", "VonMises")
+IMPLICIT = (
+    "Beta",
+    "Chi2",
+    "Dirichlet",
+    "Gamma",
+    "Implicit",
+    "ImplicitDensity",
+    "InverseGamma",
+    "LogGamma",
+    "StudentT",
+    "VonMises",
+)
 """Names of the classes that are this package's own."""
 
 

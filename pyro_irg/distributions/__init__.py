@@ -9,6 +9,7 @@ from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
 from .generalized_pareto import GeneralizedPareto
+from .implicit_density import Implicit, ImplicitDensity
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .student_t import StudentT
 from .von_mises import VonMises
@@ -20,6 +21,8 @@ IMPLICIT = (
     "Dirichlet",
     "Gamma",
     "GeneralizedPareto",
+    "Implicit",
+    "ImplicitDensity",
     "InverseGamma",
     "LogGamma",
     "MixtureOfDiagNormals",
