@@ -9,6 +9,15 @@ from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
 from .implicit_density import Implicit, ImplicitDensity
 from .student_t import StudentT
+from .truncated import (
+    LeftTruncatedDistribution,
+    RightTruncatedDistribution,
+    Truncated,
+    TruncatedCauchy,
+    TruncatedDistribution,
+    TruncatedNormal,
+    TwoSidedTruncatedDistribution,
+)
 from .von_mises import VonMises
 
 IMPLICIT = (
@@ -19,8 +28,15 @@ IMPLICIT = (
     "Implicit",
     "ImplicitDensity",
     "InverseGamma",
+    "LeftTruncatedDistribution",
     "LogGamma",
+    "RightTruncatedDistribution",
     "StudentT",
+    "Truncated",
+    "TruncatedCauchy",
+    "TruncatedDistribution",
+    "TruncatedNormal",
+    "TwoSidedTruncatedDistribution",
     "VonMises",
 )
 """Names of the classes that are this package's own."""

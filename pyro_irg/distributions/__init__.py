@@ -12,6 +12,15 @@ from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .student_t import StudentT
+from .truncated import (
+    LeftTruncatedDistribution,
+    RightTruncatedDistribution,
+    Truncated,
+    TruncatedCauchy,
+    TruncatedDistribution,
+    TruncatedNormal,
+    TwoSidedTruncatedDistribution,
+)
 from .von_mises import VonMises
 
 IMPLICIT = (
@@ -24,10 +33,17 @@ IMPLICIT = (
     "Implicit",
     "ImplicitDensity",
     "InverseGamma",
+    "LeftTruncatedDistribution",
     "LogGamma",
     "MixtureOfDiagNormals",
     "MixtureOfDiagNormalsSharedCovariance",
+    "RightTruncatedDistribution",
     "StudentT",
+    "Truncated",
+    "TruncatedCauchy",
+    "TruncatedDistribution",
+    "TruncatedNormal",
+    "TwoSidedTruncatedDistribution",
     "VonMises",
 )
 """Names of the classes that are this package's own."""

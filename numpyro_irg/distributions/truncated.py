@@ -1,0 +1,377 @@
+"""Any univariate law between two bounds, with gradients in the bounds and in the law's parameters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import singledispatch
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as host
+from jax import Array, lax
+from numpyro.distributions import constraints
+from numpyro.distributions.util import validate_sample
+from numpyro.util import is_prng_key, not_jax_tracer
+
+from irg_kernels import truncated
+
+from .. import univariate
+from ..attach import EXACT
+from ..registry import implicit_twin, implicit_twin_of
+from .base import UnivariateMixin, closed_form, parameters
+from .beta import Beta
+from .gamma import Chi2, Gamma, InverseGamma, LogGamma
+from .student_t import StudentT
+from .von_mises import VonMises
+
+__all__ = [
+    "LeftTruncatedDistribution",
+    "RightTruncatedDistribution",
+    "Truncated",
+    "TruncatedCauchy",
+    "TruncatedDistribution",
+    "TruncatedNormal",
+    "TwoSidedTruncatedDistribution",
+]
+
+
+class Truncated(host.Distribution):
+    r"""A univariate law conditioned on :math:`l \le x \le h`, reparameterized in its parameters, l and h.
+
+    Density :math:`p(x) / (F(h) - F(l))`.  At fixed quantile u a draw moves with a bound by :math:`(1 - u) p(l)/p(x)`
+    and :math:`u p(h)/p(x)`, and with a parameter of the base so that :math:`(F(x) - F(l)) / (F(h) - F(l))` stays
+    (Figurnov, Mohamed, Mnih 2018, eq. 4-6).  All is formed from the masses on either side of x in units of the density
+    there: for a normal base no tail is too far and no interval too narrow, in float32 either.
+
+    :param base_dist: a univariate law with a distribution function; one that has an implicit twin is taken for it, and
+        `Independent`, `expand` and `mask` around it are left out.
+    :param low: l, number or array, or None.
+    :param high: h, number or array, or None.
+    :raises ValueError: for a base that is not univariate or has no cdf, a bound that does not broadcast, and with
+        validation for low >= high or a bound outside the support of the base.
+
+    >>> x = Truncated(host.Normal(0.0, 1.0), low=38.0).sample(jax.random.key(0), (1000,))
+    >>> bool((x >= 38.0).all())
+    True
+    """
+
+    arg_constraints = {
+        "low": constraints.dependent(is_discrete=False, event_dim=0),
+        "high": constraints.dependent(is_discrete=False, event_dim=0),
+    }
+    reparametrized_params = ["low", "high"]
+    pytree_data_fields = ("base_dist", "low", "high")
+
+    def __init__(self, base_dist, low=None, high=None, *, validate_args=None):
+        name = type(self).__name__
+        self.base_dist = _univariate(name, base_dist)
+        given = {key: value for key, value in (("low", low), ("high", high)) if value is not None}
+        bounds = dict(zip(given, parameters(name, **given), strict=True)) if given else {}
+        self.low, self.high = bounds.get("low"), bounds.get("high")
+        try:
+            shape = jnp.broadcast_shapes(self.base_dist.batch_shape, *(b.shape for b in bounds.values()))
+        except ValueError as error:
+            shapes = " and ".join(f"{key} of shape {b.shape}" for key, b in bounds.items())
+            raise ValueError(
+                f"{name}: {shapes} cannot be broadcast with the base's shape {self.base_dist.batch_shape}"
+            ) from error
+        self.low, self.high = (None if b is None else jnp.broadcast_to(b, shape) for b in (self.low, self.high))
+        host.Distribution.__init__(self, batch_shape=shape, validate_args=validate_args)
+        if self._validate_args:
+            self._check_bounds()
+
+    @classmethod
+    def from_host(cls, fn):
+        new = cls(fn.base_dist, **{b: getattr(fn, b) for b in ("low", "high") if b in fn.arg_constraints})
+        new._validate_args = fn._validate_args
+        return new
+
+    def _check_bounds(self) -> None:
+        name, (least, most) = type(self).__name__, _ends(self.base_dist)
+        for key, bound in (("low", self.low), ("high", self.high)):
+            if bound is not None and _known_false((bound >= least) & (bound <= most)):
+                raise ValueError(
+                    f"{name}: {key} must lie in the support of its base {type(self.base_dist).__name__}, "
+                    f"from {least} to {most}, but found:\n{bound}"
+                )
+        if self.low is not None and self.high is not None and _known_false(self.low < self.high):
+            raise ValueError(f"{name}: low must be below high, but found low\n{self.low}\nand high\n{self.high}")
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def support(self):
+        if self.low is None:
+            return self.base_dist.support if self.high is None else _up_to(self.base_dist, self.high)
+        return _from(self.base_dist, self.low) if self.high is None else constraints.interval(self.low, self.high)
+
+    def __repr__(self):
+        bounds = (("low", self.low), ("high", self.high))
+        shown = "".join(f", {b}={v if jnp.ndim(v) == 0 else v.shape}" for b, v in bounds if v is not None)
+        return f"{type(self).__name__}({type(self.base_dist).__name__}(){shown})"
+
+    def sample(self, key, sample_shape=()):
+        if not is_prng_key(key):
+            raise ValueError(
+                f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
+                "write jax.random.key(0), or run the model under numpyro.handlers.seed"
+            )
+        dtype = self._like(None).dtype
+        shape = tuple(sample_shape) + self.batch_shape
+        u = jax.random.uniform(key, shape, dtype, minval=jnp.finfo(dtype).tiny)
+        return truncated.held(EXACT, self._pieces(), self._inside(self._found(u, 1.0 - u)))
+
+    def rsample(self, key, sample_shape=()):
+        return self.sample(key, sample_shape)
+
+    @validate_sample
+    def log_prob(self, value, intermediates=None):
+        value = self._like(value)
+        inside = self._is_inside(value)
+        x = jnp.where(inside, value, self._inside(lax.stop_gradient(value)))
+        found = truncated.log_density(EXACT, self._pieces(), _law(self.base_dist).log_density, x)
+        return jnp.where(inside, found, -jnp.inf)
+
+    def cdf(self, value):
+        """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
+        value = self._like(value)
+        inside = self._is_inside(value)
+        x = jnp.where(inside, value, self._inside(lax.stop_gradient(value)))
+        above = jnp.zeros_like(value) if self.high is None else (value > self.high).astype(value.dtype)
+        return jnp.where(inside, truncated.cdf(EXACT, self._pieces(), x), above)
+
+    def icdf(self, q):
+        """The x where `cdf` is `q`, with the same derivatives."""
+        q = self._like(q)
+        if self._validate_args and _known_false((q >= 0.0) & (q <= 1.0)):
+            raise ValueError(f"{type(self).__name__}: quantile must lie in [0, 1], but found:\n{q}")
+        rest = 1.0 - q
+        x = self._inside(self._found(*lax.stop_gradient((q, rest))))
+        return truncated.held(EXACT, self._pieces(), x, (q, rest))
+
+    @property
+    def mean(self):
+        """For a normal base and, NaN, a Cauchy one."""
+        return self._moments()[0]
+
+    @property
+    def variance(self):
+        """For a normal base and, NaN, a Cauchy one."""
+        return self._moments()[1]
+
+    def _moments(self) -> tuple[Array, Array]:
+        base = self.base_dist
+        if isinstance(base, host.Cauchy):
+            return (jnp.full(self.batch_shape, jnp.nan),) * 2
+        if not isinstance(base, host.Normal):
+            raise NotImplementedError(f"{type(self).__name__}: mean and variance are known for Normal and Cauchy bases")
+        loc, scale = (jnp.broadcast_to(p, self.batch_shape) for p in (base.loc, base.scale))
+        centre = self._inside(lax.stop_gradient(loc))
+        mean, variance = truncated.normal_moments(EXACT, self.low, self.high, centre, loc, scale)
+        return centre + mean, variance
+
+    def _like(self, value: Any) -> Array:
+        """`value`, or a 0, in the dtype of the parameters at least."""
+        arrays = [p for p in (self.low, self.high, *jax.tree.leaves(self.base_dist)) if p is not None]
+        value = jnp.asarray(0.0 if value is None else value)
+        dtype = jnp.result_type(*arrays, value if value.ndim and jnp.issubdtype(value.dtype, jnp.floating) else 0.0)
+        return jnp.broadcast_to(value.astype(dtype), jnp.broadcast_shapes(value.shape, self.batch_shape))
+
+    def _is_inside(self, value: Array) -> Array:
+        inside = value == value
+        if self.low is not None:
+            inside = inside & (value >= self.low)
+        return inside if self.high is None else inside & (value <= self.high)
+
+    def _inside(self, x: Array) -> Array:
+        """The nearest value of the support."""
+        x = jnp.clip(x, *_ends(self.base_dist))
+        return jnp.clip(x, *lax.stop_gradient((self.low, self.high)))
+
+    def _pieces(self) -> Callable:
+        return _pieces(self.base_dist, self.low, self.high)
+
+    def _found(self, q: Array, rest: Array) -> Array:
+        """The x of quantile q = 1 - rest, without derivatives."""
+        base, low, high = lax.stop_gradient((self.base_dist, self.low, self.high))
+        pieces = _pieces(base, low, high)
+        least, most = (jnp.broadcast_to(b, q.shape).astype(q.dtype) for b in _bracket(base, low, high, q.dtype))
+        start = most if low is None or high is None else least + q * (most - least)
+        return lax.stop_gradient(truncated.solve(EXACT, pieces, q, rest, start, least, most))
+
+
+def _known_false(condition: Array) -> bool:
+    """Whether some element is false, for all that a trace can say."""
+    with jax.ensure_compile_time_eval():
+        return bool(not_jax_tracer(condition) and not condition.all())
+
+
+_HEAVY = (host.Cauchy, host.StudentT, host.InverseGamma, host.LogNormal)
+
+
+def _bracket(base: Any, low: Array | None, high: Array | None, dtype: Any) -> tuple[Any, Any]:
+    """Finite bounds between which all quantiles of the dtype lie."""
+    if isinstance(base, host.Normal):
+        least = base.loc if high is None else jnp.minimum(base.loc, high)
+        most = base.loc if low is None else jnp.maximum(base.loc, low)
+        least, most = least - 40.0 * base.scale, most + 40.0 * base.scale  # P(-40) < 1e-349
+        return least if low is None else jnp.maximum(low, least), most if high is None else jnp.minimum(high, most)
+    largest = 0.25 * float(jnp.finfo(dtype).max)
+    if not isinstance(base, _HEAVY):
+        largest = 0.05 * largest**0.5  # where the tails are held
+    ends = [jnp.clip(jnp.asarray(e, dtype), -largest, largest) for e in _ends(base)]
+    low, high = ends[0] if low is None else low, ends[1] if high is None else high
+    return jnp.maximum(low, -largest), jnp.minimum(high, largest)
+
+
+def _from(base: Any, low: Array) -> Any:
+    most = _ends(base)[1]
+    return constraints.greater_than_eq(low) if most == jnp.inf else constraints.interval(low, most)
+
+
+def _up_to(base: Any, high: Array) -> Any:
+    least = _ends(base)[0]
+    return constraints.less_than_eq(high) if least == -jnp.inf else constraints.interval(least, high)
+
+
+# ---------------------------------------------------------------------------------------------------------- the base
+
+
+def _univariate(name: str, base: Any) -> Any:
+    """The elementwise law, implicit where there is such a twin."""
+    if not isinstance(base, host.Distribution):
+        raise ValueError(f"{name}: base_dist must be a distribution, got {type(base).__name__}")
+    shape, law = base.batch_shape + base.event_shape, univariate.unwrapped(base)
+    law = implicit_twin(law) or law
+    if law.event_shape:
+        raise ValueError(
+            f"{name}: base_dist must be univariate, but {type(law).__name__} has event shape {law.event_shape}"
+        )
+    if not univariate.has_tails(law):
+        raise ValueError(
+            f"{name}: base_dist {type(law).__name__} has no cdf; take a law from numpyro_irg.distributions, or give "
+            "the class a cdf"
+        )
+    if law.batch_shape == shape:
+        return law
+    return jax.tree.map(lambda p: jnp.broadcast_to(p, jnp.broadcast_shapes(jnp.shape(p), shape)), law)
+
+
+def _ends(base: Any) -> tuple[float, float]:
+    """The ends of the support; those that depend on parameters as -inf and inf."""
+    ends = (getattr(base.support, "lower_bound", None), getattr(base.support, "upper_bound", None))
+    least, most = (end if isinstance(end, int | float) else None for end in ends)
+    return -jnp.inf if least is None else least, jnp.inf if most is None else most
+
+
+def _law(base: Any) -> truncated.Base:
+    law = copy.copy(base)
+    law._validate_args = False
+    return truncated.Base(lambda x: univariate.log_tails(law, x), lambda x: _log_density(law, x), _rise(law))
+
+
+def _log_density(law: Any, x: Array) -> Array:
+    """log p to the digits of the tails: the host's formulas cancel at large parameters."""
+    if isinstance(law, UnivariateMixin) and isinstance(law, (*_IN_X, StudentT)):
+        kernel, *args = law._law(x)
+        value = closed_form(kernel.log_density, *args)
+        return value if isinstance(law, _IN_X) else value - jnp.log(law.scale)
+    return law.log_prob(x)
+
+
+_IN_X = (Beta, Chi2, Gamma, InverseGamma, LogGamma, VonMises)
+
+
+def _within(base: Any, low: Array | None, high: Array | None) -> Any:
+    """A point of the support."""
+    least, most = _ends(base)
+    if low is not None and high is not None and least == -jnp.inf and most == jnp.inf:
+        finite = jnp.isfinite(low) & jnp.isfinite(high)
+        return lax.stop_gradient(jnp.where(finite, 0.5 * low + 0.5 * high, 0.0))
+    place = 0.5 * (least + most) if most < jnp.inf else 0.0 if least == -jnp.inf else least + 1.0
+    like = low if low is not None else high
+    return place if like is None else jnp.full_like(like, place)
+
+
+def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:
+    if isinstance(base, host.Normal):
+        return truncated.normal_pieces(EXACT, low, high, base.loc, base.scale)
+    return truncated.pieces_of(EXACT, _law(base), low, high, _within(base, low, high))
+
+
+@singledispatch
+def _rise(law: Any) -> Callable | None:
+    """How log p differs between two points, for the families that the kernel writes without cancellation."""
+    return None
+
+
+def _known(cls: Any, rise: Callable, *names: str) -> None:
+    def of(law):
+        params = [getattr(law, name) for name in names]
+        return lambda x, step: rise(EXACT, x, step, *params)
+
+    _rise.register(cls, of)
+
+
+_known(host.LogNormal, truncated.log_normal_rise, "loc", "scale")
+_known(host.Gamma, truncated.gamma_rise, "concentration", "rate")
+_known(host.InverseGamma, truncated.inverse_gamma_rise, "concentration", "rate")
+_known(host.Beta, truncated.beta_rise, "concentration1", "concentration0")
+_known(host.StudentT, truncated.student_t_rise, "df", "loc", "scale")
+_known(host.Cauchy, truncated.cauchy_rise, "loc", "scale")
+_known(host.VonMises, truncated.von_mises_rise, "loc", "concentration")
+_known(host.Exponential, truncated.exponential_rise, "rate")
+
+
+# --------------------------------------------------------------------------------------------- the host's names
+
+
+@implicit_twin_of(host.LeftTruncatedDistribution)
+class LeftTruncatedDistribution(Truncated, host.LeftTruncatedDistribution):
+    """`Truncated` from below, for the host's class of that name."""
+
+    arg_constraints = {"low": Truncated.arg_constraints["low"]}
+    reparametrized_params = ["low"]
+
+    def __init__(self, base_dist, low=0.0, *, validate_args=None):
+        Truncated.__init__(self, base_dist, low, None, validate_args=validate_args)
+
+
+@implicit_twin_of(host.RightTruncatedDistribution)
+class RightTruncatedDistribution(Truncated, host.RightTruncatedDistribution):
+    """`Truncated` from above, for the host's class of that name."""
+
+    arg_constraints = {"high": Truncated.arg_constraints["high"]}
+    reparametrized_params = ["high"]
+
+    def __init__(self, base_dist, high=0.0, *, validate_args=None):
+        Truncated.__init__(self, base_dist, None, high, validate_args=validate_args)
+
+
+@implicit_twin_of(host.TwoSidedTruncatedDistribution)
+class TwoSidedTruncatedDistribution(Truncated, host.TwoSidedTruncatedDistribution):
+    """`Truncated` on both sides, for the host's class of that name."""
+
+    def __init__(self, base_dist, low=0.0, high=1.0, *, validate_args=None):
+        Truncated.__init__(self, base_dist, low, high, validate_args=validate_args)
+
+
+def TruncatedDistribution(base_dist, low=None, high=None, *, validate_args=None):
+    """`base_dist` between the bounds that are given; itself where none is."""
+    if low is None and high is None:
+        return base_dist
+    if high is None:
+        return LeftTruncatedDistribution(base_dist, low, validate_args=validate_args)
+    if low is None:
+        return RightTruncatedDistribution(base_dist, high, validate_args=validate_args)
+    return TwoSidedTruncatedDistribution(base_dist, low, high, validate_args=validate_args)
+
+
+def TruncatedNormal(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=None):
+    """A normal law between the bounds that are given."""
+    return TruncatedDistribution(host.Normal(loc, scale), low, high, validate_args=validate_args)
+
+
+def TruncatedCauchy(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=None):
+    """A Cauchy law between the bounds that are given."""
+    return TruncatedDistribution(host.Cauchy(loc, scale), low, high, validate_args=validate_args)

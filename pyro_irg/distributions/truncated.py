@@ -1,0 +1,410 @@
+"""Any univariate law between two bounds, with gradients in the bounds and in the law's parameters."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable
+from functools import singledispatch
+from typing import Any
+
+import pyro.distributions as host
+import torch
+from pyro.distributions.torch_distribution import TorchDistribution
+from torch import Tensor
+from torch.distributions import constraints
+
+from irg_kernels import truncated
+
+from .. import univariate
+from ..attach import EXACT
+from ..registry import implicit_twin
+from ..samplers import draw
+from .base import ImplicitMixin, UnivariateMixin, closed_form, parameters
+from .beta import Beta
+from .gamma import Chi2, Gamma, InverseGamma, LogGamma
+from .student_t import StudentT
+from .von_mises import VonMises
+
+__all__ = [
+    "LeftTruncatedDistribution",
+    "RightTruncatedDistribution",
+    "Truncated",
+    "TruncatedCauchy",
+    "TruncatedDistribution",
+    "TruncatedNormal",
+    "TwoSidedTruncatedDistribution",
+]
+
+
+class Truncated(ImplicitMixin, TorchDistribution):
+    r"""A univariate law conditioned on :math:`l \le x \le h`, reparameterized in its parameters, l and h.
+
+    Density :math:`p(x) / (F(h) - F(l))`.  At fixed quantile u a draw moves with a bound by :math:`(1 - u) p(l)/p(x)`
+    and :math:`u p(h)/p(x)`, and with a parameter of the base so that :math:`(F(x) - F(l)) / (F(h) - F(l))` stays
+    (Figurnov, Mohamed, Mnih 2018, eq. 4-6).  All is formed from the masses on either side of x in units of the density
+    there: no tail is too far and, for a normal base, no interval too narrow.  Computed in float64.
+
+    :param base_dist: a univariate law with a distribution function; one that has an implicit twin is taken for it, and
+        `Independent`, `expand` and `mask` around it are left out.
+    :param low: l, number or tensor, or None.
+    :param high: h, number or tensor, or None.
+    :raises ValueError: for a base that is not univariate or has no cdf, a bound that does not broadcast, and with
+        validation for low >= high or a bound outside the support of the base.
+
+    >>> x = Truncated(host.Normal(0.0, 1.0), low=38.0).sample((1000,))
+    >>> bool((x >= 38.0).all())
+    True
+    """
+
+    arg_constraints = {
+        "low": constraints.dependent(is_discrete=False, event_dim=0),
+        "high": constraints.dependent(is_discrete=False, event_dim=0),
+    }
+    has_rsample = True
+
+    def __init__(self, base_dist, low=None, high=None, *, validate_args=None):
+        name = type(self).__name__
+        self.base_dist = _univariate(name, base_dist)
+        given = {key: value for key, value in (("low", low), ("high", high)) if value is not None}
+        bounds = dict(zip(given, parameters(name, **given), strict=True)) if given else {}
+        self.low, self.high = bounds.get("low"), bounds.get("high")
+        try:
+            shape = torch.broadcast_shapes(self.base_dist.batch_shape, *(b.shape for b in bounds.values()))
+        except RuntimeError as error:
+            shapes = " and ".join(f"{key} of shape {tuple(b.shape)}" for key, b in bounds.items())
+            raise ValueError(
+                f"{name}: {shapes} cannot be broadcast with the base's shape {tuple(self.base_dist.batch_shape)}"
+            ) from error
+        self.low, self.high = (None if b is None else b.expand(shape) for b in (self.low, self.high))
+        super().__init__(torch.Size(shape), validate_args=validate_args)
+        if self._validate_args:
+            self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        name, (least, most) = type(self).__name__, _ends(self.base_dist)
+        for key, bound in (("low", self.low), ("high", self.high)):
+            if bound is not None and not torch._is_all_true((bound >= least) & (bound <= most)):
+                raise ValueError(
+                    f"{name}: {key} must lie in the support of its base {type(self.base_dist).__name__}, "
+                    f"from {least} to {most}, but found:\n{bound}"
+                )
+        if self.low is not None and self.high is not None and not torch._is_all_true(self.low < self.high):
+            raise ValueError(f"{name}: low must be below high, but found low\n{self.low}\nand high\n{self.high}")
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def support(self):
+        if self.low is None:
+            return self.base_dist.support if self.high is None else _up_to(self.base_dist, self.high)
+        return _from(self.base_dist, self.low) if self.high is None else constraints.interval(self.low, self.high)
+
+    def expand(self, batch_shape, _instance=None):
+        new = type(self).__new__(type(self)) if _instance is None else _instance
+        batch_shape = torch.Size(batch_shape)
+        new.base_dist = self.base_dist
+        new.low, new.high = (None if b is None else b.expand(batch_shape) for b in (self.low, self.high))
+        TorchDistribution.__init__(new, batch_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    def __repr__(self):
+        shown = ", ".join(f"{b}: {v if v.dim() == 0 else tuple(v.shape)}" for b, v in self._bounds().items())
+        return f"{type(self).__name__}({self.base_dist}{', ' if shown else ''}{shown})"
+
+    def _bounds(self) -> dict[str, Tensor]:
+        return {name: b for name, b in (("low", self.low), ("high", self.high)) if b is not None}
+
+    def rsample(self, sample_shape=torch.Size()):
+        like = self._like(None)
+        u = draw(torch.rand_like, like.new_zeros(()).expand(self._extended_shape(sample_shape)))
+        u = u.clamp(min=torch.finfo(u.dtype).tiny)
+        x = self._found(u, 1.0 - u).to(like.dtype)
+        return truncated.held(EXACT, self._pieces(), self._inside(x).double()).to(like.dtype)
+
+    def log_prob(self, value):
+        if self._validate_args:
+            self._validate_sample(value)
+        value = self._like(value)
+        inside = self._is_inside(value)
+        x = torch.where(inside, value, self._inside(value.detach())).double()
+        found = truncated.log_density(EXACT, self._pieces(), _law(self.base_dist).log_density, x)
+        return torch.where(inside, found, -torch.inf).to(value.dtype)
+
+    def cdf(self, value):
+        """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
+        value = self._like(value)
+        inside = self._is_inside(value)
+        x = torch.where(inside, value, self._inside(value.detach())).double()
+        found = truncated.cdf(EXACT, self._pieces(), x).to(value.dtype)
+        above = torch.zeros_like(value) if self.high is None else (value > self.high).to(value.dtype)
+        return torch.where(inside, found, above)
+
+    def icdf(self, value):
+        """The x where `cdf` is `value`, with the same derivatives."""
+        q = self._at_quantile(value).double()
+        rest = 1.0 - q
+        x = self._found(q.detach(), rest.detach())
+        x = self._inside(x.to(self._like(None).dtype)).double()
+        return truncated.held(EXACT, self._pieces(), x, (q, rest)).to(self._like(None).dtype)
+
+    @property
+    def mean(self):
+        """For a normal base and, NaN, a Cauchy one."""
+        return self._moments()[0]
+
+    @property
+    def variance(self):
+        """For a normal base and, NaN, a Cauchy one."""
+        return self._moments()[1]
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        base, dtype = self.base_dist, self._like(None).dtype
+        if isinstance(base, torch.distributions.Cauchy):
+            return (base.loc.new_full(self.batch_shape, torch.nan),) * 2
+        if not isinstance(base, torch.distributions.Normal):
+            raise NotImplementedError(f"{type(self).__name__}: mean and variance are known for Normal and Cauchy bases")
+        low, high = (None if b is None else b.double() for b in (self.low, self.high))
+        loc, scale = (p.expand(self.batch_shape).double() for p in (base.loc, base.scale))
+        centre = self._inside(loc.detach())
+        mean, variance = truncated.normal_moments(EXACT, low, high, centre, loc, scale)
+        return (centre + mean).to(dtype), variance.to(dtype)
+
+    def _like(self, value: Any) -> Tensor:
+        """`value`, or a 0, in the dtype of the parameters at least."""
+        tensors = [t for t in (self.low, self.high, *_tensors(self.base_dist)) if t is not None]
+        value = torch.as_tensor(0.0 if value is None else value, device=tensors[0].device if tensors else None)
+        dtypes = {t.dtype for t in tensors if t.is_floating_point()} or {torch.get_default_dtype()}
+        if value.is_floating_point() and value.dim():
+            dtypes |= {value.dtype}
+        dtype = functools.reduce(torch.promote_types, dtypes)
+        shape = torch.broadcast_shapes(value.shape, self.batch_shape) if value.dim() else self.batch_shape
+        return value.to(dtype).expand(shape)
+
+    def _at_quantile(self, value: Any) -> Tensor:
+        value = self._like(value)
+        if self._validate_args and not torch._is_all_true((value >= 0.0) & (value <= 1.0)):
+            raise ValueError(f"{type(self).__name__}: quantile must lie in [0, 1], but found:\n{value}")
+        return value
+
+    def _is_inside(self, value: Tensor) -> Tensor:
+        inside = value == value
+        if self.low is not None:
+            inside = inside & (value >= self.low)
+        return inside if self.high is None else inside & (value <= self.high)
+
+    def _inside(self, x: Tensor) -> Tensor:
+        """The nearest value of the support."""
+        x = x.clamp(*_ends(self.base_dist))
+        bounds = {"min": _fixed(self.low), "max": _fixed(self.high)}
+        return x if self.low is None and self.high is None else x.clamp(**bounds)
+
+    def _pieces(self) -> Callable:
+        low, high = (None if b is None else b.double() for b in (self.low, self.high))
+        return _pieces(self.base_dist, low, high)
+
+    def _found(self, q: Tensor, rest: Tensor) -> Tensor:
+        """The x of quantile q = 1 - rest, in float64 and without derivatives."""
+        with torch.no_grad():
+            q, rest = q.double(), rest.double()
+            low, high = _bracket(self.base_dist, _fixed(self.low), _fixed(self.high))
+            low, high = low.double().expand_as(q), high.double().expand_as(q)
+            start = high if self.low is None or self.high is None else low + q * (high - low)
+            return truncated.solve(EXACT, self._pieces(), q, rest, start, low, high).detach()
+
+
+_HEAVY = (torch.distributions.Cauchy, torch.distributions.StudentT, host.InverseGamma, torch.distributions.LogNormal)
+
+
+def _bracket(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Finite bounds between which all quantiles of float64 lie."""
+    if isinstance(base, torch.distributions.Normal):
+        loc, scale = base.loc.double(), base.scale.double()
+        least = loc if high is None else torch.minimum(loc, high)
+        most = loc if low is None else torch.maximum(loc, low)
+        least, most = least - 40.0 * scale, most + 40.0 * scale  # P(-40) < 1e-349
+        return least if low is None else torch.maximum(low, least), most if high is None else torch.minimum(high, most)
+    largest = 0.25 * torch.finfo(torch.float64).max
+    if not isinstance(base, _HEAVY):
+        largest = 0.05 * largest**0.5  # where the tails are held
+    ends = [torch.as_tensor(e, dtype=torch.float64).clamp(-largest, largest) for e in _ends(base)]
+    low, high = ends[0] if low is None else low, ends[1] if high is None else high
+    return low.double().clamp(min=-largest), high.double().clamp(max=largest)
+
+
+def _fixed(bound: Tensor | None) -> Tensor | None:
+    return None if bound is None else bound.detach()
+
+
+def _from(base: Any, low: Tensor) -> Any:
+    most = _ends(base)[1]
+    return constraints.greater_than_eq(low) if most == torch.inf else constraints.interval(low, most)
+
+
+def _up_to(base: Any, high: Tensor) -> Any:
+    least = _ends(base)[0]
+    return _LessThanEq(high) if least == -torch.inf else constraints.interval(least, high)
+
+
+class _LessThanEq(constraints.less_than):
+    """x <= upper_bound, which torch has not; its transforms are those of x < upper_bound."""
+
+    def check(self, value):
+        return value <= self.upper_bound
+
+
+def _less_than(constraint):
+    return torch.distributions.transform_to(constraints.less_than(constraint.upper_bound))
+
+
+torch.distributions.biject_to.register(_LessThanEq, _less_than)
+torch.distributions.transform_to.register(_LessThanEq, _less_than)
+
+
+# ---------------------------------------------------------------------------------------------------------- the base
+
+
+def _univariate(name: str, base: Any) -> Any:
+    """The elementwise law, implicit where there is such a twin."""
+    if not isinstance(base, torch.distributions.Distribution):
+        raise ValueError(f"{name}: base_dist must be a distribution, got {type(base).__name__}")
+    shape, law = base.batch_shape + base.event_shape, univariate.unwrapped(base)
+    law = implicit_twin(law) or law
+    if law.event_shape:
+        raise ValueError(
+            f"{name}: base_dist must be univariate, but {type(law).__name__} has event shape {tuple(law.event_shape)}"
+        )
+    if not univariate.has_tails(law):
+        raise ValueError(
+            f"{name}: base_dist {type(law).__name__} has no cdf; take a law from pyro_irg.distributions, or give the "
+            "class a cdf"
+        )
+    return law if law.batch_shape == shape else law.expand(shape)
+
+
+def _ends(base: Any) -> tuple[float, float]:
+    """The ends of the support; those that depend on parameters as -inf and inf."""
+    if isinstance(base, torch.distributions.VonMises):
+        return -torch.pi, torch.pi
+    ends = (getattr(base.support, "lower_bound", None), getattr(base.support, "upper_bound", None))
+    least, most = (end if isinstance(end, int | float) else None for end in ends)
+    return -torch.inf if least is None else least, torch.inf if most is None else most
+
+
+def _tensors(law: Any) -> list[Tensor]:
+    return [p for p in (getattr(law, name, None) for name in law.arg_constraints) if isinstance(p, Tensor)]
+
+
+def _widened(law: Any) -> Any:
+    """The law with float64 parameters and without validation; as it is where its class does not say how."""
+    values: dict[str, Any] = {name: getattr(law, name, None) for name in law.arg_constraints}
+    accepted = inspect.signature(type(law)).parameters
+    known = all(isinstance(value, Tensor) and name in accepted for name, value in values.items())
+    if values and known and "validate_args" in accepted:
+        return type(law)(**{name: value.double() for name, value in values.items()}, validate_args=False)
+    law = copy.copy(law)
+    law._validate_args = False
+    return law
+
+
+def _law(base: Any) -> truncated.Base:
+    law = _widened(base)
+    return truncated.Base(lambda x: univariate.log_tails(law, x), lambda x: _log_density(law, x), _rise(law))
+
+
+def _log_density(law: Any, x: Tensor) -> Tensor:
+    """log p to the digits of the tails: the hosts' formulas cancel at large parameters, Pyro's log I0 has 8 digits."""
+    if isinstance(law, UnivariateMixin) and isinstance(law, (*_IN_X, StudentT)):
+        kernel, *args = law._law(x)
+        value = closed_form(kernel.log_density, *args)
+        return value if isinstance(law, _IN_X) else value - law.scale.log()
+    return law.log_prob(x)
+
+
+_IN_X = (Beta, Chi2, Gamma, InverseGamma, LogGamma, VonMises)
+
+
+def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:
+    """A point of the support."""
+    least, most = _ends(base)
+    if low is not None and high is not None and least == -torch.inf and most == torch.inf:
+        finite = low.isfinite() & high.isfinite()
+        return torch.where(finite, 0.5 * low + 0.5 * high, 0.0).detach()
+    like = low if low is not None else high
+    place = 0.5 * (least + most) if most < torch.inf else 0.0 if least == -torch.inf else least + 1.0
+    return torch.full_like(like, place) if like is not None else torch.zeros(())
+
+
+def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:
+    if isinstance(base, torch.distributions.Normal):
+        return truncated.normal_pieces(EXACT, low, high, base.loc.double(), base.scale.double())
+    return truncated.pieces_of(EXACT, _law(base), low, high, _within(base, low, high))
+
+
+@singledispatch
+def _rise(law: Any) -> Callable | None:
+    """How log p differs between two points, for the families that the kernel writes without cancellation."""
+    return None
+
+
+def _known(cls: Any, rise: Callable, *names: str) -> None:
+    def of(law):
+        params = [getattr(law, name) for name in names]
+        return lambda x, step: rise(EXACT, x, step, *params)
+
+    _rise.register(cls, of)
+
+
+_known(torch.distributions.LogNormal, truncated.log_normal_rise, "loc", "scale")
+_known(torch.distributions.Gamma, truncated.gamma_rise, "concentration", "rate")
+_known(host.InverseGamma, truncated.inverse_gamma_rise, "concentration", "rate")
+_known(torch.distributions.Beta, truncated.beta_rise, "concentration1", "concentration0")
+_known(torch.distributions.StudentT, truncated.student_t_rise, "df", "loc", "scale")
+_known(torch.distributions.Cauchy, truncated.cauchy_rise, "loc", "scale")
+_known(torch.distributions.VonMises, truncated.von_mises_rise, "loc", "concentration")
+_known(torch.distributions.Exponential, truncated.exponential_rise, "rate")
+
+
+# ------------------------------------------------------------------------------------------------ NumPyro's names
+
+
+class LeftTruncatedDistribution(Truncated):
+    """`Truncated` from below, by NumPyro's name."""
+
+    def __init__(self, base_dist, low=0.0, *, validate_args=None):
+        super().__init__(base_dist, low, None, validate_args=validate_args)
+
+
+class RightTruncatedDistribution(Truncated):
+    """`Truncated` from above, by NumPyro's name."""
+
+    def __init__(self, base_dist, high=0.0, *, validate_args=None):
+        super().__init__(base_dist, None, high, validate_args=validate_args)
+
+
+class TwoSidedTruncatedDistribution(Truncated):
+    """`Truncated` on both sides, by NumPyro's name."""
+
+    def __init__(self, base_dist, low=0.0, high=1.0, *, validate_args=None):
+        super().__init__(base_dist, low, high, validate_args=validate_args)
+
+
+def TruncatedDistribution(base_dist, low=None, high=None, *, validate_args=None):
+    """`base_dist` between the bounds that are given; itself where none is."""
+    if low is None and high is None:
+        return base_dist
+    if high is None:
+        return LeftTruncatedDistribution(base_dist, low, validate_args=validate_args)
+    if low is None:
+        return RightTruncatedDistribution(base_dist, high, validate_args=validate_args)
+    return TwoSidedTruncatedDistribution(base_dist, low, high, validate_args=validate_args)
+
+
+def TruncatedNormal(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=None):
+    """A normal law between the bounds that are given."""
+    return TruncatedDistribution(host.Normal(loc, scale), low, high, validate_args=validate_args)
+
+
+def TruncatedCauchy(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=None):
+    """A Cauchy law between the bounds that are given."""
+    return TruncatedDistribution(host.Cauchy(loc, scale), low, high, validate_args=validate_args)

@@ -1,0 +1,242 @@
+"""Truncated laws: against mpmath, in distribution, in SVI, under transformations; what is refused."""
+
+import math
+import pickle
+
+import numpy as np
+import pyro
+import pyro.distributions as host
+import pytest
+import torch
+from pyro.infer import SVI, Trace_ELBO
+from scipy import stats
+from torch.func import grad, hessian, jacrev, vmap
+
+import pyro_irg.distributions as dist
+from irg_kernels import truncated
+from pyro_irg.attach import EXACT
+from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS
+from tests.truncation import NARROW, NORMAL, OTHERS, curvature, point, truth
+
+points = pytest.mark.parametrize("p", NORMAL + OTHERS + NARROW, ids=str)
+
+
+def build(p, precision="float64", shape=()):
+    """The law and the leaves of its parameters and bounds."""
+    dtype = getattr(torch, precision)
+    found = {name: torch.full(shape, value, dtype=dtype).requires_grad_() for name, value in p.params}
+    bounds = {name: torch.full(shape, value, dtype=dtype).requires_grad_() for name, value in p.bounds.items()}
+    return dist.Truncated(getattr(dist, p.base)(**found), **bounds), {**found, **bounds}
+
+
+def held(q, x):
+    """A draw that came out as x."""
+    return truncated.held(EXACT, q._pieces(), x.double()).to(x.dtype)
+
+
+@points
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_values_and_partials(p, precision):
+    # A base whose interval is neither narrow nor a normal one's subtracts tails: 1e-11 at the worst, Cauchy's scale.
+    # float32 is computed in float64 and rounded once.
+    rtol = {"float64": 2e-14 if p in NORMAL + NARROW else 2e-11, "float32": 2e-7}[precision]
+    q, leaves = build(p, precision, (len(p.xs),))
+    x = torch.tensor(p.xs, dtype=getattr(torch, precision))
+    slopes = dict(zip(leaves, torch.autograd.grad(held(q, x).sum(), list(leaves.values())), strict=True))
+    log_density, level = q.log_prob(x).detach(), q.cdf(x).detach()
+    for i, (partials, density, u) in enumerate(truth(p)):
+        for name, partial in partials.items():
+            np.testing.assert_allclose(slopes[name][i].item(), partial, rtol=rtol, err_msg=name)
+        np.testing.assert_allclose(log_density[i].item(), density, rtol=rtol, atol=rtol)
+        np.testing.assert_allclose(level[i].item(), u, rtol=rtol)
+
+
+@pytest.mark.parametrize("p", NORMAL + OTHERS, ids=str)
+def test_draws(p):
+    """Inside the support, in float32 too, and u is uniform."""
+    torch.manual_seed(0)
+    for precision, size in (("float32", 100), ("float64", 500)):
+        q, _ = build(p, precision)
+        x = q.sample((size,))
+        assert q.support.check(x).all() and x.isfinite().all()
+    assert stats.kstest(q.cdf(x).detach().numpy(), "uniform").pvalue > LEAST_P_VALUE
+    np.testing.assert_allclose(q.icdf(q.cdf(x)).detach(), x, rtol=1e-6)  # at 5 sigma 1 - u has 10 digits
+
+
+def test_draws_in_a_millionth_of_sigma():
+    torch.manual_seed(0)
+    for p in NARROW:
+        q, _ = build(p, "float32")
+        x = q.sample((200,))
+        assert ((x >= q.low) & (x <= q.high)).all() and len(x.unique()) > 5  # of 8 values or more
+
+
+@pytest.mark.parametrize("low, high", [(13.0, 14.0), (38.0, None), (None, -38.0), (-5e-7, 5e-7), (-1.0, 2.0)])
+def test_moments(low, high):
+    """Of the normal against the mean of the quantiles."""
+    q = dist.TruncatedNormal(torch.tensor(0.0, dtype=torch.float64), 1.0, low=low, high=high)
+    x = q.icdf((torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000)
+    spread = x.std().item()
+    np.testing.assert_allclose(q.mean.item(), x.mean().item(), atol=2e-4 * spread)
+    np.testing.assert_allclose(q.variance.item(), spread**2, rtol=5e-3)
+    assert math.isnan(dist.TruncatedCauchy(low=0.0).mean)
+    with pytest.raises(NotImplementedError, match="Truncated: mean and variance are known for Normal and Cauchy"):
+        _ = dist.Truncated(dist.Gamma(1.0, 1.0), 0.5).mean
+
+
+def test_without_bounds_it_is_the_base():
+    x = torch.linspace(-3.0, 3.0, 7)
+    base = dist.Normal(0.5, 2.0)
+    for q in (dist.Truncated(base), dist.Truncated(base, -math.inf, math.inf)):
+        torch.testing.assert_close(q.log_prob(x), base.log_prob(x))
+        torch.testing.assert_close(q.cdf(x), base.cdf(x))
+    a = torch.tensor(2.0, requires_grad=True)
+    q, x = dist.Truncated(dist.Gamma(a, 1.0), 0.0), torch.tensor([0.5, 2.0])
+    torch.testing.assert_close(q.log_prob(x), dist.Gamma(a, 1.0).log_prob(x))
+    (ours,) = torch.autograd.grad(held(q, x).sum(), a)
+    (theirs,) = torch.autograd.grad(dist.Gamma(a, 1.0).icdf(dist.Gamma(a, 1.0).cdf(x).detach()).sum(), a)
+    torch.testing.assert_close(ours, theirs)
+    assert dist.TruncatedDistribution(base) is base
+
+
+def test_outside():
+    q = dist.Truncated(dist.Normal(torch.zeros(()).requires_grad_(), 1.0), 1.0, 2.0, validate_args=False)
+    x = torch.tensor([0.0, 1.5, 3.0])
+    assert q.log_prob(x).isinf().tolist() == [True, False, True]
+    assert q.cdf(x)[0] == 0.0 and q.cdf(x)[2] == 1.0
+    (slope,) = torch.autograd.grad(q.log_prob(x)[1], q.base_dist.loc)
+    assert slope.isfinite()
+
+
+CURVED = (
+    (NORMAL[0], "loc"),
+    (NORMAL[0], "high"),
+    (NORMAL[5], "scale"),
+    (NORMAL[8], "loc"),
+    (point("Gamma", {"concentration": 2.5, "rate": 0.5}, 1.0, 6.0, 2.5), "concentration"),
+    (point("StudentT", {"df": 3.0, "loc": 0.5, "scale": 2.0}, -1.0, 4.0, 1.5), "df"),
+)
+
+
+@pytest.mark.parametrize("p, name", CURVED, ids=str)
+def test_second_derivatives(p, name):
+    q, leaves = build(p)
+    x = torch.tensor(p.xs[-1], dtype=torch.float64)
+    (first,) = torch.autograd.grad(held(q, x), leaves[name], create_graph=True)
+    (second,) = torch.autograd.grad(first, leaves[name])
+    np.testing.assert_allclose(second.item(), curvature(p, p.xs[-1], name), rtol=1e-8)
+
+
+def test_transformations():
+    def draw(loc, low):
+        torch.manual_seed(0)
+        return dist.TruncatedNormal(loc, 1.0, low=low, high=2.0).rsample()
+
+    loc, low = torch.tensor(0.3), torch.tensor(-1.0)
+    eager = loc.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(draw(eager, low), eager)
+    torch.testing.assert_close(grad(draw)(loc, low), expected)
+    torch.testing.assert_close(torch.func.jvp(lambda l: draw(l, low), (loc,), (torch.ones(()),))[1], expected)
+    torch.testing.assert_close(hessian(draw)(loc, low), jacrev(jacrev(draw))(loc, low))
+
+    def at_quantile(loc, u):
+        return dist.TruncatedNormal(loc, 1.0, low=-1.0, high=2.0).icdf(u)
+
+    locs = torch.linspace(-1.0, 1.0, 3)
+    each = vmap(grad(at_quantile), in_dims=(0, None))(locs, torch.tensor(0.4))
+    torch.testing.assert_close(each, torch.stack([grad(at_quantile)(l, torch.tensor(0.4)) for l in locs]))
+
+
+def test_shapes_expand_pickle():
+    q = dist.Truncated(dist.Normal(torch.zeros(3), 1.0).to_event(1), torch.zeros(2, 1))
+    assert q.batch_shape == (2, 3) and q.rsample((4,)).shape == (4, 2, 3) and q.event_shape == ()
+    wide = q.expand((5, 2, 3))
+    assert type(wide) is dist.Truncated and wide.rsample().shape == (5, 2, 3)
+    assert wide.log_prob(torch.ones(())).shape == (5, 2, 3)
+    assert q.to_event(1).log_prob(torch.ones(2, 3)).shape == (2,)
+    again = pickle.loads(pickle.dumps(q))
+    torch.testing.assert_close(again.log_prob(torch.ones(2, 3)), q.log_prob(torch.ones(2, 3)))
+    assert "low: (2, 3)" in repr(q)
+
+
+@pytest.mark.parametrize("base", [dist.LogNormal(0.0, 1.0), dist.Laplace(0.0, 1.0), dist.Gumbel(0.0, 1.0)], ids=str)
+def test_bases_of_the_host(base):
+    torch.manual_seed(0)
+    q = dist.Truncated(base, 0.5, 3.0)
+    assert (
+        stats.kstest(
+            base.cdf(q.sample((1000,))),
+            lambda u: (
+                (u - base.cdf(torch.tensor(0.5)).item())
+                / (base.cdf(torch.tensor(3.0)) - base.cdf(torch.tensor(0.5))).item()
+            ),
+        ).pvalue
+        > LEAST_P_VALUE
+    )
+
+
+def test_svi():
+    """A truncated guide with learned bounds: the ELBO's gradient, against quadrature of the bound."""
+    torch.manual_seed(0)
+    pyro.clear_param_store()
+    start = {"loc": 0.2, "scale": 0.7, "low": -0.5, "high": 1.5}
+
+    def model():
+        pyro.sample("x", host.Normal(0.0, 2.0).expand([1000]).to_event(1))
+
+    def guide():
+        p = {name: pyro.param(name, torch.tensor(v, dtype=torch.float64)) for name, v in start.items()}
+        each = {name: v.expand(1000) for name, v in p.items()}
+        q = dist.TruncatedNormal(each["loc"], each["scale"], low=each["low"], high=each["high"])
+        pyro.sample("x", q.to_event(1))
+
+    slopes = []
+    for _ in range(20):
+        pyro.get_param_store().clear()
+        SVI(model, guide, pyro.optim.SGD({"lr": 0.0}), Trace_ELBO()).step()
+        Trace_ELBO().loss_and_grads(model, guide)
+        store = pyro.get_param_store()
+        slopes.append([store[name].grad.item() / 1000 for name in start])
+
+    def bound(loc, scale, low, high):
+        x, w = np.polynomial.legendre.leggauss(80)
+        x, w = low + (high - low) * (x + 1) / 2, w * (high - low) / 2
+        q = stats.norm.pdf(x, loc, scale) / (stats.norm.cdf(high, loc, scale) - stats.norm.cdf(low, loc, scale))
+        return -np.sum(w * q * (stats.norm.logpdf(x, 0.0, 2.0) - np.log(q)))
+
+    for j, name in enumerate(start):
+        exact = (bound(**{**start, name: start[name] + 1e-5}) - bound(**{**start, name: start[name] - 1e-5})) / 2e-5
+        found = np.array(slopes)[:, j]
+        assert abs(found.mean() - exact) < STANDARD_ERRORS * found.std() / math.sqrt(len(found)) + 1e-6
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (
+            lambda: dist.Truncated(dist.Normal(0.0, 1.0), 2.0, 1.0),
+            r"Truncated: low must be below high, but found low\n2",
+        ),
+        (
+            lambda: dist.Truncated(dist.Gamma(1.0, 1.0), -1.0),
+            r"Truncated: low must lie in the support of its base Gamma",
+        ),
+        (lambda: dist.Truncated(dist.Beta(1.0, 1.0), None, 1.5), r"Truncated: high must lie in the support .* Beta"),
+        (lambda: dist.Truncated(dist.Dirichlet(torch.ones(3)), 0.1), r"must be univariate, but Dirichlet has event"),
+        (lambda: dist.Truncated(dist.Stable(1.5, 0.0), 0.1), r"base_dist Stable has no cdf; take a law from"),
+        (lambda: dist.Truncated(1.0, 0.1), r"base_dist must be a distribution, got float"),
+        (lambda: dist.Truncated(dist.Normal(torch.zeros(3), 1.0), torch.zeros(2)), r"low of shape \(2,\) cannot be"),
+        (lambda: dist.Truncated(dist.Normal(0.0, 1.0), 0.0).icdf(torch.tensor(1.5)), r"quantile must lie in \[0, 1\]"),
+    ],
+)
+def test_validation(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_names_of_numpyro():
+    assert type(dist.TruncatedNormal(0.0, 1.0, low=0.0)) is dist.LeftTruncatedDistribution
+    assert type(dist.TruncatedNormal(0.0, 1.0, high=0.0)) is dist.RightTruncatedDistribution
+    assert type(dist.TruncatedCauchy(0.0, 1.0, low=0.0, high=1.0)) is dist.TwoSidedTruncatedDistribution
+    x = dist.LeftTruncatedDistribution(dist.Normal(0.0, 1.0), 1.0).expand((3,)).sample()
+    assert x.shape == (3,) and (x >= 1.0).all()
