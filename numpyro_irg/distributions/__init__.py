@@ -7,6 +7,7 @@ from . import divergences as _divergences
 from .beta import Beta
 from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
+from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .implicit_density import Implicit, ImplicitDensity
 from .student_t import StudentT
 from .truncated import (
@@ -25,6 +26,8 @@ IMPLICIT = (
     "Chi2",
     "Dirichlet",
     "Gamma",
+    "GaussianCopula",
+    "GaussianCopulaBeta",
     "Implicit",
     "ImplicitDensity",
     "InverseGamma",

@@ -8,6 +8,7 @@ from .beta import Beta
 from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
+from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
@@ -29,6 +30,8 @@ IMPLICIT = (
     "ContinuousBernoulli",
     "Dirichlet",
     "Gamma",
+    "GaussianCopula",
+    "GaussianCopulaBeta",
     "GeneralizedPareto",
     "Implicit",
     "ImplicitDensity",

@@ -1,0 +1,127 @@
+"""Gaussian copulas of any marginals, reparameterized in the marginals' parameters and in the correlation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as host
+from jax import Array, lax
+from numpyro.util import is_prng_key
+
+from irg_kernels import copula, univariate
+
+from ..attach import EXACT
+from ..registry import implicit_twin, implicit_twin_of
+from ..univariate import has_tails, log_tails, unwrapped
+from .beta import Beta
+
+__all__ = ["GaussianCopula", "GaussianCopulaBeta"]
+
+
+class _Reparameterized(host.GaussianCopula):
+    """What both classes share."""
+
+    marginal_dist: Any
+    base_dist: Any
+
+    def _check_marginal(self, given: Any) -> None:
+        if given.event_shape or not has_tails(self.marginal_dist):
+            raise ValueError(
+                f"{type(self).__name__}: marginal_dist must be a univariate law with a cdf, got {type(given).__name__} "
+                f"of event shape {given.event_shape}; ImplicitDensity gives one to any density"
+            )
+
+    def sample(self, key, sample_shape=()):
+        if not is_prng_key(key):
+            raise ValueError(
+                f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
+                "write jax.random.key(0), or run the model under numpyro.handlers.seed"
+            )
+        law, factor = self.marginal_dist, self.base_dist.scale_tril
+        noise = jax.random.normal(key, tuple(sample_shape) + self.batch_shape + self.event_shape, factor.dtype)
+        z = (factor @ noise[..., None])[..., 0]
+        log_masses = univariate.normal(EXACT, z)
+        still, fixed = lax.stop_gradient((law, log_masses))
+        limits = jnp.finfo(z.dtype)
+        start = still.icdf(jnp.clip(jnp.exp(fixed[0]), float(limits.tiny), 1.0 - float(limits.eps)))
+        low, high = _ends(still, start)
+        x = copula.polished(EXACT, lambda x: log_tails(still, x), still.log_prob, start, low, high, fixed)
+        return copula.carried(EXACT, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+
+    rsample = sample
+
+    def log_prob(self, value):
+        if self._validate_args:
+            self._validate_sample(value)
+        value = jnp.asarray(value)
+        z = copula.normal_score(EXACT, *log_tails(self.marginal_dist, value))
+        coupled = self.base_dist.log_prob(z) + (0.5 * z * z + 0.5 * math.log(2.0 * math.pi)).sum(-1)
+        return coupled + self.marginal_dist.log_prob(value).sum(-1)
+
+
+@implicit_twin_of(host.GaussianCopula)
+class GaussianCopula(_Reparameterized):
+    r"""Marginal laws coupled by a normal law: :math:`x_i = F_i^{-1}(\Phi(z_i))`, :math:`z \sim N(0, R)`.
+
+    A draw moves with the marginals' parameters and with the correlation, :math:`dx = (\phi(z) dz - dF) / p(x)`
+    (Figurnov, Mohamed, Mnih 2018, eq. 5, with the quantile moving), in the logarithm of the smaller tail, so that no
+    mass rounds to 0 or 1.
+
+    :param marginal_dist: univariate law whose last batch axis is coupled, with `icdf` and `cdf`; where this package has
+        a twin of it, the twin stands for it.
+    :param correlation_matrix: R, of shape (..., D, D), with ones on its diagonal.
+    :param correlation_cholesky: instead, its lower Cholesky factor.
+    :raises ValueError: for marginals that are no univariate law with a distribution function.
+    """
+
+    def __init__(self, marginal_dist, correlation_matrix=None, correlation_cholesky=None, *, validate_args=None):
+        twin = implicit_twin(marginal_dist) or marginal_dist
+        super().__init__(twin, correlation_matrix, correlation_cholesky, validate_args=validate_args)
+        self._check_marginal(marginal_dist)
+
+    @classmethod
+    def from_host(cls, fn: Any) -> GaussianCopula:
+        return cls(fn.marginal_dist, correlation_cholesky=fn.base_dist.scale_tril, validate_args=fn._validate_args)
+
+
+@implicit_twin_of(host.GaussianCopulaBeta)
+class GaussianCopulaBeta(_Reparameterized, host.GaussianCopulaBeta):
+    """A `GaussianCopula` of Beta marginals.
+
+    :param concentration1: of shape (..., D), as `concentration0`.
+    :param correlation_matrix: or `correlation_cholesky`, as in `GaussianCopula`.
+    """
+
+    def __init__(
+        self, concentration1, concentration0, correlation_matrix=None, correlation_cholesky=None, *, validate_args=False
+    ):
+        host.GaussianCopulaBeta.__init__(
+            self,
+            concentration1,
+            concentration0,
+            correlation_matrix,
+            correlation_cholesky,
+            validate_args=validate_args,
+        )
+        self.marginal_dist = Beta(concentration1, concentration0, validate_args=validate_args)
+
+    @classmethod
+    def from_host(cls, fn: Any) -> GaussianCopulaBeta:
+        return cls(
+            fn.concentration1,
+            fn.concentration0,
+            correlation_cholesky=fn.base_dist.scale_tril,
+            validate_args=fn._validate_args,
+        )
+
+
+def _ends(law: Any, like: Array) -> tuple[Array, Array]:
+    support = unwrapped(law).support
+    low, high = (getattr(support, name, None) for name in ("lower_bound", "upper_bound"))
+    return (
+        jnp.full_like(like, -jnp.inf if low is None else low),
+        jnp.full_like(like, jnp.inf if high is None else high),
+    )

@@ -1,0 +1,153 @@
+"""Gaussian copulas of any marginals, reparameterized in the marginals' parameters and in the correlation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pyro.distributions as host
+import torch
+from pyro.distributions import constraints
+from pyro.distributions.torch_distribution import TorchDistribution
+from torch import Tensor
+
+from irg_kernels import copula, univariate
+
+from ..attach import EXACT
+from ..registry import implicit_twin
+from ..univariate import has_tails, log_tails, unwrapped
+from .base import ImplicitMixin
+from .beta import Beta
+
+__all__ = ["GaussianCopula", "GaussianCopulaBeta"]
+
+
+class GaussianCopula(ImplicitMixin, TorchDistribution):
+    r"""Marginal laws coupled by a normal law: :math:`x_i = F_i^{-1}(\Phi(z_i))`, :math:`z \sim N(0, R)`.
+
+    A draw moves with the marginals' parameters and with the correlation, :math:`dx = (\phi(z) dz - dF) / p(x)`
+    (Figurnov, Mohamed, Mnih 2018, eq. 5, with the quantile moving), in the logarithm of the smaller tail, so that no
+    mass rounds to 0 or 1.
+
+    :param marginal_dist: univariate law whose last batch axis is coupled, with `icdf` and `cdf`; where this package has
+        a twin of it, the twin stands for it.
+    :param correlation_matrix: R, of shape (..., D, D), with ones on its diagonal.
+    :param correlation_cholesky: instead, its lower Cholesky factor.
+    :raises ValueError: for marginals that are no univariate law with a distribution function, no or both correlations,
+        or shapes that do not match.
+    """
+
+    arg_constraints: dict = {}
+    has_rsample = True
+
+    def __init__(self, marginal_dist, correlation_matrix=None, correlation_cholesky=None, validate_args=None):
+        name = type(self).__name__
+        self.marginal_dist = implicit_twin(marginal_dist) or marginal_dist
+        if marginal_dist.event_shape or not has_tails(self.marginal_dist):
+            raise ValueError(
+                f"{name}: marginal_dist must be a univariate law with a cdf, got {type(marginal_dist).__name__} of "
+                f"event shape {tuple(marginal_dist.event_shape)}; ImplicitDensity gives one to any density"
+            )
+        if (correlation_matrix is None) == (correlation_cholesky is None):
+            raise ValueError(f"{name}: give one of correlation_matrix and correlation_cholesky, not both or none")
+        given = correlation_matrix if correlation_cholesky is None else correlation_cholesky
+        dims = given.shape[-1]
+        if given.dim() < 2 or given.shape[-2] != dims or marginal_dist.batch_shape[-1:] not in ((dims,), (1,)):
+            raise ValueError(
+                f"{name}: a correlation of shape {tuple(given.shape)} does not couple marginals of batch shape "
+                f"{tuple(marginal_dist.batch_shape)}, whose last axis must be the correlation's"
+            )
+        if validate_args is not False and torch.distributions.Distribution._validate_args:
+            _check(name, given, correlation_cholesky is None)
+        self.correlation_cholesky = torch.linalg.cholesky(given) if correlation_cholesky is None else given
+        batch_shape = torch.broadcast_shapes(marginal_dist.batch_shape[:-1], given.shape[:-2])
+        super().__init__(batch_shape, torch.Size((dims,)), validate_args=validate_args)
+
+    @property
+    def correlation_matrix(self) -> Tensor:
+        return self.correlation_cholesky @ self.correlation_cholesky.mT
+
+    @constraints.dependent_property(is_discrete=False, event_dim=1)
+    def support(self):
+        return constraints.independent(self.marginal_dist.support, 1)
+
+    def expand(self, batch_shape, _instance=None):
+        new = self.__new__(type(self))
+        new.marginal_dist = self.marginal_dist
+        new.correlation_cholesky = self.correlation_cholesky
+        TorchDistribution.__init__(new, torch.Size(batch_shape), self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    def rsample(self, sample_shape=torch.Size()):
+        shape = self._extended_shape(sample_shape)
+        law = self.marginal_dist
+        wide = self._wide(self.correlation_cholesky)
+        noise = torch.randn(shape, dtype=wide.dtype, device=wide.device)
+        z = (wide @ noise[..., None])[..., 0]
+        log_masses = univariate.normal(EXACT, z)
+        with torch.no_grad():
+            eps = torch.finfo(z.dtype).eps
+            start = law.icdf(log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps))
+            low, high = _ends(law, start)
+            x = copula.polished(EXACT, lambda x: log_tails(law, x), law.log_prob, start, low, high, log_masses)
+        x = copula.carried(EXACT, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+        return x.to(self.correlation_cholesky.dtype)
+
+    def log_prob(self, value):
+        if self._validate_args:
+            self._validate_sample(value)
+        law, wide = self.marginal_dist, self._wide(value)
+        marginal = law.log_prob(wide)
+        z = copula.normal_score(EXACT, *log_tails(law, wide))
+        normal = host.MultivariateNormal(
+            torch.zeros_like(z), scale_tril=self._wide(self.correlation_cholesky), validate_args=False
+        )
+        coupled = normal.log_prob(z) + (0.5 * z * z + 0.5 * math.log(2.0 * math.pi)).sum(-1)
+        return (coupled + marginal.sum(-1)).to(value.dtype)
+
+    def _wide(self, value: Tensor) -> Tensor:
+        return value if value.device.type == "mps" else value.double()
+
+    @property
+    def mean(self):
+        return self.marginal_dist.mean.expand(self.batch_shape + self.event_shape)
+
+    @property
+    def variance(self):
+        return self.marginal_dist.variance.expand(self.batch_shape + self.event_shape)
+
+
+def _check(name: str, given: Tensor, is_matrix: bool) -> None:
+    kind = constraints.positive_definite if is_matrix else constraints.lower_cholesky
+    squares = given.diagonal(dim1=-2, dim2=-1) if is_matrix else given.square().sum(-1)
+    unit = (squares - 1.0).abs() < 1e-4  # float32's sums of 1e3 squares
+    if not (kind.check(given).all() and unit.all()):
+        what = (
+            "correlation_matrix must be positive definite" if is_matrix else "correlation_cholesky must be triangular"
+        )
+        raise ValueError(f"{name}: {what}, of a matrix with ones on its diagonal, but found:\n{given}")
+
+
+def _ends(law: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+    support = unwrapped(law).support
+    low, high = (getattr(support, name, None) for name in ("lower_bound", "upper_bound"))
+    return (
+        torch.full_like(like, -torch.inf) if low is None else torch.as_tensor(low).to(like).expand_as(like),
+        torch.full_like(like, torch.inf) if high is None else torch.as_tensor(high).to(like).expand_as(like),
+    )
+
+
+class GaussianCopulaBeta(GaussianCopula):
+    """A `GaussianCopula` of Beta marginals.
+
+    :param concentration1: of shape (..., D), as `concentration0`.
+    :param correlation_matrix: or `correlation_cholesky`, as in `GaussianCopula`.
+    """
+
+    def __init__(
+        self, concentration1, concentration0, correlation_matrix=None, correlation_cholesky=None, validate_args=None
+    ):
+        self.concentration1, self.concentration0 = concentration1, concentration0
+        marginal = Beta(concentration1, concentration0, validate_args=validate_args)
+        super().__init__(marginal, correlation_matrix, correlation_cholesky, validate_args=validate_args)
