@@ -1,4 +1,4 @@
-"""Mixtures of factorised components: how a draw moves with weights and components, all dimensions at once.
+"""Mixtures in several dimensions: how a draw moves with weights and components.
 
     symbol     meaning
     k, d       component, dimension
@@ -17,10 +17,19 @@ dz_kd the component's own implicit differential, -(dF_kd in the parameters) / f_
 
 In one dimension it is the gradient of Figurnov et al., section 4.  Dimension and component are the last two axes,
 (..., D, K).
+
+Those are the equations of factorised components.  For others f_kd and F_kd are conditional on x_1..x_{d-1}, and
+`residual` is S_d itself, for autodiff.  Elliptical ones, with scale L_k, L_k eps_k = x - loc_k and q_kd = sum_{e<d} eps_ke^2, have
+
+    normal      eps_kd given those before it is N(0, 1);
+    Student t   eps_kd sqrt((df + d - 1) / (df + q_kd)) given those before it is t with df + d - 1 degrees of freedom
+
+(Ding 2016, "On the conditional distribution of the multivariate t distribution", section 2).
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from .namespace import Array, Namespace
@@ -92,3 +101,38 @@ def pullback(xp: Namespace, cotangent: Array, of: Shares, slope: Array) -> tuple
         draws.append(dx * of.posterior[..., d, :])
         a = a - dx * of.shift[..., d, :]
     return a, densities[::-1], draws[::-1]
+
+
+class Anchor(NamedTuple):
+    """What `residual` and the triangular system need of the draw; the arrays are of shape (..., D)."""
+
+    of: Shares
+    sign: Array
+    """1 where the lower tail is the smaller, -1 where the upper one is"""
+    target: Array
+    """logarithm of the smaller tail, S_d or 1 - S_d"""
+    step: Array
+    """sign times the smaller tail / p_d"""
+
+
+def anchor(xp: Namespace, log_r: Array, log_f: Array, log_lower: Array, log_upper: Array) -> Anchor:
+    """The `Anchor` of a draw; arguments as those of `shares`."""
+    of, log_r = shares(xp, log_r, log_f, log_lower, log_upper), _normalised(xp, log_r)
+    lower, upper = (_log_sum(xp, log_r + tail)[..., 0] for tail in (log_lower, log_upper))
+    is_lower = lower < upper
+    sign = 2.0 * xp.indicator(is_lower, like=lower) - 1.0
+    target = xp.where(is_lower, lower, upper)
+    # no draw is seen in a gap so empty that this is cut, and an infinite step would make 0 * inf
+    most = 0.5 * math.log(float(xp.finfo(target).max))
+    step = sign * xp.exp(xp.minimum(target - _log_sum(xp, log_r + log_f)[..., 0], most))
+    return Anchor(of, sign, target, step)
+
+
+def residual(xp: Namespace, at: Anchor, log_r: Array, log_lower: Array, log_upper: Array) -> Array:
+    """(S_d - S_d at the draw) / p_d at the draw, 0 there: in the tails by logarithms.
+
+    With J = dS/dx, its row d divided by p_d (triangular, of diagonal 1), a draw moves by -J^-1 times the differential
+    of this in the parameters.
+    """
+    log_tail = xp.where(at.sign[..., None] > 0.0, log_lower, log_upper)
+    return at.step * xp.expm1(_log_sum(xp, _normalised(xp, log_r) + log_tail)[..., 0] - at.target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from irg_kernels.tails import Function
 
 from . import xp
 
-__all__ = ["attach", "call", "evaluate"]
+__all__ = ["attach", "attach_jointly", "call", "evaluate"]
 
 EXACT: Namespace = xp  # the module is a namespace: a static check
 
@@ -38,6 +39,14 @@ def call(function: Function, *args: Array) -> Array:
     """The function's value at `args`, of one shape and dtype, with its partial derivatives."""
     value = evaluate(function.value, *map(lax.stop_gradient, args))
     return attach(function.partials, value, *args)
+
+
+def attach_jointly(push: Callable, draw: Array, params: Any) -> Array:
+    """`attach` for a draw each element of which depends on many elements of the parameters, a pytree.
+
+    :param push: push(tangents, draw, params), the tangent of the draw, a differentiable expression.
+    """
+    return _attach_jointly(push, lax.stop_gradient(draw), params)
 
 
 def evaluate(kernel: Callable, *args: Array) -> Array:
@@ -64,3 +73,14 @@ def _attach_jvp(partials, primals, tangents):
 
 
 _attach.defjvp(_attach_jvp, symbolic_zeros=True)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _attach_jointly(push: Callable, draw: Array, params: Any) -> Array:
+    return draw
+
+
+@_attach_jointly.defjvp
+def _attach_jointly_jvp(push, primals, tangents):
+    draw = _attach_jointly(push, *primals)
+    return draw, push(tangents[1], draw, primals[1])

@@ -16,7 +16,7 @@ from irg_kernels import univariate
 from .attach import EXACT
 from .distributions.base import UnivariateMixin
 
-__all__ = ["has_tails", "held", "log_tails"]
+__all__ = ["has_tails", "held", "log_tails", "unwrapped"]
 
 
 def held(law: Any, x: Array) -> Array:
@@ -42,6 +42,10 @@ def has_tails(law: Any) -> bool:
     law = unwrapped(law)
     if law.event_shape:
         return False
+    if isinstance(law, host.MixtureSameFamily):
+        return has_tails(law.component_distribution)
+    if isinstance(law, host.MixtureGeneral):
+        return all(map(has_tails, law.component_distributions))
     if isinstance(law, host.TransformedDistribution) and type(law).cdf is _TRANSFORMED_CDF:
         return has_tails(law.base_dist)
     return type(law).cdf is not host.Distribution.cdf
@@ -145,4 +149,12 @@ def _mixture(law, x):
     log_weights = log_softmax(law.mixing_distribution.logits, -1)
     each = log_tails(law.component_distribution, x[..., None])
     lower, upper = (logsumexp(log_weights + tail, -1) for tail in each)
+    return lower, upper
+
+
+@log_tails.register(host.MixtureGeneral)
+def _general_mixture(law, x):
+    log_weights = log_softmax(law.mixing_distribution.logits, -1)
+    each = zip(*(log_tails(component, x) for component in law.component_distributions), strict=True)
+    lower, upper = (logsumexp(log_weights + jnp.stack(jnp.broadcast_arrays(*tails), -1), -1) for tails in each)
     return lower, upper

@@ -26,8 +26,9 @@ stop_gradient = lax.stop_gradient
 
 def log_ndtr(x: Array) -> Array:
     # Near 0 JAX's is right in absolute terms only, and the 3 terms of its series are right to 4e-9 at x = -20.
-    far = special.log_ndtr(minimum(x, 0.0), series_order=12)
-    return where(x > 0.0, log1p(-special.ndtr(-maximum(x, 0.0))), far)
+    # (`minimum(x, 0)` has half the derivative at 0.)
+    far = special.log_ndtr(where(x > 0.0, 0.0, x), series_order=12)
+    return where(x > 0.0, log1p(-special.ndtr(where(x > 0.0, -x, 0.0))), far)
 
 
 def indicator(condition: Array, *, like: Array) -> Array:

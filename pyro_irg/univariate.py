@@ -15,7 +15,7 @@ from irg_kernels import univariate
 from .attach import EXACT
 from .distributions.base import UnivariateMixin
 
-__all__ = ["has_tails", "held", "log_tails"]
+__all__ = ["has_tails", "held", "log_tails", "unwrapped"]
 
 
 def held(law: Any, x: Tensor) -> Tensor:
@@ -41,6 +41,8 @@ def has_tails(law: Any) -> bool:
     law = unwrapped(law)
     if law.event_shape:
         return False
+    if isinstance(law, torch.distributions.MixtureSameFamily):
+        return has_tails(law.component_distribution)
     if isinstance(law, torch.distributions.TransformedDistribution) and type(law).cdf is _TRANSFORMED_CDF:
         return has_tails(law.base_dist)
     return type(law).cdf is not torch.distributions.Distribution.cdf
@@ -139,7 +141,7 @@ def _uniform(law, x):
     return univariate.uniform(EXACT, x, law.low, law.high)
 
 
-@log_tails.register(host.MixtureSameFamily)
+@log_tails.register(torch.distributions.MixtureSameFamily)
 def _mixture(law, x):
     log_weights = law.mixture_distribution.logits.log_softmax(-1)
     each = log_tails(law.component_distribution, x[..., None])

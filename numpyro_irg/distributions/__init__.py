@@ -9,6 +9,7 @@ from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .implicit_density import Implicit, ImplicitDensity
+from .mixture import MixtureGeneral, MixtureSameFamily
 from .student_t import StudentT
 from .truncated import (
     LeftTruncatedDistribution,
@@ -33,6 +34,8 @@ IMPLICIT = (
     "InverseGamma",
     "LeftTruncatedDistribution",
     "LogGamma",
+    "MixtureGeneral",
+    "MixtureSameFamily",
     "RightTruncatedDistribution",
     "StudentT",
     "Truncated",

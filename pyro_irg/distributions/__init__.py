@@ -11,6 +11,7 @@ from .gamma import Chi2, Gamma, InverseGamma, LogGamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
+from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .student_t import StudentT
 from .truncated import (
@@ -40,6 +41,7 @@ IMPLICIT = (
     "LogGamma",
     "MixtureOfDiagNormals",
     "MixtureOfDiagNormalsSharedCovariance",
+    "MixtureSameFamily",
     "RightTruncatedDistribution",
     "StudentT",
     "Truncated",

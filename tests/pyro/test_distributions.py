@@ -49,6 +49,7 @@ def test_every_name_of_the_host():
         "MixtureOfDiagNormals",
         "MixtureOfDiagNormalsSharedCovariance",
     }
+    alone.add("MixtureSameFamily")  # made of laws
     assert set(dist.IMPLICIT) == MADE_OF_LAWS | {law.name for law in LAWS} | alone
 
 

@@ -310,14 +310,14 @@ def latent(fn):
     return lambda: pyro.sample("z", fn)
 
 
-def stock_mixture():
-    return host.MixtureSameFamily(host.Categorical(logits=torch.zeros(2)), host.Normal(torch.zeros(2), 1.0))
+def stock_mixture(part):
+    return host.MixtureSameFamily(host.Categorical(logits=torch.zeros(2)), part)
 
 
 SHARED = "MixtureOfDiagNormalsSharedCovariance"
-# the law of a guide's latent -> what is said of it, and whether `implicit` cures it
 FAULTS = {
-    "mixture": (stock_mixture, "not reparameterized: MixtureSameFamily; take a reparameterized law, or give", False),
+    "mixture": (lambda: stock_mixture(host.Normal(torch.zeros(2), 1.0)), "MixtureSameFamily; wrap the guide in", True),
+    "Dirichlets": (lambda: stock_mixture(host.Dirichlet(torch.ones(2, 3))), "MixtureSameFamily; take a repara", False),
     "Bernoulli": (lambda: host.Bernoulli(logits=torch.tensor(0.5)), "not reparameterized: Bernoulli; enumerate", False),
     "refused": (
         lambda: host.Gamma(torch.ones(2), 1.0).has_rsample_(False).to_event(1),

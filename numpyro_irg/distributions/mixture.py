@@ -1,0 +1,121 @@
+"""MixtureSameFamily and MixtureGeneral, reparameterized in the weights and in every parameter of the components."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpyro.distributions as host
+from jax import Array, lax
+from jax.nn import log_softmax
+
+from .. import rosenblatt, univariate
+from ..registry import implicit_twin, implicit_twin_of
+
+__all__ = ["MixtureGeneral", "MixtureSameFamily"]
+
+_Host: Any = host.Distribution if TYPE_CHECKING else object
+
+
+def _exchanged(law: Any) -> Any:
+    """The implicit twin, where there is one; what is no law is for the host to refuse."""
+    return (implicit_twin(law) or law) if isinstance(law, host.Distribution) else law
+
+
+class _Mixture(_Host):
+    """What the two share: the host's draws, with the gradient hung on."""
+
+    def _components(self) -> list[Any]:
+        raise NotImplementedError
+
+    @property
+    def has_rsample(self) -> bool:
+        """Whether the law of the components is one that has the gradient."""
+        laws = self._components()
+        if any(law.support is None or law.is_discrete for law in laws) or not _alike(laws):
+            return False
+        if self.event_shape:
+            return all(map(rosenblatt.has_conditionals, laws)) and _one_kind(laws)
+        return all(map(univariate.has_tails, laws))
+
+    def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        if not self.has_rsample:
+            names = sorted({type(law).__name__ for law in self._components()})
+            raise NotImplementedError(
+                f"{type(self).__name__} of {', '.join(names)} is not reparameterized; components may be univariate "
+                "laws with a cdf, Independent ones of these, MultivariateNormal or MultivariateStudentT"
+            )
+        return self.sample(key, sample_shape)
+
+    def sample_with_intermediates(self, key, sample_shape=()):
+        """The draw and the indices of the components.  With `has_rsample`, the draw carries the implicit gradient."""
+        x, indices = super().sample_with_intermediates(key, sample_shape)
+        return (self._held(lax.stop_gradient(x)) if self.has_rsample else x), indices
+
+    def _held(self, x: Array) -> Array:
+        return rosenblatt.held(log_softmax(self.mixing_distribution.logits), self._components(), x)
+
+
+def _alike(laws: list[Any]) -> bool:
+    """Whether no law ends where another goes on."""
+    return all(type(law.support) is type(laws[0].support) for law in laws)
+
+
+def _one_kind(laws: list[Any]) -> bool:
+    if not any(map(rosenblatt.is_elliptical, laws)):
+        return True
+    return all(type(univariate.unwrapped(law)) is type(univariate.unwrapped(laws[0])) for law in laws)
+
+
+@implicit_twin_of(host.MixtureSameFamily)
+class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
+    r"""Mixture :math:`\sum_k w_k f_k` of one family, reparameterized in the weights and in the components' parameters.
+
+    A draw is the host's: a component by its weight, then that component's draw.  Its gradient is implicit and keeps
+    the distribution function of each coordinate given those before it (Figurnov, Mohamed, Mnih 2018, eq. 3, after
+    Graves 2016); it is unbiased, to any order, and depends on the order of the coordinates.
+
+    :param mixing_distribution: a `Categorical` over K components.
+    :param component_distribution: a law whose last batch axis has size K.  `has_rsample` is true of univariate laws
+        with a distribution function, `Independent` ones of these, `MultivariateNormal` and `MultivariateStudentT`;
+        others are the host's mixtures.  Laws that have an implicit twin are exchanged for it.
+    :raises ValueError: as the host's.
+    """
+
+    def __init__(self, mixing_distribution, component_distribution, *, validate_args=None):
+        super().__init__(mixing_distribution, _exchanged(component_distribution), validate_args=validate_args)
+
+    @classmethod
+    def from_host(cls, fn):
+        return cls(fn.mixing_distribution, fn.component_distribution, validate_args=fn._validate_args)
+
+    def _components(self):
+        return [self.component_distribution]
+
+
+@implicit_twin_of(host.MixtureGeneral)
+class MixtureGeneral(_Mixture, host.MixtureGeneral):
+    r"""Mixture :math:`\sum_k w_k f_k` of K laws, reparameterized in the weights and in the components' parameters.
+
+    Draws and gradient are those of `MixtureSameFamily`.
+
+    :param mixing_distribution: a `Categorical` over K components.
+    :param component_distributions: K laws.  `has_rsample` is true if they have one support and are all univariate, all
+        factorised, all `MultivariateNormal` or all `MultivariateStudentT`.
+    :param support: that of the mixture, where the components' differ.
+    :raises ValueError: as the host's.
+    """
+
+    def __init__(self, mixing_distribution, component_distributions, *, support=None, validate_args=None):
+        try:
+            component_distributions = [_exchanged(law) for law in component_distributions]
+        except TypeError:
+            pass  # not a list, which the host refuses
+        super().__init__(mixing_distribution, component_distributions, support=support, validate_args=validate_args)
+
+    @classmethod
+    def from_host(cls, fn):
+        laws = fn.component_distributions
+        return cls(fn.mixing_distribution, laws, support=fn._support, validate_args=fn._validate_args)
+
+    def _components(self):
+        return self.component_distributions

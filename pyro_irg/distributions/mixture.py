@@ -1,0 +1,82 @@
+"""MixtureSameFamily, reparameterized in the weights and in every parameter of the components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyro.distributions as host
+import torch
+from torch import Tensor
+
+from .. import rosenblatt, univariate
+from ..attach import in_transform
+from ..registry import implicit_twin, implicit_twin_of
+from .base import ImplicitMixin
+
+__all__ = ["MixtureSameFamily"]
+
+
+@implicit_twin_of(host.MixtureSameFamily)
+class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
+    r"""Mixture :math:`\sum_k w_k f_k` of one family, reparameterized in the weights and in the components' parameters.
+
+    A draw is the host's: a component by its weight, then that component's draw.  Its gradient is implicit and keeps
+    the distribution function of each coordinate given those before it (Figurnov, Mohamed, Mnih 2018, eq. 3, after
+    Graves 2016); it is unbiased, to second order (univariate: third), and depends on the order of the coordinates.
+
+    :param mixture_distribution: a `Categorical` over K components.
+    :param component_distribution: a law whose last batch axis has size K.  `has_rsample` is true of univariate laws
+        with a distribution function, `Independent` ones of these, `MultivariateNormal` and `MultivariateStudentT`;
+        others are the host's mixtures.  Laws that have an implicit twin are exchanged for it.
+    :raises ValueError: as the host's.
+    """
+
+    def __init__(self, mixture_distribution, component_distribution, validate_args=None):
+        if isinstance(component_distribution, torch.distributions.Distribution):  # the host refuses what is none
+            component_distribution = implicit_twin(component_distribution) or component_distribution
+        super().__init__(mixture_distribution, component_distribution, validate_args=validate_args)
+        self.has_rsample = _has_gradient(component_distribution)
+
+    @classmethod
+    def from_host(cls, fn):
+        new = cls(fn.mixture_distribution, fn.component_distribution, validate_args=fn._validate_args)
+        return new if new.batch_shape == fn.batch_shape else new.expand(fn.batch_shape)
+
+    def expand(self, batch_shape, _instance=None):
+        new = super().expand(batch_shape, _instance)
+        new.has_rsample = self.has_rsample
+        return new
+
+    def sample(self, sample_shape=torch.Size()):
+        if rosenblatt.is_elliptical(self.component_distribution):
+            which = self.mixture_distribution.expand(self.batch_shape).sample(torch.Size(sample_shape))
+            return rosenblatt.drawn(self.component_distribution, which)
+        return host.MixtureSameFamily.sample(self, torch.Size(sample_shape))
+
+    def rsample(self, sample_shape=torch.Size()):
+        if not _has_gradient(self.component_distribution):
+            raise NotImplementedError(
+                f"MixtureSameFamily of {type(self.component_distribution).__name__} is not reparameterized; components "
+                "may be univariate laws with a cdf, Independent ones of these, MultivariateNormal or "
+                "MultivariateStudentT"
+            )
+        x = self.sample(sample_shape).detach()
+        return self._held(x) if torch.is_grad_enabled() or in_transform() else x
+
+    def _held(self, x: Tensor) -> Tensor:
+        if not self.event_shape:
+            return univariate.held(self, x)
+        return rosenblatt.held(self.mixture_distribution.logits.log_softmax(-1), self.component_distribution, x)
+
+
+def _has_gradient(component: Any) -> bool:
+    if component.support.is_discrete or not _ends_are_fixed(component.support):
+        return False
+    return rosenblatt.has_conditionals(component) if component.event_shape else univariate.has_tails(component)
+
+
+def _ends_are_fixed(support: Any) -> bool:
+    """Whether the components have one support, as NumPyro demands of the host's class."""
+    while hasattr(support, "base_constraint"):
+        support = support.base_constraint
+    return not any(isinstance(getattr(support, name, None), Tensor) for name in ("lower_bound", "upper_bound"))

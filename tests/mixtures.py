@@ -1,0 +1,145 @@
+"""Mixtures of two or three components for both hosts: rows, mpmath's partials of a draw, and exact expectations."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from mpmath import mp
+
+
+def _normal(x, loc, scale):
+    return mp.ncdf((x - loc) / scale)
+
+
+def _gamma(x, concentration, rate):
+    return mp.gammainc(concentration, 0, rate * x, regularized=True)
+
+
+def _beta(x, concentration1, concentration0):
+    return mp.betainc(concentration1, concentration0, 0, x, regularized=True)
+
+
+def _student_t(x, df, loc, scale):
+    t = (x - loc) / scale
+    tail = mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + t * t), regularized=True) / 2
+    return tail if t < 0 else 1 - tail
+
+
+def _von_mises(x, loc, concentration):
+    mass = mp.quad(lambda t: mp.exp(concentration * mp.cos(t - loc)), [-mp.pi, loc, x])
+    return mass / (2 * mp.pi * mp.besseli(0, concentration))
+
+
+CDFS: dict[str, Callable] = {
+    "Normal": _normal, "Gamma": _gamma, "Beta": _beta, "StudentT": _student_t, "VonMises": _von_mises,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """A univariate mixture and values at which its draw is held."""
+
+    name: str
+    family: str
+    logits: tuple
+    params: tuple
+    """((name, values), ...)"""
+    values: tuple
+
+    def __str__(self):
+        return self.name
+
+
+NORMALS = (("loc", (0.0, 0.75)), ("scale", (1.0, 0.5)))
+ROWS = [
+    Row("Normal", "Normal", (0.5, -0.25), NORMALS, (-1.5, 0.25, 2.0)),
+    Row("Gamma", "Gamma", (0.5, -0.25), (("concentration", (0.5, 3.0)), ("rate", (1.0, 2.0))), (0.03125, 0.75, 6.0)),
+    Row("Beta", "Beta", (0.5, -0.25),
+        (("concentration1", (0.5, 4.0)), ("concentration0", (2.0, 1.5))), (0.03125, 0.5, 0.96875)),
+    Row("StudentT", "StudentT", (0.5, -0.25),
+        (("df", (3.0, 8.0)), ("loc", (0.0, 1.5)), ("scale", (1.0, 0.5))), (-4.0, 0.5, 6.0)),
+    Row("VonMises", "VonMises", (0.5, -0.25), (("loc", (0.5, -1.0)), ("concentration", (2.0, 5.0))), (-2.0, -0.5, 1.0)),
+    Row("weight 1e-30", "Normal", (0.0, -69.0), NORMALS, (-1.5, 0.25, 2.0)),
+    Row("equal", "Normal", (0.0, 0.0), (("loc", (0.5, 0.5)), ("scale", (2.0, 2.0))), (-3.0, 0.5, 4.0)),
+    Row("50 sigma apart", "Normal", (0.5, -0.25),
+        (("loc", (0.0, 50.0)), ("scale", (1.0, 1.0))), (-2.0, 0.25, 4.0, 46.0, 50.25)),
+    Row("far tails", "Normal", (0.5, -0.25), NORMALS, (-12.0, -8.0, 8.0, 12.0)),
+]  # fmt: skip
+
+
+@cache
+def partials(row: Row) -> dict[str, np.ndarray]:
+    """-(dF/dtheta) / p at the values, (number of values, K) for the logits and each parameter."""
+    k = len(row.logits)
+    names, start = [name for name, _ in row.params], [v for _, values in row.params for v in values]
+
+    def cdf(x, *flat):
+        flat = [mp.mpf(v) for v in flat]
+        weights, total = [mp.exp(v) for v in flat[:k]], mp.fsum(mp.exp(v) for v in flat[:k])
+        each = (CDFS[row.family](x, *flat[k + i :: k]) for i in range(k))
+        return mp.fsum(w * f for w, f in zip(weights, each, strict=True)) / total
+
+    with mp.workdps(150 if row.family == "Normal" else 30):  # F is 1 - 1e-80 in the far tails
+        at = [*map(mp.mpf, row.logits), *map(mp.mpf, start)]
+        table = []
+        for x in map(mp.mpf, row.values):
+            order = [[int(i == j) for j in range(len(at) + 1)] for i in range(len(at) + 1)]
+            slope = [mp.diff(cdf, (x, *at), tuple(o)) for o in order]
+            table.append([float(-s / slope[0]) for s in slope[1:]])
+    found = np.array(table)
+    return {name: found[:, k * i : k * i + k] for i, name in enumerate(["logits", *names])}
+
+
+# ----------------------------------------------------------------------------------------------------- expectations
+
+_rng = np.random.default_rng(0)
+K, D = 3, 3
+TILT = np.array([0.3, -0.2, 0.4])
+FORM = np.array([[1.0, 0.5, -0.25], [0.0, -0.5, 1.0], [0.75, 0.25, 0.5]])
+MANY: dict[str, dict[str, np.ndarray]] = {
+    "factorised": {"logits": _rng.normal(size=K), "loc": 1.5 * _rng.normal(size=(K, D)),
+                   "scale": _rng.uniform(0.5, 1.5, (K, D))},
+    "normal": {"logits": _rng.normal(size=K), "loc": 1.5 * _rng.normal(size=(K, D)),
+               "scale_tril": np.tril(0.4 * _rng.normal(size=(K, D, D)), -1)
+               + _rng.uniform(0.5, 1.5, (K, D))[..., None] * np.eye(D)},
+}  # fmt: skip
+MANY["student t"] = {**MANY["normal"], "df": np.array([9.0, 12.0, 15.0])}
+
+
+def softmax(logits):
+    weights = (logits - logits.max()).exp() if hasattr(logits, "exp") else np.exp(logits - logits.max())
+    return weights / weights.sum(-1)
+
+
+def _covariance(p):
+    if "scale" in p:
+        return p["scale"][..., None] ** 2 * np.eye(D)
+    scale_tril = np.tril(p["scale_tril"])
+    matrix = scale_tril @ np.swapaxes(scale_tril, -1, -2)
+    return matrix * (p["df"] / (p["df"] - 2.0))[:, None, None] if "df" in p else matrix
+
+
+def moment(p):
+    """E[sum x + x' FORM x]"""
+    second = ((_covariance(p) + p["loc"][..., :, None] * p["loc"][..., None, :]) * FORM).sum((-1, -2))
+    return softmax(p["logits"]) @ (p["loc"].sum(-1) + second)
+
+
+def tilted(p):
+    """E[exp(TILT' x)], for normal components"""
+    return softmax(p["logits"]) @ np.exp(p["loc"] @ TILT + 0.5 * _covariance(p) @ TILT @ TILT)
+
+
+def slopes(expectation: Callable, params: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Its gradient by central differences, right to 1e-9."""
+    found = {}
+    for name, value in params.items():
+        flat = np.zeros(value.size)
+        for i in range(value.size):
+            move = np.zeros(value.size)
+            move[i] = 1e-5
+            up, down = (expectation({**params, name: value + s * move.reshape(value.shape)}) for s in (1.0, -1.0))
+            flat[i] = (up - down) / 2e-5
+        found[name] = flat.reshape(value.shape)
+    return found
