@@ -10,6 +10,7 @@ from .gamma import Chi2, Gamma, InverseGamma, LogGamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .implicit_density import Implicit, ImplicitDensity
 from .mixture import MixtureGeneral, MixtureSameFamily
+from .rosenblatt import Rosenblatt
 from .student_t import StudentT
 from .truncated import (
     LeftTruncatedDistribution,
@@ -37,6 +38,7 @@ IMPLICIT = (
     "MixtureGeneral",
     "MixtureSameFamily",
     "RightTruncatedDistribution",
+    "Rosenblatt",
     "StudentT",
     "Truncated",
     "TruncatedCauchy",

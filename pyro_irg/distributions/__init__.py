@@ -13,6 +13,7 @@ from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
+from .rosenblatt import Rosenblatt
 from .student_t import StudentT
 from .truncated import (
     LeftTruncatedDistribution,
@@ -43,6 +44,7 @@ IMPLICIT = (
     "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
     "RightTruncatedDistribution",
+    "Rosenblatt",
     "StudentT",
     "Truncated",
     "TruncatedCauchy",

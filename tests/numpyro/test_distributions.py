@@ -51,14 +51,14 @@ def log_prob_of(d, x):
 # ---------------------------------------------------------------------------------------------------------- drop-in
 
 
-MADE_OF_LAWS = {"GaussianCopula", "GaussianCopulaBeta", "Implicit", "ImplicitDensity"}
+MADE_OF_LAWS = {"GaussianCopula", "GaussianCopulaBeta", "Implicit", "ImplicitDensity", "Rosenblatt"}
 
 
 def test_every_name_of_the_host():
     assert set(host.__all__) <= set(dist.__all__)
     for name in host.__all__:
         assert (getattr(dist, name) is getattr(host, name)) == (name not in dist.IMPLICIT), name
-    assert set(dist.__all__) - set(host.__all__) == {"Implicit", "ImplicitDensity", "LogGamma"}
+    assert set(dist.__all__) - set(host.__all__) == {"Implicit", "ImplicitDensity", "Rosenblatt", "LogGamma"}
     made_of_laws = {"MixtureGeneral", "MixtureSameFamily"}
     assert set(dist.IMPLICIT) == MADE_OF_LAWS | {law.name for law in LAWS} | made_of_laws
 
