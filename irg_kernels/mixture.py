@@ -19,7 +19,8 @@ In one dimension it is the gradient of Figurnov et al., section 4.  Dimension an
 (..., D, K).
 
 Those are the equations of factorised components.  For others f_kd and F_kd are conditional on x_1..x_{d-1}, and
-`residual` is S_d itself, for autodiff.  Elliptical ones, with scale L_k, L_k eps_k = x - loc_k and q_kd = sum_{e<d} eps_ke^2, have
+`residual` is S_d itself, for autodiff.  Elliptical ones, with scale L_k, L_k eps_k = x - loc_k and
+q_kd = sum_{e<d} eps_ke^2, have
 
     normal      eps_kd given those before it is N(0, 1);
     Student t   eps_kd sqrt((df + d - 1) / (df + q_kd)) given those before it is t with df + d - 1 degrees of freedom

@@ -1,4 +1,4 @@
-"""MixtureSameFamily, MixtureGeneral: partials against mpmath, expectations against closed forms, hard points, memory."""
+"""MixtureSameFamily and MixtureGeneral: partials against mpmath, expectations in closed form, hard points, memory."""
 
 import time
 

@@ -137,7 +137,7 @@ def test_expectations(kind, dtype):
 def test_evidence_bound_and_variance():
     """The gradient of a mixture guide's bound against quadrature, in the logits and the locations.
 
-    The variance is a fifth of the score function's or less in the locations; in the logits the two are alike."""
+    The variance is smaller than the score function's in the locations; in the logits the two are alike."""
     n, row = 20_000, ROWS[0]
     leaves, law = of(row, shape=(n,))
     prior = host.Normal(torch.tensor(1.0).double(), 2.0)
