@@ -3,7 +3,8 @@
 Every row has the same networks, 64-128-8 with softplus, and the same 300 epochs of Adam on minibatches of 100.  The
 NLL is estimated by 1,000 importance samples for each test image.
 
-Step sizes start from 0.3 of the encoder's scale and reach at most 1; the longer ones from 0.5 and at most 1.5.
+Step sizes start from 0.3 of the encoder's scale and reach at most 1.  Longer ones (from 0.5, at most 1.5) without
+tempering ended at 18.29 on average in NumPyro, one seed at 19.00: worse than no steps.
 """
 
 from __future__ import annotations
@@ -33,13 +34,11 @@ SEEDS = (0, 1, 2)
 
 # 4,200 steps of Adam at this rate move the step sizes too little to start from the default of 0.1.
 STEPS = {"step_size": 0.3, "max_step_size": 1.0, "step_size_shape": "step"}
-LONG = {"step_size": 0.5, "max_step_size": 1.5, "step_size_shape": "step"}
 ROWS = {
     "VAE": None,
     "HVAE, K = 1, free": {"num_steps": 1, "tempering": "free", **STEPS},
     "HVAE, K = 5, free": {"num_steps": 5, "tempering": "free", **STEPS},
     "HVAE, K = 10, free": {"num_steps": 10, "tempering": "free", **STEPS},
-    "HVAE, K = 5, none, longer steps": {"num_steps": 5, "tempering": "none", **LONG},
 }
 PYRO_ROWS = ("VAE", "HVAE, K = 5, free")
 
