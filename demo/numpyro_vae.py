@@ -101,7 +101,7 @@ LATENTS = {
 }
 
 # K = 3 tells the difference in the time of a demo; the step sizes are learned, in units of the encoder's scale
-HAMILTONIAN = {"num_steps": 3, "step_size": 0.5, "max_step_size": 1.5}
+HAMILTONIAN = {"num_steps": 3, "tempering": "free", "step_size": 0.3, "max_step_size": 1.0}
 
 
 def network(width: int, outputs: int):
