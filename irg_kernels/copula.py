@@ -1,9 +1,4 @@
-"""Quantiles that move: draws carried to a given tail's mass, and normal scores, in the logarithm of the smaller tail.
-
-For a draw x of distribution function F(x; theta) at the quantile u,
-
-    dx = (du - dF in theta) / p(x)                              (Figurnov, Mohamed, Mnih 2018, eq. 5, with u moving)
-"""
+"""Quantiles at a given tail's mass, and normal scores, in the logarithm of the smaller tail."""
 
 from __future__ import annotations
 
@@ -12,29 +7,7 @@ from collections.abc import Callable
 
 from .namespace import Array, Namespace
 from .tails import normal_quantile
-from .univariate import normal
-
-
-def carried(xp: Namespace, log_tails: Callable, log_density: Callable, x: Array, log_masses: tuple) -> Array:
-    """x, unchanged in value, that moves with the law's parameters and with its quantile; right to third order.
-
-    :param log_tails: x -> (log F, log S), and `log_density` x -> log p, differentiable.
-    :param log_masses: (log u, log(1 - u)), differentiable; only their derivatives count.
-    """
-    x = xp.stop_gradient(x)
-    lower, upper = log_tails(x)
-    is_lower = lower < upper
-    sign = 2.0 * xp.indicator(is_lower, like=x) - 1.0
-    goal = xp.where(is_lower, *log_masses)
-    target = xp.stop_gradient(xp.where(is_lower, lower, upper)) + (goal - xp.stop_gradient(goal))
-    moving = x
-    for k in range(2):  # each step doubles the order, as in `univariate.held`
-        if k:
-            lower, upper = log_tails(moving)
-        log_tail = xp.where(is_lower, lower, upper)
-        moving = moving - sign * (log_tail - target) * xp.exp(log_tail - log_density(moving))
-    return x + (moving - xp.stop_gradient(moving))
-
+from .univariate import held, normal
 
 # After a quantile good to the rounding of u, Newton's method on a log-tail needs 2 or 3 steps; from u rounded to 1 in
 # float32, where the tail is 6e-8, to 1e-30, 10.
@@ -83,4 +56,4 @@ def normal_score(xp: Namespace, log_lower: Array, log_upper: Array) -> Array:
     start = (normal_quantile(xp, smaller), 1.0 + 0.0 * smaller)
     u = xp.converge(step, start, lambda state: ~(state[1] > math.sqrt(float(xp.finfo(smaller).eps))), 6)[0]
     z = xp.stop_gradient(xp.where(is_lower, -u, u))
-    return carried(xp, lambda z: normal(xp, z), log_density, z, (log_lower, log_upper))
+    return held(xp, lambda z: normal(xp, z), log_density, z, (log_lower, log_upper))

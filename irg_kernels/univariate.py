@@ -59,24 +59,32 @@ def uniform(xp: Namespace, x: Array, low: Array, high: Array) -> tuple[Array, Ar
     return xp.log(x - low) - width, xp.log(high - x) - width
 
 
-def held(xp: Namespace, log_tails: Callable, log_density: Callable, x: Array) -> Array:
-    """x, unchanged in value, that moves with the law's parameters so as to keep its quantile.
+def held(
+    xp: Namespace, log_tails: Callable, log_density: Callable, x: Array, log_masses: tuple[Array, Array] | None = None
+) -> Array:
+    """x, unchanged in value, that moves with the law's parameters so as to keep its quantile u.
 
-    Newton steps on the smaller log-tail from x to x: none changes the value, and each doubles the order to which the
-    derivatives are right, so that two serve up to the third.
+    With u moving too, dx = (du - dF in theta) / p(x) (Figurnov, Mohamed, Mnih 2018, eq. 5).  Newton steps on the
+    smaller log-tail from x to x: none changes the value, and each doubles the order to which the derivatives are right,
+    so that two serve up to the third.
 
     :param log_tails: x -> (log F, log S), and `log_density` x -> log p, differentiable in x and in the parameters that
         they close over.
     :param x: inside the support; its own history is cut.
+    :param log_masses: (log u, log(1 - u)) where the quantile moves; only their derivatives count.
     """
     x = xp.stop_gradient(x)
-    moving, target, sign = x, x, x
+    lower, upper = log_tails(x)
+    is_lower = lower < upper
+    sign = 2.0 * xp.indicator(is_lower, like=x) - 1.0
+    target = xp.stop_gradient(xp.where(is_lower, lower, upper))
+    if log_masses is not None:
+        goal = xp.where(is_lower, *log_masses)
+        target = target + (goal - xp.stop_gradient(goal))
+    moving = x
     for k in range(2):
-        lower, upper = log_tails(moving)
-        if k == 0:
-            is_lower = lower < upper
-            sign = 2.0 * xp.indicator(is_lower, like=x) - 1.0
-            target = xp.stop_gradient(xp.where(is_lower, lower, upper))
-        log_tail = xp.where(sign > 0.0, lower, upper)
+        if k:
+            lower, upper = log_tails(moving)
+        log_tail = xp.where(is_lower, lower, upper)
         moving = moving - sign * (log_tail - target) * xp.exp(log_tail - log_density(moving))
     return x + (moving - xp.stop_gradient(moving))  # a compiler may round the two steps' tails differently

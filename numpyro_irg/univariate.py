@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpyro.distributions as host
-from jax import Array
+from jax import Array, lax
 from jax.nn import log_softmax
 from jax.scipy.special import logsumexp
 
@@ -66,8 +66,13 @@ def log_tails(law: Any, x: Array) -> tuple[Array, Array]:
         raise NotImplementedError(
             f"{type(law).__name__} has no cdf; take a law from numpyro_irg.distributions, or give the class a cdf"
         ) from None
-    tiny = jnp.finfo(lower.dtype).tiny
-    return jnp.log(jnp.maximum(lower, tiny)), jnp.log(jnp.maximum(1.0 - lower, tiny))
+    return _log_mass(lower), _log_mass(1.0 - lower)
+
+
+def _log_mass(mass: Array) -> Array:
+    """log of a mass, lifted off 0 where it has underflowed, with its derivative: a maximum would make that 0."""
+    fixed = lax.stop_gradient(mass)
+    return jnp.log(jnp.maximum(fixed, jnp.finfo(mass.dtype).tiny) + (mass - fixed))
 
 
 @log_tails.register

@@ -63,8 +63,13 @@ def log_tails(law: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError(
             f"{type(law).__name__} has no cdf; take a law from pyro_irg.distributions, or give the class a cdf"
         ) from None
-    tiny = torch.finfo(lower.dtype).tiny
-    return lower.clamp(min=tiny).log(), (1.0 - lower).clamp(min=tiny).log()
+    return _log_mass(lower), _log_mass(1.0 - lower)
+
+
+def _log_mass(mass: Tensor) -> Tensor:
+    """log of a mass, lifted off 0 where it has underflowed, with its derivative: a clamp would make that 0."""
+    fixed = mass.detach()
+    return (fixed.clamp(min=torch.finfo(mass.dtype).tiny) + (mass - fixed)).log()
 
 
 @log_tails.register

@@ -49,7 +49,7 @@ class _Reparameterized(host.GaussianCopula):
         start = still.icdf(jnp.clip(jnp.exp(fixed[0]), float(limits.tiny), 1.0 - float(limits.eps)))
         low, high = _ends(still, start)
         x = copula.polished(EXACT, lambda x: log_tails(still, x), still.log_prob, start, low, high, fixed)
-        return copula.carried(EXACT, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+        return univariate.held(EXACT, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
 
     rsample = sample
 

@@ -13,7 +13,7 @@ from jax import Array, lax
 from numpyro.distributions import constraints
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels import copula, density, univariate
+from irg_kernels import density, univariate
 
 from ..attach import EXACT
 from ..registry import implicit_twin
@@ -146,7 +146,7 @@ class ImplicitDensity(host.Distribution):
         """The x with P(X <= x) = q, 0 < q < 1, with derivatives in q and every parameter."""
         q = self._wide(q)
         x = _quantile(*lax.stop_gradient(self._law()), lax.stop_gradient(q), lax.stop_gradient(1.0 - q))
-        return self._inside(_carried(*self._law(), x, q))
+        return self._inside(_held(*self._law(), x, q))
 
     def _wide(self, value: Any) -> Array:
         value = jnp.asarray(value, jnp.result_type(value, self._zero))
@@ -218,21 +218,15 @@ def _log_prob(given, ends, grid, params, x):
 
 
 @jax.jit
-def _held(given, ends, grid, params, x):
+def _held(given, ends, grid, params, x, q=None):
     mass, f = _masses(given, ends, grid, params), given.of(params)
     log_total = density.log_normaliser(EXACT, grid, mass)
     return univariate.held(
-        EXACT, lambda x: density.log_tails(EXACT, f, ends, grid, mass, x), lambda x: f(x) - log_total, x
-    )
-
-
-@jax.jit
-def _carried(given, ends, grid, params, x, q):
-    mass, f = _masses(given, ends, grid, params), given.of(params)
-    log_total = density.log_normaliser(EXACT, grid, mass)
-    log_masses = (jnp.log(q), jnp.log1p(-q))
-    return copula.carried(
-        EXACT, lambda x: density.log_tails(EXACT, f, ends, grid, mass, x), lambda x: f(x) - log_total, x, log_masses
+        EXACT,
+        lambda x: density.log_tails(EXACT, f, ends, grid, mass, x),
+        lambda x: f(x) - log_total,
+        x,
+        None if q is None else (jnp.log(q), jnp.log1p(-q)),
     )
 
 

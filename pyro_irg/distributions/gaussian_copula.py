@@ -91,7 +91,7 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
             start = law.icdf(log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps))
             low, high = _ends(law, start)
             x = copula.polished(EXACT, lambda x: log_tails(law, x), law.log_prob, start, low, high, log_masses)
-        x = copula.carried(EXACT, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+        x = univariate.held(EXACT, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
         return x.to(self.correlation_cholesky.dtype)
 
     def log_prob(self, value):

@@ -12,7 +12,7 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels import copula, density, univariate
+from irg_kernels import density, univariate
 
 from ..attach import EXACT, in_transform
 from ..registry import implicit_twin
@@ -132,7 +132,7 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         with torch.no_grad():
             x = self._quantile_of(mass.detach(), *torch.broadcast_tensors(q, 1.0 - q + self._zero))
         log_masses = (q.log() + 0.0 * x, (-q).log1p() + 0.0 * x)
-        x = copula.carried(EXACT, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x, log_masses)
+        x = univariate.held(EXACT, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x, log_masses)
         return self._inside(x)
 
     @functools.cached_property

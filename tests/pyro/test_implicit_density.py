@@ -173,3 +173,27 @@ def test_implicit_takes_the_twin():
     assert isinstance(law.base_dist, dist.Gamma) and law.support is constraints.nonnegative
     torch.testing.assert_close(law.log_prob(x.detach()), host.Gamma(a, 1.0).log_prob(x.detach()))
     pickle.loads(pickle.dumps(dist.Implicit(host.Gamma(1.0, 1.0)))).rsample()
+
+
+class OnlyCdf(host.TorchDistribution):
+    """A normal law whose class tells `log_tails` no more than its cdf, which rounds to 1 beyond 5.4."""
+
+    arg_constraints = {"loc": constraints.real}
+    support = constraints.real
+
+    def __init__(self, loc):
+        self.loc = loc
+        super().__init__(loc.shape, validate_args=False)
+
+    def cdf(self, value):
+        return 0.5 * (1.0 + torch.erf((value - self.loc) * 0.5**0.5))
+
+    def log_prob(self, value):
+        return host.Normal(self.loc, 1.0).log_prob(value)
+
+
+def test_a_tail_lost_to_rounding_keeps_its_gradient():
+    loc = torch.tensor(0.0, requires_grad=True)
+    for x in (-2.0, 3.0, 6.0, 8.0):
+        (slope,) = torch.autograd.grad(held(OnlyCdf(loc), torch.tensor(x)), loc)
+        torch.testing.assert_close(slope, torch.tensor(1.0), rtol=1e-5, atol=0.0)
