@@ -1,4 +1,4 @@
-"""One look for every figure."""
+"""The demo's colours, and helpers, over the project's style sheet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 __all__ = ["DIGITS", "INK", "LATENTS", "RULE", "SCORES", "bare", "digit_handles", "figure", "save"]
 
-INK, RULE, PAPER = "#222222", "#e4e4e4", "#ffffff"
+INK, RULE = "#222222", "#e4e4e4"
 SCORES = "#d1495b", "#edae49", "#66a182"  # score-function gradients without and with baselines
 LATENTS = {
     "Normal, plane": "#7f7f7f",
@@ -25,35 +25,12 @@ LATENTS = {
 }
 DIGITS = [colormaps["tab10"](k) for k in range(10)]
 
-plt.rcParams.update(
-    {
-        "figure.dpi": 110,
-        "figure.facecolor": PAPER,
-        "figure.titlesize": 13,
-        "savefig.dpi": 150,
-        "font.size": 10,
-        "axes.titlesize": 11,
-        "axes.labelsize": 10,
-        "axes.edgecolor": INK,
-        "axes.labelcolor": INK,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "grid.color": RULE,
-        "grid.linewidth": 0.8,
-        "lines.linewidth": 1.8,
-        "legend.frameon": False,
-        "text.color": INK,
-        "xtick.color": INK,
-        "ytick.color": INK,
-    }
-)
+plt.style.use(Path(__file__).parent.parent / "tutorials" / "irg.mplstyle")
 
 
 def figure(rows: int, columns: int, size: tuple[float, float], **options):
     """(figure, 2-D array of axes), laid out so that no text overlaps."""
-    return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
 
 
 def bare(axes) -> None:
