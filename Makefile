@@ -2,7 +2,9 @@
 #   make demo     train the guides on scikit-learn's digits; pictures in demo-output/
 #   make test     all tests              (make test ARGS="-k gamma" for some of them; WORKERS=4 for more processes)
 #   make lint     ruff and mypy          (make format rewrites the files as ruff wants them)
-#   make bench    the accuracy and speed tables that README quotes
+#   make bench    the accuracy and speed tables that README quotes (`python -m benchmarks.hvae`, an hour, has its own)
+#   make tutorials  run every notebook from top to bottom, shortened; `tutorials/run.py --write NAME` renews one
+#   make docs     README, notebooks and API reference as HTML in build/docs/; a warning is an error
 #   make clean    remove what the targets above made, but for .venv
 # With another interpreter than python3: make PYTHON3=python3.12 ...
 
@@ -19,7 +21,7 @@ READY := $(VENV)/.ready
 # --xla_cpu_multi_thread_eigen=false no longer holds it back (seen in jaxlib 0.10).
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NPROC=1
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench tutorials docs clean
 .DEFAULT_GOAL := test
 
 # Always under the constraints: they pin PyTorch, whose newest release brings several gigabytes of CUDA libraries.
@@ -47,6 +49,13 @@ format: $(READY)
 bench: $(READY)
 	$(ONE_THREAD) $(PYTHON) -m benchmarks.accuracy
 	$(ONE_THREAD) $(PYTHON) -m benchmarks.speed
+
+tutorials: $(READY)
+	SMOKE=1 $(ONE_THREAD) $(PYTHON) tutorials/run.py --jobs $(WORKERS) $(ARGS)
+
+docs: $(READY)
+	$(PYTHON) -m sphinx -c docs -b html -q -W --keep-going . build/docs
+	@echo build/docs/index.html
 
 clean:
 	rm -rf build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

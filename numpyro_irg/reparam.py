@@ -15,7 +15,7 @@ __all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit
 
 
 class implicit(Messenger):
-    """A model or guide whose latent sites draw from the implicit twins of their distributions, where there are any.
+    """A model or guide whose latent sites draw from the implicit twins of their distributions, where there are any::
 
         svi = SVI(model, implicit(guide, strict=True), optim, Trace_ELBO())
 
@@ -58,7 +58,7 @@ class implicit(Messenger):
 
 
 class ImplicitReparam(Reparam):
-    """Reparameterizer that exchanges a site's distribution for its implicit twin.
+    """Reparameterizer that exchanges a site's distribution for its implicit twin::
 
         handlers.reparam(guide, config={"direction": ImplicitReparam()})
 
@@ -76,9 +76,11 @@ class ImplicitReparam(Reparam):
 
 
 class AutoImplicit:
-    """Config that applies `ImplicitReparam` to every site whose distribution has a twin.
+    """Config that applies `ImplicitReparam` to every site whose distribution has a twin::
 
-    handlers.reparam(guide, config=AutoImplicit())
+        handlers.reparam(guide, config=AutoImplicit())
+
+    Other sites stay as they are.
     """
 
     def __call__(self, msg: Any) -> ImplicitReparam | None:

@@ -22,7 +22,7 @@ _blocks = 0  # how many `registered()` blocks are open, in all threads
 
 
 def implicit_twin_of(host_class: type) -> Callable[[type], type]:
-    """Class decorator: instances of exactly `host_class` can be exchanged for the decorated class.
+    """Class decorator: instances of exactly `host_class` can be exchanged for the decorated class::
 
         @implicit_twin_of(dist.Weibull)
         class Weibull(dist.Weibull):

@@ -17,7 +17,7 @@ __all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit
 
 
 def implicit(fn: Callable | None = None, *, strict: bool = False) -> Any:
-    """A model or guide whose latent sites draw from the implicit twins of their distributions, where there are any.
+    """A model or guide whose latent sites draw from the implicit twins of their distributions, where there are any::
 
         svi = SVI(model, implicit(guide), optim, Trace_ELBO())
 
@@ -87,7 +87,7 @@ class _ImplicitModule(torch.nn.Module):
 
 
 class ImplicitReparam(Reparam):
-    """Reparameterizer that exchanges a site's distribution for its implicit twin.
+    """Reparameterizer that exchanges a site's distribution for its implicit twin::
 
         poutine.reparam(guide, config={"direction": ImplicitReparam()})
 
@@ -105,9 +105,11 @@ class ImplicitReparam(Reparam):
 
 
 class AutoImplicit(Strategy):
-    """Strategy that applies `ImplicitReparam` to every site whose distribution has a twin.
+    """Strategy that applies `ImplicitReparam` to every site whose distribution has a twin::
 
-    poutine.reparam(guide, config=AutoImplicit())
+        poutine.reparam(guide, config=AutoImplicit())
+
+    Other sites stay as they are.
     """
 
     def configure(self, msg: Any) -> ImplicitReparam | None:

@@ -36,10 +36,10 @@ class ImplicitDensity(host.Distribution):
     nothing can be raised, draws and `log_prob` are NaN.  A mode so narrow, away from the main one, that a scan of 256
     points shows nothing of it stays unseen.
 
-    :param log_prob: f(x, **params), normalised or not, elementwise, for x of any shape that broadcasts with theirs.
+    :param log_prob: `f(x, **params)`, normalised or not, elementwise, for x of any shape that broadcasts with theirs.
         Each new function is compiled anew: define it once.
     :param support: `constraints.real`, or an interval, `greater_than` or `less_than`.
-    :param sampler: sampler(key, shape, **params) gives draws; by default the numerical inverse of the distribution
+    :param sampler: `sampler(key, shape, **params)` gives draws; by default the numerical inverse of the distribution
         function.
     :param params: numbers or arrays that broadcast to the batch shape.
     :raises ValueError: by `check`, unless `validate_args` is False or a parameter is traced.

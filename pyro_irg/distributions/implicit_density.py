@@ -35,9 +35,9 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
     them.  What it does not is an error: `check` compares with a second rule.  A mode so narrow, away from the main one,
     that a scan of 256 points shows nothing of it stays unseen.
 
-    :param log_prob: f(x, **params), normalised or not, elementwise, for x of any shape that broadcasts with theirs.
+    :param log_prob: `f(x, **params)`, normalised or not, elementwise, for x of any shape that broadcasts with theirs.
     :param support: `constraints.real`, or an interval, `greater_than` or `less_than`.
-    :param sampler: sampler(shape, **params) gives draws; by default the numerical inverse of the distribution function.
+    :param sampler: `sampler(shape, **params)` gives draws; by default the numerical inverse of the distribution function.
     :param params: numbers or tensors that broadcast to the batch shape.
     :raises ValueError: by `check`, unless `validate_args` is False or `torch.func` transforms the call.
 

@@ -18,7 +18,7 @@ __all__ = ["AutoHVAE"]
 
 
 class AutoHVAE(HVAE):
-    """`HVAE` over an automatic base guide, with the methods of Pyro's autoguides.
+    """`HVAE` over an automatic base guide, with the methods of Pyro's autoguides::
 
         guide = AutoHVAE(model, num_steps=10, tempering="free")
 

@@ -196,7 +196,7 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """What a Hamiltonian guide has learned, and how its paths fare on the given data.
 
     :returns: "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
-        the change of U + |rho|^2/2 over each step before cooling, over all data), "momentum_second_moment" (site ->
+        the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
         float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
         systems: if it is more than a few hundredths, a smaller `max_step_size` serves better).
     """

@@ -35,7 +35,7 @@ class HVAE(PyroModule):
     .. math:: \log w = \log p(x, z_K) + \log N(\rho_K; 0, I) - \log q_0(z_0) - \log N(\rho_0; 0, T_0)
               - \tfrac{d}{2} \log T_0,
 
-    whose mean is p(x).  Constrained sites move in the unconstrained space of their support.
+    whose mean is p(x).  Constrained sites move in the unconstrained space of their support::
 
         svi = SVI(model, HVAE(model, encoder, num_steps=5), Adam({"lr": 1e-3}), Trace_ELBO())
 

@@ -1,0 +1,37 @@
+"""The documentation: `make docs`.  Its source folder is the project's root, so that links between README,
+notebooks and files mean the same here as on the project's page."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+project = "pyro-irg"
+author = "The pyro-irg developers"
+version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "myst_nb"]
+root_doc = "docs/index"
+include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**", "tutorials/*.md", "tutorials/*.ipynb"]
+exclude_patterns = [".*", "build", "demo-output", "tests"]
+suppress_warnings = ["myst.xref_missing"]  # links to folders and files that are no pages, right on the project's page
+
+html_theme = "furo"
+html_title = "pyro-irg"
+html_static_path = ["static"]
+html_css_files = ["wide.css"]
+html_extra_path = ["root"]  # index.html, which leads to docs/index.html
+html_show_sourcelink = False
+
+nb_execution_mode = "off"  # the notebooks show what they were committed with; `make tutorials` runs them
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+default_role = "code"  # `name` in a docstring
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_inherit_docstrings = False  # the hosts' docstrings are theirs
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
