@@ -53,12 +53,16 @@ def _outward_span(xp: Namespace, size: Array, v_z: Array, kappa: Array) -> Array
     """From z >= 0 to pi, or to where the exponent has grown to `depth`."""
     v_end = v_z + depth(xp, size) / xp.maximum(2.0 * kappa, float(xp.finfo(size).tiny))
     v_end = xp.stop_gradient(v_end)
+    to_cut = 2.0 * xp.arcsin(xp.sqrt(xp.minimum(v_end, 1.0))) - size
+    return xp.where(v_end < 1.0, to_cut, to_pi(xp, size))
+
+
+def to_pi(xp: Namespace, size: Array) -> Array:
+    """pi - size >= 0, to full relative accuracy."""
     # math.pi is rounded twice, to a double and to the dtype: near pi the remainder is most of the interval
     remainder = 1.2246467991473532e-16 if is_double(xp, size) or xp.spare_precision else -8.742277657347586e-08
     # (the first maximum changes nothing, but XLA would add the two constants up and lose the remainder)
-    to_pi = xp.maximum(xp.maximum(math.pi - size, -1.0) + remainder, 0.0)
-    to_cut = 2.0 * xp.arcsin(xp.sqrt(xp.minimum(v_end, 1.0))) - size
-    return xp.where(v_end < 1.0, to_cut, to_pi)
+    return xp.maximum(xp.maximum(math.pi - size, -1.0) + remainder, 0.0)
 
 
 def deficit(xp: Namespace, kappa: Array) -> Array:
@@ -72,7 +76,7 @@ def deficit(xp: Namespace, kappa: Array) -> Array:
     small = xp.where(is_small, kappa, 0.0)
     mean, mass = xp.integrate(lambda rise: xp.exp(-small * rise), rises, rises, (1.0,) * len(rises), like=small)
     r = 1.0 / xp.where(is_small, start, kappa)
-    return xp.where(is_small, mean / mass, r * horner(r, _asymptotic(terms)))
+    return xp.where(is_small, mean / mass, r * horner(r, asymptotic(terms)))
 
 
 def mean_cosine(xp: Namespace, kappa: Array) -> Array:
@@ -95,7 +99,7 @@ def log_i0e(xp: Namespace, kappa: Array) -> Array:
         lambda rise: xp.expm1(-small * rise), rises, (weight,) * len(rises), (0.0,) * len(rises), like=small
     )
     r = 1.0 / xp.where(is_small, start, kappa)
-    e = _asymptotic(terms)
+    e = asymptotic(terms)
     series = r * horner(r, [c / (k + 1.0) for k, c in enumerate(e[1:])])
     return xp.where(is_small, xp.log1p(lost + mass), 0.5 * xp.log(r) - 0.5 * math.log(2.0 * math.pi) + series)
 
@@ -107,7 +111,7 @@ def _rule(xp: Namespace, like: Array) -> tuple[float, tuple[float, ...], int]:
 
 
 @cache
-def _asymptotic(terms: int) -> tuple[float, ...]:
+def asymptotic(terms: int) -> tuple[float, ...]:
     """e_k of deficit ~ sum_{k >= 1} e_k / kappa**k, from the Riccati equation of I1/I0 (DLMF 10.29.2)."""
     e = [0.5]
     for k in range(2, terms + 1):
@@ -262,7 +266,7 @@ def _bregman(xp: Namespace, x: Array, y: Array) -> Array:
     )
     small = xp.log1p(spread / mass)
     gap = high_x - high_y
-    e = [c / (k + 1.0) for k, c in enumerate(_asymptotic(terms)[1:])]
+    e = [c / (k + 1.0) for k, c in enumerate(asymptotic(terms)[1:])]
     large = 0.5 * deviance(xp, gap / high_y, xp.log(high_x) - xp.log(high_y))
     large = large + power_bregman(1.0 / high_x, 1.0 / high_y, gap, tuple(e[0::2]), tuple(e[1::2]))
     at_start = deficit(xp, start + 0.0 * y)
