@@ -6,6 +6,7 @@ Arrays have the shape (..., D, K), dimension and component last; see `irg_kernel
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -39,8 +40,14 @@ def _bare(law: Any) -> Any:
     return law
 
 
+# Of one pass over the draws: D x K x draws elements, of which the derivative needs some 30 arrays.
+CHUNK = 250_000
+
+
 def held(log_weights: Array, components: list[Any], x: Array) -> Array:
     """x, unchanged in value, that moves such that the Rosenblatt transform of the mixture stands still.
+
+    Many draws are taken some at a time, and what their derivatives need is computed again when it is asked for.
 
     :param log_weights: (..., K), normalised.
     :param components: one law whose last batch axis is that of the components, or K laws.
@@ -52,10 +59,30 @@ def held(log_weights: Array, components: list[Any], x: Array) -> Array:
 
 
 def _push(tangents: Any, x: Array, mixed: tuple[Array, list[Any]]) -> Array:
+    log_weights, components = mixed
+    laws = [law.batch_shape[:-1] if len(components) == 1 else law.batch_shape for law in components]
+    batch = jnp.broadcast_shapes(log_weights.shape[:-1], *laws)
+    while batch and batch[0] == 1:
+        batch = batch[1:]
+    lead = x.shape[x.ndim - 1 - len(batch) :]
+    rows = max(1, CHUNK // (log_weights.shape[-1] * math.prod(lead)))
+    flat = x.reshape(-1, *lead)  # the axes of the draws become one
+    total = flat.shape[0]
+    if total <= rows:
+        return _push_at(x, tangents, mixed)
+    chunks = -(-total // rows)
+    rows = -(-total // chunks)
+    padded = jnp.concatenate([flat, jnp.broadcast_to(flat[:1], (chunks * rows - total, *lead))])
+    one = jax.checkpoint(lambda part: _push_at(part, tangents, mixed))
+    moved = lax.map(one, padded.reshape(chunks, rows, *lead))
+    return moved.reshape(-1, *lead)[:total].reshape(x.shape)
+
+
+def _push_at(x: Array, tangents: Any, mixed: tuple[Array, list[Any]]) -> Array:
     at = mixture.anchor(EXACT, *_conditionals(x, *mixed))
 
     def residual(mixed):
-        log_r, _, lower, upper = _conditionals(x, *mixed)
+        log_r, _, lower, upper = _conditionals(x, *mixed, sign=at.sign)
         return mixture.residual(EXACT, at, log_r, lower, upper)
 
     b = jax.jvp(residual, (mixed,), (tangents,))[1]
@@ -67,10 +94,10 @@ def _push(tangents: Any, x: Array, mixed: tuple[Array, list[Any]]) -> Array:
     return -solve_triangular(jacobian, b[..., None], lower=True, unit_diagonal=True)[..., 0]
 
 
-def _conditionals(x: Array, log_weights: Array, components: list[Any]) -> tuple[Array, ...]:
-    """(log r_kd, log f_kd, log F_kd, log(1 - F_kd))"""
+def _conditionals(x: Array, log_weights: Array, components: list[Any], sign: Any = None) -> tuple[Array, ...]:
+    """(log r_kd, log f_kd, log F_kd, log(1 - F_kd)); with `Anchor.sign` perhaps the tail that it says, twice."""
     if is_elliptical(components[0]):
-        log_f, lower, upper = _Elliptical.of(components).conditionals(x)
+        log_f, lower, upper = _Elliptical.of(components).conditionals(x, sign)
     else:
         log_f, lower, upper = _factorised(components, x)
     before = jnp.swapaxes(_before(jnp.swapaxes(log_f, -1, -2)), -1, -2)
@@ -154,18 +181,27 @@ class _Elliptical(NamedTuple):
     def whitened(self, x: Array) -> Array:
         return jnp.einsum("...kde,...ke->...kd", self.whitening(), x[..., None, :] - self.loc)
 
-    def conditionals(self, x: Array) -> tuple[Array, ...]:
+    def conditionals(self, x: Array, sign: Array | None = None) -> tuple[Array, ...]:
+        """(log f_kd, log F_kd, log(1 - F_kd)); with `Anchor.sign` the tail that it says, twice."""
         eps = self.whitened(x)
         log_scale = jnp.log(jnp.diagonal(self.scale_tril, axis1=-2, axis2=-1))
         if self.df is None:
             log_f = -0.5 * eps * eps - log_scale - 0.5 * math.log(2.0 * math.pi)
-            arrays = log_f, EXACT.log_ndtr(eps), EXACT.log_ndtr(-eps)
+            arrays = log_f, *_tails(EXACT.log_ndtr, eps, sign)
         else:
             nu = self.degrees()
             spread = jnp.sqrt((self.df[..., None] + _before(eps * eps)) / nu)
             law, t = StudentT(nu, 0.0, 1.0, validate_args=False), eps / spread
-            arrays = law.log_prob(t) - jnp.log(spread) - log_scale, law.log_cdf(t), law.log_sf(t)
+            arrays = law.log_prob(t) - jnp.log(spread) - log_scale, *_tails(law.log_cdf, t, sign)
         return tuple(jnp.swapaxes(a, -1, -2) for a in arrays)
+
+
+def _tails(log_cdf: Callable, t: Array, sign: Array | None) -> tuple[Array, Array]:
+    """Of a law symmetric about 0, at (..., K, D)."""
+    if sign is None:
+        return log_cdf(t), log_cdf(-t)
+    tail = log_cdf(sign[..., None, :] * t)
+    return tail, tail
 
 
 def _with_axis(value: Array, k: tuple[int, ...], event_dim: int) -> Array:

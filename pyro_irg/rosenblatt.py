@@ -6,16 +6,18 @@ Arrays have the shape (..., D, K), dimension and component last; see `irg_kernel
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pyro.distributions as host
 import torch
 from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from irg_kernels import mixture
 
-from .attach import EXACT
+from .attach import EXACT, attach_jointly, in_transform
 from .distributions.student_t import StudentT
 from .univariate import has_tails, log_tails, unwrapped
 
@@ -38,11 +40,14 @@ def _bare(law: Any) -> Any:
     return law
 
 
+# Of one pass over the draws: D x K x draws elements, of which the derivative needs some 30 arrays.
+CHUNK = 250_000
+
+
 def held(log_weights: Tensor, component: Any, x: Tensor) -> Tensor:
     """x, unchanged in value, that moves such that the Rosenblatt transform of the mixture stands still.
 
-    Two Newton steps from x to x with one Jacobian: none changes the value, and each adds an order to which the
-    derivatives are right.  (A rule of its own, as in the twin, would need the parameters of any law by name.)
+    Many draws are taken some at a time, and what their derivatives need is computed when these are asked for.
 
     :param log_weights: (..., K), normalised.
     :param component: a law whose last batch axis is that of the components.
@@ -50,32 +55,112 @@ def held(log_weights: Tensor, component: Any, x: Tensor) -> Tensor:
     """
     event = component.event_shape
     flat = x.detach().flatten(x.dim() - len(event)) if event else x.detach()[..., None]
-    law: Any = (_Elliptical if is_elliptical(component) else _Factorised)(component)
+    if is_elliptical(component):
+        law = _Elliptical.of(component)
+        params = [log_weights, law.loc, law.scale_tril] + ([] if law.df is None else [law.df])
+        return attach_jointly(_push, _pull, flat, *params).reshape(x.shape)
+    law, wide = _Factorised(component), _widened(flat)
+    batch = torch.broadcast_shapes(log_weights.shape[:-1], component.batch_shape[:-1])
+    parts = _by_draws(flat.shape, batch, log_weights.shape[-1])
+    # torch.func and a trace refuse the hooks that `checkpoint` puts on saved tensors
+    if parts is None or in_transform() or torch.jit.is_tracing():
+        return _newton(log_weights, law, wide).to(x.dtype).reshape(x.shape)
+    rows, lead = parts
+    options: Any = {"use_reentrant": False, "preserve_rng_state": False}
+    moving = [checkpoint(_newton, log_weights, law, part, **options) for part in wide.reshape(-1, *lead).split(rows)]
+    return torch.cat(moving).to(x.dtype).reshape(x.shape)
 
-    def conditionals(x):
-        log_f, lower, upper = law.conditionals(x)
-        before = _before(log_f.mT).mT
-        return log_weights[..., None, :] + before, log_f, lower, upper
 
-    moving, at, jacobian = flat, None, None
+def _widened(x: Tensor) -> Tensor:
+    # the law's parameters follow, by promotion
+    return x if x.device.type == "mps" else x.double()
+
+
+def _by_draws(shape: Any, batch: Any, k: int) -> tuple[int, Any] | None:
+    """How many draws to take at a time, and the shape of one; None where all are few."""
+    while batch and batch[0] == 1:
+        batch = batch[1:]
+    lead = shape[len(shape) - 1 - len(batch) :]
+    rows = max(1, CHUNK // (k * math.prod(lead)))
+    return None if math.prod(shape) <= rows * math.prod(lead) else (rows, lead)
+
+
+def _newton(log_weights: Tensor, law: _Factorised, x: Tensor) -> Tensor:
+    """`held` of draws (..., D).
+
+    Two Newton steps from x to x with one Jacobian: none changes the value, and each adds an order to which the
+    derivatives are right.  (A rule of its own, as in the twin, would need the parameters of any law by name.)
+    """
+    moving, at, jacobian = x, None, None
     for _ in range(2):
-        log_r, log_f, lower, upper = conditionals(moving)
+        log_f, lower, upper = law.conditionals(moving)
+        log_r = log_weights[..., None, :] + _before(log_f.mT).mT
         if at is None:
             with torch.no_grad():
                 at = mixture.anchor(EXACT, *(a.detach() for a in (log_r, log_f, lower, upper)))
-                jacobian = law.jacobian(at.of, flat)
+                jacobian = law.jacobian(at.of, x)
         b = mixture.residual(EXACT, at, log_r, lower, upper)
         del log_r, log_f, lower, upper
-        if flat.shape[-1] > 1:
+        if x.shape[-1] > 1:
             b = torch.linalg.solve_triangular(jacobian, b[..., None], upper=False, unitriangular=True)[..., 0]
         moving = moving - b
-    return x.detach() + (moving - moving.detach()).reshape(x.shape)
+    return x + (moving - moving.detach())
+
+
+def _at(x: Tensor, log_weights: Tensor, *params: Tensor) -> tuple[Tensor, Callable]:
+    """The Jacobian of an elliptical mixture's draw, and its residual as a function of the parameters."""
+
+    def conditionals(log_weights, *params, sign=None):
+        log_f, lower, upper = _Elliptical(*params).conditionals(x, sign)
+        return log_weights[..., None, :] + _before(log_f.mT).mT, log_f, lower, upper
+
+    at = mixture.anchor(EXACT, *conditionals(log_weights, *params))
+    jacobian = _Elliptical(*params).jacobian(at.of, x)
+
+    def residual(*params):
+        log_r, _, lower, upper = conditionals(*params, sign=at.sign)
+        return mixture.residual(EXACT, at, log_r, lower, upper)
+
+    return jacobian, residual
+
+
+def _push(tangents: list, x: Tensor, *params: Tensor) -> Tensor:
+    jacobian, residual = _at(x, *params)
+    moves = tuple(torch.zeros_like(p) if t is None else t for t, p in zip(tangents, params, strict=True))
+    b = torch.func.jvp(residual, params, moves)[1][..., None]
+    return -torch.linalg.solve_triangular(jacobian, b, upper=False, unitriangular=True)[..., 0]
+
+
+def _pull(cotangent: Tensor, x: Tensor, *params: Tensor) -> tuple[Tensor, ...]:
+    batch = torch.broadcast_shapes(params[0].shape[:-1], params[1].shape[:-2], params[2].shape[:-3])
+    parts = _by_draws(x.shape, batch, params[0].shape[-1])
+    if parts is None or in_transform() or torch.is_grad_enabled():
+        return _pull_at(cotangent, x, *params)
+    rows, lead = parts
+    total = [torch.zeros_like(p) for p in params]
+    for part in zip(cotangent.reshape(-1, *lead).split(rows), x.reshape(-1, *lead).split(rows), strict=True):
+        for sum_, slope in zip(total, _pull_at(*part, *params), strict=True):
+            sum_ += slope
+    return tuple(total)
+
+
+def _pull_at(cotangent: Tensor, x: Tensor, *params: Tensor) -> tuple[Tensor, ...]:
+    jacobian, residual = _at(x, *params)
+    onto = -torch.linalg.solve_triangular(jacobian.mT, cotangent[..., None], upper=True, unitriangular=True)[..., 0]
+    if in_transform():
+        found: Any = torch.func.vjp(residual, *params)
+        return found[1](onto)
+    further = torch.is_grad_enabled()
+    with torch.enable_grad():
+        inner = [p.view_as(p) if p.requires_grad and further else p.detach().requires_grad_() for p in params]
+        b = residual(*inner)
+    return torch.autograd.grad(b, inner, onto, create_graph=further)
 
 
 def drawn(component: Any, which: Tensor) -> Tensor:
     """A draw of the components `which`, (...), of an elliptical law."""
     with torch.no_grad():
-        return _Elliptical(component).draw(which)
+        return _Elliptical.of(component).draw(which)
 
 
 class _Factorised:
@@ -103,24 +188,37 @@ class _Factorised:
             return x
         at = self._stretched(x)
         at = at.expand(torch.broadcast_shapes(at.shape, self.law.batch_shape))
-        found: Any = torch.func.vjp(self.law.log_prob, at)
-        density, pull = found
-        (slope,) = pull(torch.ones_like(density))
+        slope = _slope(self.law.log_prob, at)
         return (of.shift @ self._last_two(slope.detach()).mT).tril(-1)
 
 
-class _Elliptical:
+def _slope(function: Any, x: Tensor) -> Tensor:
+    """The derivative of an elementwise function."""
+    if in_transform():
+        found: Any = torch.func.vjp(function, x)
+        return found[1](torch.ones_like(found[0]))[0]
+    # torch.func refuses the hooks of `checkpoint`; hooks of its own keep this graph out of it
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(Tensor.detach, lambda saved: saved):
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(function(x).sum(), x)[0]
+
+
+class _Elliptical(NamedTuple):
     """K normal or Student t laws; the batch axis of the components is the last one."""
 
-    def __init__(self, component: Any) -> None:
+    loc: Tensor
+    """(..., K, D)"""
+    scale_tril: Tensor
+    """(..., K, D, D), where one matrix may serve all components"""
+    df: Any = None
+    """(..., K); None for normal laws"""
+
+    @classmethod
+    def of(cls, component: Any) -> _Elliptical:
         law = _bare(component)
-        self.loc = law.loc
-        """(..., K, D)"""
         scale_tril = law._unbroadcasted_scale_tril
-        self.scale_tril = scale_tril if scale_tril.dim() > 2 else scale_tril[None]
-        """(..., K, D, D), where one matrix may serve all components"""
-        self.df: Any = law.df if isinstance(law, host.MultivariateStudentT) else None
-        """(..., K); None for normal laws"""
+        scale_tril = scale_tril if scale_tril.dim() > 2 else scale_tril[None]
+        return cls(law.loc, scale_tril, law.df if isinstance(law, host.MultivariateStudentT) else None)
 
     def draw(self, which: Tensor) -> Tensor:
         """Of the components `which`, (...); the host's draws all K, each with a copy of its matrix."""
@@ -146,17 +244,17 @@ class _Elliptical:
     def whitened(self, x: Tensor) -> Tensor:
         return torch.einsum("...kde,...ke->...kd", self.whitening(), x[..., None, :] - self.loc)
 
-    def conditionals(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(log f_kd, log F_kd, log(1 - F_kd))"""
+    def conditionals(self, x: Tensor, sign: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """(log f_kd, log F_kd, log(1 - F_kd)); with `Anchor.sign` the tail that it says, twice."""
         eps = self.whitened(x)
         log_scale = self.scale_tril.diagonal(dim1=-2, dim2=-1).log()
         if self.df is None:
             log_f = -0.5 * eps * eps - log_scale - 0.5 * math.log(2.0 * math.pi)
-            return log_f.mT, EXACT.log_ndtr(eps).mT, EXACT.log_ndtr(-eps).mT
+            return log_f.mT, *_tails(EXACT.log_ndtr, eps, sign)
         nu = self.degrees()
         spread = ((self.df[..., None] + _before(eps * eps)) / nu).sqrt()
         law, t = StudentT(nu, 0.0, 1.0, validate_args=False), eps / spread
-        return (law.log_prob(t) - spread.log() - log_scale).mT, law.log_cdf(t).mT, law.log_sf(t).mT
+        return (law.log_prob(t) - spread.log() - log_scale).mT, *_tails(law.log_cdf, t, sign)
 
     def jacobian(self, of: mixture.Shares, x: Tensor) -> Tensor:
         r"""With y_k = eps_k's differential, in x alone, and b_kd = sum_{e<d} eps_ke y_ke, row d of J dx is
@@ -177,6 +275,14 @@ class _Elliptical:
             rows.append(torch.einsum("...k,...ke->...e", taken[..., d], total))
             total = torch.addcmul(total, eps[..., d, None], matrices[..., d, :])
         return (direct - torch.stack(rows, -2)).tril(-1)
+
+
+def _tails(log_cdf: Callable, t: Tensor, sign: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Of a law symmetric about 0, at (..., K, D)."""
+    if sign is None:
+        return log_cdf(t).mT, log_cdf(-t).mT
+    tail = log_cdf(sign[..., None, :] * t).mT
+    return tail, tail
 
 
 def _before(x: Tensor) -> Tensor:

@@ -148,7 +148,8 @@ def _uniform(law, x):
 
 @log_tails.register(torch.distributions.MixtureSameFamily)
 def _mixture(law, x):
-    log_weights = law.mixture_distribution.logits.log_softmax(-1)
+    logits = law.mixture_distribution.logits
+    log_weights = logits.to(torch.promote_types(logits.dtype, x.dtype)).log_softmax(-1)
     each = log_tails(law.component_distribution, x[..., None])
     lower, upper = ((log_weights + tail).logsumexp(-1) for tail in each)
     return lower, upper

@@ -36,6 +36,7 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
             component_distribution = implicit_twin(component_distribution) or component_distribution
         super().__init__(mixture_distribution, component_distribution, validate_args=validate_args)
         self.has_rsample = _has_gradient(component_distribution)
+        self._unexpanded = self.mixture_distribution, self.component_distribution
 
     @classmethod
     def from_host(cls, fn):
@@ -45,6 +46,7 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
     def expand(self, batch_shape, _instance=None):
         new = super().expand(batch_shape, _instance)
         new.has_rsample = self.has_rsample
+        new._unexpanded = self._unexpanded  # what `held` computes once for all copies
         return new
 
     def sample(self, sample_shape=torch.Size()):
@@ -64,9 +66,12 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
         return self._held(x) if torch.is_grad_enabled() or in_transform() else x
 
     def _held(self, x: Tensor) -> Tensor:
+        # in float64 where the device has it: parameters follow, by promotion
+        wide = x.dtype if x.device.type == "mps" else torch.float64
         if not self.event_shape:
-            return univariate.held(self, x)
-        return rosenblatt.held(self.mixture_distribution.logits.log_softmax(-1), self.component_distribution, x)
+            return univariate.held(self, x.to(wide)).to(x.dtype)
+        weights, component = self._unexpanded
+        return rosenblatt.held(weights.logits.to(wide).log_softmax(-1), component, x)
 
 
 def _has_gradient(component: Any) -> bool:
