@@ -12,10 +12,10 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax, random
 
-__all__ = ["standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
+__all__ = ["reject", "standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
 
 
-def _reject(key: Array, propose: Callable, valid: Array, dtype: Any) -> Array:
+def reject(key: Array, propose: Callable, valid: Array, dtype: Any) -> Array:
     """Elementwise rejection: `propose(key) -> (value, accepted)`, until every valid element is accepted; else NaN."""
 
     def pending(state):
@@ -53,7 +53,7 @@ def standard_gamma(key: Array, concentration: Array) -> tuple[Array, Array]:
         accepted = -random.exponential(exponential_key, a.shape, a.dtype) < 0.5 * x * x + d * (3.0 * log1p_w - excess)
         return w, inside & accepted
 
-    w = _reject(key, propose, (a > 0.0) & (a < jnp.inf), a.dtype)
+    w = reject(key, propose, (a > 0.0) & (a < jnp.inf), a.dtype)
     boost = -boosted * random.exponential(boost_key, a.shape, a.dtype) / a
     v = (1.0 + w) * (1.0 + w) * (1.0 + w)
     return d * v * jnp.exp(boost), jnp.log(d) + 3.0 * jnp.log1p(w) + boost
@@ -92,4 +92,4 @@ def standard_von_mises(key: Array, concentration: Array) -> Array:
         c = 0.5 * x + 2.0 * kappa * jnp.square(jnp.sin(0.5 * z))
         return z, -random.exponential(exponential_key, kappa.shape, kappa.dtype) <= jnp.log(c) + (1.0 - c)
 
-    return _reject(key, propose, (kappa >= 0.0) & (kappa < jnp.inf), kappa.dtype)
+    return reject(key, propose, (kappa >= 0.0) & (kappa < jnp.inf), kappa.dtype)

@@ -11,6 +11,7 @@ from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .implicit_density import Implicit, ImplicitDensity
 from .mixture import MixtureGeneral, MixtureSameFamily
 from .rosenblatt import Rosenblatt
+from .sine_bivariate_von_mises import SineBivariateVonMises
 from .student_t import StudentT
 from .truncated import (
     LeftTruncatedDistribution,
@@ -39,6 +40,7 @@ IMPLICIT = (
     "MixtureSameFamily",
     "RightTruncatedDistribution",
     "Rosenblatt",
+    "SineBivariateVonMises",
     "StudentT",
     "Truncated",
     "TruncatedCauchy",

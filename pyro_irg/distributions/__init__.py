@@ -14,6 +14,7 @@ from .implicit_density import Implicit, ImplicitDensity
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .rosenblatt import Rosenblatt
+from .sine_bivariate_von_mises import SineBivariateVonMises
 from .student_t import StudentT
 from .truncated import (
     LeftTruncatedDistribution,
@@ -45,6 +46,7 @@ IMPLICIT = (
     "MixtureSameFamily",
     "RightTruncatedDistribution",
     "Rosenblatt",
+    "SineBivariateVonMises",
     "StudentT",
     "Truncated",
     "TruncatedCauchy",
