@@ -11,9 +11,9 @@ import numpyro.distributions as host
 from jax import Array
 from numpyro.util import not_jax_tracer
 
-from irg_kernels import beta, dirichlet, gamma, student_t, von_mises
+from irg_kernels import beta, dirichlet, gamma, sine_bivariate_von_mises, student_t, von_mises
 
-from .attach import evaluate
+from .attach import EXACT, evaluate
 from .distributions import LogGamma
 from .distributions.von_mises import wrap
 
@@ -33,7 +33,7 @@ def implicit_gradients(distribution: Any, value: Array) -> dict[str, Array]:
     :returns: parameter name -> array of the broadcast shape; for a Dirichlet with one more axis at the end, over the
         components of the concentration.
     :raises ValueError: for a value outside the support or of a shape that does not broadcast.
-    :raises NotImplementedError: where no implicit gradient is known.
+    :raises NotImplementedError: for any other law; its draw, where reparameterized, carries the gradient.
 
     >>> float(implicit_gradients(host.Gamma(2.0, 1.0), 1.5)["rate"])
     -1.5
@@ -53,7 +53,10 @@ def implicit_gradients(distribution: Any, value: Array) -> dict[str, Array]:
         ) from error
     rule = _rule.dispatch(type(base))
     if rule is _rule.dispatch(object):
-        raise NotImplementedError(f"no implicit gradient is known for {type(base).__name__}")
+        taken = ", ".join(sorted(law.__name__ for law in _rule.registry if law is not object))
+        raise NotImplementedError(
+            f"implicit_gradients takes {taken}, not {type(base).__name__}; differentiate a draw of the law instead"
+        )
     inside = base.support(value) & _finite(base, value)
     if not_jax_tracer(inside) and not inside.all():
         raise ValueError(
@@ -138,3 +141,29 @@ def _von_mises(base, value):
         "loc": jnp.ones_like(value),
         "concentration": _evaluate(von_mises.dz_dkappa, wrap(value - base.loc), base.concentration),
     }
+
+
+@_rule.register(host.SineBivariateVonMises)
+def _sine_bivariate_von_mises(base, value):
+    names = ("phi_concentration", "psi_concentration", "correlation")
+    params = [jnp.broadcast_to(getattr(base, name), value.shape[:-1]) for name in names]
+    u = wrap(value[..., 0] - base.phi_loc)
+    by_u = sine_bivariate_von_mises.partials(EXACT, u, *params, *sine_bivariate_von_mises.frame(EXACT, *params))
+    _, k2, rho = params
+    sine, side = jnp.sin(u), rho * jnp.sin(u)
+    square = k2 * k2 + side * side
+    kappa = jnp.sqrt(square)
+    dz = von_mises.dz_dkappa(EXACT, wrap(value[..., 1] - base.psi_loc - jnp.arctan2(side, k2)), kappa)
+    # of v = atan2(side, k2) + z(kappa)
+    by_side, by_k2 = k2 / square + dz * side / kappa, dz * k2 / kappa - side / square
+    zero, one = jnp.zeros_like(u), jnp.ones_like(u)
+    by_v = [
+        by_side * rho * jnp.cos(u) * slope + direct
+        for slope, direct in zip(by_u, (zero, by_k2, by_side * sine), strict=True)
+    ]
+    found = {
+        "phi_loc": (one, zero),
+        "psi_loc": (zero, one),
+        **dict(zip(names, zip(by_u, by_v, strict=True), strict=True)),
+    }
+    return {name: jnp.stack(pair, -1) for name, pair in found.items()}
