@@ -215,10 +215,12 @@ def _upper_quantile(xp: Namespace, s: Array, kappa: Array) -> Array:
     """z >= 0 with S(z) = s <= 1/2, by Newton's method: on log S, or on S, a convex function, where that would leave."""
     log_s = logarithm(xp, s)
     log_peak = -math.log(2.0 * math.pi) - log_i0e(xp, kappa)
-    # S(z) lies above its tangent at pi; and a normal law with the same peak is near where kappa is large
+    # S(z) lies above its tangent at pi; and a normal law with the same peak is near where kappa is large.  Where it is
+    # not, it may lead past pi, and from there is no way back: the mass is 0, and Newton's step with it
     tangent = math.pi - s * xp.exp(xp.minimum(2.0 * kappa - log_peak, 80.0))
     sigma = xp.exp(-log_peak) / math.sqrt(2.0 * math.pi)
-    start = xp.maximum(tangent, normal_quantile(xp, log_s) * sigma)
+    near = normal_quantile(xp, log_s) * sigma
+    start = xp.maximum(tangent, xp.where(near < 3.0, near, 0.0))
 
     def residual(z: Array) -> tuple[Array, Array]:
         mass = _mass_beyond(xp, z, kappa)

@@ -155,3 +155,10 @@ def test_moments():
     kappa = torch.tensor([0.0, 1e-3, 2.0, 1e4, 1e8]) + 1e-30
     truth = [1.0, 0.9995000000625, 0.30222534203599975, 5.000125015636e-05, 5.0000000125e-09]
     np.testing.assert_allclose(numpy(dist.VonMises(0.0, kappa).variance), truth, rtol=1e-6)
+
+
+def test_quantiles_of_a_nearly_uniform_von_mises():
+    """Newton's method started past pi once, and stayed there: the angles of small masses were the ends."""
+    kappa, q = np.float32([[0.01], [0.2], [0.28], [0.5]]), np.float32([0.001, 0.03, 0.05, 0.06, 0.1, 0.95])
+    found = dist.VonMises(0.0, torch.tensor(kappa)).icdf(torch.tensor(q))
+    np.testing.assert_allclose(found, stats.vonmises.ppf(q, kappa), rtol=2e-6)
