@@ -44,11 +44,8 @@ def check_partials(row, form, dtype, rtol):
     x, leaves = jnp.array(row.values, dtype), leaves_of(row, dtype, len(row.values))
     assert (held(row, leaves, x, form) == x).all()
     found = jax.jit(jax.grad(lambda leaves: held(row, leaves, x, form).sum()))(leaves)
-    for name, truth in mixtures.partials(row).items():
-        # relative to the larger of a value's partials: a component that is not there has partials of 1e-300
-        size = np.abs(truth).max(-1, keepdims=True)
-        size[size < 1e-30] = 1.0  # the logits of equal components
-        np.testing.assert_allclose(np.asarray(found[name]) / size, truth / size, rtol=rtol, atol=rtol, err_msg=name)
+    for name, error in mixtures.errors(row, found).items():
+        assert error < rtol, (name, error)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +64,9 @@ def test_other_forms(row, form):
         check_partials(row, form, jnp.float64, 1e-12)
 
 
-# At |x| = 12 sigma a rounding error of the exponent, x^2 / 2 = 288 in the narrow component, is worth 300 eps.  The
-# upper tails of the two gamma laws at 6, 5.3e-4 and 5.2e-4, leave 2 % of themselves as their difference.
-@pytest.mark.parametrize(("row", "rtol"), [(0, 1e-5), (1, 1e-4), (6, 1e-5), (8, 4e-5)])
-def test_partials_in_float32(row, rtol):
-    check_partials(ROWS[row], "same family", jnp.float32, rtol)
+@pytest.mark.parametrize("row", [ROWS[i] for i in (0, 1, 5, 6, 7, 8)], ids=str)
+def test_partials_in_float32(row):
+    check_partials(row, "same family", jnp.float32, mixtures.IN_FLOAT32.get(row.name, 2e-6))
 
 
 @pytest.mark.slow
@@ -237,13 +232,34 @@ def test_guide_site():
     check_reparameterized(lambda: numpyro.sample("z", law))
 
 
+@pytest.mark.parametrize("kind", ["factorised", pytest.param("normal", marks=pytest.mark.slow)])
+def test_draws_by_parts(kind, monkeypatch):
+    """The gradient is that of all draws taken at once."""
+    leaves = {k: jnp.array(v, jnp.float32) for k, v in MANY[kind].items()}
+
+    def slopes(chunk):
+        monkeypatch.setattr(rosenblatt, "CHUNK", chunk)
+        return jax.jit(jax.grad(lambda leaves: jnp.sin(many(kind, leaves).sample(KEY, (17,))).sum()))(leaves)
+
+    at_once, by_parts = slopes(10**9), slopes(3 * 9)
+    for name, slope in at_once.items():
+        np.testing.assert_allclose(by_parts[name], slope, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["factorised", "normal"])
-def test_memory_and_compilation(kind):
+def test_memory_and_compilation(kind, dtype):
     """K = 100, D = 50, 1,000 draws: one pass with its gradient in less than 1 GiB, compiled in less than 10 s."""
+    with jax.enable_x64(dtype == "float64"):
+        check_size(kind, dtype)
+
+
+def check_size(kind, dtype):
     keys = jax.random.split(KEY, 2)
-    loc = jax.random.normal(keys[0], (100, 50))
-    scale_tril = jnp.eye(50) + 0.1 * jnp.tril(jax.random.normal(keys[1], (100, 50, 50)), -1)
+    loc = jax.random.normal(keys[0], (100, 50), dtype)
+    scale_tril = jnp.eye(50, dtype=dtype) + 0.1 * jnp.tril(jax.random.normal(keys[1], (100, 50, 50), dtype), -1)
+    logits = jnp.zeros(100, dtype)
 
     def total(logits, loc, scale_tril):
         if kind == "normal":
@@ -253,8 +269,8 @@ def test_memory_and_compilation(kind):
         return jnp.sin(dist.MixtureSameFamily(dist.Categorical(logits=logits), component).sample(KEY, (1000,))).sum()
 
     start = time.process_time()
-    lowered = jax.jit(jax.grad(total, (0, 1, 2))).lower(jnp.zeros(100), loc, scale_tril)
+    lowered = jax.jit(jax.grad(total, (0, 1, 2))).lower(logits, loc, scale_tril)
     compiled = lowered.compile()
     assert time.process_time() - start < 10.0
-    assert compiled.memory_analysis().temp_size_in_bytes < 2**30
-    assert all(jnp.isfinite(slope).all() for slope in compiled(jnp.zeros(100), loc, scale_tril))
+    assert compiled.memory_analysis().temp_size_in_bytes < 2**29
+    assert all(jnp.isfinite(slope).all() for slope in compiled(logits, loc, scale_tril))
