@@ -27,9 +27,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import NamedTuple
 
+from .bessel_ratio import change, i0e, missing, ratio, rule
 from .elementary import horner
 from .namespace import Array, Namespace
 from .quadrature import depth, is_double, tail_rule
@@ -48,54 +48,6 @@ class Frame(NamedTuple):
     """distance from c, at most c, at which g has fallen by `depth`"""
     right: Array
     """the same beyond c, at most pi - c"""
-
-
-class _Rule(NamedTuple):
-    start: float
-    """R from which the asymptotic series serves"""
-    poles: int
-    """of the rational function that serves below"""
-    terms: int
-    """of the series"""
-
-
-def _rule(xp: Namespace, like: Array) -> _Rule:
-    # relative error of dM/dq: 2e-7 in float32 and 3e-16 in float64, where they meet
-    return _Rule(24.0, 17, 20) if is_double(xp, like) else _Rule(12.0, 8, 9)
-
-
-@cache
-def _poles(n: int) -> tuple[tuple[float, float], ...]:
-    """(s, w): M(q) = sum w / (1 + s q), the n-point Gauss rule for M as a Stieltjes function, s ~ 1/j**2 and w ~ 2 s.
-
-    (j the zeros of J0.)  It equals 2 n levels of the continued fraction 1/(2 + q/(4 + q/(6 + ...))) of DLMF 10.33.1:
-    the s are the eigenvalues of its Jacobi matrix, by bisection, and the w its residues.
-    """
-    c = [1.0 / (4.0 * k * (k + 1.0)) for k in range(1, 2 * n)]
-    diagonal = [c[0], *(c[2 * k - 1] + c[2 * k] for k in range(1, n))]
-    squares = [0.0, *(c[2 * k - 2] * c[2 * k - 1] for k in range(1, n))]
-
-    def below(x: float) -> int:
-        count, pivot = 0, 1.0
-        for a, b in zip(diagonal, squares, strict=True):
-            pivot = (a - x - b / pivot) or 1e-300
-            count += pivot < 0.0
-        return count
-
-    found = []
-    for k in range(n):
-        low, high = 0.0, 0.25
-        for _ in range(100):
-            middle = 0.5 * (low + high)
-            low, high = (low, middle) if below(middle) > k else (middle, high)
-        q = -1.0 / high
-        for _ in range(3):  # two Newton steps, for the least s has few digits, and the slope
-            value, slope = 4.0 * n, 0.0
-            for level in range(2 * n - 1, 0, -1):
-                value, slope = 2.0 * level + q / value, 1.0 / value - q * slope / (value * value)
-            root, q = q, q - value / slope
-        found.append((-1.0 / root, -1.0 / (root * slope)))
-    return tuple(found)
 
 
 class _Centre(NamedTuple):
@@ -124,56 +76,6 @@ class _Point(NamedTuple):
     rise: Array
     """R - R_c"""
     i0e: Array
-
-
-def _series(xp: Namespace, like: Array) -> list[float]:
-    """M = sum_k c[k] / R**(k + 1) from `start` on."""
-    return [1.0, *(-e for e in asymptotic(_rule(xp, like).terms))]
-
-
-def _ratio(xp: Namespace, q: Array) -> Array:
-    """M(q)"""
-    start, poles, _ = _rule(xp, q)
-    edge = start * start
-    low = xp.minimum(q, edge)
-    total = 0.0 * low
-    for s, w in _poles(poles):
-        total = total + w / (1.0 + s * low)
-    high = 1.0 / xp.sqrt(xp.maximum(q, edge))
-    return xp.where(q < edge, total, high * horner(high, _series(xp, q)))
-
-
-def _change(xp: Namespace, q_c: Array, q: Array, dq: Array) -> Array:
-    """M(q_c) - M(q), q = q_c + dq, to full relative accuracy: by a sum of terms of one sign.
-
-    Beyond `start` by the divided difference of a polynomial in 1/R; between the two sides by both.
-    """
-    start, poles, _ = _rule(xp, q)
-    edge = start * start
-    inside = (q < edge) & (q_c < edge)
-    low_c, low = xp.minimum(q_c, edge), xp.minimum(q, edge)
-    step = xp.where(inside, dq, low - low_c)
-    total = 0.0 * step
-    for s, w in _poles(poles):
-        total = total + (w * s) / ((1.0 + s * low_c) * (1.0 + s * low))
-    y_c, y = 1.0 / xp.sqrt(xp.maximum(q_c, edge)), 1.0 / xp.sqrt(xp.maximum(q, edge))
-    # 1/R_c - 1/R = dq / (R R_c (R + R_c)), of what of dq is left
-    reach = xp.where(inside, 0.0, dq - step) * (y * y_c) * (y * y_c) / (y + y_c)
-    value, slope = 0.0 * y_c, 0.0 * y_c
-    for coefficient in reversed([0.0, *_series(xp, q)]):
-        slope = slope * y + value
-        value = value * y_c + coefficient
-    return step * total + reach * slope
-
-
-def _i0e(xp: Namespace, R: Array) -> Array:
-    """exp(-R) I0(R); not the native one at large R, whose derivative cancels there."""
-    start, _, terms = _rule(xp, R)
-    small = R < start
-    r = 1.0 / xp.where(small, start, R)
-    exponent = r * horner(r, [c / (k + 1.0) for k, c in enumerate(asymptotic(terms)[1:])])
-    large = xp.sqrt(r / (2.0 * math.pi)) * xp.exp(exponent)
-    return xp.where(small, xp.i0e(xp.minimum(R, start)), large)
 
 
 def length(xp: Namespace, x: Array, y: Array) -> Array:
@@ -212,28 +114,25 @@ def _halves(xp: Namespace, x: Array) -> tuple[Array, Array]:
 
 def _slope(xp: Namespace, k1: Array, k2: Array, rho: Array, M: Array) -> Array:
     """h at 0: rho**2 M(k2**2) - k1."""
-    start, _, terms = _rule(xp, k2)
+    start, _, terms = rule(xp, k2)
     far = k2 > start
     K = xp.where(far, k2, start)
-    missing = horner(1.0 / K, asymptotic(terms)) / K  # 1 - I1/I0
-    return xp.where(far, (_less_product(xp, rho, k1, K) - rho * rho * missing) / K, rho * rho * M - k1)
+    lacks = horner(1.0 / K, asymptotic(terms)) / K  # 1 - I1/I0
+    return xp.where(far, (_less_product(xp, rho, k1, K) - rho * rho * lacks) / K, rho * rho * M - k1)
 
 
 def _centre(xp: Namespace, c: Array, k1: Array, k2: Array, rho: Array) -> _Centre:
     half, sine = xp.sin(0.5 * c), xp.sin(c)
     x, square = half * half, k2 * k2
     dq = rho * rho * sine * sine
-    M_0 = _ratio(xp, square)
-    R, M = length(xp, k2, rho * sine), _ratio(xp, square + dq)
+    M_0 = ratio(xp, square)
+    R, M = length(xp, k2, rho * sine), ratio(xp, square + dq)
     # near 0 by what is added on the way from there, terms <= 0; farther off that would cancel
     h = _slope(xp, k1, k2, rho, M_0)
-    h = h - rho * rho * (_change(xp, square, square + dq, dq) * (1.0 - 2.0 * x) + 2.0 * x * M_0)
+    h = h - rho * rho * (change(xp, square, square + dq, dq) * (1.0 - 2.0 * x) + 2.0 * x * M_0)
     near = (2.0 * M > M_0) & (x < 0.25)
     h = xp.where(near, h, rho * rho * M * xp.cos(c) - k1)
-    start, _, terms = _rule(xp, R)
-    r = 1.0 / xp.maximum(R, start)
-    missing = xp.where(R < start, 1.0 - xp.minimum(R, start) * M, r * horner(r, asymptotic(terms)))
-    return _Centre(k2, rho, xp.cos(c), sine * sine, R, _i0e(xp, R), h, square + dq, M, missing)
+    return _Centre(k2, rho, xp.cos(c), sine * sine, R, i0e(xp, R), h, square + dq, M, missing(xp, R, M))
 
 
 def _centre_point(at: _Centre, c: Array) -> _Point:
@@ -242,7 +141,7 @@ def _centre_point(at: _Centre, c: Array) -> _Point:
 
 def _point(xp: Namespace, at: _Centre, t: Array, S: Array) -> _Point:
     R = length(xp, at.k2, at.rho * xp.sin(t))
-    return _Point(t, S, R, _rise_of_R(xp, at, S, R), _i0e(xp, R))
+    return _Point(t, S, R, _rise_of_R(xp, at, S, R), i0e(xp, R))
 
 
 def _rise_of_R(xp: Namespace, at: _Centre, S: Array, R: Array) -> Array:
@@ -265,15 +164,15 @@ def _log_ratio(xp: Namespace, at: _Centre, begin: _Point, move: Array) -> tuple[
     lacks = (at.missing - (_rise_of_R(xp, at, S, R) + begin.rise) / both) / (2.0 * xp.maximum(at.R, 1.0))
     bend = xp.where(far, lacks, 1.0 / both - 0.5 * at.M)
     value = 2.0 * D * (at.h - at.rho * at.rho * at.M * (S + begin.S)) + dq * bend
-    return value + xp.log(_i0e(xp, R) / begin.i0e), S, sine
+    return value + xp.log(i0e(xp, R) / begin.i0e), S, sine
 
 
 def _scores(xp: Namespace, at: _Centre, S: Array, sine: Array) -> tuple[Array, Array, Array]:
     """Less their values at c, ds/dk1 / -2, ds/dk2 / -k2 and ds/drho / rho, which rise up to pi or to pi/2."""
     side = at.rho * sine
     q, sines = at.k2 * at.k2 + side * side, 4.0 * S * (at.cos - S)
-    change = _change(xp, at.q, q, at.rho * at.rho * sines)
-    return S, change, sines * (at.M - change) - at.sin2 * change
+    less = change(xp, at.q, q, at.rho * at.rho * sines)
+    return S, less, sines * (at.M - less) - at.sin2 * less
 
 
 def frame(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Frame:
@@ -409,14 +308,14 @@ def log_density(xp: Namespace, u: Array, v: Array, k1: Array, k2: Array, rho: Ar
     side = rho * xp.sin(u)
     R = length(xp, k2, side)
     half = xp.sin(0.5 * (v - xp.arctan2(side, k2)))
-    return of_u - 2.0 * R * (half * half) - xp.log(_i0e(xp, R)) - math.log(4.0 * math.pi)
+    return of_u - 2.0 * R * (half * half) - xp.log(i0e(xp, R)) - math.log(4.0 * math.pi)
 
 
 def log_normaliser(xp: Namespace, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
     """log C"""
     c = xp.stop_gradient(reach[0])
     R = length(xp, k2, rho * xp.sin(c))
-    return log_mass(xp, k1, k2, rho, *reach) + k1 * xp.cos(c) + R + xp.log(_i0e(xp, R)) + math.log(4.0 * math.pi)
+    return log_mass(xp, k1, k2, rho, *reach) + k1 * xp.cos(c) + R + xp.log(i0e(xp, R)) + math.log(4.0 * math.pi)
 
 
 class Envelope(NamedTuple):
@@ -458,16 +357,20 @@ def envelope(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Envelope:
 
 def propose(xp: Namespace, over: Envelope, which: Array, place: Array) -> tuple[Array, Array]:
     """|u| from two uniform numbers, and the logarithm of the probability with which it is to be accepted."""
-    ends, rates, room = over.ends, over.rates, over.room
-    reached = -xp.expm1(-rates * room)
-    masses = xp.exp(-over.falls) / rates * reached
-    middle = ends[1] - ends[0]
-    drawn = which * (middle + masses[0] + masses[1])
-    inside, below = drawn < middle, drawn < middle + masses[0]
-    beyond = xp.minimum(-xp.log1p(-place * reached) / rates, room)
-    t = xp.where(inside, ends[0] + place * middle, xp.where(below, ends[0] - beyond[0], ends[1] + beyond[1]))
+    (low, high), middle = over.ends, over.ends[1] - over.ends[0]
+    reached = [-xp.expm1(-rate * room) for rate, room in zip(over.rates, over.room, strict=True)]
+    below, above = (
+        xp.exp(-fall) / rate * part for fall, rate, part in zip(over.falls, over.rates, reached, strict=True)
+    )
+    drawn = which * (middle + below + above)
+    inside, under = drawn < middle, drawn < middle + below
+    beyond = [
+        xp.minimum(-xp.log1p(-place * part) / rate, room)
+        for part, rate, room in zip(reached, over.rates, over.room, strict=True)
+    ]
+    t = xp.where(inside, low + place * middle, xp.where(under, low - beyond[0], high + beyond[1]))
     t = xp.maximum(t, 0.0)
-    log_height = -(over.falls + rates * xp.maximum(xp.abs(t - ends), 0.0))
-    log_height = xp.where(inside, 0.0, xp.where(below, log_height[0], log_height[1]))
+    heights = [fall + rate * away for fall, rate, away in zip(over.falls, over.rates, (low - t, t - high), strict=True)]
+    depth_there = xp.where(inside, 0.0, xp.where(under, *heights))
     log_p = _log_ratio(xp, over.at, _centre_point(over.at, over.mode), t - over.mode)[0]
-    return t, log_p - log_height
+    return t, log_p + depth_there

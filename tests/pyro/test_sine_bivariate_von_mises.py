@@ -1,0 +1,173 @@
+"""SineBivariateVonMises: partials, normaliser and draws at all concentrations, gradients of expectations, errors."""
+
+import pickle
+
+import numpy as np
+import pyro.distributions as host
+import pytest
+import torch
+
+import pyro_irg.distributions as dist
+from irg_kernels import sine_bivariate_von_mises as kernel
+from pyro_irg import implicit_gradients, implicit_twin
+from pyro_irg.attach import EXACT, WIDE
+from tests import torus
+from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
+
+points = pytest.mark.parametrize("point", torus.POINTS, ids=str)
+PRECISIONS = {"float64": (EXACT, 1e-12), "float32": (WIDE, 2e-6)}
+FUNCTIONS = (lambda u, v: np.cos(u), lambda u, v: np.cos(v), lambda u, v: np.sin(u) * np.sin(v))
+
+
+def law(point, shape=(), dtype=torch.float64, **options):
+    leaves = [torch.full(shape, value, dtype=dtype, requires_grad=True) for value in (0.3, -2.5, *point)]
+    return dist.SineBivariateVonMises(*leaves, **options), leaves
+
+
+@points
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_partials(point, precision):
+    """Relative to the largest of the law's, for the derivatives in k2 and rho change sign."""
+    xp, tolerance = PRECISIONS[precision]
+    truth = torus.marginal(*point)
+    u = truth.places()
+    expected = np.array([truth.partials(value) for value in u])
+    tensors = [torch.full((len(u),), value, dtype=torch.float64) for value in point]
+    u = torch.tensor(u, dtype=torch.float64)
+    found = kernel.partials(xp, u, *tensors, *kernel.frame(xp, *tensors)).T.numpy()
+    unit = np.maximum(np.abs(expected), 0.03 * np.abs(expected).max(0))
+    assert (np.abs(found - expected) <= tolerance * unit + 1e-28).all()  # the oracle's digits
+
+
+@points
+def test_normaliser(point):
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 2e-6)):
+        single = tuple(float(np.float32(value)) for value in point)
+        p, _ = law(single, dtype=dtype)
+        truth = torus.marginal(*single).log_normaliser()
+        assert abs(p.norm_const.item() - truth) <= tolerance * max(1.0, abs(truth))
+        value = torch.tensor([0.3 + 1e-3, -2.5 - 2e-3], dtype=torch.float64)
+        exact = law(single)[0].log_prob(value).item()
+        u, v = (value - torch.tensor([0.3, -2.5], dtype=torch.float64)).tolist()
+        k1, k2, rho = single
+        plain = k1 * np.cos(u) + k2 * np.cos(v) + rho * np.sin(u) * np.sin(v) - truth
+        assert abs(exact - plain) <= 1e-15 * max(10.0, 5.0 * (k1 + k2 + abs(rho)))
+
+
+@points
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_draws(point, dtype):
+    torch.manual_seed(0)
+    p = dist.SineBivariateVonMises(torch.zeros((), dtype=dtype), 0.0, *point)
+    x = p.sample((10_000,)).double().numpy()
+    assert p_value(np.abs(x[:, 0]), torus.first_cdf(*point)) > LEAST_P_VALUE
+    assert abs((x[:, 0] > 0.0).mean() - 0.5) < 4.0 * 0.5 / 100.0
+    side, k2 = point[2] * np.sin(x[:, 0]), point[1]
+    angle = (x[:, 1] - np.arctan2(side, k2) + np.pi) % (2.0 * np.pi) - np.pi
+    given = dist.VonMises(torch.zeros((), dtype=torch.float64), torch.tensor(np.hypot(k2, side)))
+    assert p_value(given.cdf(torch.tensor(angle)).numpy(), lambda q: q) > LEAST_P_VALUE
+
+
+@pytest.mark.parametrize("point", torus.MODERATE, ids=str)
+def test_gradients_of_expectations(point):
+    torch.manual_seed(1)
+    p, leaves = law(point, (20_000,))
+    x = p.rsample()
+    u, v = x[:, 0] - leaves[0].detach(), x[:, 1] - leaves[1].detach()
+    values = (u.cos(), v.cos(), u.sin() * v.sin())
+    for value, (_, truth) in zip(values, torus.expectations(*point, FUNCTIONS), strict=True):
+        slopes = torch.autograd.grad(value.sum(), leaves[2:], retain_graph=True)
+        assert (standardised(torch.stack(slopes, -1).numpy(), truth, 1e-10) < STANDARD_ERRORS).all()
+    slopes = torch.autograd.grad(x[:, 0].sum(), leaves[:2], allow_unused=True)
+    assert (slopes[0] == 1.0).all() and (slopes[1] == 0.0).all()
+
+
+def test_second_derivatives():
+    """Of u along the curve of one quantile: differences of the first, which `test_partials` holds."""
+    point, u, step = (2.0, 3.0, 3.5), 0.8, 1e-5
+    for i in range(3):
+
+        def at(shift, i=i):
+            moved = [value + shift * (i == k) for k, value in enumerate(point)]
+            tensors = [torch.tensor([value], dtype=torch.float64) for value in moved]
+            start = torch.tensor([u], dtype=torch.float64)
+            reach = kernel.frame(EXACT, *tensors)
+            for _ in range(4):  # the implicit midpoint rule along the curve
+                halfway = [
+                    torch.tensor([value + 0.5 * shift * (i == k)], dtype=torch.float64) for k, value in enumerate(point)
+                ]
+                middle = 0.5 * (start + u)
+                slope = kernel.partials(EXACT, middle, *halfway, *kernel.frame(EXACT, *halfway))[i]
+                start = u + shift * slope
+            return kernel.partials(EXACT, start, *tensors, *reach)[i].item()
+
+        truth = (at(step) - at(-step)) / (2.0 * step)
+        leaves = [torch.tensor([value], dtype=torch.float64, requires_grad=True) for value in point]
+        from pyro_irg.distributions.sine_bivariate_von_mises import _moving
+
+        reach = kernel.frame(EXACT, *(leaf.detach() for leaf in leaves))
+        moving = _moving(torch.tensor([u], dtype=torch.float64), *leaves, *reach)
+        (first,) = torch.autograd.grad(moving, leaves[i], create_graph=True)
+        (second,) = torch.autograd.grad(first, leaves[i])
+        assert abs(second.item() - truth) <= 1e-8 * max(1.0, abs(truth))
+
+
+def test_density():
+    """Derivatives of log_prob by those of exact expectations, and the host's values where it is right."""
+    point = torus.MODERATE[0]
+    p, leaves = law(point)
+    value = torch.tensor([0.9, -1.0], dtype=torch.float64, requires_grad=True)
+    slopes = torch.autograd.grad(p.log_prob(value), (*leaves[2:], value))
+    u, v = 0.6, 1.5
+    statistics = (np.cos(u), np.cos(v), np.sin(u) * np.sin(v))
+    means = [mean for mean, _ in torus.expectations(*point, FUNCTIONS)]
+    np.testing.assert_allclose([s.item() for s in slopes[:3]], np.subtract(statistics, means), rtol=1e-12)
+    k1, k2, rho = point
+    by_value = (-k1 * np.sin(u) + rho * np.cos(u) * np.sin(v), -k2 * np.sin(v) + rho * np.sin(u) * np.cos(v))
+    np.testing.assert_allclose(slopes[3].numpy(), by_value, rtol=1e-12)
+    theirs = host.SineBivariateVonMises(*(leaf.detach() for leaf in leaves))
+    torch.testing.assert_close(p.log_prob(value).detach(), theirs.log_prob(value.detach()), rtol=1e-6, atol=1e-6)
+
+
+def test_shapes_and_copies():
+    p = dist.SineBivariateVonMises(torch.zeros(3, 1), 0.5, torch.ones(2), 2.0, weighted_correlation=0.5)
+    assert p.batch_shape == (3, 2) and p.event_shape == (2,) and p.has_rsample
+    torch.testing.assert_close(p.correlation, torch.full((3, 2), 0.5 * 2.0**0.5))
+    x = p.rsample((4,))
+    assert x.shape == (4, 3, 2, 2) and (x.abs() <= np.pi).all() and p.log_prob(x).shape == (4, 3, 2)
+    wide = p.expand((5, 3, 2))
+    assert type(wide) is type(p) and wide.rsample().shape == (5, 3, 2, 2) and wide.mask(False).log_prob(x[0]).sum() == 0
+    assert pickle.loads(pickle.dumps(p)).rsample().shape == (3, 2, 2)
+    assert torch.func.vmap(
+        lambda k: dist.SineBivariateVonMises(0.0, 0.0, k, k, 0.1, validate_args=False).rsample(), randomness="different"
+    )(torch.ones(3)).shape == (3, 2)
+
+
+def test_twin():
+    theirs = host.SineBivariateVonMises(torch.zeros(3), 0.5, 1.0, 2.0, correlation=0.5).expand((2, 3))
+    twin = implicit_twin(theirs)
+    assert type(twin) is dist.SineBivariateVonMises and twin.batch_shape == (2, 3)
+
+
+@pytest.mark.parametrize("point", [(2.0, 3.0, 1.5), (0.7, 0.4, -2.5)], ids=str)
+def test_implicit_gradients(point):
+    """What a draw carries."""
+    torch.manual_seed(2)
+    p, leaves = law(point, (5,))
+    x = p.rsample()
+    found = implicit_gradients(p, x.detach())
+    for name, leaf in zip(p.arg_constraints, leaves, strict=True):
+        for j in range(2):
+            (slope,) = torch.autograd.grad(x[:, j].sum(), leaf, retain_graph=True)
+            torch.testing.assert_close(found[name][:, j], slope, rtol=1e-11, atol=1e-13)
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="give one of correlation and weighted_correlation"):
+        dist.SineBivariateVonMises(0.0, 0.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="cannot be broadcast together"):
+        dist.SineBivariateVonMises(torch.zeros(2), torch.zeros(3), 1.0, 1.0, 0.5)
+    with pytest.raises(ValueError, match="psi_concentration"):
+        dist.SineBivariateVonMises(0.0, 0.0, 1.0, -1.0, 0.5, validate_args=True)
+    with pytest.raises(ValueError, match=r"correlation .* to be finite"):
+        dist.SineBivariateVonMises(0.0, 0.0, 1.0, 1.0, torch.tensor(np.inf), validate_args=True)
