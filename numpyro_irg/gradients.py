@@ -27,8 +27,8 @@ def implicit_gradients(distribution: Any, value: Array) -> dict[str, Array]:
     (Figurnov, Mohamed, Mnih 2018, eq. 5), what a reparameterized draw that came out as `value` carries.  The result is
     itself differentiable.
 
-    :param distribution: a Gamma, LogGamma, InverseGamma, Chi2, Beta, StudentT, VonMises or Dirichlet, NumPyro's or
-        ours, perhaps inside `Independent`, `expand` or `mask`.
+    :param distribution: a Gamma, LogGamma, InverseGamma, Chi2, Beta, StudentT, VonMises, Dirichlet or
+        SineBivariateVonMises, NumPyro's or ours, perhaps inside `Independent`, `expand` or `mask`.
     :param value: array inside the support, of a shape that broadcasts with the distribution's.
     :returns: parameter name -> array of the broadcast shape; for a Dirichlet with one more axis at the end, over the
         components of the concentration.

@@ -27,8 +27,8 @@ def implicit_gradients(distribution: Any, value: Tensor) -> dict[str, Tensor]:
     (Figurnov, Mohamed, Mnih 2018, eq. 5), what a reparameterized draw that came out as `value` carries.  The result is
     itself differentiable.
 
-    :param distribution: a Gamma, LogGamma, InverseGamma, Chi2, Beta, StudentT, VonMises or Dirichlet, Pyro's or ours,
-        perhaps inside `Independent`, `expand` or `mask`.
+    :param distribution: a Gamma, LogGamma, InverseGamma, Chi2, Beta, StudentT, VonMises, Dirichlet or
+        SineBivariateVonMises, Pyro's or ours, perhaps inside `Independent`, `expand` or `mask`.
     :param value: tensor inside the support, of a shape that broadcasts with the distribution's.
     :returns: parameter name -> tensor of the broadcast shape; for a Dirichlet with one more axis at the end, over the
         components of the concentration.
@@ -150,7 +150,7 @@ def _sine_bivariate_von_mises(base, value):
     _, k2, rho = params
     sine, side = u.sin(), rho * u.sin()
     square = k2 * k2 + side * side
-    kappa = (square).sqrt()
+    kappa = square.sqrt()
     dz = von_mises.dz_dkappa(EXACT, wrap(value[..., 1] - base.psi_loc - torch.atan2(side, k2)), kappa)
     # of v = atan2(side, k2) + z(kappa)
     by_side, by_k2 = k2 / square + dz * side / kappa, dz * k2 / kappa - side / square

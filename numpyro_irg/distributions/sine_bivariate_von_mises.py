@@ -78,9 +78,10 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         (locs,) = self._extended(key, sample_shape, locs)
         u_key, v_key = random.split(key)
         params = self._shape_parameters()
-        over, reach = kernel.envelope(EXACT, *params), kernel.frame(EXACT, *params)
-        k1, k2, rho, *reach = (jnp.broadcast_to(p, locs.shape[:-1]) for p in (*params, *reach))
-        u = attach_jointly(_push, _first_angle(u_key, over, k1, k2, rho), (k1, k2, rho, *reach))
+        over = kernel.envelope(EXACT, *params)
+        held = tuple(jnp.broadcast_to(p, locs.shape[:-1]) for p in (*params, *kernel.frame(EXACT, *params)))
+        k1, k2, rho, *_ = held
+        u = attach_jointly(_push, _first_angle(u_key, over, k1, k2, rho), held)
         side = rho * jnp.sin(u)
         concentration = kernel.length(EXACT, k2, side)
         v = attach((von_mises.dz_dkappa,), standard_von_mises(v_key, concentration), concentration)
