@@ -11,8 +11,8 @@ method on u(x) = u0 goes from x to x - [(1 - u0) A - u0 B].  Its differential at
 
     dx/dtheta = -[(1 - u) int_l^x s p/p(x) - u int_x^h s p/p(x)],    dx/dl = (1 - u) p(l)/p(x),    dx/dh = u p(h)/p(x).
 
-A constant in s drops out: pieces are integrals of exp(log p(t) - log p(x)) wherever F(x) - F(l) would cancel, and the
-difference of logarithms, a `rise`, is written so that neither it nor its derivatives do.
+A constant in s drops out: where F(x) - F(l) would cancel, pieces are integrals of exp(log p(t) - log p(x)), the
+difference written so that neither it nor its derivatives do (`normal_pieces`, and `unimodal` for other families).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Pieces = Callable[[Array], tuple[Piece, Piece]]
 
 
 @cache
-def _rule(n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def rule(n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return gauss_legendre(n)
 
 
@@ -47,17 +47,17 @@ def _integral(xp: Namespace, f: Callable, first: Array, last: Array, single: int
     """int_first^last f(tau) dtau, the ends held constant."""
     first, last = xp.stop_gradient(first), xp.stop_gradient(last)
     span = last - first
-    nodes, weights = _rule(double if is_double(xp, span) else single)
+    nodes, weights = rule(double if is_double(xp, span) else single)
     return span * xp.integrate(lambda v: f(first + span * v), nodes, weights, like=span)[0]
 
 
-def _moving_end(xp: Namespace, f: Callable, end: Array) -> Array:
+def moving_end(xp: Namespace, f: Callable, end: Array) -> Array:
     """0, with the derivatives of int^end f: the two-point rule from end to end is right to the fourth order.
 
     (The derivative of a whole rule would have the absolute accuracy of its largest term, not that of f(end).)
     """
     fixed = xp.stop_gradient(end)
-    nodes, _ = _rule(2)
+    nodes, _ = rule(2)
     return 0.5 * (end - fixed) * (f(fixed + nodes[0] * (end - fixed)) + f(fixed + nodes[1] * (end - fixed)))
 
 
@@ -188,7 +188,7 @@ def normal_piece(
     if end is not None:
         # not where the density is 0 in its dtype
         far = reach < 10.0 * last
-        mass = mass + _moving_end(xp, integrand, xp.where(far, length, xp.stop_gradient(until)))
+        mass = mass + moving_end(xp, integrand, xp.where(far, length, xp.stop_gradient(until)))
     return Piece(mass, top)
 
 
@@ -224,16 +224,10 @@ class Base(NamedTuple):
     log_tails: Callable
     """x -> (log F, log S)"""
     log_density: Callable
-    rise: Callable | None
-    """(x, step) -> log p(x + step) - log p(x), smooth on the support; None where no such formula is known"""
-
-
-# Nodes for an interval on which log p changes by 1 at the most; a density t**-1 on (1, e) is the hardest: 1e-14, 1e-8.
-SINGLE, DOUBLE = 7, 12
 
 
 def pieces_of(xp: Namespace, base: Base, low: Array | None, high: Array | None, within: Array) -> Pieces:
-    """From the tails; in an interval so narrow that they would cancel, from the `rise`.
+    """From the tails, whose digits cancel in a narrow interval; `unimodal` has the laws whose density is known.
 
     :param within: some point of the support, in the shape of the bounds.
     """
@@ -243,13 +237,7 @@ def pieces_of(xp: Namespace, base: Base, low: Array | None, high: Array | None, 
         log_p, (lower, upper) = base.log_density(x), base.log_tails(x)
         below = _difference(xp, lower, upper, at_low, log_p)
         above = _difference(xp, upper, lower, at_high and at_high[::-1], log_p)
-        if base.rise is None or at_low is None or at_high is None:
-            return below, above
-        narrow = _is_narrow(xp, base.rise, x, low, high, at_low[0] - log_p, at_high[1] - log_p, below, above)
-        return (
-            _by_rise(xp, base.rise, x, low, -1.0, narrow, below),
-            _by_rise(xp, base.rise, x, high, 1.0, narrow, above),
-        )
+        return below, above
 
     return pieces
 
@@ -281,78 +269,3 @@ def _difference(xp: Namespace, near: Array, far: Array, at_bound: tuple[Array, A
     unit = xp.maximum(unit, NOTHING)
     mass = xp.exp(more - unit) - xp.exp(less - unit)
     return Piece(xp.maximum(mass, 0.0), unit)
-
-
-def _is_narrow(
-    xp: Namespace,
-    rise: Callable,
-    x: Array,
-    low: Array,
-    high: Array,
-    outside_low: Array,
-    outside_high: Array,
-    below: Piece,
-    above: Piece,
-) -> Array:
-    """Where log p changes by less than 1 over [low, high], which holds at most twice the mass on either side of it."""
-    a, b, top = _aligned(xp, *map(lambda piece: Piece(*map(xp.stop_gradient, piece)), (below, above)))
-    least = xp.stop_gradient(xp.minimum(outside_low, outside_high))
-    little = xp.log(xp.maximum(a + b, float(xp.finfo(x).tiny))) + top < least + math.log(2.0)
-    x, low, high = (xp.stop_gradient(v) for v in (x, low, high))
-    to_low, to_high = xp.where(little, low - x, 0.0), xp.where(little, high - x, 0.0)
-    change = xp.stop_gradient(xp.maximum(xp.abs(rise(x, to_low)), xp.abs(rise(x, to_high))))
-    return little & (change < 1.0)
-
-
-def _by_rise(
-    xp: Namespace, rise: Callable, x: Array, bound: Array, sign: float, narrow: Array, otherwise: Piece
-) -> Piece:
-    length = xp.where(narrow, sign * (bound - x), 0.0)
-
-    def ratio(tau: Array) -> Array:
-        return xp.exp(rise(x, sign * tau))
-
-    mass = _integral(xp, ratio, 0.0 * length, length, SINGLE, DOUBLE) + _moving_end(xp, ratio, length)
-    return Piece(xp.where(narrow, mass, otherwise.mass), xp.where(narrow, 0.0, otherwise.log_unit))
-
-
-# log p(x + step) - log p(x) of the families: no term loses its digits as step -> 0
-
-
-def normal_rise(xp: Namespace, x: Array, step: Array, loc: Array, scale: Array) -> Array:
-    return -0.5 * (step / scale) * ((step + 2.0 * (x - loc)) / scale)
-
-
-def log_normal_rise(xp: Namespace, x: Array, step: Array, loc: Array, scale: Array) -> Array:
-    log_step = xp.log1p(step / x)
-    return normal_rise(xp, xp.log(x), log_step, loc, scale) - log_step
-
-
-def gamma_rise(xp: Namespace, x: Array, step: Array, a: Array, rate: Array) -> Array:
-    return (a - 1.0) * xp.log1p(step / x) - rate * step
-
-
-def inverse_gamma_rise(xp: Namespace, x: Array, step: Array, a: Array, rate: Array) -> Array:
-    return rate * (step / x) / (x + step) - (a + 1.0) * xp.log1p(step / x)
-
-
-def beta_rise(xp: Namespace, x: Array, step: Array, a: Array, b: Array) -> Array:
-    return (a - 1.0) * xp.log1p(step / x) + (b - 1.0) * xp.log1p(-step / (1.0 - x))
-
-
-def student_t_rise(xp: Namespace, x: Array, step: Array, nu: Array, loc: Array, scale: Array) -> Array:
-    y, dy = (x - loc) / scale, step / scale
-    return -0.5 * (nu + 1.0) * xp.log1p(dy * (dy + 2.0 * y) / (nu + y * y))
-
-
-def cauchy_rise(xp: Namespace, x: Array, step: Array, loc: Array, scale: Array) -> Array:
-    y, dy = (x - loc) / scale, step / scale
-    return -xp.log1p(dy * (dy + 2.0 * y) / (1.0 + y * y))
-
-
-def von_mises_rise(xp: Namespace, x: Array, step: Array, loc: Array, kappa: Array) -> Array:
-    return -2.0 * kappa * (xp.sin(x - loc + 0.5 * step) * xp.sin(0.5 * step))
-
-
-def exponential_rise(xp: Namespace, x: Array, step: Array, rate: Array) -> Array:
-    return -rate * step

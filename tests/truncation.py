@@ -20,8 +20,16 @@ LOG_DENSITIES = {
     ),
     "StudentT": lambda x, df, loc, scale: -(df + 1) / 2 * mp.log1p(((x - loc) / scale) ** 2 / df),
     "VonMises": lambda x, loc, concentration: concentration * mp.cos(x - loc),
+    "Laplace": lambda x, loc, scale: -abs(x - loc) / scale,
+    "Logistic": lambda x, loc, scale: -(x - loc) / scale - 2 * mp.log1p(mp.exp(-(x - loc) / scale)),
+    "Gumbel": lambda x, loc, scale: -(x - loc) / scale - mp.exp(-(x - loc) / scale),
+    "Weibull": lambda x, scale, concentration: (concentration - 1) * mp.log(x) - (x / scale) ** concentration,
+    "HalfNormal": lambda x, scale: -((x / scale) ** 2) / 2,
+    "HalfCauchy": lambda x, scale: -mp.log1p((x / scale) ** 2),
+    "Pareto": lambda x, scale, alpha: -(alpha + 1) * mp.log(x),
+    "Uniform": lambda x, low, high: 0 * x,
 }
-POSITIVE = ("Exponential", "LogNormal", "Gamma", "InverseGamma")
+POSITIVE = ("Exponential", "LogNormal", "Gamma", "InverseGamma", "Weibull", "HalfNormal", "HalfCauchy")
 
 
 @dataclass(frozen=True)

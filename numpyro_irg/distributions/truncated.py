@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import math
 from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
@@ -15,7 +17,7 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels import truncated
+from irg_kernels import shapes, truncated, unimodal
 
 from .. import univariate
 from ..attach import EXACT
@@ -24,7 +26,7 @@ from .base import UnivariateMixin, closed_form, parameters
 from .beta import Beta
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
 from .student_t import StudentT
-from .von_mises import VonMises
+from .von_mises import VonMises, wrap
 
 __all__ = [
     "LeftTruncatedDistribution",
@@ -43,7 +45,14 @@ class Truncated(host.Distribution):
     Density :math:`p(x) / (F(h) - F(l))`.  At fixed quantile u a draw moves with a bound by :math:`(1 - u) p(l)/p(x)`
     and :math:`u p(h)/p(x)`, and with a parameter of the base so that :math:`(F(x) - F(l)) / (F(h) - F(l))` stays
     (Figurnov, Mohamed, Mnih 2018, eq. 4-6).  All is formed from the masses on either side of x in units of the density
-    there: for a normal base no tail is too far and no interval too narrow, in float32 either.
+    there.
+
+    Where the kernels know the density (Normal, LogNormal, Cauchy, HalfCauchy, HalfNormal, Laplace, Logistic, Gumbel,
+    Weibull, Exponential, Pareto, Gamma, Chi2, LogGamma, InverseGamma, Beta, StudentT, VonMises, Uniform) no tail is too
+    far and no interval too narrow; of other laws tails are subtracted, which loses digits in a narrow one.
+
+    A bound at the very end of the base's support has the derivative of moving inwards, (1 - u) p(l)/p(x): 0 where the
+    density vanishes there, a huge number where it is infinite.  Moved outwards nothing would change.
 
     :param base_dist: a univariate law with a distribution function; one that has an implicit twin is taken for it, and
         `Independent`, `expand` and `mask` around it are left out.
@@ -178,7 +187,8 @@ class Truncated(host.Distribution):
         return jnp.broadcast_to(value.astype(dtype), jnp.broadcast_shapes(value.shape, self.batch_shape))
 
     def _is_inside(self, value: Array) -> Array:
-        inside = value == value
+        least, most = _ends(self.base_dist)
+        inside = (value >= least) & (value <= most)
         if self.low is not None:
             inside = inside & (value >= self.low)
         return inside if self.high is None else inside & (value <= self.high)
@@ -220,18 +230,18 @@ def _bracket(base: Any, low: Array | None, high: Array | None, dtype: Any) -> tu
     if not isinstance(base, _HEAVY):
         largest = 0.05 * largest**0.5  # where the tails are held
     ends = [jnp.clip(jnp.asarray(e, dtype), -largest, largest) for e in _ends(base)]
-    low, high = ends[0] if low is None else low, ends[1] if high is None else high
-    return jnp.maximum(low, -largest), jnp.minimum(high, largest)
+    low = ends[0] if low is None else jnp.maximum(low, ends[0])
+    return low, ends[1] if high is None else jnp.minimum(high, ends[1])
 
 
 def _from(base: Any, low: Array) -> Any:
     most = _ends(base)[1]
-    return constraints.greater_than_eq(low) if most == jnp.inf else constraints.interval(low, most)
+    return constraints.greater_than_eq(low) if _is_open(most) else constraints.interval(low, most)
 
 
 def _up_to(base: Any, high: Array) -> Any:
     least = _ends(base)[0]
-    return constraints.less_than_eq(high) if least == -jnp.inf else constraints.interval(least, high)
+    return constraints.less_than_eq(high) if _is_open(least) else constraints.interval(least, high)
 
 
 # ---------------------------------------------------------------------------------------------------------- the base
@@ -257,17 +267,21 @@ def _univariate(name: str, base: Any) -> Any:
     return jax.tree.map(lambda p: jnp.broadcast_to(p, jnp.broadcast_shapes(jnp.shape(p), shape)), law)
 
 
-def _ends(base: Any) -> tuple[float, float]:
-    """The ends of the support; those that depend on parameters as -inf and inf."""
-    ends = (getattr(base.support, "lower_bound", None), getattr(base.support, "upper_bound", None))
-    least, most = (end if isinstance(end, int | float) else None for end in ends)
-    return -jnp.inf if least is None else least, jnp.inf if most is None else most
+def _is_open(end: Any) -> bool:
+    return isinstance(end, float) and math.isinf(end)
+
+
+def _ends(base: Any) -> tuple[Any, Any]:
+    """The ends of the support, numbers or, where they depend on parameters, arrays without derivative."""
+    least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
+    least, most = -jnp.inf if least is None else least, jnp.inf if most is None else most
+    return tuple(float(e) if isinstance(e, int | float) else lax.stop_gradient(e) for e in (least, most))
 
 
 def _law(base: Any) -> truncated.Base:
     law = copy.copy(base)
     law._validate_args = False
-    return truncated.Base(lambda x: univariate.log_tails(law, x), lambda x: _log_density(law, x), _rise(law))
+    return truncated.Base(lambda x: univariate.log_tails(law, x), lambda x: _log_density(law, x))
 
 
 def _log_density(law: Any, x: Array) -> Array:
@@ -285,42 +299,62 @@ _IN_X = (Beta, Chi2, Gamma, InverseGamma, LogGamma, VonMises)
 def _within(base: Any, low: Array | None, high: Array | None) -> Any:
     """A point of the support."""
     least, most = _ends(base)
-    if low is not None and high is not None and least == -jnp.inf and most == jnp.inf:
+    if low is not None and high is not None and _is_open(least) and _is_open(most):
         finite = jnp.isfinite(low) & jnp.isfinite(high)
         return lax.stop_gradient(jnp.where(finite, 0.5 * low + 0.5 * high, 0.0))
-    place = 0.5 * (least + most) if most < jnp.inf else 0.0 if least == -jnp.inf else least + 1.0
+    if _is_open(least):
+        place = 0.0 if _is_open(most) else most - 1.0
+    else:
+        place = least + 1.0 if _is_open(most) else 0.5 * (least + most)
     like = low if low is not None else high
-    return place if like is None else jnp.full_like(like, place)
+    return place if like is None else jnp.zeros_like(like) + place
 
 
 def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:
-    if isinstance(base, host.Normal):
-        return truncated.normal_pieces(EXACT, low, high, base.loc, base.scale)
+    known = _known(base)
+    if known is not None:
+        pieces, params = known
+        return pieces(EXACT, low, high, *params)
     return truncated.pieces_of(EXACT, _law(base), low, high, _within(base, low, high))
 
 
 @singledispatch
-def _rise(law: Any) -> Callable | None:
-    """How log p differs between two points, for the families that the kernel writes without cancellation."""
+def _known(law: Any) -> tuple[Callable, tuple] | None:
+    """The kernel's pieces of a law, and its parameters there."""
     return None
 
 
-def _known(cls: Any, rise: Callable, *names: str) -> None:
-    def of(law):
-        params = [getattr(law, name) for name in names]
-        return lambda x, step: rise(EXACT, x, step, *params)
-
-    _rise.register(cls, of)
+def _knows(cls: Any, pieces: Callable, *names: str) -> None:
+    _known.register(cls, lambda law: (pieces, tuple(getattr(law, name) for name in names)))
 
 
-_known(host.LogNormal, truncated.log_normal_rise, "loc", "scale")
-_known(host.Gamma, truncated.gamma_rise, "concentration", "rate")
-_known(host.InverseGamma, truncated.inverse_gamma_rise, "concentration", "rate")
-_known(host.Beta, truncated.beta_rise, "concentration1", "concentration0")
-_known(host.StudentT, truncated.student_t_rise, "df", "loc", "scale")
-_known(host.Cauchy, truncated.cauchy_rise, "loc", "scale")
-_known(host.VonMises, truncated.von_mises_rise, "loc", "concentration")
-_known(host.Exponential, truncated.exponential_rise, "rate")
+def _one_mode(cls: Any, shape: Callable, *names: str) -> None:
+    _knows(cls, functools.partial(unimodal.pieces_of, shape), *names)
+
+
+@_known.register(VonMises)
+def _of_von_mises(law):
+    loc, concentration = wrap(law.loc), law.concentration
+    return functools.partial(unimodal.pieces_of, shapes.von_mises), (loc, concentration)
+
+
+_knows(host.Normal, truncated.normal_pieces, "loc", "scale")
+_knows(host.Laplace, unimodal.laplace_pieces, "loc", "scale")
+_one_mode(host.LogNormal, shapes.log_normal, "loc", "scale")
+_one_mode(host.Cauchy, shapes.cauchy, "loc", "scale")
+_one_mode(host.HalfCauchy, shapes.half_cauchy, "scale")
+_one_mode(host.Logistic, shapes.logistic, "loc", "scale")
+_one_mode(host.Gumbel, shapes.gumbel, "loc", "scale")
+_one_mode(host.Weibull, shapes.weibull, "scale", "concentration")
+_one_mode(host.HalfNormal, shapes.half_normal, "scale")
+_one_mode(host.Exponential, shapes.exponential, "rate")
+_one_mode(host.Pareto, shapes.pareto, "scale", "alpha")
+_one_mode(host.Gamma, shapes.gamma, "concentration", "rate")
+_one_mode(LogGamma, shapes.log_gamma, "concentration", "rate")
+_one_mode(host.InverseGamma, shapes.inverse_gamma, "concentration", "rate")
+_one_mode(host.Beta, shapes.beta, "concentration1", "concentration0")
+_one_mode(host.StudentT, shapes.student_t, "df", "loc", "scale")
+_one_mode(host.Uniform, shapes.uniform, "low", "high")
 
 
 # --------------------------------------------------------------------------------------------- the host's names

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
@@ -15,7 +16,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 
-from irg_kernels import truncated
+from irg_kernels import shapes, truncated, unimodal
 
 from .. import univariate
 from ..attach import EXACT
@@ -25,7 +26,7 @@ from .base import ImplicitMixin, UnivariateMixin, closed_form, parameters
 from .beta import Beta
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
 from .student_t import StudentT
-from .von_mises import VonMises
+from .von_mises import VonMises, wrap
 
 __all__ = [
     "LeftTruncatedDistribution",
@@ -44,7 +45,14 @@ class Truncated(ImplicitMixin, TorchDistribution):
     Density :math:`p(x) / (F(h) - F(l))`.  At fixed quantile u a draw moves with a bound by :math:`(1 - u) p(l)/p(x)`
     and :math:`u p(h)/p(x)`, and with a parameter of the base so that :math:`(F(x) - F(l)) / (F(h) - F(l))` stays
     (Figurnov, Mohamed, Mnih 2018, eq. 4-6).  All is formed from the masses on either side of x in units of the density
-    there: no tail is too far and, for a normal base, no interval too narrow.  Computed in float64.
+    there.  Computed in float64.
+
+    Where the kernels know the density (Normal, LogNormal, Cauchy, HalfCauchy, HalfNormal, Laplace, Logistic, Gumbel,
+    Weibull, Exponential, Pareto, Gamma, Chi2, LogGamma, InverseGamma, Beta, StudentT, VonMises, Uniform) no tail is too
+    far and no interval too narrow; of other laws tails are subtracted, which loses digits in a narrow one.
+
+    A bound at the very end of the base's support has the derivative of moving inwards, (1 - u) p(l)/p(x): 0 where the
+    density vanishes there, a huge number where it is infinite.  Moved outwards nothing would change.
 
     :param base_dist: a univariate law with a distribution function; one that has an implicit twin is taken for it, and
         `Independent`, `expand` and `mask` around it are left out.
@@ -188,14 +196,16 @@ class Truncated(ImplicitMixin, TorchDistribution):
         return value
 
     def _is_inside(self, value: Tensor) -> Tensor:
-        inside = value == value
+        least, most = _ends(self.base_dist)
+        inside = (value >= least) & (value <= most)
         if self.low is not None:
             inside = inside & (value >= self.low)
         return inside if self.high is None else inside & (value <= self.high)
 
     def _inside(self, x: Tensor) -> Tensor:
         """The nearest value of the support."""
-        x = x.clamp(*_ends(self.base_dist))
+        least, most = _ends(self.base_dist)
+        x = x.clamp(min=least).clamp(max=most)
         bounds = {"min": _fixed(self.low), "max": _fixed(self.high)}
         return x if self.low is None and self.high is None else x.clamp(**bounds)
 
@@ -228,8 +238,8 @@ def _bracket(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor
     if not isinstance(base, _HEAVY):
         largest = 0.05 * largest**0.5  # where the tails are held
     ends = [torch.as_tensor(e, dtype=torch.float64).clamp(-largest, largest) for e in _ends(base)]
-    low, high = ends[0] if low is None else low, ends[1] if high is None else high
-    return low.double().clamp(min=-largest), high.double().clamp(max=largest)
+    low = ends[0] if low is None else torch.maximum(low.double(), ends[0])
+    return low, ends[1] if high is None else torch.minimum(high.double(), ends[1])
 
 
 def _fixed(bound: Tensor | None) -> Tensor | None:
@@ -238,12 +248,12 @@ def _fixed(bound: Tensor | None) -> Tensor | None:
 
 def _from(base: Any, low: Tensor) -> Any:
     most = _ends(base)[1]
-    return constraints.greater_than_eq(low) if most == torch.inf else constraints.interval(low, most)
+    return constraints.greater_than_eq(low) if _is_open(most) else constraints.interval(low, most)
 
 
 def _up_to(base: Any, high: Tensor) -> Any:
     least = _ends(base)[0]
-    return _LessThanEq(high) if least == -torch.inf else constraints.interval(least, high)
+    return _LessThanEq(high) if _is_open(least) else constraints.interval(least, high)
 
 
 class _LessThanEq(constraints.less_than):
@@ -282,13 +292,17 @@ def _univariate(name: str, base: Any) -> Any:
     return law if law.batch_shape == shape else law.expand(shape)
 
 
-def _ends(base: Any) -> tuple[float, float]:
-    """The ends of the support; those that depend on parameters as -inf and inf."""
+def _is_open(end: Any) -> bool:
+    return isinstance(end, float) and math.isinf(end)
+
+
+def _ends(base: Any) -> tuple[Any, Any]:
+    """The ends of the support, numbers or, where they depend on parameters, tensors without derivative."""
     if isinstance(base, torch.distributions.VonMises):
         return -torch.pi, torch.pi
-    ends = (getattr(base.support, "lower_bound", None), getattr(base.support, "upper_bound", None))
-    least, most = (end if isinstance(end, int | float) else None for end in ends)
-    return -torch.inf if least is None else least, torch.inf if most is None else most
+    least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
+    least, most = -torch.inf if least is None else least, torch.inf if most is None else most
+    return tuple(e.detach() if isinstance(e, Tensor) else float(e) for e in (least, most))
 
 
 def _tensors(law: Any) -> list[Tensor]:
@@ -309,7 +323,7 @@ def _widened(law: Any) -> Any:
 
 def _law(base: Any) -> truncated.Base:
     law = _widened(base)
-    return truncated.Base(lambda x: univariate.log_tails(law, x), lambda x: _log_density(law, x), _rise(law))
+    return truncated.Base(lambda x: univariate.log_tails(law, x), lambda x: _log_density(law, x))
 
 
 def _log_density(law: Any, x: Tensor) -> Tensor:
@@ -327,42 +341,62 @@ _IN_X = (Beta, Chi2, Gamma, InverseGamma, LogGamma, VonMises)
 def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:
     """A point of the support."""
     least, most = _ends(base)
-    if low is not None and high is not None and least == -torch.inf and most == torch.inf:
+    if low is not None and high is not None and _is_open(least) and _is_open(most):
         finite = low.isfinite() & high.isfinite()
         return torch.where(finite, 0.5 * low + 0.5 * high, 0.0).detach()
     like = low if low is not None else high
-    place = 0.5 * (least + most) if most < torch.inf else 0.0 if least == -torch.inf else least + 1.0
-    return torch.full_like(like, place) if like is not None else torch.zeros(())
+    if _is_open(least):
+        place = 0.0 if _is_open(most) else most - 1.0
+    else:
+        place = least + 1.0 if _is_open(most) else 0.5 * (least + most)
+    return torch.zeros_like(like) + place if like is not None else torch.zeros(())
 
 
 def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:
-    if isinstance(base, torch.distributions.Normal):
-        return truncated.normal_pieces(EXACT, low, high, base.loc.double(), base.scale.double())
+    known = _known(base)
+    if known is not None:
+        pieces, params = known
+        return pieces(EXACT, low, high, *params)
     return truncated.pieces_of(EXACT, _law(base), low, high, _within(base, low, high))
 
 
 @singledispatch
-def _rise(law: Any) -> Callable | None:
-    """How log p differs between two points, for the families that the kernel writes without cancellation."""
+def _known(law: Any) -> tuple[Callable, tuple] | None:
+    """The kernel's pieces of a law, and its parameters there."""
     return None
 
 
-def _known(cls: Any, rise: Callable, *names: str) -> None:
-    def of(law):
-        params = [getattr(law, name) for name in names]
-        return lambda x, step: rise(EXACT, x, step, *params)
-
-    _rise.register(cls, of)
+def _knows(cls: Any, pieces: Callable, *names: str) -> None:
+    _known.register(cls, lambda law: (pieces, tuple(getattr(law, name).double() for name in names)))
 
 
-_known(torch.distributions.LogNormal, truncated.log_normal_rise, "loc", "scale")
-_known(torch.distributions.Gamma, truncated.gamma_rise, "concentration", "rate")
-_known(host.InverseGamma, truncated.inverse_gamma_rise, "concentration", "rate")
-_known(torch.distributions.Beta, truncated.beta_rise, "concentration1", "concentration0")
-_known(torch.distributions.StudentT, truncated.student_t_rise, "df", "loc", "scale")
-_known(torch.distributions.Cauchy, truncated.cauchy_rise, "loc", "scale")
-_known(torch.distributions.VonMises, truncated.von_mises_rise, "loc", "concentration")
-_known(torch.distributions.Exponential, truncated.exponential_rise, "rate")
+def _one_mode(cls: Any, shape: Callable, *names: str) -> None:
+    _knows(cls, functools.partial(unimodal.pieces_of, shape), *names)
+
+
+@_known.register(VonMises)
+def _of_von_mises(law):
+    loc, concentration = wrap(law.loc.double()), law.concentration.double()
+    return functools.partial(unimodal.pieces_of, shapes.von_mises), (loc, concentration)
+
+
+_knows(torch.distributions.Normal, truncated.normal_pieces, "loc", "scale")
+_knows(torch.distributions.Laplace, unimodal.laplace_pieces, "loc", "scale")
+_one_mode(torch.distributions.LogNormal, shapes.log_normal, "loc", "scale")
+_one_mode(torch.distributions.Cauchy, shapes.cauchy, "loc", "scale")
+_one_mode(torch.distributions.HalfCauchy, shapes.half_cauchy, "scale")
+_one_mode(host.Logistic, shapes.logistic, "loc", "scale")
+_one_mode(torch.distributions.Gumbel, shapes.gumbel, "loc", "scale")
+_one_mode(torch.distributions.Weibull, shapes.weibull, "scale", "concentration")
+_one_mode(torch.distributions.HalfNormal, shapes.half_normal, "scale")
+_one_mode(torch.distributions.Exponential, shapes.exponential, "rate")
+_one_mode(torch.distributions.Pareto, shapes.pareto, "scale", "alpha")
+_one_mode(torch.distributions.Gamma, shapes.gamma, "concentration", "rate")
+_one_mode(LogGamma, shapes.log_gamma, "concentration", "rate")
+_one_mode(host.InverseGamma, shapes.inverse_gamma, "concentration", "rate")
+_one_mode(torch.distributions.Beta, shapes.beta, "concentration1", "concentration0")
+_one_mode(torch.distributions.StudentT, shapes.student_t, "df", "loc", "scale")
+_one_mode(torch.distributions.Uniform, shapes.uniform, "low", "high")
 
 
 # ------------------------------------------------------------------------------------------------ NumPyro's names
