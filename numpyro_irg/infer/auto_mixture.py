@@ -8,11 +8,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpyro
-from jax import Array
-from numpyro.distributions import constraints
+from jax import Array, lax
+from jax.flatten_util import ravel_pytree
+from jax.scipy.linalg import solve_triangular
+from numpyro import handlers
+from numpyro.distributions import biject_to, constraints
 from numpyro.infer.autoguide import AutoContinuous
-from numpyro.infer.initialization import init_to_uniform
+from numpyro.infer.initialization import init_to_sample, init_to_uniform
 
+from irg_kernels import quasi_newton
+
+from .. import xp
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 __all__ = ["AutoMixture"]
@@ -23,16 +29,22 @@ class AutoMixture(AutoContinuous):
 
         guide = AutoMixture(model, num_components=4)
 
-    It is reparameterized in the weights too, so that every ELBO trains it with few particles.  The components begin
-    around the point of `init_loc_fn`, `init_spread` apart, to find modes of their own; components may
-    share one, so take more of them than there are modes, and compare the bound over a few seeds.
+    It is reparameterized in the weights too, under every ELBO.  The components begin where a search of the model's
+    density finds its modes: quasi-Newton descents from `num_starts` points, half of them around that of `init_loc_fn`,
+    half draws of the prior, and on each path the best normal approximation (Pathfinder: Zhang, Carpenter, Gelman,
+    Vehtari 2022).  The K best of different modes are taken, then some twice.  A mode that no start leads to stays
+    unfound.  Each component learns in units of the scales it began with, whatever the posterior's; the weights learn
+    at a tenth of the rate, since between modes far apart their gradient is mostly noise.
 
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
+    :param num_starts: how many descents, 30 to 100 evaluations of the gradient each; 0 for none: the components then
+        begin around the point of `init_loc_fn`, `init_spread` apart.
     :param prefix: of the names of the guide's sites and parameters.
     :param init_loc_fn: as in NumPyro's autoguides.
-    :param init_scale: standard deviation of each component to begin with.
-    :param init_spread: standard deviation of the components' locations to begin with.
+    :param init_scale: longest first step of the search; without one, standard deviation of each component.
+    :param init_spread: standard deviation, about the point of `init_loc_fn`, of the points where the search begins;
+        without one, of the components' locations.
     :raises ValueError: for settings out of bounds.
     """
 
@@ -41,37 +53,100 @@ class AutoMixture(AutoContinuous):
         model: Callable,
         num_components: int,
         *,
+        num_starts: int = 16,
         prefix: str = "auto",
         init_loc_fn: Callable = init_to_uniform,
         init_scale: float = 1.0,
         init_spread: float = 2.0,
     ) -> None:
-        if not isinstance(num_components, int) or isinstance(num_components, bool) or num_components < 1:
-            raise ValueError(f"AutoMixture: num_components must be an integer >= 1, got {num_components!r}")
-        for name, value in (("init_scale", init_scale), ("init_spread", init_spread)):
-            if not 0.0 < value < float("inf"):
-                raise ValueError(f"AutoMixture: {name} must be positive and finite, got {value!r}")
-        self.num_components, self.init_scale, self.init_spread = num_components, init_scale, init_spread
+        quasi_newton.check_settings(num_components, num_starts, init_scale, init_spread)
+        self.num_components, self.num_starts = num_components, num_starts
+        self.init_scale, self.init_spread = init_scale, init_spread
         super().__init__(model, prefix=prefix, init_loc_fn=init_loc_fn)
 
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
         super()._setup_prototype(*args, **kwargs)
-        key = numpyro.prng_key()
-        shape = (self.num_components, self.latent_dim)
-        spread = self.init_spread * jax.random.normal(key, shape, self._init_latent.dtype)
-        self._init_locs_of_components = self._init_latent + (spread if self.num_components > 1 else 0.0 * spread)
+        count, size, like = self.num_components, self.latent_dim, self._init_latent
+        key, key_of_noise = jax.random.split(numpyro.prng_key())
+        unit = self.init_scale * jnp.eye(size, dtype=like.dtype)
+        noise = jax.random.normal(key_of_noise, (count, size), like.dtype)
+        if self.num_starts:
+            self._start = jax.jit(lambda key: self._searched(key, unit, noise, args, kwargs))(key)
+        else:
+            locs = like + self.init_spread * (noise if count > 1 else 0.0 * noise)
+            self._start = jnp.zeros(count, like.dtype), locs, jnp.broadcast_to(unit, (count, size, size))
+
+    def _starts(self, key: Array, args: tuple, kwargs: dict) -> Array:
+        """Where the search begins, (S, D): the point of `init_loc_fn`, points around it, and draws of the prior."""
+        key, key_of_prior = jax.random.split(key)
+        drawn = self.num_starts // 2
+        around = jax.random.normal(key, (self.num_starts - drawn, self.latent_dim), self._init_latent.dtype)
+        starts = self._init_latent + self.init_spread * around.at[0].set(0.0)
+        if not drawn:
+            return starts
+        keys = jax.random.split(key_of_prior, drawn)
+        return jnp.concatenate([starts, jax.vmap(lambda key: self._drawn(key, args, kwargs))(keys)])
+
+    def _drawn(self, key: Array, args: tuple, kwargs: dict) -> Array:
+        """A draw of the prior in unconstrained space."""
+        drawing = handlers.substitute(handlers.seed(self.model, key), substitute_fn=init_to_sample())
+        with handlers.block():
+            trace = handlers.trace(drawing).get_trace(*args, **kwargs)
+        values = dict(self._init_locs)
+        for name in values:
+            if trace[name]["type"] == "sample":
+                values[name] = biject_to(trace[name]["fn"].support).inv(trace[name]["value"])
+        return ravel_pytree(values)[0].astype(self._init_latent.dtype)
+
+    def _searched(self, key: Array, unit: Array, noise: Array, args: tuple, kwargs: dict) -> tuple[Array, ...]:
+        """Log-weights, locations and lower triangular scales of the components to begin with."""
+
+        def potential(z: Array) -> Array:
+            with handlers.block():
+                return self._potential_fn(self._unpack_latent(z))
+
+        def potentials(z: Array, _: Any) -> Array:
+            return lax.map(jax.vmap(potential), z)  # not all at once, for the data's sake
+
+        several, size, gradient = self.num_starts, self.latent_dim, jax.vmap(jax.value_and_grad(potential))
+        keys = jax.random.split(key, 3)
+        eps = jax.random.normal(keys[0], (quasi_newton.ELBO_DRAWS, size), unit.dtype)
+        factor, eps = (jnp.broadcast_to(a, (several, *a.shape)) for a in (unit, eps))
+        starts = self._starts(keys[1], args, kwargs)
+        found = quasi_newton.paths(xp, starts, factor, eps, lambda z, _: gradient(z), potentials)
+        upper = jnp.linalg.qr(found.best_factor.mT, mode="r")
+        scale_trils = (upper * jnp.sign(jnp.diagonal(upper, axis1=-2, axis2=-1))[..., None]).mT
+        apart = (found.best_x[None, :, :] - found.best_x[:, None, :]).mT
+        distance = jnp.square(solve_triangular(scale_trils, apart, lower=True)).sum(-2)
+        picks = quasi_newton.chosen(xp, found.elbo, jnp.minimum(distance, distance.T), size, self.num_components)
+        which = jnp.stack([jnp.argmax(pick) for pick, _ in picks])
+        repeated = jnp.stack([shared for _, shared in picks]) > 0.0
+        locs, scale_trils = found.best_x[which], scale_trils[which]
+        # those that share a mode begin about a standard deviation apart
+        moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5
+        locs = locs + jnp.where(repeated[:, None], moved, 0.0)
+        components = MultivariateNormal(locs, scale_tril=scale_trils)
+        draws = components.sample(keys[2], (quasi_newton.MASS_DRAWS,))
+        log_q = components.log_prob(draws[..., None, :]).reshape(-1, self.num_components)
+        return quasi_newton.masses(xp, -potentials(draws, None).reshape(-1), log_q), locs, scale_trils
 
     def _get_posterior(self) -> MixtureSameFamily:
         count, size = self.num_components, self.latent_dim
-        dtype = self._init_latent.dtype
+        log_weights, locs, scale_trils = (
+            lax.stop_gradient(numpyro.param(f"{self.prefix}_{name}", value))
+            for name, value in zip(("log_weights", "origins", "units"), self._start, strict=True)
+        )
+        dtype = locs.dtype
         logits = numpyro.param(f"{self.prefix}_logits", jnp.zeros(count, dtype))
-        locs = numpyro.param(f"{self.prefix}_locs", self._init_locs_of_components)
-        scale_trils = numpyro.param(
+        shifts = numpyro.param(f"{self.prefix}_shifts", jnp.zeros((count, size), dtype))
+        stretches = numpyro.param(
             f"{self.prefix}_scale_trils",
-            jnp.broadcast_to(self.init_scale * jnp.eye(size, dtype=dtype), (count, size, size)),
+            jnp.broadcast_to(jnp.eye(size, dtype=dtype), (count, size, size)),
             constraint=constraints.scaled_unit_lower_cholesky,
         )
-        return MixtureSameFamily(Categorical(logits=logits), MultivariateNormal(locs, scale_tril=scale_trils))
+        locs = locs + (scale_trils @ shifts[..., None])[..., 0]
+        weights = Categorical(logits=log_weights + quasi_newton.WEIGHT_RATE * logits)
+        return MixtureSameFamily(weights, MultivariateNormal(locs, scale_tril=scale_trils @ stretches))
 
     def get_posterior(self, params: dict[str, Any]) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space."""

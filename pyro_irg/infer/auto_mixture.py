@@ -12,10 +12,14 @@ from pyro.distributions import Delta, constraints
 from pyro.distributions.util import sum_rightmost
 from pyro.infer.autoguide import AutoContinuous, init_to_median
 from pyro.nn import PyroParam
+from pyro.poutine import block, condition, trace
 from pyro.poutine.runtime import am_i_wrapped
 from torch import Tensor, nn
 from torch.distributions import biject_to
 
+from irg_kernels import quasi_newton
+
+from ..attach import EXACT
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 __all__ = ["AutoMixture"]
@@ -26,20 +30,30 @@ class AutoMixture(AutoContinuous):
 
         guide = AutoMixture(model, num_components=4)
 
-    It is reparameterized in the weights too, so that every ELBO trains it with few particles.  The components begin
-    around the point of `init_loc_fn`, `init_spread` apart, to find modes of their own; components may
-    share one, so take more of them than there are modes, and compare the bound over a few seeds.
+    It is reparameterized in the weights too, under every ELBO.  The components begin where a search of the model's
+    density finds its modes: quasi-Newton descents from `num_starts` points, half of them around that of `init_loc_fn`,
+    half draws of the prior, and on each path the best normal approximation (Pathfinder: Zhang, Carpenter, Gelman,
+    Vehtari 2022).  The K best of different modes are taken, then some twice.  A mode that no start leads to stays
+    unfound.  Each component learns in units of the scales it began with, whatever the posterior's; the weights learn
+    at a tenth of the rate, since between modes far apart their gradient is mostly noise.
 
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
+    :param num_starts: how many descents, 30 to 100 evaluations of the gradient each; 0 for none: the components then
+        begin around the point of `init_loc_fn`, `init_spread` apart.  A model with discrete latents
+        hidden by `poutine.block` wants 0, for the search holds them at one draw.
     :param init_loc_fn: as in Pyro's autoguides.
-    :param init_scale: standard deviation of each component to begin with.
-    :param init_spread: standard deviation of the components' locations to begin with.
+    :param init_scale: longest first step of the search; without one, standard deviation of each component.
+    :param init_spread: standard deviation, about the point of `init_loc_fn`, of the points where the search begins;
+        without one, of the components' locations.
     :raises ValueError: for settings out of bounds.
     """
 
+    log_weights: Any
+    origins: Any
+    units: Any
     logits: Any
-    locs: Any
+    shifts: Any
     scales: Any
     scale_trils: Any
 
@@ -48,33 +62,120 @@ class AutoMixture(AutoContinuous):
         model: Callable,
         num_components: int,
         *,
+        num_starts: int = 16,
         init_loc_fn: Callable = init_to_median,
         init_scale: float = 1.0,
         init_spread: float = 2.0,
     ) -> None:
-        if not isinstance(num_components, int) or isinstance(num_components, bool) or num_components < 1:
-            raise ValueError(f"AutoMixture: num_components must be an integer >= 1, got {num_components!r}")
-        for name, value in (("init_scale", init_scale), ("init_spread", init_spread)):
-            if not 0.0 < value < float("inf"):
-                raise ValueError(f"AutoMixture: {name} must be positive and finite, got {value!r}")
-        self.num_components, self.init_scale, self.init_spread = num_components, init_scale, init_spread
+        quasi_newton.check_settings(num_components, num_starts, init_scale, init_spread)
+        self.num_components, self.num_starts = num_components, num_starts
+        self.init_scale, self.init_spread = init_scale, init_spread
+        self._bare = (model,)  # in a tuple, lest a model that is a module becomes a part of the guide
         super().__init__(model, init_loc_fn=init_loc_fn)
 
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
         super()._setup_prototype(*args, **kwargs)
-        start = self._init_loc()
-        count, size = self.num_components, self.latent_dim
-        spread = self.init_spread * torch.randn(count, size, dtype=start.dtype, device=start.device)
-        self.logits = nn.Parameter(start.new_zeros(count))
-        self.locs = nn.Parameter(start + (spread if count > 1 else 0.0 * spread))
-        self.scales = PyroParam(start.new_full((count, size), self.init_scale), constraints.softplus_positive)
-        identity = torch.eye(size, dtype=start.dtype, device=start.device)
+        count, size, like = self.num_components, self.latent_dim, self._init_loc()
+        unit = self.init_scale * torch.eye(size, dtype=like.dtype, device=like.device)
+        log_weights, noise = like.new_zeros(count), torch.randn_like(like.expand(count, size))
+        if self.num_starts:
+            with block(), pyro.validation_enabled(False):
+                starts = self._starts(like, args, kwargs)
+                log_weights, locs, scale_trils = self._searched(starts, unit, noise, args, kwargs)
+        else:
+            locs = like + self.init_spread * (noise if count > 1 else 0.0 * noise)
+            scale_trils = unit.repeat(count, 1, 1)
+        # where the parameters begin: kept with them, but used detached, so that no optimizer moves them
+        self.log_weights, self.origins, self.units = map(nn.Parameter, (log_weights, locs, scale_trils))
+        self.logits = nn.Parameter(like.new_zeros(count))
+        self.shifts = nn.Parameter(like.new_zeros(count, size))
+        self.scales = PyroParam(like.new_ones(count, size), constraints.softplus_positive)
+        identity = torch.eye(size, dtype=like.dtype, device=like.device)
         self.scale_trils = PyroParam(identity.repeat(count, 1, 1), constraints.unit_lower_cholesky)
+
+    @torch.no_grad()
+    def _starts(self, like: Tensor, args: tuple, kwargs: dict) -> Tensor:
+        """Where the search begins, (S, D): the point of `init_loc_fn`, points around it, and draws of the prior."""
+        starts = like + self.init_spread * torch.randn_like(like.expand(self.num_starts, -1))
+        starts[0] = like
+        for start in starts[self.num_starts - self.num_starts // 2 :]:
+            try:
+                sites: Any = trace(self._bare[0]).get_trace(*args, **kwargs).nodes
+            except NotImplementedError:  # an improper prior
+                break
+            drawn = [(sites[name]["fn"].support, sites[name]["value"]) for name in self._unconstrained_shapes]
+            start[:] = torch.cat([biject_to(support).inv(value).reshape(-1) for support, value in drawn])
+        return starts
+
+    def _potential(self, latent: Tensor, args: tuple, kwargs: dict) -> Tensor:
+        values: dict[str, Tensor] = {}
+        log_density = latent.new_zeros(())
+        for site, unconstrained in self._unpack_latent(latent):
+            transform = biject_to(site["fn"].support)
+            value = values[site["name"]] = transform(unconstrained)
+            log_density = log_density + transform.log_abs_det_jacobian(unconstrained, value).sum()
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # one subsample throughout
+            torch.manual_seed(0)
+            joint = trace(condition(self._bare[0], data=values)).get_trace(*args, **kwargs)
+        return -(log_density + joint.log_prob_sum())
+
+    def _energies(self, points: Tensor, active: Tensor, args: tuple, kwargs: dict) -> Tensor:
+        """The potential at (S, M, D), where active."""
+        found = points.new_zeros(points.shape[:-1])
+        for i in active.nonzero()[:, 0].tolist():
+            found[i] = torch.stack([self._potential(point, args, kwargs) for point in points[i]])
+        return found
+
+    def _slopes(self, points: Tensor, active: Tensor, args: tuple, kwargs: dict) -> tuple[Tensor, Tensor]:
+        """Potential and gradient at (S, D), where active."""
+        found, slopes = torch.zeros_like(active), torch.zeros_like(points)
+        for i in active.nonzero()[:, 0].tolist():
+            with torch.enable_grad():
+                point = points[i].requires_grad_()
+                energy = self._potential(point, args, kwargs)
+                (slopes[i],) = torch.autograd.grad(energy, point)
+            found[i] = energy.detach()
+        return found, slopes
+
+    @torch.no_grad()
+    def _searched(self, starts: Tensor, unit: Tensor, noise: Tensor, args: tuple, kwargs: dict) -> tuple[Tensor, ...]:
+        """Log-weights, locations and lower triangular scales of the components to begin with."""
+        several, size = starts.shape
+        eps = torch.randn(quasi_newton.ELBO_DRAWS, size, dtype=starts.dtype, device=starts.device)
+        factor, eps = (value.repeat(several, 1, 1) for value in (unit, eps))
+
+        def gradient(points: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+            return self._slopes(points, active, args, kwargs)
+
+        def potentials(points: Tensor, active: Tensor) -> Tensor:
+            return self._energies(points, active, args, kwargs)
+
+        found = quasi_newton.paths(EXACT, starts, factor, eps, gradient, potentials)
+        upper = torch.linalg.qr(found.best_factor.mT, mode="r").R
+        scale_trils = (upper * upper.diagonal(dim1=-2, dim2=-1).sign()[..., None]).mT.contiguous()
+        apart = (found.best_x - found.best_x[:, None]).mT
+        distance = torch.linalg.solve_triangular(scale_trils, apart, upper=False).square().sum(-2)
+        distance = torch.minimum(distance, distance.mT)
+        picks = quasi_newton.chosen(EXACT, found.elbo, distance, size, self.num_components)
+        which = torch.stack([pick.argmax() for pick, _ in picks])
+        repeated = torch.stack([shared for _, shared in picks]) > 0.0
+        locs, scale_trils = found.best_x[which], scale_trils[which]
+        # those that share a mode begin about a standard deviation apart
+        moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5
+        locs = locs + torch.where(repeated[:, None], moved, 0.0)
+        components = MultivariateNormal(locs, scale_tril=scale_trils, validate_args=False)
+        draws = components.sample((quasi_newton.MASS_DRAWS,))
+        log_q = components.log_prob(draws[..., None, :]).reshape(-1, self.num_components)
+        energies = potentials(draws, draws.new_ones(len(draws)))
+        return quasi_newton.masses(EXACT, -energies.reshape(-1), log_q), locs, scale_trils
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space."""
-        components = MultivariateNormal(self.locs, scale_tril=self.scales[..., None] * self.scale_trils)
-        return MixtureSameFamily(Categorical(logits=self.logits), components)
+        units = self.units.detach()
+        locs = self.origins.detach() + (units @ self.shifts[..., None])[..., 0]
+        components = MultivariateNormal(locs, scale_tril=units @ (self.scales[..., None] * self.scale_trils))
+        logits = self.log_weights.detach() + quasi_newton.WEIGHT_RATE * self.logits
+        return MixtureSameFamily(Categorical(logits=logits), components)
 
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         if self.prototype_trace is None:
