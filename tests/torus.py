@@ -91,7 +91,7 @@ class Marginal:
             if self.fall(end) - level <= fall:
                 return [*found, mp.mpf(end)]
             inner, outer = mp.mpf(start), mp.mpf(end)
-            for _ in range(30):
+            for _ in range(12):
                 middle = (inner + outer) / 2
                 inner, outer = (middle, outer) if self.fall(middle) - level <= fall else (inner, middle)
             found.append(outer)
@@ -130,7 +130,7 @@ class Marginal:
         """Angles from the mode to a probability of some 1e-12, exact in float32 if `single`."""
         between = [(a + b) / 2 for a, b in itertools.pairwise(self.edges)]
         chosen = [t for t in (*self.edges, *between) if 0 < t < mp.pi and self.fall(t) < 27]
-        return sorted({float(np.float32(t)) if single else float(t) for t in chosen})
+        return sorted({float(np.float32(t)) if single else float(t) for t in chosen})[::2]
 
 
 @functools.cache

@@ -27,7 +27,7 @@ def law(point, shape=(), dtype=torch.float64, **options):
 @points
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_partials(point, precision):
-    """Relative to the largest of the law's, for the derivatives in k2 and rho change sign."""
+    """Relative, but near where the derivatives in k2 and rho change sign, relative to a part of their largest."""
     xp, tolerance = PRECISIONS[precision]
     truth = torus.marginal(*point)
     u = truth.places()
