@@ -233,13 +233,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", default=["variance", "memory", "picture"])
     parser.add_argument("--student-t", action="store_true", help="memory of MultivariateStudentT too: minutes")
-    parser.add_argument("--write", action="store_true", help="replace the tables in README.md")
+    parser.add_argument("--write", action="store_true", help="replace the table of variances in README.md")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if "variance" in chosen.parts:
         publish("mixtures", variance_table(), chosen.write)
     if "memory" in chosen.parts:
         laws = ("Independent(Normal)", "MultivariateNormal") + ("MultivariateStudentT",) * chosen.student_t
-        publish("mixtures-memory", memory_table(laws), chosen.write)
+        publish("mixtures-memory", memory_table(laws), write=False)
     if "picture" in chosen.parts:
         picture()
