@@ -56,8 +56,7 @@ def held(log_weights: Tensor, component: Any, x: Tensor) -> Tensor:
     event = component.event_shape
     flat = x.detach().flatten(x.dim() - len(event)) if event else x.detach()[..., None]
     if is_elliptical(component):
-        law = _Elliptical.of(component)
-        params = [log_weights, law.loc, law.scale_tril] + ([] if law.df is None else [law.df])
+        params = [log_weights, *(p for p in _Elliptical.of(component) if p is not None)]
         return attach_jointly(_push, _pull, flat, *params).reshape(x.shape)
     law, wide = _Factorised(component), _widened(flat)
     batch = torch.broadcast_shapes(log_weights.shape[:-1], component.batch_shape[:-1])
