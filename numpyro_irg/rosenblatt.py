@@ -82,7 +82,8 @@ def _push_at(x: Array, tangents: Any, mixed: tuple[Array, list[Any]]) -> Array:
     at = mixture.anchor(EXACT, *_conditionals(x, *mixed))
 
     def residual(mixed):
-        log_r, _, lower, upper = _conditionals(x, *mixed, at.sign)
+        log_weights, components = mixed
+        log_r, _, lower, upper = _conditionals(x, log_weights, components, at.sign)
         return mixture.residual(EXACT, at, log_r, lower, upper)
 
     b = jax.jvp(residual, (mixed,), (tangents,))[1]
