@@ -51,6 +51,7 @@ def run(name: str, write: bool) -> bool:
         timeout=SECONDS,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--log-level=ERROR"],  # no word on how the kernel listens, on this machine alone
         resources={"metadata": {"path": str(HERE)}},
     )
     start = perf_counter()
