@@ -275,7 +275,11 @@ def _ends(base: Any) -> tuple[Any, Any]:
     """The ends of the support, numbers or, where they depend on parameters, arrays without derivative."""
     least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
     least, most = -jnp.inf if least is None else least, jnp.inf if most is None else most
-    return tuple(float(e) if isinstance(e, int | float) else lax.stop_gradient(e) for e in (least, most))
+    return _end(least), _end(most)
+
+
+def _end(e: Any) -> Any:
+    return float(e) if isinstance(e, int | float) else lax.stop_gradient(e)
 
 
 def _law(base: Any) -> truncated.Base:

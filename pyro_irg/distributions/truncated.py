@@ -302,7 +302,11 @@ def _ends(base: Any) -> tuple[Any, Any]:
         return -torch.pi, torch.pi
     least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
     least, most = -torch.inf if least is None else least, torch.inf if most is None else most
-    return tuple(e.detach() if isinstance(e, Tensor) else float(e) for e in (least, most))
+    return _end(least), _end(most)
+
+
+def _end(e: Any) -> Any:
+    return e.detach() if isinstance(e, Tensor) else float(e)
 
 
 def _tensors(law: Any) -> list[Tensor]:
