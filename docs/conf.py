@@ -13,16 +13,15 @@ author = "The pyro-irg developers"
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "myst_nb"]
-root_doc = "docs/index"
-include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**", "tutorials/*.md", "tutorials/*.ipynb"]
+root_doc = "README"
+include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "tutorials/*.md", "tutorials/*.ipynb"]
 exclude_patterns = [".*", "build", "demo-output", "tests"]
-suppress_warnings = ["myst.xref_missing"]  # links to folders and files that are no pages, right on the project's page
 
 html_theme = "furo"
 html_title = "pyro-irg"
 html_static_path = ["static"]
 html_css_files = ["wide.css"]
-html_extra_path = ["root"]  # index.html, which leads to docs/index.html
+html_extra_path = ["root"]  # index.html, which leads to README.html
 html_show_sourcelink = False
 
 nb_execution_mode = "off"  # the notebooks show what they were committed with; `make tutorials` runs them
@@ -35,3 +34,42 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_inherit_docstrings = False  # the hosts' docstrings are theirs
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+
+CONTENTS = """
+```{toctree}
+:hidden:
+:caption: Learn
+
+tutorials/README
+tutorials/quickstart
+tutorials/implicit_gradients
+tutorials/angles_and_proportions
+tutorials/mixture_guides
+tutorials/hamiltonian
+```
+
+```{toctree}
+:hidden:
+:caption: Reference
+
+docs/pyro_irg
+docs/numpyro_irg
+```
+
+```{toctree}
+:hidden:
+:caption: Project
+
+CHANGELOG
+CONTRIBUTING
+```
+"""
+
+
+def add_contents(app, docname: str, source: list[str]) -> None:
+    if docname == root_doc:
+        source[0] += CONTENTS
+
+
+def setup(app) -> None:
+    app.connect("source-read", add_contents)
