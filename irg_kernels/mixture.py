@@ -114,6 +114,8 @@ class Anchor(NamedTuple):
     """logarithm of the smaller tail, S_d or 1 - S_d"""
     step: Array
     """sign times the smaller tail / p_d"""
+    log_tails: Array
+    """that tail of every component, (..., D, K)"""
 
 
 def anchor(xp: Namespace, log_r: Array, log_f: Array, log_lower: Array, log_upper: Array) -> Anchor:
@@ -126,7 +128,7 @@ def anchor(xp: Namespace, log_r: Array, log_f: Array, log_lower: Array, log_uppe
     # no draw is seen in a gap so empty that this is cut, and an infinite step would make 0 * inf
     most = 0.5 * math.log(float(xp.finfo(target).max))
     step = sign * xp.exp(xp.minimum(target - _log_sum(xp, log_r + log_f)[..., 0], most))
-    return Anchor(of, sign, target, step)
+    return Anchor(of, sign, target, step, xp.where(is_lower[..., None], log_lower, log_upper))
 
 
 def residual(xp: Namespace, at: Anchor, log_r: Array, log_lower: Array, log_upper: Array) -> Array:

@@ -15,9 +15,12 @@ import numpyro.distributions as host
 from jax import Array, lax
 from jax.scipy.linalg import solve_triangular
 
-from irg_kernels import mixture
+from irg_kernels import mixture, student_t
+from irg_kernels.namespace import Namespace
+from irg_kernels.tails import Function, log_cdf, log_complement
 
-from .attach import EXACT, attach_jointly
+from .attach import EXACT, attach, attach_jointly, call
+from .distributions.base import together
 from .distributions.student_t import StudentT
 from .univariate import has_tails, log_tails, unwrapped
 
@@ -83,7 +86,7 @@ def _push_at(x: Array, tangents: Any, mixed: tuple[Array, list[Any]]) -> Array:
 
     def residual(mixed):
         log_weights, components = mixed
-        log_r, _, lower, upper = _conditionals(x, log_weights, components, at.sign)
+        log_r, _, lower, upper = _conditionals(x, log_weights, components, at)
         return mixture.residual(EXACT, at, log_r, lower, upper)
 
     b = jax.jvp(residual, (mixed,), (tangents,))[1]
@@ -95,10 +98,10 @@ def _push_at(x: Array, tangents: Any, mixed: tuple[Array, list[Any]]) -> Array:
     return -solve_triangular(jacobian, b[..., None], lower=True, unit_diagonal=True)[..., 0]
 
 
-def _conditionals(x: Array, log_weights: Array, components: list[Any], sign: Any = None) -> tuple[Array, ...]:
-    """(log r_kd, log f_kd, log F_kd, log(1 - F_kd)); with `Anchor.sign` perhaps the tail that it says, twice."""
+def _conditionals(x: Array, log_weights: Array, components: list[Any], at: Any = None) -> tuple[Array, ...]:
+    """(log r_kd, log f_kd, log F_kd, log(1 - F_kd)); with an `Anchor` perhaps the tail that it says, twice."""
     if is_elliptical(components[0]):
-        log_f, lower, upper = _Elliptical.of(components).conditionals(x, sign)
+        log_f, lower, upper = _Elliptical.of(components).conditionals(x, at)
     else:
         log_f, lower, upper = _factorised(components, x)
     before = jnp.swapaxes(_before(jnp.swapaxes(log_f, -1, -2)), -1, -2)
@@ -182,27 +185,54 @@ class _Elliptical(NamedTuple):
     def whitened(self, x: Array) -> Array:
         return jnp.einsum("...kde,...ke->...kd", self.whitening(), x[..., None, :] - self.loc)
 
-    def conditionals(self, x: Array, sign: Array | None = None) -> tuple[Array, ...]:
-        """(log f_kd, log F_kd, log(1 - F_kd)); with `Anchor.sign` the tail that it says, twice."""
+    def conditionals(self, x: Array, at: mixture.Anchor | None = None) -> tuple[Array, ...]:
+        """(log f_kd, log F_kd, log(1 - F_kd)); with an `Anchor` the tail that it says, twice."""
         eps = self.whitened(x)
         log_scale = jnp.log(jnp.diagonal(self.scale_tril, axis1=-2, axis2=-1))
         if self.df is None:
             log_f = -0.5 * eps * eps - log_scale - 0.5 * math.log(2.0 * math.pi)
-            arrays = log_f, *_tails(EXACT.log_ndtr, eps, sign)
+            arrays = log_f, *_normal_tails(eps, at)
         else:
             nu = self.degrees()
             spread = jnp.sqrt((self.df[..., None] + _before(eps * eps)) / nu)
-            law, t = StudentT(nu, 0.0, 1.0, validate_args=False), eps / spread
-            arrays = law.log_prob(t) - jnp.log(spread) - log_scale, *_tails(law.log_cdf, t, sign)
+            t = eps / spread
+            log_f = StudentT(nu, 0.0, 1.0, validate_args=False).log_prob(t) - jnp.log(spread) - log_scale
+            arrays = log_f, *_student_t_tails(t, nu, at)
         return tuple(jnp.swapaxes(a, -1, -2) for a in arrays)
 
 
-def _tails(log_cdf: Callable, t: Array, sign: Array | None) -> tuple[Array, Array]:
-    """Of a law symmetric about 0, at (..., K, D)."""
-    if sign is None:
-        return log_cdf(t), log_cdf(-t)
-    tail = log_cdf(sign[..., None, :] * t)
+def _normal_tails(t: Array, at: mixture.Anchor | None) -> tuple[Array, Array]:
+    """At (..., K, D)."""
+    if at is None:
+        return EXACT.log_ndtr(t), EXACT.log_ndtr(-t)
+    tail = EXACT.log_ndtr(at.sign[..., None, :] * t)
     return tail, tail
+
+
+def _student_t_tails(t: Array, nu: Array, at: mixture.Anchor | None) -> tuple[Array, Array]:
+    """At (..., K, D), by one integral: the outer tail has it, and where the anchor has the tail, it needs none."""
+    t, nu = together(t, nu)
+    if at is None:
+        negative = t < 0.0
+        outer = call(_STUDENT_T, jnp.where(negative, t, -t), nu)
+        inner = log_complement(EXACT, outer)
+        return jnp.where(negative, outer, inner), jnp.where(negative, inner, outer)
+    tail = attach(_STUDENT_T.partials, jnp.swapaxes(at.log_tails, -1, -2), at.sign[..., None, :] * t, nu)
+    return tail, tail
+
+
+def _by_dimension(kernel: Callable) -> Callable:
+    # a loop keeps XLA from fusing the kernel, of 400 operations, into each use of its result, which doubles compilation
+    def looped(xp: Namespace, *args: Array) -> Array:
+        columns = tuple(jnp.moveaxis(a, -1, 0) for a in args)
+        return jnp.moveaxis(lax.map(lambda column: kernel(xp, *column), columns), 0, -1)
+
+    return looped
+
+
+_STUDENT_T = Function(
+    _by_dimension(log_cdf(student_t.LAW).value), tuple(map(_by_dimension, log_cdf(student_t.LAW).partials))
+)
 
 
 def _with_axis(value: Array, k: tuple[int, ...], event_dim: int) -> Array:

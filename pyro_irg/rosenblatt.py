@@ -15,9 +15,12 @@ from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDi
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from irg_kernels import mixture
+from irg_kernels import mixture, student_t
+from irg_kernels.namespace import Namespace
+from irg_kernels.tails import log_cdf, log_complement
 
-from .attach import EXACT, attach_jointly, in_transform
+from .attach import EXACT, attach, attach_jointly, call, in_transform
+from .distributions.base import together
 from .distributions.student_t import StudentT
 from .univariate import has_tails, log_tails, unwrapped
 
@@ -109,15 +112,15 @@ def _newton(log_weights: Tensor, law: _Factorised, x: Tensor) -> Tensor:
 def _at(x: Tensor, log_weights: Tensor, *params: Tensor) -> tuple[Tensor, Callable]:
     """The Jacobian of an elliptical mixture's draw, and its residual as a function of the parameters."""
 
-    def conditionals(log_weights, *params, sign=None):
-        log_f, lower, upper = _Elliptical(*params).conditionals(x, sign)
+    def conditionals(log_weights, *params, at=None):
+        log_f, lower, upper = _Elliptical(*params).conditionals(x, at)
         return log_weights[..., None, :] + _before(log_f.mT).mT, log_f, lower, upper
 
     at = mixture.anchor(EXACT, *conditionals(log_weights, *params))
     jacobian = _Elliptical(*params).jacobian(at.of, x)
 
     def residual(*params):
-        log_r, _, lower, upper = conditionals(*params, sign=at.sign)
+        log_r, _, lower, upper = conditionals(*params, at=at)
         return mixture.residual(EXACT, at, log_r, lower, upper)
 
     return jacobian, residual
@@ -243,17 +246,18 @@ class _Elliptical(NamedTuple):
     def whitened(self, x: Tensor) -> Tensor:
         return torch.einsum("...kde,...ke->...kd", self.whitening(), x[..., None, :] - self.loc)
 
-    def conditionals(self, x: Tensor, sign: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """(log f_kd, log F_kd, log(1 - F_kd)); with `Anchor.sign` the tail that it says, twice."""
+    def conditionals(self, x: Tensor, at: mixture.Anchor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """(log f_kd, log F_kd, log(1 - F_kd)); with an `Anchor` the tail that it says, twice."""
         eps = self.whitened(x)
         log_scale = self.scale_tril.diagonal(dim1=-2, dim2=-1).log()
         if self.df is None:
             log_f = -0.5 * eps * eps - log_scale - 0.5 * math.log(2.0 * math.pi)
-            return log_f.mT, *_tails(EXACT.log_ndtr, eps, sign)
+            return log_f.mT, *_normal_tails(eps, at)
         nu = self.degrees()
         spread = ((self.df[..., None] + _before(eps * eps)) / nu).sqrt()
-        law, t = StudentT(nu, 0.0, 1.0, validate_args=False), eps / spread
-        return (law.log_prob(t) - spread.log() - log_scale).mT, *_tails(law.log_cdf, t, sign)
+        t = eps / spread
+        log_f = StudentT(nu, 0.0, 1.0, validate_args=False).log_prob(t) - spread.log() - log_scale
+        return log_f.mT, *_student_t_tails(t, nu, at)
 
     def jacobian(self, of: mixture.Shares, x: Tensor) -> Tensor:
         r"""With y_k = eps_k's differential, in x alone, and b_kd = sum_{e<d} eps_ke y_ke, row d of J dx is
@@ -276,12 +280,35 @@ class _Elliptical(NamedTuple):
         return (direct - torch.stack(rows, -2)).tril(-1)
 
 
-def _tails(log_cdf: Callable, t: Tensor, sign: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Of a law symmetric about 0, at (..., K, D)."""
-    if sign is None:
-        return log_cdf(t).mT, log_cdf(-t).mT
-    tail = log_cdf(sign[..., None, :] * t).mT
+def _normal_tails(t: Tensor, at: mixture.Anchor | None) -> tuple[Tensor, Tensor]:
+    """(..., D, K) at (..., K, D)"""
+    if at is None:
+        return EXACT.log_ndtr(t).mT, EXACT.log_ndtr(-t).mT
+    tail = EXACT.log_ndtr(at.sign[..., None, :] * t).mT
     return tail, tail
+
+
+def _student_t_tails(t: Tensor, nu: Tensor, at: mixture.Anchor | None) -> tuple[Tensor, Tensor]:
+    """(..., D, K) at (..., K, D), by one integral: that of the outer tail; where the anchor has the tail, by none."""
+    t, nu = together(t, nu)
+    if at is None:
+        negative = t < 0.0
+        outer = call(_STUDENT_T, torch.where(negative, t, -t), nu)
+        inner = log_complement(EXACT, outer)
+        return torch.where(negative, outer, inner).mT, torch.where(negative, inner, outer).mT
+    tail = attach(_STUDENT_T.partials, at.log_tails.mT, at.sign[..., None, :] * t, nu).mT
+    return tail, tail
+
+
+def _dt_dnu(xp: Namespace, t: Tensor, nu: Tensor) -> Tensor:
+    # from the third dimension on, nu > 2.  (The twin takes one kernel for all: a second takes longer to compile.)
+    if t.shape[-1] < 3:
+        return student_t.dt_dnu(xp, t, nu)
+    few = student_t.dt_dnu(xp, t[..., :2], nu[..., :2])
+    return torch.cat([few, student_t.dt_dnu_of_many(xp, t[..., 2:], nu[..., 2:])], -1)
+
+
+_STUDENT_T = log_cdf(student_t.LAW._replace(slopes=(_dt_dnu,)))
 
 
 def _before(x: Tensor) -> Tensor:
