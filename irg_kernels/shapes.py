@@ -10,7 +10,7 @@ import math
 
 from .elementary import exp_remainder, log1p_remainder
 from .namespace import Array, Namespace
-from .unimodal import HALF_LINE, INTERVAL, Shape, arcsinh, heavy_line, line
+from .unimodal import HALF_LINE, INTERVAL, Shape, arcsinh, heavy_line, line, log_ratio
 
 
 def exponential_rise(xp: Namespace, a: Array, b: Array, v: Array) -> Array:
@@ -36,6 +36,13 @@ def logistic_rise(xp: Namespace, a: Array, b: Array, p: Array, q: Array, v: Arra
     return xp.where(close, xp.where(tiny, little, some), far)
 
 
+def _shares(xp: Namespace, above: Array, ratio: Array) -> tuple[Array, Array]:
+    """(p, q), p + q = 1, of which p is the larger where `above`, from smaller / larger.  The derivative of either is
+    of its own size: that of a sigmoid, p (1 - p), cancels."""
+    less, more = ratio / (1.0 + ratio), 1.0 / (1.0 + ratio)
+    return xp.where(above, more, less), xp.where(above, less, more)
+
+
 def gamma(xp: Namespace, a: Array, rate: Array) -> Shape:
     return Shape(HALF_LINE, lambda x, v: exponential_rise(xp, a, rate * x, v), a / rate)
 
@@ -51,7 +58,7 @@ def log_gamma(xp: Namespace, a: Array, rate: Array) -> Shape:
 
 def weibull(xp: Namespace, scale: Array, k: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
-        return exponential_rise(xp, 1.0 + 0.0 * x, xp.exp(k * (xp.log(x) - xp.log(scale))), k * v)
+        return exponential_rise(xp, 1.0 + 0.0 * x, xp.exp(k * log_ratio(xp, scale, x)), k * v)
 
     return Shape(HALF_LINE, rise, scale)
 
@@ -92,22 +99,27 @@ def beta(xp: Namespace, a: Array, b: Array) -> Shape:
 def logistic(xp: Namespace, loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         y, one = (x - loc) / scale, 1.0 + 0.0 * x
-        return logistic_rise(xp, one, one, xp.sigmoid(y), xp.sigmoid(-y), v / scale)
+        above = y > 0.0
+        p, q = _shares(xp, above, xp.exp(xp.where(above, -y, y)))
+        return logistic_rise(xp, one, one, p, q, v / scale)
 
     return Shape(line(scale), rise, loc)
 
 
 def half_cauchy(xp: Namespace, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
-        y, half = x / scale, 0.5 + 0.0 * x
-        return logistic_rise(xp, half, half, y * y / (1.0 + y * y), 1.0 / (1.0 + y * y), 2.0 * v)
+        half, above = 0.5 + 0.0 * x, x > scale
+        ratio = xp.where(above, scale, x) / xp.where(above, x, scale)
+        p, q = _shares(xp, above, ratio * ratio)
+        return logistic_rise(xp, half, half, p, q, 2.0 * v)
 
     return Shape(HALF_LINE, rise, scale)
 
 
 def student_t(xp: Namespace, nu: Array, loc: Array, scale: Array) -> Shape:
     centre, width = xp.stop_gradient(loc), xp.stop_gradient(xp.sqrt(nu) * scale)
-    core = nu * (scale / width) * (scale / width)  # 1 with a derivative
+    unit = (scale / width) * (scale / width)
+    core = nu * unit  # 1 with a derivative
     far = 0.9 * math.log(float(xp.finfo(width).max))
 
     def rise(x: Array, v: Array) -> Array:
@@ -121,7 +133,15 @@ def student_t(xp: Namespace, nu: Array, loc: Array, scale: Array) -> Shape:
         sinh = 0.5 * (xp.expm1(0.5 * little) - xp.expm1(-0.5 * little))
         cosh = xp.sqrt(1.0 + sinh * sinh)
         step = 2.0 * sinh * (cosh_y * cosh + s * sinh)
-        log_spread = xp.log1p(step * ((step + 2.0 * offset) / spread))
+        ratio = step * ((step + 2.0 * offset) / spread)
+        # with t = (x - loc) / scale: (nu + 1) / (nu + t**2) = 1 + (1 - t**2) / (nu + t**2), whose derivative in nu is
+        # that small itself
+        tiny, remainder = log1p_remainder(xp, ratio)
+        tiny = tiny & (offset * offset < core)
+        inner, by = xp.where(tiny, offset, 0.0), xp.where(tiny, step, 0.0)
+        square = inner * (inner / unit)
+        slow = by * ((by + 2.0 * inner) / unit) * (1.0 + (1.0 - square) / (nu + square))
+        half_growth = 0.5 * xp.where(tiny, slow - (nu + 1.0) * remainder, (nu + 1.0) * xp.log1p(ratio))
         log_unit = xp.log1p(2.0 * sinh * (sinh + s / cosh_y * cosh))
         # far: from y + v itself
         there = xp.minimum(xp.maximum(y + much, -far), far)
@@ -132,8 +152,7 @@ def student_t(xp: Namespace, nu: Array, loc: Array, scale: Array) -> Shape:
             beyond, 2.0 * xp.log(xp.where(beyond, xp.abs(t), 1.0)), xp.log(core + xp.where(beyond, 1.0, t * t))
         )
         far_unit = size + xp.log1p(xp.exp(-2.0 * size)) - math.log(2.0) - xp.log(cosh_y)
-        growth = xp.where(near, log_spread, log_square - xp.log(spread))
-        return xp.where(near, log_unit, far_unit) - 0.5 * (nu + 1.0) * growth
+        return xp.where(near, log_unit - half_growth, far_unit - 0.5 * (nu + 1.0) * (log_square - xp.log(spread)))
 
     return Shape(heavy_line(xp, centre, width), rise, loc)
 

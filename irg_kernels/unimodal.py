@@ -71,22 +71,25 @@ def line(scale: Array | float) -> Chart:
     return Chart(_plain_displacement, _plain_unit, scale=scale)
 
 
-def _log_ratio(xp: Namespace, x: Array, end: Array) -> Array:
-    """log(end / x)."""
-    close = xp.abs(end - x) < 0.5 * x
-    near, far = xp.where(close, end, x), xp.where(close, 1.0, end)
-    return xp.where(close, xp.log1p((near - x) / x), xp.log(far) - xp.log(x))
+def log_ratio(xp: Namespace, x: Array, end: Array, apart: Array | None = None) -> Array:
+    """log(end / x).
+
+    :param apart: end - x, where that is known better than by their difference.
+    """
+    apart = end - x if apart is None else apart
+    close = xp.abs(apart) < 0.5 * x
+    return xp.where(close, xp.log1p(xp.where(close, apart, 0.0) / x), xp.log(xp.where(close, 1.0, end)) - xp.log(x))
 
 
 def _itself(xp: Namespace, x: Array) -> Array:
     return x
 
 
-HALF_LINE = Chart(_log_ratio, _itself, (0.0, None))
+HALF_LINE = Chart(log_ratio, _itself, (0.0, None))
 
 
 def _logit_displacement(xp: Namespace, x: Array, end: Array) -> Array:
-    return _log_ratio(xp, x, end) - _log_ratio(xp, 1.0 - x, 1.0 - end)
+    return log_ratio(xp, x, end) - log_ratio(xp, 1.0 - x, 1.0 - end, x - end)
 
 
 INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
@@ -175,7 +178,9 @@ def _bound(xp: Namespace, shape: Shape, bound: Array | None, side: int) -> _Boun
             return None
         bound = end + 0.0 * shape.mode
     elif end is not None:
-        bound = xp.where(bound < end if side == 0 else bound > end, end + 0.0 * bound, bound)
+        beyond = bound < end if side == 0 else bound > end
+        within = xp.where(beyond, 0.0, bound)  # not an infinite one
+        bound = xp.where(beyond, end + 0.0 * within, within)
     shut = xp.abs(bound) <= float(xp.finfo(bound).max)
     limit = shape.chart.ends[side]
     if limit is not None:
@@ -309,18 +314,21 @@ def laplace_pieces(xp: Namespace, low: Array | None, high: Array | None, loc: Ar
 
 
 def _laplace_piece(xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, scale: Array) -> Piece:
-    """Up to the edge or the bound, whichever is first, and from there on."""
+    """Up to the edge or the bound, whichever is first, and from there on.
+
+    The nodes beyond the edge stay where they are as it moves: masses added and taken away there would cancel.
+    """
     most = depth(xp, x) * xp.stop_gradient(scale)
     to_edge = sign * (loc - x)
-    rising = xp.where(to_edge > 0.0, to_edge, 0.0)
-    beyond = None
+    # at the edge itself both pieces lie on one side of it
+    rising = xp.where(to_edge > 0.0 if sign < 0.0 else to_edge >= 0.0, to_edge, 0.0)
+    to_end = xp.stop_gradient(rising) + 2.0 * most
     if end is not None:
-        to_end = sign * (end - x)
-        first = rising > to_end
-        rising = xp.where(first, to_end, rising)
-        beyond = xp.where(first, 0.0, to_end - rising)
-    top = xp.stop_gradient(rising / scale)
+        to_end = xp.where(xp.abs(end) <= float(xp.finfo(x).max), sign * (end - x), to_end)
+    first = rising > to_end
+    rising = xp.where(first, to_end, rising)
     last = xp.stop_gradient(rising)
+    top = last / xp.stop_gradient(scale)
     nodes, weights = rule(DOUBLE if is_double(xp, x) else SINGLE)
 
     def integral(f: Callable, start: Array, span: Array) -> Array:
@@ -330,12 +338,15 @@ def _laplace_piece(xp: Namespace, x: Array, end: Array | None, sign: float, loc:
         return xp.exp(t / scale - top)
 
     def falls(t: Array) -> Array:
-        return xp.exp(-t / scale)
+        """t from where the edge is."""
+        return xp.exp((rising / scale - top) + ((rising - last) - t) / scale)
 
-    span = xp.minimum(last, most)
-    mass = integral(rises, last - span, span) + moving_end(xp, rises, rising)
-    zero = 0.0 * span
-    rest = integral(falls, zero, most + zero if beyond is None else xp.minimum(xp.stop_gradient(beyond), most))
-    if beyond is not None:
-        rest = rest + moving_end(xp, falls, beyond)
-    return Piece(mass + rises(rising) * rest, top)
+    def bends(t: Array) -> Array:
+        """Between where the edge is and where it moves to."""
+        return -rises(t) * xp.expm1(2.0 * (rising - t) / scale)
+
+    span, after = xp.minimum(last, most), xp.where(first, 0.0, to_end - last)
+    mass = integral(rises, last - span, span) + moving_end(xp, rises, xp.where(first, to_end, last))
+    mass = mass + moving_end(xp, bends, xp.where(first, last, rising))
+    rest = integral(falls, 0.0 * span, xp.minimum(xp.stop_gradient(after), most))
+    return Piece(mass + rest + moving_end(xp, falls, after), top)

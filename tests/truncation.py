@@ -1,35 +1,64 @@
 """Truncated laws by mpmath: how a draw moves with each parameter and bound, and the density; points to be tested at."""
 
 import functools
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from mpmath import mp
 
-# name of the base -> x, parameters -> its log-density, but for what no x is in (a score's constant drops out)
-LOG_DENSITIES = {
-    "Normal": lambda x, loc, scale: -(((x - loc) / scale) ** 2) / 2,
-    "Cauchy": lambda x, loc, scale: -mp.log1p(((x - loc) / scale) ** 2),
-    "Exponential": lambda x, rate: -rate * x,
-    "LogNormal": lambda x, loc, scale: -(((mp.log(x) - loc) / scale) ** 2) / 2 - mp.log(x),
-    "Gamma": lambda x, concentration, rate: (concentration - 1) * mp.log(x) - rate * x,
-    "InverseGamma": lambda x, concentration, rate: -(concentration + 1) * mp.log(x) - rate / x,
-    "Beta": lambda x, concentration1, concentration0: (
-        (concentration1 - 1) * mp.log(x) + (concentration0 - 1) * mp.log1p(-x)
+
+def _von_mises(x, loc, concentration):
+    """The integral of the density's Fourier series, from loc on."""
+    z, total, j = x - loc, mp.zero, 1
+    while (ratio := _bessel_ratio(j, concentration)) > mp.eps:
+        total, j = total + ratio * mp.sin(j * z) / j, j + 1
+    return z / (2 * mp.pi) + total / mp.pi
+
+
+@functools.cache
+def _bessel_ratio(j, concentration):
+    return mp.besseli(j, concentration) / mp.besseli(0, concentration)
+
+
+def _student_t(x, df, loc, scale):
+    z = (x - loc) / scale
+    tail = mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + z * z), regularized=True) / 2
+    return tail if z < 0 else 1 - tail
+
+
+def _laplace(x, loc, scale):
+    tail = mp.exp(-abs(x - loc) / scale) / 2
+    return tail if x < loc else 1 - tail
+
+
+def _gamma(x, concentration, rate):
+    return mp.gammainc(concentration, 0, rate * x, regularized=True)
+
+
+# name of the base -> x, parameters -> its distribution function
+CDFS = {
+    "Normal": lambda x, loc, scale: mp.ncdf((x - loc) / scale),
+    "LogNormal": lambda x, loc, scale: mp.ncdf((mp.log(x) - loc) / scale),
+    "Cauchy": lambda x, loc, scale: mp.mpf(1) / 2 + mp.atan((x - loc) / scale) / mp.pi,
+    "StudentT": _student_t,
+    "Laplace": _laplace,
+    "Logistic": lambda x, loc, scale: 1 / (1 + mp.exp(-(x - loc) / scale)),
+    "Gumbel": lambda x, loc, scale: mp.exp(-mp.exp(-(x - loc) / scale)),
+    "Exponential": lambda x, rate: -mp.expm1(-rate * x),
+    "Weibull": lambda x, scale, concentration: -mp.expm1(-((x / scale) ** concentration)),
+    "HalfNormal": lambda x, scale: mp.erf(x / (scale * mp.sqrt(2))),
+    "HalfCauchy": lambda x, scale: 2 * mp.atan(x / scale) / mp.pi,
+    "Pareto": lambda x, scale, alpha: 1 - (scale / x) ** alpha,
+    "Uniform": lambda x, least, most: (x - least) / (most - least),
+    "Gamma": _gamma,
+    "Chi2": lambda x, df: _gamma(x, df / 2, mp.mpf(1) / 2),
+    "LogGamma": lambda x, concentration, rate: _gamma(mp.exp(x), concentration, rate),
+    "InverseGamma": lambda x, concentration, rate: 1 - _gamma(1 / x, concentration, rate),
+    "Beta": lambda x, concentration1, concentration0: mp.betainc(
+        concentration1, concentration0, 0, x, regularized=True
     ),
-    "StudentT": lambda x, df, loc, scale: -(df + 1) / 2 * mp.log1p(((x - loc) / scale) ** 2 / df),
-    "VonMises": lambda x, loc, concentration: concentration * mp.cos(x - loc),
-    "Laplace": lambda x, loc, scale: -abs(x - loc) / scale,
-    "Logistic": lambda x, loc, scale: -(x - loc) / scale - 2 * mp.log1p(mp.exp(-(x - loc) / scale)),
-    "Gumbel": lambda x, loc, scale: -(x - loc) / scale - mp.exp(-(x - loc) / scale),
-    "Weibull": lambda x, scale, concentration: (concentration - 1) * mp.log(x) - (x / scale) ** concentration,
-    "HalfNormal": lambda x, scale: -((x / scale) ** 2) / 2,
-    "HalfCauchy": lambda x, scale: -mp.log1p((x / scale) ** 2),
-    "Pareto": lambda x, scale, alpha: -(alpha + 1) * mp.log(x),
-    "Uniform": lambda x, low, high: 0 * x,
+    "VonMises": _von_mises,
 }
-POSITIVE = ("Exponential", "LogNormal", "Gamma", "InverseGamma", "Weibull", "HalfNormal", "HalfCauchy")
 
 
 @dataclass(frozen=True)
@@ -50,14 +79,16 @@ class Point:
         return {name: b for name, b in (("low", self.low), ("high", self.high)) if b is not None}
 
 
+def single(x):
+    """As float32 has it."""
+    return None if x is None else float(np.float32(x))
+
+
 def point(base, params, low, high, *xs, at=(0.001, 0.3, 0.95)):
-    """With draws at `xs`, or at fractions of the way from low to high, as float32 has them."""
-    if low is not None:
-        low = float(np.float32(low))
-    if high is not None:
-        high = float(np.float32(high))
+    """With draws at `xs`, or at fractions of the way from low to high; all of it as float32 has it."""
+    low, high = single(low), single(high)
     xs = xs or tuple(low + f * (high - low) for f in at)
-    return Point(base, tuple(params.items()), low, high, tuple(float(np.float32(x)) for x in xs))
+    return Point(base, tuple((name, single(v)) for name, v in params.items()), low, high, tuple(map(single, xs)))
 
 
 UNIT = {"loc": 0.0, "scale": 1.0}
@@ -81,6 +112,11 @@ NORMAL = (
     point("Normal", UNIT, None, 1.0, -4.0, 0.5, 0.96875),
 )
 
+WEIBULL = {"scale": 2.0, "concentration": 1.5}
+PARETO = {"scale": 1.5, "alpha": 2.5}
+EVEN = {"least": 0.5, "most": 4.0}
+
+# the bulk, and tails: 13 scales from the mode
 OTHERS = (
     point("Cauchy", UNIT, 10.0, 20.0),
     point("Cauchy", WIDE, -1.0, None, 3.0),
@@ -90,13 +126,45 @@ OTHERS = (
     point("Gamma", {"concentration": 2.5, "rate": 0.5}, 1.0, 6.0),
     point("Gamma", {"concentration": 0.3, "rate": 2.0}, None, 1.0, 1e-4, 0.1, 0.8),
     point("Gamma", {"concentration": 30.0, "rate": 1.0}, 60.0, None, 60.5, 65.0),
+    point("Chi2", {"df": 5.0}, 2.0, 12.0),
+    point("Chi2", {"df": 5.0}, 65.0, None, 65.5, 70.0),
+    point("LogGamma", {"concentration": 0.3, "rate": 2.0}, -8.0, 1.0),
+    point("LogGamma", {"concentration": 4.0, "rate": 0.5}, None, -4.0, -4.25, -6.0),
     point("InverseGamma", {"concentration": 2.5, "rate": 1.5}, 0.2, 1.0),
     point("Beta", {"concentration1": 2.5, "concentration0": 0.7}, 0.3, 0.9),
     point("Beta", {"concentration1": 8.0, "concentration0": 3.0}, None, 0.2, 0.05, 0.15),
     point("StudentT", {"df": 3.0, "loc": 0.5, "scale": 2.0}, -1.0, 4.0),
     point("StudentT", {"df": 3.0, "loc": 0.0, "scale": 1.0}, 8.0, None, 8.5),
+    point("StudentT", {"df": 30.0, "loc": 0.5, "scale": 2.0}, -1.0, 4.0),
     point("VonMises", {"loc": 0.5, "concentration": 2.0}, -1.0, 2.0),
     point("VonMises", {"loc": 3.0, "concentration": 1.5}, -2.5, None, -2.25, 0.5, 2.75),
+    point("Laplace", WIDE, -1.0, 2.0),
+    point("Laplace", WIDE, -11.5, 14.5, -9.0, 0.5, 9.0),
+    point("Laplace", WIDE, 26.5, None, 26.51, 28.0),
+    point("Laplace", WIDE, None, -25.5, -25.51, -27.0),
+    point("Logistic", WIDE, -1.0, 2.0),
+    point("Logistic", WIDE, -11.5, 14.5, -9.0, 0.5, 9.0),
+    point("Logistic", WIDE, 26.5, None, 26.51, 28.0),
+    point("Logistic", WIDE, None, -25.5, -25.51, -27.0),
+    point("Gumbel", WIDE, -1.0, 2.0),
+    point("Gumbel", WIDE, 26.5, None, 26.51, 28.0),
+    point("Gumbel", WIDE, None, -5.5, -5.51, -5.75),
+    point("Gumbel", WIDE, None, -25.5, -25.500002),
+    point("Weibull", WEIBULL, 0.5, 3.0),
+    point("Weibull", WEIBULL, 26.0, None, 26.01, 26.5),
+    point("Weibull", {"scale": 2.0, "concentration": 0.5}, None, 1.0, 1e-4, 0.1, 0.8),
+    point("HalfNormal", {"scale": 2.0}, 0.5, 3.0),
+    point("HalfNormal", {"scale": 2.0}, 26.0, None, 26.01, 26.5),
+    point("HalfNormal", {"scale": 2.0}, None, 1.0, 1e-4, 0.8),
+    point("HalfCauchy", {"scale": 2.0}, 0.5, 3.0),
+    point("HalfCauchy", {"scale": 2.0}, 26.0, None, 26.01, 100.0, 5000.0),
+    point("HalfCauchy", {"scale": 2.0}, None, 1.0, 1e-4, 0.8),
+    point("Pareto", PARETO, 2.0, 5.0),
+    point("Pareto", PARETO, 19.5, None, 19.51, 100.0, 5000.0),
+    point("Pareto", PARETO, None, 3.0, 1.51, 2.9),
+    point("Uniform", EVEN, 1.0, 3.0),
+    point("Uniform", EVEN, None, 3.0, 0.51, 2.9),
+    point("Uniform", EVEN, 1.0, None, 1.01, 3.9),
 )
 
 # a float32 has 16 values there
@@ -104,92 +172,108 @@ NEAR = (0.3, 0.5, 0.9)
 NARROW = (
     point("Cauchy", UNIT, 0.5, 0.500001, at=NEAR),
     point("Gamma", {"concentration": 2.5, "rate": 0.5}, 2.0, 2.000002, at=NEAR),
+    point("Chi2", {"df": 5.0}, 2.0, 2.000002, at=NEAR),
+    point("LogGamma", {"concentration": 4.0, "rate": 0.5}, 1.0, 1.000001, at=NEAR),
+    point("InverseGamma", {"concentration": 2.5, "rate": 1.5}, 0.5, 0.500001, at=NEAR),
     point("Beta", {"concentration1": 2.5, "concentration0": 0.7}, 0.3, 0.300001, at=NEAR),
     point("StudentT", {"df": 3.0, "loc": 0.5, "scale": 2.0}, 1.0, 1.000002, at=NEAR),
     point("VonMises", {"loc": 0.5, "concentration": 2.0}, 1.0, 1.000001, at=NEAR),
     point("Exponential", {"rate": 1.5}, 1.0, 1.000001, at=NEAR),
+    point("LogNormal", WIDE, 1.0, 1.000002, at=NEAR),
+    point("Laplace", WIDE, 1.0, 1.000002, at=NEAR),
+    point("Laplace", WIDE, 0.499999, 0.500001, at=NEAR),
+    point("Logistic", WIDE, 1.0, 1.000002, at=NEAR),
+    point("Gumbel", WIDE, 1.0, 1.000002, at=NEAR),
+    point("Weibull", WEIBULL, 1.0, 1.000002, at=NEAR),
+    point("HalfNormal", {"scale": 2.0}, 1.0, 1.000002, at=NEAR),
+    point("HalfCauchy", {"scale": 2.0}, 1.0, 1.000002, at=NEAR),
+    point("Pareto", PARETO, 2.0, 2.000002, at=NEAR),
+    point("Uniform", EVEN, 1.0, 1.000002, at=NEAR),
 )
 
+POINTS = NORMAL + OTHERS + NARROW
 
-def _ends(base):
-    if base == "VonMises":  # as the library writes it
-        return -mp.pi, mp.pi
-    return (0, 1) if base == "Beta" else (0, mp.inf) if base in POSITIVE else (-mp.inf, mp.inf)
-
-
-def _side(log_density, weight, x, end):
-    """int weight(t) p(t)/p(x) dt from x to end, outwards: scaled where the density falls fast."""
-    if end == x:
-        return mp.zero
-    if end == 0 and x > 0:  # a singularity there is none of its logarithm
-        at_x = log_density(x)
-        scaled = lambda s: weight(x * mp.exp(-s)) * mp.exp(log_density(x * mp.exp(-s)) - at_x - s)  # noqa: E731
-        return x * mp.quad(scaled, [0, 1, 4, 16, 64, 256])
-    slope = abs(mp.diff(log_density, x))
-    unit = min(1 / slope if slope else mp.one, mp.one)
-    sign = 1 if end > x else -1
-    marks = [x]
-    for k in range(-2, 9):
-        mark = x + sign * unit * mp.mpf(4) ** k
-        if (end - mark) * sign <= 0:
-            break
-        marks.append(mark)
-    at_x = log_density(x)
-    return mp.quad(lambda t: weight(t) * mp.exp(log_density(t) - at_x), [*marks, end]) * sign
+# Differences of steps so small that two of them, in masses of 1e-38 (1e-315 for the normal), leave 20 digits.
+STEP, DIGITS = mp.mpf("1e-40"), {"Normal": 480}
+MOST_DIGITS = 150
 
 
-def _moves(base, x, params, low, high):
-    """({name: dx/dname}, log p_T(x), u)."""
-    names, ends = [name for name, _ in params], _ends(base)
-    values = [mp.mpf(v) for _, v in params]
-    l, h = (mp.mpf(end) if b is None else mp.mpf(b) for b, end in zip((low, high), ends, strict=True))
+def _masses(p, x, params, low, high):
+    """The masses on either side of x, in units of the density there."""
+    cdf = CDFS[p.base]
+    open_low, open_high = (cdf(-mp.pi, *params), cdf(mp.pi, *params)) if p.base == "VonMises" else (0, 1)
+    density = (cdf(x + STEP, *params) - cdf(x - STEP, *params)) / (2 * STEP)
+    at, below = cdf(x, *params), open_low if low is None else cdf(low, *params)
+    return (at - below) / density, ((open_high if high is None else cdf(high, *params)) - at) / density
 
-    def log_density(t):
-        return LOG_DENSITIES[base](t, *values)
 
-    below, above = _side(log_density, lambda t: mp.one, x, l), _side(log_density, lambda t: mp.one, x, h)
-    u = below / (below + above)
-    found = {}
-    for j, name in enumerate(names):
+def _moves(p, x, values):
+    """({name: (dx/dname, the sum of its absolute terms)}, log p_T(x), u) at the parameters and bounds `values`."""
+    names = [name for name, _ in p.params]
 
-        def score(t, j=j):
-            def along(v):
-                return LOG_DENSITIES[base](t, *values[:j], v, *values[j + 1 :])
+    def masses(shifted=None, by=0):
+        moved = {name: v + by if name == shifted else v for name, v in values.items()}
+        return _masses(p, x, [moved[name] for name in names], moved.get("low"), moved.get("high"))
 
-            step = mp.mpf(10) ** -(mp.dps // 3)
-            return (along(values[j] + step) - along(values[j] - step)) / (2 * step)
+    a, b = masses()
+    u, found = a / (a + b), {}
+    for name in values:
+        (a_up, b_up), (a_down, b_down) = masses(name, STEP), masses(name, -STEP)
+        terms = (1 - u) * (a_down - a_up) / (2 * STEP), u * (b_up - b_down) / (2 * STEP)
+        # what is no difference at all is that of roundings
+        found[name] = tuple(mp.zero if abs(v) < 1e-60 else v for v in (sum(terms), sum(map(abs, terms))))
+    return found, -mp.log(a + b), u
 
-        found[name] = -((1 - u) * _side(log_density, score, x, l) - u * _side(log_density, score, x, h))
-    if low is not None:
-        found["low"] = (1 - u) * mp.exp(log_density(l) - log_density(x))
-    if high is not None:
-        found["high"] = u * mp.exp(log_density(h) - log_density(x))
-    return found, -mp.log(below + above), u
+
+def _values(p):
+    return {name: mp.mpf(v) for name, v in (*p.params, *p.bounds.items())}
 
 
 @functools.cache
-def truth(p: Point) -> list[tuple[dict[str, float], float, float]]:
-    """For each draw (partials by name, log-density, quantile)."""
-    with mp.workdps(36):
+def truth(p: Point) -> list[tuple[dict[str, tuple[float, float]], float, float]]:
+    """For each draw (by name the partial and its `size`, log-density, quantile)."""
+    with mp.workdps(DIGITS.get(p.base, MOST_DIGITS)):
         found = []
         for x in p.xs:
-            partials, log_density, u = _moves(p.base, mp.mpf(x), p.params, p.low, p.high)
-            found.append(({name: float(v) for name, v in partials.items()}, float(log_density), float(u)))
+            partials, log_density, u = _moves(p, mp.mpf(x), _values(p))
+            sizes = {name: (float(v), size(float(v), float(terms))) for name, (v, terms) in partials.items()}
+            found.append((sizes, float(log_density), float(u)))
         return found
+
+
+def size(partial, terms):
+    """What an error is relative to: the partial, or where it is less than a quarter of its two terms, their sum.
+
+    (In float32 either term is right to 5e-7.)
+    """
+    return abs(partial) if abs(partial) > 0.25 * terms else terms
+
+
+def worst(p: Point, slopes, log_density, level) -> tuple[float, str]:
+    """(largest error, where) of what was found for the draws of a point; NaN where something is.
+
+    :param slopes: {name: partials}.
+    """
+    errors = {}
+    for i, (x, (partials, density, u)) in enumerate(zip(p.xs, truth(p), strict=True)):
+        for name, (partial, scale) in partials.items():
+            error = abs(float(slopes[name][i]) - partial)
+            errors[f"the partial in {name} at {x}"] = error / scale if scale else error
+        errors[f"the log-density at {x}"] = abs(float(log_density[i]) - density) / (1 + abs(density))
+        errors[f"the quantile of {x}"] = abs(float(level[i]) / u - 1)
+    where = list(errors)[int(np.argmax(list(errors.values())))]  # NaN counts as the largest
+    return errors[where], f"{where} of {p}"
 
 
 def curvature(p: Point, x: float, name: str) -> float:
     """d**2 x / d name**2 at fixed quantile: differences of the first derivative along the curve of that quantile."""
-    start = {**dict(p.params), **p.bounds}[name]
 
-    def slope(shift, x):
-        params = tuple((n, v + shift if n == name else v) for n, v in p.params)
-        low, high = (b + shift if n == name else b for n, b in (("low", p.low), ("high", p.high)))
-        return _moves(p.base, x, params, low, high)[0][name]
+    def slope(by, x):
+        values = {key: v + by if key == name else v for key, v in _values(p).items()}
+        return _moves(p, x, values)[0][name][0]
 
-    assert math.isfinite(start)
-    with mp.workdps(36):
-        step, x = mp.mpf(10) ** -6, mp.mpf(x)
-        speed = slope(mp.zero, x)
+    with mp.workdps(DIGITS.get(p.base, MOST_DIGITS)):
+        step, x = mp.mpf(10) ** -8, mp.mpf(x)
+        speed = slope(0, x)
         ahead, back = (slope(s * step, x + s * step * speed) for s in (1, -1))
         return float((ahead - back) / (2 * step))

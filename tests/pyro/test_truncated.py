@@ -16,9 +16,7 @@ import pyro_irg.distributions as dist
 from irg_kernels import truncated
 from pyro_irg.attach import EXACT
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS
-from tests.truncation import NARROW, NORMAL, OTHERS, curvature, point, truth
-
-points = pytest.mark.parametrize("p", NORMAL + OTHERS + NARROW, ids=str)
+from tests.truncation import NARROW, NORMAL, OTHERS, POINTS, curvature, point, worst
 
 
 def build(p, precision="float64", shape=()):
@@ -26,7 +24,7 @@ def build(p, precision="float64", shape=()):
     dtype = getattr(torch, precision)
     found = {name: torch.full(shape, value, dtype=dtype).requires_grad_() for name, value in p.params}
     bounds = {name: torch.full(shape, value, dtype=dtype).requires_grad_() for name, value in p.bounds.items()}
-    return dist.Truncated(getattr(dist, p.base)(**found), **bounds), {**found, **bounds}
+    return dist.Truncated(getattr(dist, p.base)(*found.values()), **bounds), {**found, **bounds}
 
 
 def held(q, x):
@@ -34,20 +32,17 @@ def held(q, x):
     return truncated.held(EXACT, q._pieces(), x.double()).to(x.dtype)
 
 
-@points
+@pytest.mark.parametrize("p", POINTS, ids=str)
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_values_and_partials(p, precision):
+    """To target; a partial whose terms nearly cancel relative to these (`truncation.size`)."""
     # float32 is computed in float64 and rounded once
     rtol = {"float64": 2e-14 if p in NORMAL else 1e-12, "float32": 2e-7}[precision]
     q, leaves = build(p, precision, (len(p.xs),))
     x = torch.tensor(p.xs, dtype=getattr(torch, precision))
     slopes = dict(zip(leaves, torch.autograd.grad(held(q, x).sum(), list(leaves.values())), strict=True))
-    log_density, level = q.log_prob(x).detach(), q.cdf(x).detach()
-    for i, (partials, density, u) in enumerate(truth(p)):
-        for name, partial in partials.items():
-            np.testing.assert_allclose(slopes[name][i].item(), partial, rtol=rtol, err_msg=name)
-        np.testing.assert_allclose(log_density[i].item(), density, rtol=rtol, atol=rtol)
-        np.testing.assert_allclose(level[i].item(), u, rtol=rtol)
+    error, where = worst(p, slopes, q.log_prob(x).detach(), q.cdf(x).detach())
+    assert error <= rtol, f"{error:.1e} in {where}"
 
 
 @pytest.mark.parametrize("p", NORMAL + OTHERS, ids=str)
