@@ -27,13 +27,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .bessel_ratio import change, i0e, missing, ratio, rule
 from .elementary import horner
 from .namespace import Array, Namespace
 from .quadrature import depth, is_double, tail_rule
-from .von_mises import asymptotic, to_pi
+from .von_mises import asymptotic, dz_dkappa, to_pi
 
 # worst error: 4e-7 and 2e-14 of the largest that a draw of the same law has
 SINGLE, DOUBLE = 16, 30
@@ -125,11 +125,12 @@ def _centre(xp: Namespace, c: Array, k1: Array, k2: Array, rho: Array) -> _Centr
     half, sine = xp.sin(0.5 * c), xp.sin(c)
     x, square = half * half, k2 * k2
     dq = rho * rho * sine * sine
-    M_0 = ratio(xp, square)
     R, M = length(xp, k2, rho * sine), ratio(xp, square + dq)
+    lost = change(xp, square, square + dq, dq)
+    M_0 = M + lost
     # near 0 by what is added on the way from there, terms <= 0; farther off that would cancel
     h = _slope(xp, k1, k2, rho, M_0)
-    h = h - rho * rho * (change(xp, square, square + dq, dq) * (1.0 - 2.0 * x) + 2.0 * x * M_0)
+    h = h - rho * rho * (lost * (1.0 - 2.0 * x) + 2.0 * x * M_0)
     near = (2.0 * M > M_0) & (x < 0.25)
     h = xp.where(near, h, rho * rho * M * xp.cos(c) - k1)
     return _Centre(k2, rho, xp.cos(c), sine * sine, R, i0e(xp, R), h, square + dq, M, missing(xp, R, M))
@@ -179,14 +180,13 @@ def frame(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Frame:
     """c and the reach of the mass about it."""
     k1, k2, rho = (xp.stop_gradient(value) for value in (k1, k2, rho))
     c = _mode(xp, k1, k2, rho)
-    return Frame(c, *_shoulders(xp, _centre(xp, c, k1, k2, rho), c, depth(xp, c)))
+    return Frame(c, *_shoulders(xp, _centre(xp, c, k1, k2, rho), c, depth(xp, c))[0])
 
 
-def _shoulders(xp: Namespace, at: _Centre, c: Array, fall: float) -> tuple[Array, Array]:
-    """Distances from c, to the left and to the right, at which g has fallen by `fall`."""
-    sign = _axis(xp, [-1.0, 1.0], c)
-    reach = _reach(xp, at, _centre_point(at, c), sign, fall, xp.where(sign < 0.0, c, to_pi(xp, c)))
-    return reach[0], reach[1]
+def _shoulders(xp: Namespace, at: _Centre, c: Array, *falls: float) -> Array:
+    """Distances from c at which g has fallen by each of `falls`; to the left and to the right, along a second axis."""
+    sign, fall = _axis(xp, [-1.0, 1.0], c), _axis(xp, list(falls), c, after=1)
+    return _reach(xp, at, _centre_point(at, c), sign, fall, xp.where(sign < 0.0, c, to_pi(xp, c)) + 0.0 * fall)
 
 
 def _axis(xp: Namespace, values: list[float], like: Array, after: int = 0) -> Array:
@@ -211,7 +211,7 @@ def _mode(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Array:
     return xp.where(low > -30.0, 2.0 * xp.arcsin(xp.sqrt(xp.exp(low))), 0.0)
 
 
-def _reach(xp: Namespace, at: _Centre, begin: _Point, sign: Array, fall: float, most: Array) -> Array:
+def _reach(xp: Namespace, at: _Centre, begin: _Point, sign: Array, fall: Any, most: Array) -> Array:
     """How far from a point, in the direction `sign`, g falls by `fall`; at most `most`, to 2 %."""
 
     def step(state: tuple) -> tuple:
@@ -278,15 +278,12 @@ def partials(xp: Namespace, u: Array, k1: Array, k2: Array, rho: Array, *reach: 
     outer_t, outer_S = xp.where(past, c, size), xp.where(past, 0.0, S)
     most = xp.where(inward, outer_t, to_pi(xp, outer_t))
     direction = xp.where(inward, -1.0, 1.0 + 0.0 * size)
-    still = _Centre(*map(xp.stop_gradient, at))
-    start = _point(xp, still, xp.stop_gradient(outer_t), xp.stop_gradient(outer_S))
+    is_outer = _axis(xp, [1.0, 0.0], size) > 0.5
+    begin = _point(xp, at, xp.where(is_outer, outer_t[:, None], size), xp.where(is_outer, outer_S[:, None], S))
+    still, start = _Centre(*map(xp.stop_gradient, at)), _Point(*(xp.stop_gradient(a)[:, 0] for a in begin))
     cut = _reach(xp, still, start, direction, depth(xp, u), xp.stop_gradient(most))
     span = direction * xp.where(cut < most, cut, most)
-
-    is_outer = _axis(xp, [1.0, 0.0], size) > 0.5
-    begin_t, begin_S = xp.where(is_outer, outer_t[:, None], size), xp.where(is_outer, outer_S[:, None], S)
     spans = xp.where(is_outer, span[:, None], xp.where(past, c - size, 0.0)[:, None])
-    begin = _point(xp, at, begin_t, begin_S)
     masks, centre = [mask[:, None] for mask in masks], mean[:, None]
 
     def integrand(move: Array) -> Array:
@@ -298,6 +295,20 @@ def partials(xp: Namespace, u: Array, k1: Array, k2: Array, rho: Array, *reach: 
     total = pieces[:, 1] + pieces[:, 0] * xp.exp(xp.where(past, -here, 0.0))
     scale = _along([mask[:, 0] for mask in masks], (-2.0 + 0.0 * size, -k2, rho))
     return xp.where(u < 0.0, -1.0, 1.0) * scale * total
+
+
+def slopes(xp: Namespace, u: Array, z: Array, k1: Array, k2: Array, rho: Array) -> Array:
+    """(du, dv) / d(k1, k2, rho) at fixed quantiles, along two new first axes; v = atan2(rho sin u, k2) + z."""
+    by_u = partials(xp, u, k1, k2, rho, *frame(xp, k1, k2, rho))
+    sine, side = xp.sin(u), rho * xp.sin(u)
+    R = length(xp, k2, side)
+    dz = dz_dkappa(xp, z, R)
+    cosine_v, sine_v = k2 / R, side / R  # of the location
+    by_side, by_k2 = cosine_v / R + dz * sine_v, dz * cosine_v - sine_v / R
+    masks = [_axis(xp, [float(j == k) for j in range(3)], u) for k in (1, 2)]
+    by_v = by_side * rho * xp.cos(u) * by_u + _along(masks, (by_k2, by_side * sine))
+    first, second = (_axis(xp, values, u, after=1) for values in ([1.0, 0.0], [0.0, 1.0]))
+    return first * by_u + second * by_v
 
 
 def log_density(xp: Namespace, u: Array, v: Array, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
@@ -337,14 +348,14 @@ class Envelope(NamedTuple):
     """from low to 0, from high to pi"""
 
 
-def envelope(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Envelope:
-    """For `propose`; values only.  Half of what it proposes is accepted or more, at any parameters."""
+def envelope(xp: Namespace, k1: Array, k2: Array, rho: Array) -> tuple[Envelope, Frame]:
+    """For `propose`, with `frame`; values only.  Half of the proposals are accepted or more, at any parameters."""
     k1, k2, rho = (xp.stop_gradient(value) for value in (k1, k2, rho))
     c = _mode(xp, k1, k2, rho)
     at = _centre(xp, c, k1, k2, rho)
     sign = _axis(xp, [-1.0, 1.0], c)
-    left, right = _shoulders(xp, at, c, 1.0)
-    ends = c + xp.where(sign < 0.0, -left, right)
+    near, far = _shoulders(xp, at, c, 1.0, depth(xp, c))
+    ends = c + sign * near
     room = xp.maximum(xp.where(sign < 0.0, ends, math.pi - ends), 0.0)
     tiny = float(xp.finfo(c).tiny)
     away = xp.maximum(xp.abs(_distance(xp, ends, c)), tiny)
@@ -352,7 +363,7 @@ def envelope(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Envelope:
     half, rest = xp.sin(0.5 * ends), xp.cos(0.5 * ends)
     least = xp.where(sign < 0.0, half * half, rest * rest) / xp.maximum(room, tiny)
     slope = xp.where(sign < 0.0, least, xp.minimum(least, 0.5 * xp.sin(ends)))
-    return Envelope(at, c, ends, falls, xp.maximum(falls / away * slope, 1e-6), room)
+    return Envelope(at, c, ends, falls, xp.maximum(falls / away * slope, 1e-6), room), Frame(c, far[0], far[1])
 
 
 def propose(xp: Namespace, over: Envelope, which: Array, place: Array) -> tuple[Array, Array]:

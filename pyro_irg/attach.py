@@ -14,7 +14,7 @@ from irg_kernels.tails import Function
 
 from . import wide, xp
 
-__all__ = ["attach", "attach_jointly", "call", "evaluate", "in_transform"]
+__all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform"]
 
 # the modules are namespaces: a static check
 EXACT: Namespace = xp
@@ -75,14 +75,17 @@ def _refuse_nested_forward_mode() -> None:
 def evaluate(partial: Callable, *args: Tensor) -> Tensor:
     """partial(EXACT, *args), in float64 arithmetic for any lesser precision where the device has it."""
     if args[0].dtype == torch.float64:
-        return _by_chunks(lambda *a: partial(EXACT, *a), args)
+        return by_chunks(lambda *a: partial(EXACT, *a), args)
     if args[0].device.type == "mps":
         return partial(EXACT, *args)
-    return _by_chunks(lambda *a: partial(WIDE, *(x.double() for x in a)).to(args[0].dtype), args)
+    return by_chunks(lambda *a: partial(WIDE, *(x.double() for x in a)).to(args[0].dtype), args)
 
 
-def _by_chunks(function: Callable, args: Sequence[Tensor]) -> Tensor:
-    """function(*args) along the leading axis, some rows at a time; what is left whole is at least the last axis."""
+def by_chunks(function: Callable, args: Sequence[Tensor]) -> Tensor:
+    """function(*args) along the leading axis, some rows at a time; what is left whole is at least the last axis.
+
+    The function may put axes of its own before those of `args`.
+    """
     shape, size = args[0].shape, args[0].numel()
     if size <= CHUNK or args[0].device.type != "cpu" or torch.is_grad_enabled() or in_transform():
         return function(*args)
@@ -90,7 +93,9 @@ def _by_chunks(function: Callable, args: Sequence[Tensor]) -> Tensor:
     total = size // row
     rows = -(-total // -(-size // CHUNK))  # chunks of nearly equal size
     flat = [a.reshape(total, *shape[len(shape) - (len(shape) > 1) :]) for a in args]
-    return torch.cat([function(*part) for part in zip(*(a.split(rows) for a in flat), strict=True)]).view(shape)
+    parts = [function(*part) for part in zip(*(a.split(rows) for a in flat), strict=True)]
+    rank = flat[0].dim()
+    return torch.cat(parts, dim=-rank).view(*parts[0].shape[:-rank], *shape)
 
 
 class _Attach(torch.autograd.Function):

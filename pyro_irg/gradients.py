@@ -13,7 +13,7 @@ from torch import Tensor
 
 from irg_kernels import beta, dirichlet, gamma, sine_bivariate_von_mises, student_t, von_mises
 
-from .attach import EXACT, evaluate
+from .attach import evaluate
 from .distributions import LogGamma
 from .distributions.von_mises import wrap
 
@@ -144,24 +144,10 @@ def _von_mises(base, value):
 @_rule.register(host.SineBivariateVonMises)
 def _sine_bivariate_von_mises(base, value):
     names = ("phi_concentration", "psi_concentration", "correlation")
-    params = [getattr(base, name).expand(value.shape[:-1]) for name in names]
-    u = wrap(value[..., 0] - base.phi_loc)
-    by_u = sine_bivariate_von_mises.partials(EXACT, u, *params, *sine_bivariate_von_mises.frame(EXACT, *params))
-    _, k2, rho = params
-    sine, side = u.sin(), rho * u.sin()
-    square = k2 * k2 + side * side
-    kappa = square.sqrt()
-    dz = von_mises.dz_dkappa(EXACT, wrap(value[..., 1] - base.psi_loc - torch.atan2(side, k2)), kappa)
-    # of v = atan2(side, k2) + z(kappa)
-    by_side, by_k2 = k2 / square + dz * side / kappa, dz * k2 / kappa - side / square
-    zero, one = torch.zeros_like(u), torch.ones_like(u)
-    by_v = [
-        by_side * rho * u.cos() * slope + direct
-        for slope, direct in zip(by_u, (zero, by_k2, by_side * sine), strict=True)
-    ]
-    found = {
-        "phi_loc": (one, zero),
-        "psi_loc": (zero, one),
-        **dict(zip(names, zip(by_u, by_v, strict=True), strict=True)),
-    }
-    return {name: torch.stack(pair, -1) for name, pair in found.items()}
+    k1, k2, rho = (getattr(base, name) for name in names)
+    u, v = wrap(value[..., 0] - base.phi_loc), value[..., 1] - base.psi_loc
+    z = wrap(v - torch.atan2(rho * u.sin(), k2))
+    found = _evaluate(sine_bivariate_von_mises.slopes, u, z, k1, k2, rho)
+    identity = torch.eye(2, dtype=value.dtype, device=value.device).expand(*value.shape, 2)
+    by_locs = {"phi_loc": identity[..., 0], "psi_loc": identity[..., 1]}
+    return by_locs | {name: found[:, i].movedim(0, -1) for i, name in enumerate(names)}

@@ -13,7 +13,7 @@ from torch import Tensor
 from irg_kernels import sine_bivariate_von_mises as kernel
 from irg_kernels import von_mises
 
-from ..attach import EXACT, WIDE, attach, attach_jointly
+from ..attach import EXACT, WIDE, attach, attach_jointly, by_chunks
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters
@@ -30,6 +30,9 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
     given u, of :math:`[E[v|u], v]`, a von Mises law's, stand still (Rosenblatt 1952; Figurnov et al. 2018, eq. 3).
     Draws lie in [-pi, pi] and are wrapped there, which leaves derivatives alone.  Sampling, density and gradients are
     accurate at any concentration and for :math:`\rho^2 > \kappa_1\kappa_2`, where the law has two modes.
+
+    In float32 the derivatives' relative error is some 1e-6; near where those in :math:`\kappa_2` or :math:`\rho` change
+    sign, that of 3 % of their largest.
 
     :param phi_loc: :math:`\mu_1`, in radians; all are numbers or tensors that broadcast.
     :param psi_loc: :math:`\mu_2`.
@@ -91,8 +94,8 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         locs = torch.stack([self.phi_loc, self.psi_loc], -1)
         shape = torch.Size(sample_shape) + self.batch_shape
         k1, k2, rho = (p.expand(shape) for p in self._shape_parameters())
-        reach = tuple(f.expand(shape) for f in _frame(*self._shape_parameters()))
-        u = _moving(draw(_first_angle, k1, k2, rho), k1, k2, rho, *reach)
+        u, *reach = draw(_first_angle, k1, k2, rho)
+        u = _moving(u, k1, k2, rho, *reach)
         side = rho * u.sin()
         concentration = kernel.length(EXACT, k2, side)
         v = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
@@ -120,24 +123,25 @@ def _frame(*params: Tensor) -> tuple[Tensor, ...]:
 def _moving(u: Tensor, *params: Tensor) -> Tensor:
     """u with its derivatives, all of which share their integrals' nodes."""
     xp = EXACT if u.dtype == torch.float64 or u.device.type == "mps" else WIDE
-    return attach_jointly(functools.partial(_push, xp), functools.partial(_pull, xp), u, *params)
+    slopes = functools.partial(by_chunks, functools.partial(kernel.partials, xp))
+    return attach_jointly(functools.partial(_push, slopes), functools.partial(_pull, slopes), u, *params)
 
 
-def _push(xp, tangents, u, *params):
-    slopes = kernel.partials(xp, u, *params)
-    return sum(slope * t for slope, t in zip(slopes, tangents, strict=False) if t is not None) + 0.0 * u
+def _push(slopes, tangents, u, *params):
+    pairs = zip(slopes((u, *params)), tangents, strict=False)
+    return sum(slope * t for slope, t in pairs if t is not None) + 0.0 * u
 
 
-def _pull(xp, cotangent, u, *params):
-    slopes = kernel.partials(xp, u, *params)
-    return *(slope * cotangent for slope in slopes), *(torch.zeros_like(cotangent) for _ in params[3:])
+def _pull(slopes, cotangent, u, *params):
+    by_parameter = slopes((u, *params))
+    return *(slope * cotangent for slope in by_parameter), *(torch.zeros_like(cotangent) for _ in params[3:])
 
 
-def _first_angle(k1: Tensor, k2: Tensor, rho: Tensor) -> Tensor:
-    """u, by rejection."""
+def _first_angle(k1: Tensor, k2: Tensor, rho: Tensor) -> tuple[Tensor, ...]:
+    """u, by rejection, and the frame."""
     shape = k1.shape
     k1, k2, rho = (p.reshape(-1) for p in (k1, k2, rho))
-    over = kernel.envelope(EXACT, k1, k2, rho)
+    over, reach = kernel.envelope(EXACT, k1, k2, rho)
     u = torch.full_like(k1, math.nan)
     # other parameters would never be accepted
     pending = (rho.isfinite() & (k1 > 0.0) & (k2 > 0.0) & (k1 < math.inf) & (k2 < math.inf)).nonzero().squeeze(-1)
@@ -148,4 +152,4 @@ def _first_angle(k1: Tensor, k2: Tensor, rho: Tensor) -> Tensor:
         accepted = torch.log1p(-torch.rand_like(size)) <= log_chance
         u[pending[accepted]] = torch.where(sign < 0.5, -size, size)[accepted]
         pending = pending[~accepted]
-    return u.view(shape)
+    return tuple(a.view(shape) for a in (u, *reach))
