@@ -1,15 +1,27 @@
-"""The sine bivariate von Mises law by mpmath and by sums over a grid; the tests of both adapters share it."""
+"""The sine bivariate von Mises law by mpmath and by sums over a grid; the tests of both adapters share it.
+
+    python tests/torus.py
+
+(some minutes on one core) makes ``torus.json``, one row for each of `POINTS`, all exact in float32:
+
+    point           k1, k2, rho
+    mode, reach     of |u|: where its density is highest, and the ends beyond which less than e**-72 of that is left
+    log_normaliser
+    u, partials     places of |u|, and there du/dk1, du/dk2, du/drho at fixed quantile
+"""
 
 import functools
 import itertools
+import json
 import math
+import pathlib
 
 import numpy as np
 from mpmath import mp
 from scipy import integrate, special
 
 # (k1, k2, rho): independent, weakly correlated, at the edge of two modes, beyond it, and far out
-POINTS = (
+POINTS = (  # rounded to float32 below
     (1.0, 1.0, 0.5),
     (2.0, 5.0, 0.0),
     (3.0, 2.0, 1e-3),
@@ -25,6 +37,8 @@ POINTS = (
     (1e-3, 1e6, 1e3),
     (1e4, 1e4, 1.0001e4),
 )
+POINTS = tuple(tuple(float(np.float32(value)) for value in point) for point in POINTS)
+PATH = pathlib.Path(__file__).with_suffix(".json")
 MODERATE = ((2.0, 3.0, 1.5), (0.7, 0.4, 2.5))
 
 
@@ -126,16 +140,45 @@ class Marginal:
         return float(mp.log(4 * mp.pi * self.mass) + self.top)
 
     @mp.workdps(30)
-    def places(self, single=False):
-        """Angles from the mode to a probability of some 1e-12, exact in float32 if `single`."""
+    def places(self):
+        """Angles from the mode to a probability of some 1e-12, exact in float32."""
         between = [(a + b) / 2 for a, b in itertools.pairwise(self.edges)]
         chosen = [t for t in (*self.edges, *between) if 0 < t < mp.pi and self.fall(t) < 27]
-        return sorted({float(np.float32(t)) if single else float(t) for t in chosen})[::2]
+        return sorted({float(np.float32(t)) for t in chosen})[::2]
+
+
+def row(point):
+    law = Marginal(*point)
+    places = law.places()
+    return {
+        "point": point,
+        "mode": float(law.mode),
+        "reach": [float(law.edges[0]), float(law.edges[-1])],
+        "log_normaliser": law.log_normaliser(),
+        "u": places,
+        "partials": [law.partials(u) for u in places],
+    }
 
 
 @functools.cache
-def marginal(*point):
-    return Marginal(*point)
+def rows():
+    """The file's rows."""
+    found = json.loads(PATH.read_text())
+    assert [tuple(row["point"]) for row in found] == list(POINTS), "run python tests/torus.py"
+    return found
+
+
+def table():
+    """(the row's number, u, (k1, k2, rho), partials) of all places of all rows, as arrays with the places first."""
+    number = np.repeat(np.arange(len(POINTS)), [len(row["u"]) for row in rows()])
+    u, slopes = (np.concatenate([row[key] for row in rows()]) for key in ("u", "partials"))
+    return number, u, np.array(POINTS)[number], slopes
+
+
+def slope_units(number, slopes, least):
+    """The partials' sizes, but at least `least` of the largest in their row of the file."""
+    largest = np.stack([np.abs(slopes[number == i]).max(0) for i in range(len(POINTS))])
+    return np.maximum(np.abs(slopes), least * largest[number])
 
 
 GRID = np.arange(-200, 200) * (math.pi / 200)
@@ -154,12 +197,15 @@ def expectations(k1, k2, rho, functions):
     return found
 
 
-def first_cdf(k1, k2, rho):
+def first_cdf(row):
     """Distribution function of |u|, by cumulative sums over a fine grid where the mass is."""
-    law = marginal(k1, k2, rho)
-    low, high = float(law.edges[0]), float(law.edges[-1])
-    t = np.linspace(low, high, 200_001)
-    R, R_c = np.hypot(k2, rho * np.sin(t)), np.hypot(k2, rho * math.sin(law.mode))
-    g = k1 * (np.cos(t) - math.cos(law.mode)) + (R - R_c) + np.log(special.i0e(R))
+    (k1, k2, rho), mode = row["point"], row["mode"]
+    t = np.linspace(*row["reach"], 200_001)
+    R, R_c = np.hypot(k2, rho * np.sin(t)), np.hypot(k2, rho * math.sin(mode))
+    g = k1 * (np.cos(t) - math.cos(mode)) + (R - R_c) + np.log(special.i0e(R))
     level = integrate.cumulative_simpson(np.exp(g - g.max()), x=t, initial=0.0)
     return lambda x: np.interp(x, t, level / level[-1])
+
+
+if __name__ == "__main__":
+    PATH.write_text("[\n" + ",\n".join(json.dumps(row(point)) for point in POINTS) + "\n]\n")

@@ -42,6 +42,13 @@ PARAMETERS = {
         "coord_scale": (1.0, 0.5),
         "component_logits": (0.0, 1.0),
     },
+    "SineBivariateVonMises": {
+        "phi_loc": 0.5,
+        "psi_loc": -1.0,
+        "phi_concentration": 2.0,
+        "psi_concentration": 3.0,
+        "correlation": 1.0,
+    },
     "StudentT": {"df": 3.0, "loc": 0.5, "scale": 2.0},
     "VonMises": {"loc": 0.5, "concentration": 2.0},
 }
