@@ -1,6 +1,6 @@
 """Mixtures: variance of the gradient against the score function's and Gumbel-softmax's, peak memory, a picture.
 
-    NPROC=1 OMP_NUM_THREADS=1 python -m benchmarks.mixtures [variance|memory|picture ...] [--write]
+    NPROC=1 OMP_NUM_THREADS=1 python -m benchmarks.mixtures [variance|memory|picture ...] [--student-t] [--write]
 
 Gradients are those of E f(x) in the logits, locations and scales of two normal laws, in float64 by Pyro's adapter (the
 kernels are those of both).  The truth comes by quadrature; the variance is that of one draw's gradient, summed over the
@@ -232,14 +232,14 @@ if __name__ == "__main__":
         sys.exit()
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", default=["variance", "memory", "picture"])
-    parser.add_argument("--student-t", action="store_true", help="memory of MultivariateStudentT too: minutes")
-    parser.add_argument("--write", action="store_true", help="replace the table of variances in README.md")
+    parser.add_argument("--student-t", action="store_true", help="memory of MultivariateStudentT too, as in README")
+    parser.add_argument("--write", action="store_true", help="replace the tables in README.md")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if "variance" in chosen.parts:
         publish("mixtures", variance_table(), chosen.write)
     if "memory" in chosen.parts:
         laws = ("Independent(Normal)", "MultivariateNormal") + ("MultivariateStudentT",) * chosen.student_t
-        publish("mixtures-memory", memory_table(laws), write=False)
+        publish("mixtures-memory", memory_table(laws), chosen.write)
     if "picture" in chosen.parts:
         picture()

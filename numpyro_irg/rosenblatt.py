@@ -230,9 +230,8 @@ def _by_dimension(kernel: Callable) -> Callable:
     return looped
 
 
-_STUDENT_T = Function(
-    _by_dimension(log_cdf(student_t.LAW).value), tuple(map(_by_dimension, log_cdf(student_t.LAW).partials))
-)
+_CDF = log_cdf(student_t.LAW)
+_STUDENT_T = Function(_by_dimension(_CDF.value), tuple(_by_dimension(partial) for partial in _CDF.partials if partial))
 
 
 def _with_axis(value: Array, k: tuple[int, ...], event_dim: int) -> Array:

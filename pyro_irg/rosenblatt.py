@@ -129,8 +129,11 @@ def _at(x: Tensor, log_weights: Tensor, *params: Tensor) -> tuple[Tensor, Callab
 def _push(tangents: list, x: Tensor, *params: Tensor) -> Tensor:
     jacobian, residual = _at(x, *params)
     moves = tuple(torch.zeros_like(p) if t is None else t for t, p in zip(tangents, params, strict=True))
-    b = torch.func.jvp(residual, params, moves)[1][..., None]
-    return -torch.linalg.solve_triangular(jacobian, b, upper=False, unitriangular=True)[..., 0]
+    # reverse mode twice: `attach` refuses forward mode inside the caller's
+    reverse: Any = torch.func.vjp(residual, *params)
+    forward: Any = torch.func.vjp(reverse[1], torch.zeros_like(reverse[0]))
+    (b,) = forward[1](moves)
+    return -torch.linalg.solve_triangular(jacobian, b[..., None], upper=False, unitriangular=True)[..., 0]
 
 
 def _pull(cotangent: Tensor, x: Tensor, *params: Tensor) -> tuple[Tensor, ...]:
