@@ -139,10 +139,10 @@ def test_shapes():
     assert p.batch_shape == (3, 2) and p.event_shape == (2,) and p.has_rsample
     np.testing.assert_allclose(p.correlation, np.full((3, 2), 0.5 * 2.0**0.5), rtol=1e-6)
     x = jnp.ones((4, 3, 2, 2))
-    value = p.log_prob(x)
+    halves = p.mask(jnp.array([True, False])).to_event(1)
+    value, masked = jax.jit(lambda x: (p.log_prob(x), halves.log_prob(x)))(x)
     assert value.shape == (4, 3, 2)
-    np.testing.assert_allclose(p.to_event(1).log_prob(x), value.sum(-1), rtol=1e-6)
-    np.testing.assert_array_equal(p.mask(jnp.array([True, False])).log_prob(x), value * jnp.array([1.0, 0.0]))
+    np.testing.assert_allclose(masked, value[..., 0], rtol=1e-6)
     wide = p.expand((5, 3, 2))
     assert jax.eval_shape(lambda: wide.sample(jax.random.key(0), (4,))).shape == (4, 5, 3, 2, 2) and wide.has_rsample
 
@@ -162,11 +162,11 @@ def test_vmap():
         p = dist.SineBivariateVonMises(0.0, 0.0, k, 2.0, 0.5, validate_args=False)
         return p.sample(key), p.log_prob(jnp.array([0.3, -1.0]))
 
-    k = jnp.array([0.5, 1.0, 20.0])
+    k = jnp.array([0.5, 1.0, 3.0])
     x, log_prob = jax.jit(jax.vmap(one))(k, jax.random.split(jax.random.key(0), 3))
     assert x.shape == (3, 2) and len(np.unique(x)) == 6
-    whole = dist.SineBivariateVonMises(0.0, 0.0, k, 2.0, 0.5).log_prob(jnp.array([0.3, -1.0]))
-    np.testing.assert_allclose(log_prob, whole, rtol=1e-5)
+    theirs = host.SineBivariateVonMises(0.0, 0.0, k, 2.0, correlation=0.5)
+    np.testing.assert_allclose(log_prob, theirs.log_prob(jnp.array([0.3, -1.0])), rtol=1e-5)
 
 
 def test_twin():
