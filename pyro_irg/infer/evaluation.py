@@ -198,7 +198,11 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     :returns: "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
         the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
         float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
-        systems: if it is more than a few hundredths, a smaller `max_step_size` serves better).
+        systems).
+
+    A smaller `step_size` and `max_step_size` serve better where the energy changes by about a nat per datum and step,
+    the second moment is far from 1, or more than a few hundredths of the steps are left out: a model can grow used to
+    steps that are too long, so that none diverges.
     """
     if guide.num_steps == 0:
         return {}
