@@ -31,7 +31,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
     Draws lie in [-pi, pi] and are wrapped there, which leaves derivatives alone.  Sampling, density and gradients are
     accurate at any concentration and for :math:`\rho^2 > \kappa_1\kappa_2`, where the law has two modes.
 
-    In float32 the derivatives' relative error is some 1e-6; near where those in :math:`\kappa_2` or :math:`\rho` change
+    In float32 the derivatives' relative error is some 2e-6; near where those in :math:`\kappa_2` or :math:`\rho` change
     sign, that of 3 % of their largest.
 
     :param phi_loc: :math:`\mu_1`, in radians; all are numbers or tensors that broadcast.
