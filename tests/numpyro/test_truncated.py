@@ -32,7 +32,7 @@ def held(q, x):
 
 
 def compiled(f, *args):
-    """Without LLVM's optimizations, which take more than half of the compilation's time and move no error by 1 %."""
+    """Without LLVM's optimizations, which take more than half of the compilation's time."""
     return jax.jit(f).lower(*args).compile(compiler_options={"xla_backend_optimization_level": 0})(*args)
 
 
