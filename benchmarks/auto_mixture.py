@@ -2,8 +2,8 @@
 
     NPROC=1 OMP_NUM_THREADS=1 python -m benchmarks.auto_mixture [--write]     # some ten minutes
 
-Every target is a normalised density, so that log Z = 0.  Four components, 16 particles, 2,000 steps (Pyro: 1,000) of Adam
-from .03 down to .0006, default settings; the gap by 10,000 draws.
+Every target is a normalised density, so that log Z = 0.  Four components, 16 particles, 2,000 steps (Pyro: 1,000) of
+Adam from .03 down to .0006, default settings; the gap by 10,000 draws.
 """
 
 from __future__ import annotations

@@ -168,8 +168,9 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     """What a Hamiltonian guide has learned, and how its paths fare on the given data.
 
     :returns: "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K, the
-        change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site -> float,
-        1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all systems).
+        change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
+        float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
+        systems).
 
     A smaller `step_size` and `max_step_size` serve better where the energy changes by about a nat per datum and step,
     the second moment is far from 1, or more than a few hundredths of the steps are left out: a model can grow used to

@@ -37,7 +37,8 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
 
     :param log_prob: `f(x, **params)`, normalised or not, elementwise, for x of any shape that broadcasts with theirs.
     :param support: `constraints.real`, or an interval, `greater_than` or `less_than`.
-    :param sampler: `sampler(shape, **params)` gives draws; by default the numerical inverse of the distribution function.
+    :param sampler: `sampler(shape, **params)` gives draws; by default the numerical inverse of the distribution
+        function.
     :param params: numbers or tensors that broadcast to the batch shape.
     :raises ValueError: by `check`, unless `validate_args` is False or `torch.func` transforms the call.
 

@@ -156,9 +156,7 @@ def test_unknown(name):
             dist.Beta(2.0, 1.0), host.transforms.AffineTransform(0.0, 2.0)
         ),
     }[name]()
-    with pytest.raises(
-        NotImplementedError, match=rf"implicit_gradients takes Beta, .*, not {name};"
-    ):
+    with pytest.raises(NotImplementedError, match=rf"implicit_gradients takes Beta, .*, not {name};"):
         implicit_gradients(d, jnp.array(1.0))
 
 

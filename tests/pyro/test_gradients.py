@@ -148,9 +148,7 @@ def test_unknown(d):
     if isinstance(inner, host.Beta):
         d = host.TransformedDistribution(inner, [host.transforms.AffineTransform(0.0, 2.0)])
     name = type(d).__name__
-    with pytest.raises(
-        NotImplementedError, match=rf"implicit_gradients takes Beta, .*, not {name};"
-    ):
+    with pytest.raises(NotImplementedError, match=rf"implicit_gradients takes Beta, .*, not {name};"):
         implicit_gradients(d, torch.tensor(1.0))
 
 
