@@ -34,6 +34,8 @@ def main() -> None:
     unknown = [name for name in names if not (HERE / f"{name}.ipynb").exists()]
     if unknown:
         sys.exit(f"There is no notebook {', '.join(unknown)} in {HERE.name}/")
+    if os.environ.get("SMOKE", "0") not in ("", "0"):
+        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # a short run is mostly XLA's compilation
     if arguments.write:
         os.environ["TQDM_DISABLE"] = "1"  # progress bars are for whoever runs a notebook, not for its reader
     with ThreadPoolExecutor(arguments.jobs) as pool:
