@@ -27,7 +27,7 @@ import pyro_irg.distributions as dist
 from benchmarks.tables import markdown, publish
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "demo-output" / "mixture.png"
+PICTURE = ROOT / "docs" / "mixture.png"
 DRAWS = 40_000
 TEMPERATURES = (0.1, 0.5, 1.0)
 KINDS = ("logits", "loc", "scale")
@@ -199,15 +199,14 @@ def picture() -> None:
         half = path[-1] + 0.5 * (there - here) * _speed(law, here, path[-1])
         path.append(path[-1] + (there - here) * _speed(law, 0.5 * (here + there), half))
     plt.style.use(ROOT / "tutorials" / "irg.mplstyle")
-    figure, axes = plt.subplots(figsize=(6.0, 4.5))
+    figure, axes = plt.subplots(figsize=(7.0, 3.6))
     density = torch.stack([law(w).log_prob(x).exp() for w in weights])
     axes.pcolormesh(x, weights, density, cmap="Greys", shading="auto", rasterized=True)
     axes.plot(torch.stack(path), weights, color="C0", linewidth=0.7)
     for i in (0, 90, 180):
         axes.plot(path[i], weights[i].expand(40), ".", color="black", markersize=4, clip_on=False)
     axes.set(xlabel="draw", ylabel="weight of the right component", title="Draws keep their quantile")
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=120)
+    figure.savefig(PICTURE, dpi=90)
     print(f"{PICTURE.relative_to(ROOT)}")
 
 
