@@ -25,7 +25,7 @@ __all__ = ["AutoMixture"]
 
 
 class AutoMixture(AutoContinuous):
-    """Autoguide whose law over all latents, in unconstrained space, is a mixture of Gaussians of full covariance.
+    """Autoguide whose law over all latents, in unconstrained space, is a mixture of Gaussians of full covariance::
 
         guide = AutoMixture(model, num_components=4)
 
@@ -34,7 +34,8 @@ class AutoMixture(AutoContinuous):
     half draws of the prior, and on each path the best normal approximation (Pathfinder: Zhang, Carpenter, Gelman,
     Vehtari 2022).  The K best of different modes are taken, then some twice.  A mode that no start leads to stays
     unfound.  Each component learns in units of the scales it began with, whatever the posterior's; the weights learn
-    at a tenth of the rate, since between modes far apart their gradient is mostly noise.
+    at a tenth of the rate, since between modes far apart their gradient is mostly noise.  The parameters `log_weights`,
+    `origins` and `units` are where the search ended, of gradient 0: an optimizer with weight decay must leave them out.
 
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
@@ -169,8 +170,8 @@ class AutoMixture(AutoContinuous):
         """Marginal quantiles of each latent from draws; a leading axis over `quantiles`."""
         key = jax.random.key(0) if rng_key is None else rng_key
         draws = self.get_posterior(params).sample(key, (num_samples,))
-        # the transforms of supports keep the order
-        return self._unpack_and_constrain(jnp.quantile(draws, jnp.asarray(quantiles), axis=0), params)
+        latents = self._unpack_and_constrain(draws, params)
+        return {name: jnp.quantile(value, jnp.asarray(quantiles), axis=0) for name, value in latents.items()}
 
     def median(
         self, params: dict[str, Any], *, rng_key: Array | None = None, num_samples: int = 1000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pyro
@@ -26,7 +26,7 @@ __all__ = ["AutoMixture"]
 
 
 class AutoMixture(AutoContinuous):
-    """Autoguide whose law over all latents, in unconstrained space, is a mixture of Gaussians of full covariance.
+    """Autoguide whose law over all latents, in unconstrained space, is a mixture of Gaussians of full covariance::
 
         guide = AutoMixture(model, num_components=4)
 
@@ -79,7 +79,7 @@ class AutoMixture(AutoContinuous):
         unit = self.init_scale * torch.eye(size, dtype=like.dtype, device=like.device)
         log_weights, noise = like.new_zeros(count), torch.randn_like(like.expand(count, size))
         if self.num_starts:
-            with block(), pyro.validation_enabled(False):
+            with block(), pyro.validation_enabled(False), _buffers_kept(self._bare[0]):
                 starts = self._starts(like, args, kwargs)
                 log_weights, locs, scale_trils = self._searched(starts, unit, noise, args, kwargs)
         else:
@@ -204,13 +204,24 @@ class AutoMixture(AutoContinuous):
         """Marginal quantiles of each latent from draws; a leading axis over `quantiles`."""
         draws = self.get_posterior(*args, **kwargs).sample((num_samples,))
         levels = torch.as_tensor(quantiles, dtype=draws.dtype, device=draws.device)
-        found = torch.quantile(draws, levels, dim=0)  # the transforms of supports keep the order
-        rows = [{site["name"]: _constrained(site, value) for site, value in self._unpack_latent(row)} for row in found]
-        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+        latents = {site["name"]: _constrained(site, value) for site, value in self._unpack_latent(draws)}
+        return {name: torch.quantile(value, levels, dim=0) for name, value in latents.items()}
 
     def median(self, *args: Any, num_samples: int = 1000, **kwargs: Any) -> dict[str, Tensor]:
         """Marginal medians of each latent from draws."""
         return {k: v[0] for k, v in self.quantiles([0.5], *args, num_samples=num_samples, **kwargs).items()}
+
+
+@contextmanager
+def _buffers_kept(model: Any) -> Iterator[None]:
+    """Restores what runs of a module change, the averages of a batch normalisation for one."""
+    buffers = list(model.buffers()) if isinstance(model, nn.Module) else []
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        yield
+    finally:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
 
 
 def _constrained(site: Any, value: Tensor) -> Tensor:

@@ -99,3 +99,17 @@ def test_bad_settings_are_named():
         AutoMixture(model, 2, init_scale=-1.0)
     with pytest.raises(ValueError, match="init_spread must be positive and finite, got inf"):
         AutoMixture(model, 2, init_spread=float("inf"))
+
+
+def test_quantiles_are_those_of_the_constrained_latents():
+    def turned():
+        numpyro.sample("below", host.RightTruncatedDistribution(host.Normal(0.0, 1.0), 0.0))
+        numpyro.sample("shares", host.Dirichlet(jnp.array([1.0, 1.0, 5.0])))
+
+    guide = AutoMixture(turned, 1, num_starts=0, init_scale=0.5)
+    params = initial(guide)
+    found = guide.quantiles(params, [0.1, 0.9], num_samples=4000)
+    draws = guide.sample_posterior(jax.random.key(1), params, sample_shape=(4000,))
+    for name, (low, high) in found.items():
+        assert (low < high).all(), name
+        np.testing.assert_allclose((draws[name] < low).mean(0), 0.1, atol=0.04)  # 5 standard errors of 4,000 draws

@@ -9,6 +9,7 @@ import torch
 from pyro.infer import SVI, Trace_ELBO, TraceMeanField_ELBO
 from pyro.infer.autoguide import AutoMultivariateNormal
 from pyro.optim import ClippedAdam
+from torch.distributions import AffineTransform
 
 from pyro_irg.infer import AutoMixture
 
@@ -112,3 +113,39 @@ def test_bad_settings_are_named():
         AutoMixture(model, 2, init_scale=-1.0)
     with pytest.raises(ValueError, match="init_spread must be positive and finite, got inf"):
         AutoMixture(model, 2, init_spread=float("inf"))
+
+
+def test_quantiles_are_those_of_the_constrained_latents():
+    def turned():
+        pyro.sample("negative", host.TransformedDistribution(host.LogNormal(0.0, 1.0), AffineTransform(0.0, -1.0)))
+        pyro.sample("shares", host.Dirichlet(torch.tensor([1.0, 1.0, 5.0])))
+
+    guide = AutoMixture(turned, 1, num_starts=0, init_scale=0.5)
+    guide()
+    low, high = (
+        {name: value[i] for name, value in guide.quantiles([0.1, 0.9], num_samples=4000).items()} for i in (0, 1)
+    )
+    assert low["negative"] < high["negative"] < 0.0
+    assert (low["shares"] < high["shares"]).all()
+    with pyro.plate("draws", 4000):
+        draws = guide()
+    for name in ("negative", "shares"):
+        assert ((draws[name] < low[name]).float().mean(0) - 0.1).abs().max() < 0.04  # 5 standard errors of 4,000 draws
+
+
+def test_the_search_leaves_a_module_as_it_was():
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = torch.nn.BatchNorm1d(2)
+
+        def forward(self):
+            z = pyro.sample("z", host.Normal(torch.zeros(3, 2), 1.0).to_event(2))
+            pyro.sample("x", host.Normal(self.norm(z), 1.0).to_event(2), obs=torch.zeros(3, 2))
+
+    counts = []
+    for num_starts in (0, 2):
+        net = Net()
+        AutoMixture(net, 1, num_starts=num_starts)()
+        counts.append(int(net.norm.num_batches_tracked))
+    assert counts[0] == counts[1]
