@@ -70,12 +70,22 @@ def _aligned(xp: Namespace, below: Piece, above: Piece) -> tuple[Array, Array, A
     return below.mass * xp.exp(below.log_unit - top), above.mass * xp.exp(above.log_unit - top), top
 
 
-def log_density(xp: Namespace, pieces: Pieces, log_base: Callable, x: Array) -> Array:
-    """log p_T(x).  The masses are taken about a constant: the derivative in x is that of `log_base` alone."""
-    fixed = xp.stop_gradient(x)
-    a, b, top = _aligned(xp, *pieces(fixed))
+def log_density(
+    xp: Namespace, pieces: Pieces, log_base: Callable, x: Array, at_end: Array, end: Array, within: Array
+) -> Array:
+    """log p_T(x).  The masses are taken about a constant: the derivative in x is that of `log_base` alone.
+
+    :param at_end: where x is an end of the base's support, at which pieces may have no unit.
+    :param end: log p there, constant.
+    :param within: a point of positive density, about which the masses are then taken.
+    """
+    base = xp.where(at_end, end, xp.stop_gradient(log_base(xp.where(at_end, within, xp.stop_gradient(x)))))
+    finite = xp.abs(base) <= float(xp.finfo(x).max)
+    x = xp.where(finite, x, within)
+    place = xp.where(at_end, within, xp.stop_gradient(x))
+    a, b, top = _aligned(xp, *pieces(place))
     change = log_base(x)
-    return (change - log_base(fixed)) - xp.log(a + b) - top
+    return xp.where(finite, (change - log_base(place)) - xp.log(a + b) - top, base)
 
 
 def cdf(xp: Namespace, pieces: Pieces, x: Array) -> Array:

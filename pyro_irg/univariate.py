@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from functools import singledispatch
 from typing import Any
 
@@ -15,7 +17,7 @@ from irg_kernels import univariate
 from .attach import EXACT
 from .distributions.base import UnivariateMixin
 
-__all__ = ["has_tails", "held", "log_tails", "unwrapped"]
+__all__ = ["has_tails", "held", "log_tails", "tensors", "unwrapped", "widened"]
 
 
 def held(law: Any, x: Tensor) -> Tensor:
@@ -46,6 +48,39 @@ def has_tails(law: Any) -> bool:
     if isinstance(law, torch.distributions.TransformedDistribution) and type(law).cdf is _TRANSFORMED_CDF:
         return has_tails(law.base_dist)
     return type(law).cdf is not torch.distributions.Distribution.cdf
+
+
+def tensors(law: Any) -> list[Tensor]:
+    """Floating parameters, those of the laws and transforms inside too."""
+    found = []
+    for part in vars(law).values():
+        for value in part if isinstance(part, list) else [part]:
+            if isinstance(value, torch.distributions.Distribution):
+                found += tensors(value)
+            inside = vars(value).values() if isinstance(value, torch.distributions.Transform) else [value]
+            found += [v for v in inside if isinstance(v, Tensor) and v.is_floating_point()]
+    return found
+
+
+def widened(law: Any) -> Any:
+    """The law with float64 parameters and without validation, made anew where its constructor takes just these."""
+    values: dict[str, Any] = {name: getattr(law, name, None) for name in law.arg_constraints}
+    accepted = set(inspect.signature(type(law)).parameters)
+    if (
+        values
+        and "logits" not in values
+        and all(isinstance(v, Tensor) for v in values.values())
+        and accepted == {*values, "validate_args"}
+    ):
+        return type(law)(**{name: value.double() for name, value in values.items()}, validate_args=False)
+    law = copy.copy(law)
+    for name, value in list(vars(law).items()):
+        if isinstance(value, Tensor) and value.is_floating_point():
+            vars(law)[name] = value.double()
+        elif isinstance(value, torch.distributions.Distribution):
+            vars(law)[name] = widened(value)
+    law._validate_args = False
+    return law
 
 
 _TRANSFORMED_CDF = torch.distributions.TransformedDistribution.cdf

@@ -1,6 +1,7 @@
 """Truncated laws by mpmath: how a draw moves with each parameter and bound, and the density; points to be tested at."""
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -277,3 +278,17 @@ def curvature(p: Point, x: float, name: str) -> float:
         speed = slope(0, x)
         ahead, back = (slope(s * step, x + s * step * speed) for s in (1, -1))
         return float((ahead - back) / (2 * step))
+
+
+# (base, parameters, low, high, an end of the base's support, the log-density there)
+AT_ENDS = (
+    ("Uniform", (0.0, 1.0), 0.2, None, 1.0, -math.log(0.8)),
+    ("Gamma", (2.0, 1.0), None, 1.0, 0.0, -math.inf),
+    ("Gamma", (0.5, 1.0), None, 1.0, 0.0, math.inf),
+    ("Beta", (2.0, 2.0), 0.2, None, 1.0, -math.inf),
+    ("LogNormal", (0.0, 1.0), None, 1.0, 0.0, -math.inf),
+    ("InverseGamma", (2.0, 1.0), None, 1.0, 0.0, -math.inf),
+    ("Weibull", (1.0, 0.5), None, 1.0, 0.0, math.inf),
+    ("Weibull", (1.0, 1.0), None, 1.0, 0.0, -math.log1p(-math.exp(-1.0))),
+    ("HalfNormal", (1.0,), None, 1.0, 0.0, math.log(math.sqrt(2.0 / math.pi) / math.erf(math.sqrt(0.5)))),
+)

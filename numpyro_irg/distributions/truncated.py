@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
+from jax.scipy.special import xlogy
 from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
@@ -75,17 +76,15 @@ class Truncated(host.Distribution):
 
     def __init__(self, base_dist, low=None, high=None, *, validate_args=None):
         name = type(self).__name__
-        self.base_dist = _univariate(name, base_dist)
+        self.base_dist, of_base = _univariate(name, base_dist)
         given = {key: value for key, value in (("low", low), ("high", high)) if value is not None}
         bounds = dict(zip(given, parameters(name, **given), strict=True)) if given else {}
         self.low, self.high = bounds.get("low"), bounds.get("high")
         try:
-            shape = jnp.broadcast_shapes(self.base_dist.batch_shape, *(b.shape for b in bounds.values()))
+            shape = jnp.broadcast_shapes(of_base, *(b.shape for b in bounds.values()))
         except ValueError as error:
             shapes = " and ".join(f"{key} of shape {b.shape}" for key, b in bounds.items())
-            raise ValueError(
-                f"{name}: {shapes} cannot be broadcast with the base's shape {self.base_dist.batch_shape}"
-            ) from error
+            raise ValueError(f"{name}: {shapes} cannot be broadcast with the base's shape {of_base}") from error
         self.low, self.high = (None if b is None else jnp.broadcast_to(b, shape) for b in (self.low, self.high))
         host.Distribution.__init__(self, batch_shape=shape, validate_args=validate_args)
         if self._validate_args:
@@ -100,10 +99,13 @@ class Truncated(host.Distribution):
     def _check_bounds(self) -> None:
         name, (least, most) = type(self).__name__, _ends(self.base_dist)
         for key, bound in (("low", self.low), ("high", self.high)):
-            if bound is not None and _known_false((bound >= least) & (bound <= most)):
+            if bound is None:
+                continue
+            leaves = bound < most if key == "low" else bound > least
+            if _known_false((bound >= least) & (bound <= most) & leaves):
                 raise ValueError(
                     f"{name}: {key} must lie in the support of its base {type(self.base_dist).__name__}, "
-                    f"from {least} to {most}, but found:\n{bound}"
+                    f"from {least} to {most}, and leave some of it, but found:\n{bound}"
                 )
         if self.low is not None and self.high is not None and _known_false(self.low < self.high):
             raise ValueError(f"{name}: low must be below high, but found low\n{self.low}\nand high\n{self.high}")
@@ -136,27 +138,34 @@ class Truncated(host.Distribution):
     @validate_sample
     def log_prob(self, value, intermediates=None):
         value = self._like(value)
-        inside = self._is_inside(value)
-        x = jnp.where(inside, value, self._inside(lax.stop_gradient(value)))
-        found = truncated.log_density(EXACT, self._pieces(), _law(self.base_dist).log_density, x)
-        return jnp.where(inside, found, -jnp.inf)
+        inside, x, within = self._placed(value)
+        least, most = _edges(self.base_dist, None, None, x.dtype)
+        at_end = (x == least) | (x == most)
+        end = _at_end(self.base_dist, lax.stop_gradient(jnp.where(at_end, x, within)))
+        density = _law(self.base_dist).log_density
+        found = truncated.log_density(EXACT, self._pieces(), density, x, at_end, end, within)
+        return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, -jnp.inf))
 
     def cdf(self, value):
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
-        inside = self._is_inside(value)
-        x = jnp.where(inside, value, self._inside(lax.stop_gradient(value)))
-        above = jnp.zeros_like(value) if self.high is None else (value > self.high).astype(value.dtype)
-        return jnp.where(inside, truncated.cdf(EXACT, self._pieces(), x), above)
+        inside, x, _ = self._placed(value)
+        found = truncated.cdf(EXACT, self._pieces(), x)
+        return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, (value > x).astype(value.dtype)))
 
     def icdf(self, q):
-        """The x where `cdf` is `q`, with the same derivatives."""
+        """The x where `cdf` is `q`, with the same derivatives; at 0 and 1 the ends of the support."""
         q = self._like(q)
         if self._validate_args and _known_false((q >= 0.0) & (q <= 1.0)):
             raise ValueError(f"{type(self).__name__}: quantile must lie in [0, 1], but found:\n{q}")
+        least, most = self._edges(q.dtype)
+        ends = jnp.where(q <= 0.0, least, jnp.where(q >= 1.0, most, jnp.nan))
+        inside, at_end = (q > 0.0) & (q < 1.0), jnp.isfinite(ends)
+        q = jnp.where(inside | at_end, q, 0.5)
         rest = 1.0 - q
         x = self._inside(self._found(*lax.stop_gradient((q, rest))))
-        return truncated.held(EXACT, self._pieces(), x, (q, rest))
+        x = truncated.held(EXACT, self._pieces(), jnp.where(at_end, ends, x), (q, rest))
+        return jnp.where(inside | at_end, x, ends)
 
     @property
     def mean(self):
@@ -186,17 +195,20 @@ class Truncated(host.Distribution):
         dtype = jnp.result_type(*arrays, value if value.ndim and jnp.issubdtype(value.dtype, jnp.floating) else 0.0)
         return jnp.broadcast_to(value.astype(dtype), jnp.broadcast_shapes(value.shape, self.batch_shape))
 
-    def _is_inside(self, value: Array) -> Array:
-        least, most = _ends(self.base_dist)
-        inside = (value >= least) & (value <= most)
-        if self.low is not None:
-            inside = inside & (value >= self.low)
-        return inside if self.high is None else inside & (value <= self.high)
+    def _edges(self, dtype: Any) -> tuple[Array, Array]:
+        """The ends of the support."""
+        return _edges(self.base_dist, self.low, self.high, dtype)
+
+    def _placed(self, value: Array) -> tuple[Array, Array, Array]:
+        """(where the value lies inside, the value there and some point inside elsewhere, that point)."""
+        least, most = self._edges(value.dtype)
+        inside = (value >= least) & (value <= most) & jnp.isfinite(value)
+        within = _within(self.base_dist, self.low, self.high, value.dtype)
+        return inside, jnp.where(inside, value, within), within
 
     def _inside(self, x: Array) -> Array:
         """The nearest value of the support."""
-        x = jnp.clip(x, *_ends(self.base_dist))
-        return jnp.clip(x, *lax.stop_gradient((self.low, self.high)))
+        return jnp.clip(x, *self._edges(x.dtype))
 
     def _pieces(self) -> Callable:
         return _pieces(self.base_dist, self.low, self.high)
@@ -229,9 +241,16 @@ def _bracket(base: Any, low: Array | None, high: Array | None, dtype: Any) -> tu
     largest = 0.25 * float(jnp.finfo(dtype).max)
     if not isinstance(base, _HEAVY):
         largest = 0.05 * largest**0.5  # where the tails are held
-    ends = [jnp.clip(jnp.asarray(e, dtype), -largest, largest) for e in _ends(base)]
-    low = ends[0] if low is None else jnp.maximum(low, ends[0])
-    return low, ends[1] if high is None else jnp.minimum(high, ends[1])
+    least, most = _edges(base, low, high, dtype)
+    return jnp.clip(least, -largest, largest), jnp.clip(most, -largest, largest)
+
+
+def _edges(base: Any, low: Array | None, high: Array | None, dtype: Any) -> tuple[Array, Array]:
+    """The ends of the support between the bounds, without derivative."""
+    least, most = (jnp.asarray(e, dtype) for e in _ends(base))
+    least = least if low is None else jnp.maximum(least, low)
+    most = most if high is None else jnp.minimum(most, high)
+    return lax.stop_gradient((least, most))
 
 
 def _from(base: Any, low: Array) -> Any:
@@ -247,8 +266,8 @@ def _up_to(base: Any, high: Array) -> Any:
 # ---------------------------------------------------------------------------------------------------------- the base
 
 
-def _univariate(name: str, base: Any) -> Any:
-    """The elementwise law, implicit where there is such a twin."""
+def _univariate(name: str, base: Any) -> tuple[Any, tuple[int, ...]]:
+    """The elementwise law, implicit where there is such a twin, and the shape that is wanted of it."""
     if not isinstance(base, host.Distribution):
         raise ValueError(f"{name}: base_dist must be a distribution, got {type(base).__name__}")
     shape, law = base.batch_shape + base.event_shape, univariate.unwrapped(base)
@@ -262,9 +281,7 @@ def _univariate(name: str, base: Any) -> Any:
             f"{name}: base_dist {type(law).__name__} has no cdf; take a law from numpyro_irg.distributions, or give "
             "the class a cdf"
         )
-    if law.batch_shape == shape:
-        return law
-    return jax.tree.map(lambda p: jnp.broadcast_to(p, jnp.broadcast_shapes(jnp.shape(p), shape)), law)
+    return law, shape
 
 
 def _is_open(end: Any) -> bool:
@@ -294,24 +311,30 @@ def _log_density(law: Any, x: Array) -> Array:
         kernel, *args = law._law(x)
         value = closed_form(kernel.log_density, *args)
         return value if isinstance(law, _IN_X) else value - jnp.log(law.scale)
+    if isinstance(law, host.Weibull):  # at 0 the host's is NaN for an exponential law
+        scale, k = law.scale, law.concentration
+        return jnp.log(k) - k * jnp.log(scale) + xlogy(k - 1.0, x) - (x / scale) ** k
     return law.log_prob(x)
+
+
+def _at_end(law: Any, x: Array) -> Array:
+    """log p at an end of the support: the kernels hold x inside."""
+    if isinstance(law, host.LogNormal | host.InverseGamma):
+        return jnp.full_like(x, -jnp.inf)
+    law = copy.copy(law)
+    law._validate_args = False
+    return lax.stop_gradient(law.log_prob(x) if isinstance(law, _IN_X) else _log_density(law, x))
 
 
 _IN_X = (Beta, Chi2, Gamma, InverseGamma, LogGamma, VonMises)
 
 
-def _within(base: Any, low: Array | None, high: Array | None) -> Any:
-    """A point of the support."""
-    least, most = _ends(base)
-    if low is not None and high is not None and _is_open(least) and _is_open(most):
-        finite = jnp.isfinite(low) & jnp.isfinite(high)
-        return lax.stop_gradient(jnp.where(finite, 0.5 * low + 0.5 * high, 0.0))
-    if _is_open(least):
-        place = 0.0 if _is_open(most) else most - 1.0
-    else:
-        place = least + 1.0 if _is_open(most) else 0.5 * (least + most)
-    like = low if low is not None else high
-    return place if like is None else jnp.zeros_like(like) + place
+def _within(base: Any, low: Array | None, high: Array | None, dtype: Any) -> Array:
+    """A point inside the support between the bounds."""
+    least, most = _edges(base, low, high, dtype)
+    one_end = jnp.where(jnp.isinf(least), most - 1.0, least + 1.0)
+    point = jnp.where(jnp.isinf(least) | jnp.isinf(most), one_end, 0.5 * least + 0.5 * most)
+    return jnp.where(jnp.isinf(least) & jnp.isinf(most), 0.0, point)
 
 
 def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:
@@ -319,7 +342,8 @@ def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:
     if known is not None:
         pieces, params = known
         return pieces(EXACT, low, high, *params)
-    return truncated.pieces_of(EXACT, _law(base), low, high, _within(base, low, high))
+    dtype = jnp.result_type(0.0, *(p for p in (low, high, *jax.tree.leaves(base)) if p is not None))
+    return truncated.pieces_of(EXACT, _law(base), low, high, _within(base, low, high, dtype))
 
 
 @singledispatch
@@ -329,7 +353,7 @@ def _known(law: Any) -> tuple[Callable, tuple] | None:
 
 
 def _knows(cls: Any, pieces: Callable, *names: str) -> None:
-    _known.register(cls, lambda law: (pieces, tuple(getattr(law, name) for name in names)))
+    _known.register(cls, lambda law: (pieces, tuple(jnp.asarray(getattr(law, name)) for name in names)))
 
 
 def _one_mode(cls: Any, shape: Callable, *names: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-import inspect
 import math
 from collections.abc import Callable
 from functools import singledispatch
+from numbers import Number
 from typing import Any
 
 import pyro.distributions as host
@@ -74,17 +73,15 @@ class Truncated(ImplicitMixin, TorchDistribution):
 
     def __init__(self, base_dist, low=None, high=None, *, validate_args=None):
         name = type(self).__name__
-        self.base_dist = _univariate(name, base_dist)
+        self.base_dist, of_base = _univariate(name, base_dist)
         given = {key: value for key, value in (("low", low), ("high", high)) if value is not None}
-        bounds = dict(zip(given, parameters(name, **given), strict=True)) if given else {}
+        bounds = dict(zip(given, _like_base(name, self.base_dist, given), strict=True)) if given else {}
         self.low, self.high = bounds.get("low"), bounds.get("high")
         try:
-            shape = torch.broadcast_shapes(self.base_dist.batch_shape, *(b.shape for b in bounds.values()))
+            shape = torch.broadcast_shapes(of_base, *(b.shape for b in bounds.values()))
         except RuntimeError as error:
             shapes = " and ".join(f"{key} of shape {tuple(b.shape)}" for key, b in bounds.items())
-            raise ValueError(
-                f"{name}: {shapes} cannot be broadcast with the base's shape {tuple(self.base_dist.batch_shape)}"
-            ) from error
+            raise ValueError(f"{name}: {shapes} cannot be broadcast with the base's shape {tuple(of_base)}") from error
         self.low, self.high = (None if b is None else b.expand(shape) for b in (self.low, self.high))
         super().__init__(torch.Size(shape), validate_args=validate_args)
         if self._validate_args:
@@ -93,10 +90,13 @@ class Truncated(ImplicitMixin, TorchDistribution):
     def _check_bounds(self) -> None:
         name, (least, most) = type(self).__name__, _ends(self.base_dist)
         for key, bound in (("low", self.low), ("high", self.high)):
-            if bound is not None and not torch._is_all_true((bound >= least) & (bound <= most)):
+            if bound is None:
+                continue
+            leaves = bound < most if key == "low" else bound > least
+            if not torch._is_all_true((bound >= least) & (bound <= most) & leaves):
                 raise ValueError(
                     f"{name}: {key} must lie in the support of its base {type(self.base_dist).__name__}, "
-                    f"from {least} to {most}, but found:\n{bound}"
+                    f"from {least} to {most}, and leave some of it, but found:\n{bound}"
                 )
         if self.low is not None and self.high is not None and not torch._is_all_true(self.low < self.high):
             raise ValueError(f"{name}: low must be below high, but found low\n{self.low}\nand high\n{self.high}")
@@ -117,11 +117,9 @@ class Truncated(ImplicitMixin, TorchDistribution):
         return new
 
     def __repr__(self):
-        shown = ", ".join(f"{b}: {v if v.dim() == 0 else tuple(v.shape)}" for b, v in self._bounds().items())
-        return f"{type(self).__name__}({self.base_dist}{', ' if shown else ''}{shown})"
-
-    def _bounds(self) -> dict[str, Tensor]:
-        return {name: b for name, b in (("low", self.low), ("high", self.high)) if b is not None}
+        bounds = (("low", self.low), ("high", self.high))
+        shown = "".join(f", {b}: {v if v.dim() == 0 else tuple(v.shape)}" for b, v in bounds if v is not None)
+        return f"{type(self).__name__}({self.base_dist}{shown})"
 
     def rsample(self, sample_shape=torch.Size()):
         like = self._like(None)
@@ -134,27 +132,34 @@ class Truncated(ImplicitMixin, TorchDistribution):
         if self._validate_args:
             self._validate_sample(value)
         value = self._like(value)
-        inside = self._is_inside(value)
-        x = torch.where(inside, value, self._inside(value.detach())).double()
-        found = truncated.log_density(EXACT, self._pieces(), _law(self.base_dist).log_density, x)
-        return torch.where(inside, found, -torch.inf).to(value.dtype)
+        inside, x, within = self._placed(value)
+        least, most = _edges(self.base_dist, None, None)
+        at_end = (x == least) | (x == most)
+        end = _at_end(self.base_dist, torch.where(at_end, x, within).detach())
+        density = _law(self.base_dist).log_density
+        found = truncated.log_density(EXACT, self._pieces(), density, x, at_end, end, within)
+        return torch.where(inside, found, torch.where(value.isnan(), torch.nan, -torch.inf)).to(value.dtype)
 
     def cdf(self, value):
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
-        inside = self._is_inside(value)
-        x = torch.where(inside, value, self._inside(value.detach())).double()
+        inside, x, _ = self._placed(value)
         found = truncated.cdf(EXACT, self._pieces(), x).to(value.dtype)
-        above = torch.zeros_like(value) if self.high is None else (value > self.high).to(value.dtype)
-        return torch.where(inside, found, above)
+        return torch.where(inside, found, torch.where(value.isnan(), torch.nan, (value > x).to(value.dtype)))
 
     def icdf(self, value):
-        """The x where `cdf` is `value`, with the same derivatives."""
-        q = self._at_quantile(value).double()
+        """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
+        q, dtype = self._like(value).double(), self._like(None).dtype
+        if self._validate_args and not torch._is_all_true((q >= 0.0) & (q <= 1.0)):
+            raise ValueError(f"{type(self).__name__}: quantile must lie in [0, 1], but found:\n{q}")
+        least, most = self._edges(torch.float64)
+        ends = torch.where(q <= 0.0, least, torch.where(q >= 1.0, most, torch.nan))
+        inside, at_end = (q > 0.0) & (q < 1.0), ends.isfinite()
+        q = torch.where(inside | at_end, q, 0.5)
         rest = 1.0 - q
-        x = self._found(q.detach(), rest.detach())
-        x = self._inside(x.to(self._like(None).dtype)).double()
-        return truncated.held(EXACT, self._pieces(), x, (q, rest)).to(self._like(None).dtype)
+        x = self._inside(self._found(q.detach(), rest.detach()).to(dtype)).double()
+        x = truncated.held(EXACT, self._pieces(), torch.where(at_end, ends, x), (q, rest))
+        return torch.where(inside | at_end, x, ends).to(dtype)
 
     @property
     def mean(self):
@@ -180,7 +185,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
 
     def _like(self, value: Any) -> Tensor:
         """`value`, or a 0, in the dtype of the parameters at least."""
-        tensors = [t for t in (self.low, self.high, *_tensors(self.base_dist)) if t is not None]
+        tensors = [t for t in (self.low, self.high, *univariate.tensors(self.base_dist)) if t is not None]
         value = torch.as_tensor(0.0 if value is None else value, device=tensors[0].device if tensors else None)
         dtypes = {t.dtype for t in tensors if t.is_floating_point()} or {torch.get_default_dtype()}
         if value.is_floating_point() and value.dim():
@@ -189,25 +194,21 @@ class Truncated(ImplicitMixin, TorchDistribution):
         shape = torch.broadcast_shapes(value.shape, self.batch_shape) if value.dim() else self.batch_shape
         return value.to(dtype).expand(shape)
 
-    def _at_quantile(self, value: Any) -> Tensor:
-        value = self._like(value)
-        if self._validate_args and not torch._is_all_true((value >= 0.0) & (value <= 1.0)):
-            raise ValueError(f"{type(self).__name__}: quantile must lie in [0, 1], but found:\n{value}")
-        return value
+    def _edges(self, dtype: torch.dtype) -> list[Tensor]:
+        """The ends of the support."""
+        return [e.to(dtype) for e in _edges(self.base_dist, self.low, self.high)]
 
-    def _is_inside(self, value: Tensor) -> Tensor:
-        least, most = _ends(self.base_dist)
-        inside = (value >= least) & (value <= most)
-        if self.low is not None:
-            inside = inside & (value >= self.low)
-        return inside if self.high is None else inside & (value <= self.high)
+    def _placed(self, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(where the value lies inside, the value there and some point inside elsewhere, that point)."""
+        least, most = self._edges(value.dtype)
+        inside = (value >= least) & (value <= most) & value.isfinite()
+        within = _within(self.base_dist, self.low, self.high)
+        return inside, torch.where(inside, value.double(), within), within
 
     def _inside(self, x: Tensor) -> Tensor:
         """The nearest value of the support."""
-        least, most = _ends(self.base_dist)
-        x = x.clamp(min=least).clamp(max=most)
-        bounds = {"min": _fixed(self.low), "max": _fixed(self.high)}
-        return x if self.low is None and self.high is None else x.clamp(**bounds)
+        least, most = self._edges(x.dtype)
+        return x.maximum(least).minimum(most)
 
     def _pieces(self) -> Callable:
         low, high = (None if b is None else b.double() for b in (self.low, self.high))
@@ -217,7 +218,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
         """The x of quantile q = 1 - rest, in float64 and without derivatives."""
         with torch.no_grad():
             q, rest = q.double(), rest.double()
-            low, high = _bracket(self.base_dist, _fixed(self.low), _fixed(self.high))
+            low, high = _bracket(self.base_dist, self.low, self.high)
             low, high = low.double().expand_as(q), high.double().expand_as(q)
             start = high if self.low is None or self.high is None else low + q * (high - low)
             return truncated.solve(EXACT, self._pieces(), q, rest, start, low, high).detach()
@@ -237,13 +238,16 @@ def _bracket(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor
     largest = 0.25 * torch.finfo(torch.float64).max
     if not isinstance(base, _HEAVY):
         largest = 0.05 * largest**0.5  # where the tails are held
-    ends = [torch.as_tensor(e, dtype=torch.float64).clamp(-largest, largest) for e in _ends(base)]
-    low = ends[0] if low is None else torch.maximum(low.double(), ends[0])
-    return low, ends[1] if high is None else torch.minimum(high.double(), ends[1])
+    least, most = _edges(base, low, high)
+    return least.clamp(-largest, largest), most.clamp(-largest, largest)
 
 
-def _fixed(bound: Tensor | None) -> Tensor | None:
-    return None if bound is None else bound.detach()
+def _edges(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The ends of the support between the bounds, in float64."""
+    device = (*univariate.tensors(base), torch.zeros(()))[0].device
+    least, most = (torch.as_tensor(e, dtype=torch.float64, device=device) for e in _ends(base))
+    least = least if low is None else least.maximum(low.detach().double())
+    return least, most if high is None else most.minimum(high.detach().double())
 
 
 def _from(base: Any, low: Tensor) -> Any:
@@ -274,8 +278,8 @@ torch.distributions.transform_to.register(_LessThanEq, _less_than)
 # ---------------------------------------------------------------------------------------------------------- the base
 
 
-def _univariate(name: str, base: Any) -> Any:
-    """The elementwise law, implicit where there is such a twin."""
+def _univariate(name: str, base: Any) -> tuple[Any, torch.Size]:
+    """The elementwise law, implicit where there is such a twin, and the shape that is wanted of it."""
     if not isinstance(base, torch.distributions.Distribution):
         raise ValueError(f"{name}: base_dist must be a distribution, got {type(base).__name__}")
     shape, law = base.batch_shape + base.event_shape, univariate.unwrapped(base)
@@ -289,7 +293,16 @@ def _univariate(name: str, base: Any) -> Any:
             f"{name}: base_dist {type(law).__name__} has no cdf; take a law from pyro_irg.distributions, or give the "
             "class a cdf"
         )
-    return law if law.batch_shape == shape else law.expand(shape)
+    return law, shape
+
+
+def _like_base(name: str, base: Any, given: dict[str, Any]) -> tuple[Tensor, ...]:
+    """The bounds; a number becomes a tensor of the base's dtype and device."""
+    tensors = univariate.tensors(base) + [b for b in given.values() if isinstance(b, Tensor) and b.is_floating_point()]
+    if tensors:
+        kind = {"dtype": functools.reduce(torch.promote_types, (t.dtype for t in tensors)), "device": tensors[0].device}
+        given = {key: torch.tensor(b, **kind) if isinstance(b, Number) else b for key, b in given.items()}
+    return parameters(name, **given)
 
 
 def _is_open(end: Any) -> bool:
@@ -302,31 +315,12 @@ def _ends(base: Any) -> tuple[Any, Any]:
         return -torch.pi, torch.pi
     least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
     least, most = -torch.inf if least is None else least, torch.inf if most is None else most
-    return _end(least), _end(most)
-
-
-def _end(e: Any) -> Any:
-    return e.detach() if isinstance(e, Tensor) else float(e)
-
-
-def _tensors(law: Any) -> list[Tensor]:
-    return [p for p in (getattr(law, name, None) for name in law.arg_constraints) if isinstance(p, Tensor)]
-
-
-def _widened(law: Any) -> Any:
-    """The law with float64 parameters and without validation; as it is where its class does not say how."""
-    values: dict[str, Any] = {name: getattr(law, name, None) for name in law.arg_constraints}
-    accepted = inspect.signature(type(law)).parameters
-    known = all(isinstance(value, Tensor) and name in accepted for name, value in values.items())
-    if values and known and "validate_args" in accepted:
-        return type(law)(**{name: value.double() for name, value in values.items()}, validate_args=False)
-    law = copy.copy(law)
-    law._validate_args = False
-    return law
+    least, most = (e.detach() if isinstance(e, Tensor) else float(e) for e in (least, most))
+    return least, most
 
 
 def _law(base: Any) -> truncated.Base:
-    law = _widened(base)
+    law = univariate.widened(base)
     return truncated.Base(lambda x: univariate.log_tails(law, x), lambda x: _log_density(law, x))
 
 
@@ -336,24 +330,31 @@ def _log_density(law: Any, x: Tensor) -> Tensor:
         kernel, *args = law._law(x)
         value = closed_form(kernel.log_density, *args)
         return value if isinstance(law, _IN_X) else value - law.scale.log()
+    if isinstance(law, torch.distributions.Uniform):
+        return 0.0 * x - (law.high - law.low).log()  # the host has none at its own end
+    if isinstance(law, torch.distributions.Weibull):  # at 0 the host's is NaN
+        scale, k = law.scale, law.concentration
+        return k.log() - k * scale.log() + torch.xlogy(k - 1.0, x) - (x / scale) ** k
     return law.log_prob(x)
+
+
+def _at_end(law: Any, x: Tensor) -> Tensor:
+    """log p at an end of the support: the kernels hold x inside."""
+    if isinstance(law, (torch.distributions.LogNormal, InverseGamma)):
+        return torch.full_like(x, -torch.inf)
+    law = univariate.widened(law)
+    return (law.log_prob(x) if isinstance(law, _IN_X) else _log_density(law, x)).detach()
 
 
 _IN_X = (Beta, Chi2, Gamma, InverseGamma, LogGamma, VonMises)
 
 
 def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:
-    """A point of the support."""
-    least, most = _ends(base)
-    if low is not None and high is not None and _is_open(least) and _is_open(most):
-        finite = low.isfinite() & high.isfinite()
-        return torch.where(finite, 0.5 * low + 0.5 * high, 0.0).detach()
-    like = low if low is not None else high
-    if _is_open(least):
-        place = 0.0 if _is_open(most) else most - 1.0
-    else:
-        place = least + 1.0 if _is_open(most) else 0.5 * (least + most)
-    return torch.zeros_like(like) + place if like is not None else torch.zeros(())
+    """A point inside the support between the bounds."""
+    least, most = _edges(base, low, high)
+    one_end = torch.where(least.isinf(), most - 1.0, least + 1.0)
+    point = torch.where(least.isinf() | most.isinf(), one_end, 0.5 * least + 0.5 * most)
+    return torch.where(least.isinf() & most.isinf(), 0.0, point)
 
 
 def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:

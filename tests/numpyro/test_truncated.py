@@ -21,7 +21,7 @@ from numpyro_irg.attach import EXACT
 from numpyro_irg.registry import implicit_twin
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS
 from tests.numpyro.draws import numpy, precision_of
-from tests.truncation import NORMAL, OTHERS, POINTS, curvature, worst
+from tests.truncation import AT_ENDS, NORMAL, OTHERS, POINTS, curvature, worst
 
 KEY = jax.random.key(0)
 
@@ -187,6 +187,39 @@ def test_outside():
     assert np.isfinite(slope)
 
 
+@pytest.mark.parametrize(
+    "at", [AT_ENDS[0], AT_ENDS[1], *(pytest.param(at, marks=pytest.mark.slow) for at in AT_ENDS[2:])], ids=str
+)
+def test_density_at_an_end_of_the_support(at):
+    base, params, low, high, x, expected = at
+
+    def density(params):
+        return dist.Truncated(getattr(dist, base)(*params), low, high, validate_args=False).log_prob(x)
+
+    found, slopes = compiled(jax.value_and_grad(density), params)
+    np.testing.assert_allclose(found, expected, rtol=2e-6)
+    assert not np.isnan(slopes).any()  # that in k of a Weibull law is -inf at k = 1
+
+
+def test_infinite_and_nan_values():
+    def observed(loc):
+        q = dist.Truncated(dist.Normal(loc, 1.0), 0.0, validate_args=False)
+        x = jnp.array([math.inf, -math.inf, math.nan])
+        return q.cdf(x), q.log_prob(x), q.icdf(jnp.array([0.0, 1.0, math.nan]))
+
+    found, slopes = compiled(lambda loc: (observed(loc), jax.jacfwd(observed)(loc)), 0.3)
+    expected = [[1.0, 0.0, math.nan], [-math.inf, -math.inf, math.nan], [0.0, math.inf, math.nan]]
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(slopes, 0.0)
+
+
+def test_expanded_base_and_number_ends():
+    q = dist.Truncated(dist.Normal(0.0, 1.0).expand([3]), 0.0)
+    assert q.batch_shape == (3,) and jax.eval_shape(lambda: q.sample(KEY, (3,))).shape == (3, 3)
+    density = dist.Truncated(host.Uniform(0.0, 1.0), low=0.2).log_prob(0.5)
+    np.testing.assert_allclose(density, -math.log(0.8), rtol=1e-6)
+
+
 @pytest.mark.parametrize("i, name", [(0, "loc"), (5, "scale"), (8, "loc")])
 def test_second_derivatives(i, name):
     p = NORMAL[i]
@@ -259,6 +292,8 @@ def test_svi():
     [
         (lambda: dist.Truncated(dist.Normal(), 2.0, 1.0), r"Truncated: low must be below high, but found low\n2"),
         (lambda: dist.Truncated(dist.Gamma(1.0), -1.0), r"Truncated: low must lie in the support of its base Gamma"),
+        (lambda: dist.Truncated(dist.Normal(), math.inf), r"low must lie in .* and leave some of it"),
+        (lambda: dist.Truncated(dist.Beta(2.0, 2.0), 1.0), r"low must lie in .* and leave some of it"),
         (lambda: dist.Truncated(dist.Beta(1.0, 1.0), None, 1.5), r"Truncated: high must lie in the support .* Beta"),
         (lambda: dist.Truncated(dist.Dirichlet(jnp.ones(3)), 0.1), r"must be univariate, but Dirichlet has event"),
         (lambda: dist.Truncated(dist.TruncatedPolyaGamma(), 0.1), r"TruncatedPolyaGamma has no cdf"),

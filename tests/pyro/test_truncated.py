@@ -16,7 +16,7 @@ import pyro_irg.distributions as dist
 from irg_kernels import truncated
 from pyro_irg.attach import EXACT
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS
-from tests.truncation import NARROW, NORMAL, OTHERS, POINTS, curvature, point, worst
+from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, point, worst
 
 
 def build(p, precision="float64", shape=()):
@@ -135,6 +135,68 @@ def test_outside():
     assert slope.isfinite()
 
 
+@pytest.mark.parametrize("base, params, low, high, x, expected", AT_ENDS)
+def test_density_at_an_end_of_the_support(base, params, low, high, x, expected):
+    params = [torch.tensor(p, requires_grad=True) for p in params]
+    density = dist.Truncated(getattr(dist, base)(*params), low, high, validate_args=False).log_prob(torch.tensor(x))
+    np.testing.assert_allclose(density.item(), expected, rtol=1e-6)
+    assert all(slope.isfinite() for slope in torch.autograd.grad(density, params))
+
+
+def test_infinite_and_nan_values():
+    loc = torch.tensor(0.3, requires_grad=True)
+    q, x = (
+        dist.Truncated(dist.Normal(loc, 1.0), 0.0, validate_args=False),
+        torch.tensor([math.inf, -math.inf, math.nan]),
+    )
+    for found, expected in ((q.cdf(x), [1.0, 0.0, math.nan]), (q.log_prob(x), [-math.inf, -math.inf, math.nan])):
+        np.testing.assert_array_equal(found.detach(), expected)
+        assert torch.autograd.grad(found.sum(), loc)[0] == 0.0
+    x = q.icdf(torch.tensor([0.0, 1.0, 0.5, math.nan]))
+    assert x[0] == 0.0 and x[1] == math.inf and x[2] > 0.0 and x[3].isnan()
+    assert torch.autograd.grad(x[2], loc, retain_graph=True)[0] > 0.0 and torch.autograd.grad(x.sum(), loc)[0] > 0.0
+    assert dist.Truncated(dist.Beta(2.0, 2.0), 0.5, validate_args=False).cdf(torch.tensor(1.5)) == 1.0
+
+
+class Power(host.TorchDistribution):
+    """F(x) = (x / scale) ** power, where power is no parameter by its constraints."""
+
+    arg_constraints = {"scale": host.constraints.positive}
+
+    def __init__(self, scale, power=1.0, validate_args=None):
+        self.scale, self.power = scale, power
+        super().__init__(scale.shape, validate_args=validate_args)
+
+    @property
+    def support(self):
+        return host.constraints.interval(0.0, self.scale)
+
+    def cdf(self, value):
+        return (value / self.scale) ** self.power
+
+    def log_prob(self, value):
+        return math.log(self.power) - self.power * self.scale.log() + (self.power - 1.0) * value.log()
+
+
+def test_bases_that_their_constraints_do_not_describe():
+    q, x = dist.Truncated(Power(torch.tensor(2.0), power=2.0), 0.5, 1.5), torch.tensor(1.0)
+    torch.testing.assert_close(q.cdf(x), torch.tensor(0.375))
+    torch.testing.assert_close(q.log_prob(x), torch.tensor(0.0))
+    inner = dist.Truncated(dist.Normal(0.0, 1.0), 0.0, 3.0)
+    q = dist.Truncated(inner, 1.0, 2.0)
+    assert ((q.sample((20,)) - 1.5).abs() <= 0.5).all()
+    torch.testing.assert_close(q.log_prob(1.5 * x), dist.Truncated(dist.Normal(0.0, 1.0), 1.0, 2.0).log_prob(1.5 * x))
+    assert dist.Truncated(dist.Normal(0.0, 1.0).expand([3]), 0.0).sample((3,)).shape == (3, 3)
+
+
+def test_number_bounds_have_the_dtype_of_the_base():
+    loc = torch.zeros(2, dtype=torch.float64)
+    mixture = dist.MixtureSameFamily(dist.Categorical(torch.ones(2, dtype=torch.float64)), dist.Normal(loc, 1.0))
+    for base in (dist.Normal(loc[0], 1.0), mixture):
+        q = dist.Truncated(base, 0.1)
+        assert q.low == 0.1 and q.log_prob(q.low).isfinite() and q.log_prob(q.low).dtype == torch.float64
+
+
 CURVED = (
     (NORMAL[0], "loc"),
     (NORMAL[0], "high"),
@@ -248,6 +310,8 @@ def test_svi():
             lambda: dist.Truncated(dist.Gamma(1.0, 1.0), -1.0),
             r"Truncated: low must lie in the support of its base Gamma",
         ),
+        (lambda: dist.Truncated(dist.Normal(0.0, 1.0), math.inf), r"low must lie in .* and leave some of it"),
+        (lambda: dist.Truncated(dist.Beta(2.0, 2.0), 1.0), r"low must lie in .* and leave some of it"),
         (lambda: dist.Truncated(dist.Beta(1.0, 1.0), None, 1.5), r"Truncated: high must lie in the support .* Beta"),
         (lambda: dist.Truncated(dist.Dirichlet(torch.ones(3)), 0.1), r"must be univariate, but Dirichlet has event"),
         (lambda: dist.Truncated(dist.Stable(1.5, 0.0), 0.1), r"base_dist Stable has no cdf; take a law from"),
