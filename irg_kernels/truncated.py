@@ -70,6 +70,10 @@ def _aligned(xp: Namespace, below: Piece, above: Piece) -> tuple[Array, Array, A
     return below.mass * xp.exp(below.log_unit - top), above.mass * xp.exp(above.log_unit - top), top
 
 
+FAR = -1e30
+"""A log-density of the base in whose rounding the masses are lost, at an x so far out that the rules resolve none."""
+
+
 def log_density(
     xp: Namespace, pieces: Pieces, log_base: Callable, x: Array, at_end: Array, end: Array, within: Array
 ) -> Array:
@@ -82,10 +86,12 @@ def log_density(
     base = xp.where(at_end, end, xp.stop_gradient(log_base(xp.where(at_end, within, xp.stop_gradient(x)))))
     finite = xp.abs(base) <= float(xp.finfo(x).max)
     x = xp.where(finite, x, within)
-    place = xp.where(at_end, within, xp.stop_gradient(x))
+    far = base < FAR
+    place = xp.where(at_end | far, within, xp.stop_gradient(x))
     a, b, top = _aligned(xp, *pieces(place))
     change = log_base(x)
-    return xp.where(finite, (change - log_base(place)) - xp.log(a + b) - top, base)
+    near = (change - log_base(place)) - xp.log(a + b) - top
+    return xp.where(finite, xp.where(far, change, near), base)
 
 
 def cdf(xp: Namespace, pieces: Pieces, x: Array) -> Array:

@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Callable
 from functools import singledispatch
-from numbers import Number
 from typing import Any
 
 import pyro.distributions as host
@@ -300,8 +299,9 @@ def _like_base(name: str, base: Any, given: dict[str, Any]) -> tuple[Tensor, ...
     """The bounds; a number becomes a tensor of the base's dtype and device."""
     tensors = univariate.tensors(base) + [b for b in given.values() if isinstance(b, Tensor) and b.is_floating_point()]
     if tensors:
-        kind = {"dtype": functools.reduce(torch.promote_types, (t.dtype for t in tensors)), "device": tensors[0].device}
-        given = {key: torch.tensor(b, **kind) if isinstance(b, Number) else b for key, b in given.items()}
+        dtype = functools.reduce(torch.promote_types, (t.dtype for t in tensors))
+        like = tensors[0].new_empty((), dtype=dtype)
+        given = {key: torch.full_like(like, b) if isinstance(b, int | float) else b for key, b in given.items()}
     return parameters(name, **given)
 
 

@@ -331,3 +331,10 @@ def test_names_of_numpyro():
     assert type(dist.TruncatedCauchy(0.0, 1.0, low=0.0, high=1.0)) is dist.TwoSidedTruncatedDistribution
     x = dist.LeftTruncatedDistribution(dist.Normal(0.0, 1.0), 1.0).expand((3,)).sample()
     assert x.shape == (3,) and (x >= 1.0).all()
+
+
+def test_log_density_so_far_out_that_the_masses_are_lost_in_it():
+    loc = torch.tensor(0.0, requires_grad=True)
+    found = dist.Truncated(dist.Normal(loc, 1.0), 0.0).log_prob(torch.tensor(1e18))
+    torch.testing.assert_close(found.detach(), torch.tensor(-5e35))
+    torch.testing.assert_close(torch.autograd.grad(found, loc)[0], torch.tensor(1e18))
