@@ -86,7 +86,9 @@ def test_values_and_partials(base, precision):
     """To target; a partial whose terms nearly cancel relative to these (`truncation.size`)."""
     rtol = {"float64": 2e-14 if base == "Normal" else 1e-12, "float32": 2e-6}[precision]
     if base == "VonMises" and precision == "float32":
-        rtol = 5e-6  # 4.03e-6 seen in the density's valley, where a mass changes with x 18 times as fast as x: a miss
+        # In the density's valley, where a mass changes with x 18 times as fast as x: 1.9e-6 by XLA's default code
+        # generator, but up to 7.2e-6 by the former one, under which the tests run (conftest.py).
+        rtol = 8e-6
     check([p for p in POINTS if p.base == base], precision, rtol)
 
 
