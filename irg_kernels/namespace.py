@@ -23,7 +23,7 @@ class Finfo(Protocol):
 class Namespace(Protocol):
     """The array functions a kernel may call.  Elementwise and broadcasting unless said otherwise."""
 
-    spare_precision: bool
+    has_guard_digits: bool
     """Whether arrays carry about twice the digits that `finfo` announces, so that cancellation does no harm."""
 
     # elementary functions

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
+from irg_kernels.generic.family import Function
 from irg_kernels.namespace import Namespace
-from irg_kernels.tails import Function
 
 from . import xp
 
 __all__ = ["attach", "attach_jointly", "call", "evaluate"]
 
-EXACT: Namespace = xp  # the module is a namespace: a static check
+NATIVE: Namespace = xp  # the module is a namespace: a static check
 
 
 def attach(partials: Sequence[Callable | None], draw: Array, *params: Array) -> Array:
@@ -50,11 +50,11 @@ def attach_jointly(push: Callable, draw: Array, params: Any) -> Array:
 
 
 def evaluate(kernel: Callable, *args: Array) -> Array:
-    """kernel(EXACT, *args), in float32 arithmetic for lesser precisions."""
+    """kernel(NATIVE, *args), in float32 arithmetic for lesser precisions."""
     dtype = args[0].dtype
     if jnp.finfo(dtype).bits < 32:
         args = tuple(a.astype(jnp.float32) for a in args)
-    return kernel(EXACT, *args).astype(dtype)
+    return kernel(NATIVE, *args).astype(dtype)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

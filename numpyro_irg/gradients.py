@@ -11,7 +11,7 @@ import numpyro.distributions as host
 from jax import Array
 from numpyro.util import not_jax_tracer
 
-from irg_kernels import beta, dirichlet, gamma, sine_bivariate_von_mises, student_t, von_mises
+from irg_kernels.families import beta, dirichlet, gamma, sine_bivariate_von_mises, student_t, von_mises
 
 from .attach import evaluate
 from .distributions import LogGamma

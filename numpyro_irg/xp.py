@@ -15,12 +15,41 @@ from jax.scipy import special
 from jax.scipy.special import digamma, erf, i0e, i1e
 
 __all__ = [
-    "abs", "addcmul", "arcsin", "arctan2", "blend", "constant", "converge", "copysign", "cos", "digamma", "erf", "exp",
-    "expm1", "finfo", "i0e", "i1e", "indicator", "integrate", "log", "log1p", "log_ndtr", "max", "maximum", "minimum",
-    "sigmoid", "sin", "softplus", "spare_precision", "sqrt", "stop_gradient", "sum", "where",
+    "abs",
+    "addcmul",
+    "arcsin",
+    "arctan2",
+    "blend",
+    "constant",
+    "converge",
+    "copysign",
+    "cos",
+    "digamma",
+    "erf",
+    "exp",
+    "expm1",
+    "finfo",
+    "has_guard_digits",
+    "i0e",
+    "i1e",
+    "indicator",
+    "integrate",
+    "log",
+    "log1p",
+    "log_ndtr",
+    "max",
+    "maximum",
+    "minimum",
+    "sigmoid",
+    "sin",
+    "softplus",
+    "sqrt",
+    "stop_gradient",
+    "sum",
+    "where",
 ]  # fmt: skip
 
-spare_precision = False
+has_guard_digits = False
 stop_gradient = lax.stop_gradient
 
 

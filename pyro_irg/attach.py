@@ -9,16 +9,16 @@ from torch import Tensor
 from torch._C._functorch import TransformType, get_interpreter_stack
 from torch._functorch.utils import unwrap_dead_wrappers
 
+from irg_kernels.generic.family import Function
 from irg_kernels.namespace import Namespace
-from irg_kernels.tails import Function
 
-from . import wide, xp
+from . import xp, xp64
 
 __all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform"]
 
 # the modules are namespaces: a static check
-EXACT: Namespace = xp
-WIDE: Namespace = wide
+NATIVE: Namespace = xp
+FLOAT64: Namespace = xp64
 
 in_transform = torch._C._are_functorch_transforms_active
 
@@ -73,12 +73,12 @@ def _refuse_nested_forward_mode() -> None:
 
 
 def evaluate(partial: Callable, *args: Tensor) -> Tensor:
-    """partial(EXACT, *args), in float64 arithmetic for any lesser precision where the device has it."""
+    """partial(NATIVE, *args), in float64 arithmetic for any lesser precision where the device has it."""
     if args[0].dtype == torch.float64:
-        return by_chunks(lambda *a: partial(EXACT, *a), args)
+        return by_chunks(lambda *a: partial(NATIVE, *a), args)
     if args[0].device.type == "mps":
-        return partial(EXACT, *args)
-    return by_chunks(lambda *a: partial(WIDE, *(x.double() for x in a)).to(args[0].dtype), args)
+        return partial(NATIVE, *args)
+    return by_chunks(lambda *a: partial(FLOAT64, *(x.double() for x in a)).to(args[0].dtype), args)
 
 
 def by_chunks(function: Callable, args: Sequence[Tensor]) -> Tensor:
@@ -158,8 +158,8 @@ class _AttachJointly(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, _push, _pull, _draw, *tangents):
         saved = ctx.saved_tensors
-        wide = [None if t is None else _widened(t)[0] for t in tangents]
-        return ctx.push(wide, *_widened(*saved)).to(saved[0].dtype)
+        xp64 = [None if t is None else _widened(t)[0] for t in tangents]
+        return ctx.push(xp64, *_widened(*saved)).to(saved[0].dtype)
 
 
 def _widened(*tensors: Tensor) -> Sequence[Tensor]:

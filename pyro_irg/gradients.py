@@ -11,7 +11,7 @@ import torch
 from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
 from torch import Tensor
 
-from irg_kernels import beta, dirichlet, gamma, sine_bivariate_von_mises, student_t, von_mises
+from irg_kernels.families import beta, dirichlet, gamma, sine_bivariate_von_mises, student_t, von_mises
 
 from .attach import evaluate
 from .distributions import LogGamma

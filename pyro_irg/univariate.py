@@ -12,15 +12,15 @@ import torch
 from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
 from torch import Tensor
 
-from irg_kernels import univariate
+from irg_kernels.generic import fixed_quantile as univariate
 
-from .attach import EXACT
+from .attach import NATIVE
 from .distributions.base import UnivariateMixin
 
-__all__ = ["has_tails", "held", "log_tails", "tensors", "unwrapped", "widened"]
+__all__ = ["at_fixed_quantile", "has_tails", "log_tails", "tensors", "unwrapped", "widened"]
 
 
-def held(law: Any, x: Tensor) -> Tensor:
+def at_fixed_quantile(law: Any, x: Tensor) -> Tensor:
     """x, unchanged in value, that moves with the law's parameters so as to keep its quantile, to third order.
 
     :param law: a univariate law with a distribution function, perhaps inside `Independent`, `expand` or `mask`.
@@ -28,7 +28,7 @@ def held(law: Any, x: Tensor) -> Tensor:
     """
     law = unwrapped(law)
     x = x.expand(torch.broadcast_shapes(x.shape, law.batch_shape))
-    return univariate.held(EXACT, lambda x: log_tails(law, x), law.log_prob, x)
+    return univariate.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x)
 
 
 def unwrapped(law: Any) -> Any:
@@ -133,52 +133,52 @@ def _transformed(law, x):
 
 @log_tails.register(torch.distributions.Normal)
 def _normal(law, x):
-    return univariate.normal(EXACT, (x - law.loc) / law.scale)
+    return univariate.normal(NATIVE, (x - law.loc) / law.scale)
 
 
 @log_tails.register(torch.distributions.HalfNormal)
 def _half_normal(law, x):
-    return univariate.half_normal(EXACT, x / law.scale)
+    return univariate.half_normal(NATIVE, x / law.scale)
 
 
 @log_tails.register(torch.distributions.Laplace)
 def _laplace(law, x):
-    return univariate.laplace(EXACT, (x - law.loc) / law.scale)
+    return univariate.laplace(NATIVE, (x - law.loc) / law.scale)
 
 
 @log_tails.register(torch.distributions.Cauchy)
 def _cauchy(law, x):
-    return univariate.cauchy(EXACT, (x - law.loc) / law.scale)
+    return univariate.cauchy(NATIVE, (x - law.loc) / law.scale)
 
 
 @log_tails.register(torch.distributions.HalfCauchy)
 def _half_cauchy(law, x):
-    return univariate.half_cauchy(EXACT, x / law.scale)
+    return univariate.half_cauchy(NATIVE, x / law.scale)
 
 
 @log_tails.register(torch.distributions.Exponential)
 def _exponential(law, x):
-    return univariate.exponential(EXACT, x * law.rate)
+    return univariate.exponential(NATIVE, x * law.rate)
 
 
 @log_tails.register(host.Logistic)
 def _logistic(law, x):
-    return univariate.logistic(EXACT, (x - law.loc) / law.scale)
+    return univariate.logistic(NATIVE, (x - law.loc) / law.scale)
 
 
 @log_tails.register(torch.distributions.Gumbel)
 def _gumbel(law, x):
-    return univariate.gumbel(EXACT, (x - law.loc) / law.scale)
+    return univariate.gumbel(NATIVE, (x - law.loc) / law.scale)
 
 
 @log_tails.register(torch.distributions.Weibull)
 def _weibull(law, x):
-    return univariate.exponential(EXACT, ((x.log() - law.scale.log()) * law.concentration).exp())
+    return univariate.exponential(NATIVE, ((x.log() - law.scale.log()) * law.concentration).exp())
 
 
 @log_tails.register(torch.distributions.Uniform)
 def _uniform(law, x):
-    return univariate.uniform(EXACT, x, law.low, law.high)
+    return univariate.uniform(NATIVE, x, law.low, law.high)
 
 
 @log_tails.register(torch.distributions.MixtureSameFamily)

@@ -12,16 +12,45 @@ from torch import Tensor
 from torch.special import digamma, erf, i0e, i1e, log_ndtr
 
 __all__ = [
-    "abs", "addcmul", "arcsin", "arctan2", "blend", "constant", "converge", "copysign", "cos", "digamma", "erf", "exp",
-    "expm1", "finfo", "i0e", "i1e", "indicator", "integrate", "log", "log1p", "log_ndtr", "max", "maximum", "minimum",
-    "sigmoid", "sin", "softplus", "spare_precision", "sqrt", "stop_gradient", "sum", "where",
+    "abs",
+    "addcmul",
+    "arcsin",
+    "arctan2",
+    "blend",
+    "constant",
+    "converge",
+    "copysign",
+    "cos",
+    "digamma",
+    "erf",
+    "exp",
+    "expm1",
+    "finfo",
+    "has_guard_digits",
+    "i0e",
+    "i1e",
+    "indicator",
+    "integrate",
+    "log",
+    "log1p",
+    "log_ndtr",
+    "max",
+    "maximum",
+    "minimum",
+    "sigmoid",
+    "sin",
+    "softplus",
+    "sqrt",
+    "stop_gradient",
+    "sum",
+    "where",
 ]  # fmt: skip
 
 exp, expm1, log, log1p, sqrt = torch.exp, torch.expm1, torch.log, torch.log1p, torch.sqrt
 sin, cos, arcsin, arctan2, sigmoid = torch.sin, torch.cos, torch.arcsin, torch.arctan2, torch.sigmoid
 abs, copysign, where = torch.abs, torch.copysign, torch.where
 
-spare_precision = False
+has_guard_digits = False
 
 # One group of nodes holds at most this many elements, 400 KB in float64: more temporaries leave a core's cache, fewer
 # cost more calls.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import polygamma
 
-from irg_kernels import beta, gamma, student_t, von_mises
+from irg_kernels.families import beta, gamma, student_t, von_mises
 from tests import oracles
 
 # Worst relative error of a partial derivative over parameters from 1e-3 to 1e6 (and the hard points beyond) and

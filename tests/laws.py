@@ -115,7 +115,7 @@ def standardised(slopes: np.ndarray, truth: np.ndarray, rtol: float) -> np.ndarr
 
 
 def p_value(x: np.ndarray, cdf: Callable, held: tuple[float, float] | None = None) -> float:
-    """Of the Kolmogorov-Smirnov test, over the range between the ends at which draws are `held`."""
+    """Of the Kolmogorov-Smirnov test, over the range between the ends at which draws are `at_fixed_quantile`."""
     x, n = np.asarray(x, dtype=np.float64), np.size(x)
     assert not np.isnan(x).any()
     with np.errstate(over="ignore"):  # at the ends of float64

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from mpmath import mp
 
-from irg_kernels import beta, gamma, student_t, von_mises
+from irg_kernels.families import beta, gamma, student_t, von_mises
 from tests import oracles
 
 

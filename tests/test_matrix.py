@@ -56,9 +56,9 @@ def _dirichlet(concentration):
     prior, y, total = families["Dirichlet"].prior["concentration"], families["Dirichlet"].y, mp.fsum(concentration)
     log_x = [mp.psi(0, a) - mp.psi(0, total) for a in concentration]
     cross = mp.fsum((p - a) * m for p, a, m in zip(prior, concentration, log_x, strict=True))
-    normaliser = mp.fsum(map(mp.loggamma, concentration)) - mp.loggamma(total)
+    log_normalizer = mp.fsum(map(mp.loggamma, concentration)) - mp.loggamma(total)
     variance = mp.psi(1, concentration[0]) - mp.psi(1, total)
-    return cross + normaliser - ((y - log_x[0]) ** 2 + variance) / 2
+    return cross + log_normalizer - ((y - log_x[0]) ** 2 + variance) / 2
 
 
 @pytest.mark.parametrize(("name", "closed"), [("Gamma", _gamma), ("Dirichlet", _dirichlet)], ids=["Gamma", "Dirichlet"])

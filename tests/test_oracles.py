@@ -96,8 +96,8 @@ def test_student_t_against_its_cdf(nu, t):
     """F - 1/2 = t p(0) 2F1(1/2, (nu + 1)/2; 3/2; -t^2/nu), differentiated numerically: not by way of the beta law."""
 
     def density(t, nu):
-        normaliser = mp.gamma((nu + 1) / 2) / mp.gamma(nu / 2) / mp.sqrt(mp.pi * nu)
-        return normaliser * (1 + t**2 / nu) ** (-(nu + 1) / 2)
+        log_normalizer = mp.gamma((nu + 1) / 2) / mp.gamma(nu / 2) / mp.sqrt(mp.pi * nu)
+        return log_normalizer * (1 + t**2 / nu) ** (-(nu + 1) / 2)
 
     def cdf(nu):
         return t * density(0, nu) * mp.hyp2f1(0.5, (nu + 1) / 2, 1.5, -(t**2) / nu)
@@ -186,10 +186,10 @@ def test_student_t_mean_of_the_partial():
 def test_von_mises_mean_of_the_partial():
     """E cos z = A = I_1 / I_0, so -E[sin z dz/dkappa] = A' = 1 - A^2 - A / kappa."""
     kappa = mp.mpf(2)
-    ratio, normaliser = mp.besseli(1, kappa) / mp.besseli(0, kappa), 2 * mp.pi * mp.besseli(0, kappa)
+    ratio, log_normalizer = mp.besseli(1, kappa) / mp.besseli(0, kappa), 2 * mp.pi * mp.besseli(0, kappa)
     (mean,) = expectation(
         lambda z: oracles.von_mises_partial(kappa, z),
-        lambda z: -2 * mp.sin(z) * mp.exp(kappa * mp.cos(z)) / normaliser,
+        lambda z: -2 * mp.sin(z) * mp.exp(kappa * mp.cos(z)) / log_normalizer,
         [0, 1, 2, +mp.pi],
     )
     assert close(mean, 1 - ratio**2 - ratio / kappa, 8)

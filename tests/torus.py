@@ -6,7 +6,7 @@
 
     point           k1, k2, rho
     mode, reach     of |u|: where its density is highest, and the ends beyond which less than e**-72 of that is left
-    log_normaliser
+    log_normalizer
     u, partials     places of |u|, and there du/dk1, du/dk2, du/drho at fixed quantile
 """
 
@@ -136,7 +136,7 @@ class Marginal:
         return [float(s * mp.exp(self.fall(u))) for s in sums]
 
     @mp.workdps(30)
-    def log_normaliser(self):
+    def log_normalizer(self):
         return float(mp.log(4 * mp.pi * self.mass) + self.top)
 
     @mp.workdps(30)
@@ -154,7 +154,7 @@ def row(point):
         "point": point,
         "mode": float(law.mode),
         "reach": [float(law.edges[0]), float(law.edges[-1])],
-        "log_normaliser": law.log_normaliser(),
+        "log_normalizer": law.log_normalizer(),
         "u": places,
         "partials": [law.partials(u) for u in places],
     }

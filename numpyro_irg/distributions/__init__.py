@@ -5,12 +5,12 @@ from numpyro.distributions import *
 
 from . import divergences as _divergences
 from .beta import Beta
+from .conditional_chain import ConditionalChain
 from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .implicit_density import Implicit, ImplicitDensity
 from .mixture import MixtureGeneral, MixtureSameFamily
-from .rosenblatt import Rosenblatt
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .student_t import StudentT
 from .truncated import (
@@ -24,9 +24,13 @@ from .truncated import (
 )
 from .von_mises import VonMises
 
+Rosenblatt = ConditionalChain
+"""The former name of `ConditionalChain`."""
+
 IMPLICIT = (
     "Beta",
     "Chi2",
+    "ConditionalChain",
     "Dirichlet",
     "Gamma",
     "GaussianCopula",
@@ -39,7 +43,6 @@ IMPLICIT = (
     "MixtureGeneral",
     "MixtureSameFamily",
     "RightTruncatedDistribution",
-    "Rosenblatt",
     "SineBivariateVonMises",
     "StudentT",
     "Truncated",

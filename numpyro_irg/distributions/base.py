@@ -12,7 +12,7 @@ import numpyro.distributions as host
 from jax import Array, lax
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels import tails
+from irg_kernels.generic import family as tails
 
 from ..attach import attach, call, evaluate
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from numpyro import validation_enabled
 
-from irg_kernels import beta
+from irg_kernels.families import beta
 
 from ..attach import attach, call
 from ..registry import implicit_twin_of

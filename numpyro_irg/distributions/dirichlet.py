@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 
-from irg_kernels import dirichlet
+from irg_kernels.families import dirichlet
 
 from ..attach import attach
 from ..registry import implicit_twin_of

@@ -15,7 +15,7 @@ import numpyro.distributions as host
 from jax import Array
 from numpyro.distributions.kl import kl_divergence
 
-from irg_kernels import beta, dirichlet, gamma, von_mises
+from irg_kernels.families import beta, dirichlet, gamma, von_mises
 
 from .base import closed_form
 from .beta import Beta

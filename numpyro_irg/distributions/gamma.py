@@ -11,7 +11,7 @@ from jax.scipy.special import digamma, gammaln, polygamma
 from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 
-from irg_kernels import gamma
+from irg_kernels.families import gamma
 
 from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
@@ -36,14 +36,14 @@ def _precise(x: Array, log_x: Array, z: Array) -> Array:
 def _quantile(q: Array, rest: Array, concentration: Array, rate: Array) -> Array:
     """x with P(X <= x) = q = 1 - rest, held in the range of its dtype as a draw is."""
     log_z = call(gamma.LOG_QUANTILE, q, rest, concentration)
-    z = evaluate(gamma.polished, *lax.stop_gradient((log_z, q, rest, concentration)))
+    z = evaluate(gamma.refine_quantile, *lax.stop_gradient((log_z, q, rest, concentration)))
     log_x = log_z - jnp.log(rate)
     return exponential(log_x, _precise(z / rate, log_x, z))
 
 
 def _inverse_quantile(q: Array, rest: Array, concentration: Array, rate: Array) -> Array:
     log_z = call(gamma.LOG_QUANTILE, rest, q, concentration)
-    z = evaluate(gamma.polished, *lax.stop_gradient((log_z, rest, q, concentration)))
+    z = evaluate(gamma.refine_quantile, *lax.stop_gradient((log_z, rest, q, concentration)))
     log_x = jnp.log(rate) - log_z
     return exponential(log_x, _precise(rate / z, log_x, z))
 

@@ -11,9 +11,10 @@ import numpyro.distributions as host
 from jax import Array, lax
 from numpyro.util import is_prng_key
 
-from irg_kernels import copula, univariate
+from irg_kernels.generic import copula
+from irg_kernels.generic import fixed_quantile as univariate
 
-from ..attach import EXACT
+from ..attach import NATIVE
 from ..registry import implicit_twin, implicit_twin_of
 from ..univariate import has_tails, log_tails, unwrapped
 from .beta import Beta
@@ -43,13 +44,13 @@ class _Reparameterized(host.GaussianCopula):
         law, factor = self.marginal_dist, self.base_dist.scale_tril
         noise = jax.random.normal(key, tuple(sample_shape) + self.batch_shape + self.event_shape, factor.dtype)
         z = (factor @ noise[..., None])[..., 0]
-        log_masses = univariate.normal(EXACT, z)
+        log_masses = univariate.normal(NATIVE, z)
         still, fixed = lax.stop_gradient((law, log_masses))
         limits = jnp.finfo(z.dtype)
         start = still.icdf(jnp.clip(jnp.exp(fixed[0]), float(limits.tiny), 1.0 - float(limits.eps)))
         low, high = _ends(still, start)
-        x = copula.polished(EXACT, lambda x: log_tails(still, x), still.log_prob, start, low, high, fixed)
-        return univariate.held(EXACT, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+        x = copula.refine_quantile(NATIVE, lambda x: log_tails(still, x), still.log_prob, start, low, high, fixed)
+        return univariate.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
 
     rsample = sample
 
@@ -57,7 +58,7 @@ class _Reparameterized(host.GaussianCopula):
         if self._validate_args:
             self._validate_sample(value)
         value = jnp.asarray(value)
-        z = copula.normal_score(EXACT, *log_tails(self.marginal_dist, value))
+        z = copula.normal_score(NATIVE, *log_tails(self.marginal_dist, value))
         coupled = self.base_dist.log_prob(z) + (0.5 * z * z + 0.5 * math.log(2.0 * math.pi)).sum(-1)
         return coupled + self.marginal_dist.log_prob(value).sum(-1)
 

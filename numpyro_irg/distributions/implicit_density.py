@@ -13,11 +13,12 @@ from jax import Array, lax
 from numpyro.distributions import constraints
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels import density, univariate
+from irg_kernels.generic import fixed_quantile as univariate
+from irg_kernels.generic import from_log_density as density
 
-from ..attach import EXACT
+from ..attach import NATIVE
 from ..registry import implicit_twin
-from ..univariate import has_tails, held, log_tails, unwrapped
+from ..univariate import at_fixed_quantile, has_tails, log_tails, unwrapped
 from .base import parameters
 
 __all__ = ["Implicit", "ImplicitDensity"]
@@ -94,7 +95,7 @@ class ImplicitDensity(host.Distribution):
         with jax.ensure_compile_time_eval():
             found = self._resolved()
             grid, verdict = found
-            allowed = density.tolerance(EXACT, self._zero)
+            allowed = density.tolerance(NATIVE, self._zero)
             error = jnp.where(jnp.isnan(verdict.error), jnp.inf, verdict.error)
             said = density.fault(float(error.max(initial=0.0)), allowed, *(bool(v.any()) for v in verdict[1:]))
             if said:
@@ -192,38 +193,38 @@ class _Static:
 
 @jax.jit
 def _resolve(given, ends, params, zero):
-    grid, verdict = density.resolve(EXACT, given.of(params), ends, zero)
+    grid, verdict = density.resolve(NATIVE, given.of(params), ends, zero)
     # NaN here is NaN in every result
-    return grid._replace(peak=jnp.where(density.resolved(EXACT, verdict), grid.peak, jnp.nan)), verdict
+    return grid._replace(peak=jnp.where(density.resolved(NATIVE, verdict), grid.peak, jnp.nan)), verdict
 
 
 def _masses(given, ends, grid, params):
-    return density.masses(EXACT, given.of(params), ends, grid)
+    return density.masses(NATIVE, given.of(params), ends, grid)
 
 
 @jax.jit
 def _quantile(given, ends, grid, params, q, rest):
     mass = _masses(given, ends, grid, params)
-    return lax.stop_gradient(density.quantile(EXACT, given.of(params), ends, grid, mass, q, rest))
+    return lax.stop_gradient(density.quantile(NATIVE, given.of(params), ends, grid, mass, q, rest))
 
 
 @jax.jit
 def _log_tails(given, ends, grid, params, x):
-    return density.log_tails(EXACT, given.of(params), ends, grid, _masses(given, ends, grid, params), x)
+    return density.log_tails(NATIVE, given.of(params), ends, grid, _masses(given, ends, grid, params), x)
 
 
 @jax.jit
 def _log_prob(given, ends, grid, params, x):
-    return given.of(params)(x) - density.log_normaliser(EXACT, grid, _masses(given, ends, grid, params))
+    return given.of(params)(x) - density.log_normalizer(NATIVE, grid, _masses(given, ends, grid, params))
 
 
 @jax.jit
 def _held(given, ends, grid, params, x, q=None):
     mass, f = _masses(given, ends, grid, params), given.of(params)
-    log_total = density.log_normaliser(EXACT, grid, mass)
-    return univariate.held(
-        EXACT,
-        lambda x: density.log_tails(EXACT, f, ends, grid, mass, x),
+    log_total = density.log_normalizer(NATIVE, grid, mass)
+    return univariate.at_fixed_quantile(
+        NATIVE,
+        lambda x: density.log_tails(NATIVE, f, ends, grid, mass, x),
         lambda x: f(x) - log_total,
         x,
         None if q is None else (jnp.log(q), jnp.log1p(-q)),
@@ -267,7 +268,7 @@ class Implicit(host.Distribution):
         if law.event_shape or law.support.is_discrete:
             raise ValueError(
                 f"Implicit: expected a continuous univariate law, got {type(law).__name__} of event shape "
-                f"{law.event_shape} and support {law.support}; for a vector write Rosenblatt"
+                f"{law.event_shape} and support {law.support}; for a vector write ConditionalChain"
             )
         self.reparametrized_params = list(law.arg_constraints)
         self._density = None if has_tails(law) else _of_law(law, validate_args)
@@ -279,7 +280,7 @@ class Implicit(host.Distribution):
 
     def sample(self, key, sample_shape=()):
         x = lax.stop_gradient(self.base_dist.sample(key, sample_shape))
-        return held(self.base_dist if self._density is None else self._density, x)
+        return at_fixed_quantile(self.base_dist if self._density is None else self._density, x)
 
     rsample = sample
 

@@ -8,7 +8,7 @@ import numpyro.distributions as host
 from jax import Array, lax
 from jax.nn import log_softmax
 
-from .. import rosenblatt, univariate
+from .. import conditionals, univariate
 from ..registry import implicit_twin, implicit_twin_of
 
 __all__ = ["MixtureGeneral", "MixtureSameFamily"]
@@ -34,7 +34,7 @@ class _Mixture(_Host):
         if any(law.support is None or law.is_discrete for law in laws) or not _alike(laws):
             return False
         if self.event_shape:
-            return all(map(rosenblatt.has_conditionals, laws)) and _one_kind(laws)
+            return all(map(conditionals.has_conditionals, laws)) and _one_kind(laws)
         return all(map(univariate.has_tails, laws))
 
     def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
@@ -52,7 +52,7 @@ class _Mixture(_Host):
         return (self._held(lax.stop_gradient(x)) if self.has_rsample else x), indices
 
     def _held(self, x: Array) -> Array:
-        return rosenblatt.held(log_softmax(self.mixing_distribution.logits), self._components(), x)
+        return conditionals.at_fixed_quantile(log_softmax(self.mixing_distribution.logits), self._components(), x)
 
 
 def _alike(laws: list[Any]) -> bool:
@@ -61,7 +61,7 @@ def _alike(laws: list[Any]) -> bool:
 
 
 def _one_kind(laws: list[Any]) -> bool:
-    if not any(map(rosenblatt.is_elliptical, laws)):
+    if not any(map(conditionals.is_elliptical, laws)):
         return True
     return all(type(univariate.unwrapped(law)) is type(univariate.unwrapped(laws[0])) for law in laws)
 

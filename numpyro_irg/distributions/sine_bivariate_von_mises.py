@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax, random
 
-from irg_kernels import sine_bivariate_von_mises as kernel
-from irg_kernels import von_mises
+from irg_kernels.families import sine_bivariate_von_mises as kernel
+from irg_kernels.families import von_mises
 
-from ..attach import EXACT, attach, attach_jointly, evaluate
+from ..attach import NATIVE, attach, attach_jointly, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import reject, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters
@@ -81,12 +81,12 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         (locs,) = self._extended(key, sample_shape, locs)
         u_key, v_key = random.split(key)
         params = self._shape_parameters()
-        over, reach = kernel.envelope(EXACT, *params)
+        over, reach = kernel.envelope(NATIVE, *params)
         held = tuple(jnp.broadcast_to(p, locs.shape[:-1]) for p in (*params, *reach))
         k1, k2, rho, *_ = held
         u = attach_jointly(_push, _first_angle(u_key, over, k1, k2, rho), held)
         side = rho * jnp.sin(u)
-        concentration = kernel.length(EXACT, k2, side)
+        concentration = kernel.length(NATIVE, k2, side)
         v = attach((von_mises.dz_dkappa,), standard_von_mises(v_key, concentration), concentration)
         return wrap(locs + jnp.stack([u, v + jnp.arctan2(side, k2)], -1))
 
@@ -96,13 +96,13 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         value = jnp.asarray(value)
         u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
         params = self._shape_parameters()
-        return closed_form(kernel.log_density, u, v, *params, *kernel.frame(EXACT, *params))
+        return closed_form(kernel.log_density, u, v, *params, *kernel.frame(NATIVE, *params))
 
     @property
     def norm_const(self):
         """log C"""
         params = self._shape_parameters()
-        return closed_form(kernel.log_normaliser, *params, *kernel.frame(EXACT, *params))
+        return closed_form(kernel.log_normalizer, *params, *kernel.frame(NATIVE, *params))
 
 
 def _push(tangents, u, params):
@@ -116,7 +116,7 @@ def _first_angle(key: Array, over: kernel.Envelope, k1: Array, k2: Array, rho: A
     def propose(key):
         uniform_key, exponential_key = random.split(key)
         which, place, sign = random.uniform(uniform_key, (3, *k1.shape), k1.dtype)
-        size, log_chance = kernel.propose(EXACT, over, which, place)
+        size, log_chance = kernel.propose(NATIVE, over, which, place)
         accepted = -random.exponential(exponential_key, k1.shape, k1.dtype) <= log_chance
         return jnp.where(sign < 0.5, -size, size), accepted
 

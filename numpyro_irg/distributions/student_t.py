@@ -10,7 +10,7 @@ import numpyro.distributions as host
 from jax.scipy.special import gammaln
 from numpyro.distributions.util import validate_sample
 
-from irg_kernels import student_t
+from irg_kernels.families import student_t
 
 from ..attach import attach, call
 from ..registry import implicit_twin_of
@@ -51,8 +51,8 @@ class StudentT(UnivariateMixin, host.StudentT):
         near_y, far_y = jnp.where(far, 0.0, y), jnp.where(far, y, 1.0)
         log1p_q = jnp.where(far, 2.0 * jnp.log(far_y) - jnp.log(self.df), jnp.log1p(near_y * near_y / self.df))
         half = 0.5 * self.df
-        normaliser = jnp.log(self.scale) + 0.5 * (jnp.log(self.df) + math.log(math.pi)) + gammaln(half)
-        return -(half + 0.5) * log1p_q - (normaliser - gammaln(half + 0.5))
+        log_normalizer = jnp.log(self.scale) + 0.5 * (jnp.log(self.df) + math.log(math.pi)) + gammaln(half)
+        return -(half + 0.5) * log1p_q - (log_normalizer - gammaln(half + 0.5))
 
     def _law(self, value):
         return student_t.LAW, (self._at(value, -math.inf, math.inf, "value") - self.loc) / self.scale, self.df

@@ -18,10 +18,12 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels import shapes, truncated, unimodal
+from irg_kernels.families import shapes
+from irg_kernels.generic import masses_by_density as unimodal
+from irg_kernels.generic import truncation as truncated
 
 from .. import univariate
-from ..attach import EXACT
+from ..attach import NATIVE
 from ..registry import implicit_twin, implicit_twin_of
 from .base import UnivariateMixin, closed_form, parameters
 from .beta import Beta
@@ -130,7 +132,7 @@ class Truncated(host.Distribution):
         dtype = self._like(None).dtype
         shape = tuple(sample_shape) + self.batch_shape
         u = jax.random.uniform(key, shape, dtype, minval=jnp.finfo(dtype).tiny)
-        return truncated.held(EXACT, self._pieces(), self._inside(self._found(u, 1.0 - u)))
+        return truncated.at_fixed_quantile(NATIVE, self._pieces(), self._inside(self._found(u, 1.0 - u)))
 
     def rsample(self, key, sample_shape=()):
         return self.sample(key, sample_shape)
@@ -143,14 +145,14 @@ class Truncated(host.Distribution):
         at_end = (x == least) | (x == most)
         end = _at_end(self.base_dist, lax.stop_gradient(jnp.where(at_end, x, within)))
         density = _law(self.base_dist).log_density
-        found = truncated.log_density(EXACT, self._pieces(), density, x, at_end, end, within)
+        found = truncated.log_density(NATIVE, self._pieces(), density, x, at_end, end, within)
         return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, -jnp.inf))
 
     def cdf(self, value):
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
         inside, x, _ = self._placed(value)
-        found = truncated.cdf(EXACT, self._pieces(), x)
+        found = truncated.cdf(NATIVE, self._pieces(), x)
         return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, (value > x).astype(value.dtype)))
 
     def icdf(self, q):
@@ -164,7 +166,7 @@ class Truncated(host.Distribution):
         q = jnp.where(inside | at_end, q, 0.5)
         rest = 1.0 - q
         x = self._inside(self._found(*lax.stop_gradient((q, rest))))
-        x = truncated.held(EXACT, self._pieces(), jnp.where(at_end, ends, x), (q, rest))
+        x = truncated.at_fixed_quantile(NATIVE, self._pieces(), jnp.where(at_end, ends, x), (q, rest))
         return jnp.where(inside | at_end, x, ends)
 
     @property
@@ -185,7 +187,7 @@ class Truncated(host.Distribution):
             raise NotImplementedError(f"{type(self).__name__}: mean and variance are known for Normal and Cauchy bases")
         loc, scale = (jnp.broadcast_to(p, self.batch_shape) for p in (base.loc, base.scale))
         centre = self._inside(lax.stop_gradient(loc))
-        mean, variance = truncated.normal_moments(EXACT, self.low, self.high, centre, loc, scale)
+        mean, variance = truncated.normal_moments(NATIVE, self.low, self.high, centre, loc, scale)
         return centre + mean, variance
 
     def _like(self, value: Any) -> Array:
@@ -219,7 +221,7 @@ class Truncated(host.Distribution):
         pieces = _pieces(base, low, high)
         least, most = (jnp.broadcast_to(b, q.shape).astype(q.dtype) for b in _bracket(base, low, high, q.dtype))
         start = most if low is None or high is None else least + q * (most - least)
-        return lax.stop_gradient(truncated.solve(EXACT, pieces, q, rest, start, least, most))
+        return lax.stop_gradient(truncated.solve(NATIVE, pieces, q, rest, start, least, most))
 
 
 def _known_false(condition: Array) -> bool:
@@ -341,9 +343,9 @@ def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:
     known = _known(base)
     if known is not None:
         pieces, params = known
-        return pieces(EXACT, low, high, *params)
+        return pieces(NATIVE, low, high, *params)
     dtype = jnp.result_type(0.0, *(p for p in (low, high, *jax.tree.leaves(base)) if p is not None))
-    return truncated.pieces_of(EXACT, _law(base), low, high, _within(base, low, high, dtype))
+    return truncated.pieces_of(NATIVE, _law(base), low, high, _within(base, low, high, dtype))
 
 
 @singledispatch

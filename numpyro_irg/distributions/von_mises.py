@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array
 
-from irg_kernels import von_mises
+from irg_kernels.families import von_mises
 
 from ..attach import attach, call
 from ..registry import implicit_twin_of

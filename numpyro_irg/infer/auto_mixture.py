@@ -16,7 +16,7 @@ from numpyro.distributions import biject_to, constraints
 from numpyro.infer.autoguide import AutoContinuous
 from numpyro.infer.initialization import init_to_sample, init_to_uniform
 
-from irg_kernels import quasi_newton
+from irg_kernels.inference import pathfinder as quasi_newton
 
 from .. import xp
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal

@@ -16,7 +16,7 @@ from jax.custom_batching import custom_vmap
 from numpyro.distributions import biject_to, constraints
 from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 
-from irg_kernels import hamiltonian
+from irg_kernels.inference import hamiltonian
 
 from .. import xp
 from .sites import Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, sum_to, unwrapped

@@ -20,7 +20,7 @@ from numpyro.handlers import block, seed, substitute, trace
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import _PYRO_STACK, Messenger
 
-from irg_kernels import hamiltonian
+from irg_kernels.inference import hamiltonian
 
 __all__ = [
     "BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "Seen", "event_last", "run_base", "sum_event", "sum_to",

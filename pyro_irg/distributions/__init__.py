@@ -5,6 +5,7 @@ from pyro.distributions import *
 
 from . import divergences as _divergences
 from .beta import Beta
+from .conditional_chain import ConditionalChain
 from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
 from .gamma import Chi2, Gamma, InverseGamma, LogGamma
@@ -13,7 +14,6 @@ from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
-from .rosenblatt import Rosenblatt
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .student_t import StudentT
 from .truncated import (
@@ -27,9 +27,13 @@ from .truncated import (
 )
 from .von_mises import VonMises
 
+Rosenblatt = ConditionalChain
+"""The former name of `ConditionalChain`."""
+
 IMPLICIT = (
     "Beta",
     "Chi2",
+    "ConditionalChain",
     "ContinuousBernoulli",
     "Dirichlet",
     "Gamma",
@@ -45,7 +49,6 @@ IMPLICIT = (
     "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
     "RightTruncatedDistribution",
-    "Rosenblatt",
     "SineBivariateVonMises",
     "StudentT",
     "Truncated",

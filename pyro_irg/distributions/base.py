@@ -11,7 +11,7 @@ import torch
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels import tails
+from irg_kernels.generic import family as tails
 
 from ..attach import attach, call, evaluate
 

@@ -6,7 +6,7 @@ import pyro.distributions as host
 import torch
 from pyro.distributions import constraints
 
-from irg_kernels import beta
+from irg_kernels.families import beta
 
 from ..attach import attach, call
 from ..registry import implicit_twin_of

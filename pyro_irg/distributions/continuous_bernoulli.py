@@ -6,9 +6,9 @@ import pyro.distributions as host
 import torch
 from torch.distributions.utils import lazy_property
 
-from irg_kernels import continuous_bernoulli as kernel
+from irg_kernels.families import continuous_bernoulli as kernel
 
-from ..attach import EXACT, attach
+from ..attach import NATIVE, attach
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import ImplicitMixin, parameters
@@ -73,29 +73,29 @@ class ContinuousBernoulli(ImplicitMixin, host.ContinuousBernoulli):
 
     def icdf(self, value):
         value, logits = torch.broadcast_tensors(torch.as_tensor(value, dtype=self.logits.dtype), self.logits)
-        x = kernel.quantile(EXACT, value.detach(), logits.detach())
+        x = kernel.quantile(NATIVE, value.detach(), logits.detach())
         return attach((kernel.dx_du, kernel.dx_deta_at), x, value, logits)
 
     def log_prob(self, value):
         if self._validate_args:
             self._validate_sample(value)
-        return kernel.log_density(EXACT, value, self.logits)
+        return kernel.log_density(NATIVE, value, self.logits)
 
     def cdf(self, value):
         if self._validate_args:
             self._validate_sample(value)
-        return kernel.cdf(EXACT, value.clamp(0.0, 1.0), self.logits)
+        return kernel.cdf(NATIVE, value.clamp(0.0, 1.0), self.logits)
 
     def entropy(self):
-        return kernel.entropy(EXACT, self.logits)
+        return kernel.entropy(NATIVE, self.logits)
 
     @property
     def mean(self):
-        return kernel.mean(EXACT, self.logits)
+        return kernel.mean(NATIVE, self.logits)
 
     @property
     def variance(self):
-        return kernel.variance(EXACT, self.logits)
+        return kernel.variance(NATIVE, self.logits)
 
     @lazy_property
     def probs(self):
@@ -105,11 +105,11 @@ class ContinuousBernoulli(ImplicitMixin, host.ContinuousBernoulli):
 
     def _cont_bern_log_norm(self):
         # for the host's divergences, which add log(1 - probs)
-        return -kernel.log_normaliser(EXACT, self.logits) - torch.log1p(-self.probs)
+        return -kernel.log_normalizer(NATIVE, self.logits) - torch.log1p(-self.probs)
 
     def _log_normalizer(self, x):
-        return kernel.log_normaliser(EXACT, x)
+        return kernel.log_normalizer(NATIVE, x)
 
 
 def _standard(logits):
-    return kernel.quantile(EXACT, torch.rand_like(logits), logits)
+    return kernel.quantile(NATIVE, torch.rand_like(logits), logits)

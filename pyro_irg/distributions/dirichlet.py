@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyro.distributions as host
 import torch
 
-from irg_kernels import dirichlet
+from irg_kernels.families import dirichlet
 
 from ..attach import attach
 from ..registry import implicit_twin_of

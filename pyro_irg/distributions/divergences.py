@@ -15,7 +15,7 @@ import torch.distributions as host
 from torch import Tensor
 from torch.distributions.kl import register_kl
 
-from irg_kernels import beta, dirichlet, gamma, von_mises
+from irg_kernels.families import beta, dirichlet, gamma, von_mises
 
 from .base import closed_form
 from .beta import Beta

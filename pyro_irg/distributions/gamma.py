@@ -10,7 +10,7 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels import gamma
+from irg_kernels.families import gamma
 
 from ..attach import attach, call, evaluate, in_transform
 from ..registry import implicit_twin_of
@@ -35,7 +35,7 @@ def _quantile(q: Tensor, rest: Tensor, concentration: Tensor, rate: Tensor) -> T
     """x with P(X <= x) = q = 1 - rest, held in the range of its dtype as a draw is."""
     log_z = call(gamma.LOG_QUANTILE, q, rest, concentration)
     with torch.no_grad():
-        z = evaluate(gamma.polished, *(t.detach() for t in (log_z, q, rest, concentration)))
+        z = evaluate(gamma.refine_quantile, *(t.detach() for t in (log_z, q, rest, concentration)))
     log_x = log_z - rate.log()
     return exponential(log_x, _precise(z / rate, log_x, z))
 
@@ -43,7 +43,7 @@ def _quantile(q: Tensor, rest: Tensor, concentration: Tensor, rate: Tensor) -> T
 def _inverse_quantile(q: Tensor, rest: Tensor, concentration: Tensor, rate: Tensor) -> Tensor:
     log_z = call(gamma.LOG_QUANTILE, rest, q, concentration)
     with torch.no_grad():
-        z = evaluate(gamma.polished, *(t.detach() for t in (log_z, rest, q, concentration)))
+        z = evaluate(gamma.refine_quantile, *(t.detach() for t in (log_z, rest, q, concentration)))
     log_x = rate.log() - log_z
     return exponential(log_x, _precise(rate / z, log_x, z))
 
@@ -82,7 +82,7 @@ class Gamma(UnivariateMixin, host.Gamma):
             return attach((gamma.dx_da, gamma.dx_drate), x, concentration, rate)
         x = _precise(x, log_z - rate.log(), z)
         held = (outside(x) | outside(z)).to(x.dtype)
-        partials = (gamma.dx_da_held, gamma.dx_drate, None, None)
+        partials = (gamma.dx_da_clamped, gamma.dx_drate, None, None)
         return attach(partials, in_range(x), concentration, rate, log_z, held)
 
     def _law(self, value):

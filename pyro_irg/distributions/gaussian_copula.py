@@ -11,9 +11,10 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels import copula, univariate
+from irg_kernels.generic import copula
+from irg_kernels.generic import fixed_quantile as univariate
 
-from ..attach import EXACT
+from ..attach import NATIVE
 from ..registry import implicit_twin
 from ..univariate import has_tails, log_tails, unwrapped
 from .base import ImplicitMixin
@@ -85,13 +86,13 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         wide = self._wide(self.correlation_cholesky)
         noise = torch.randn(shape, dtype=wide.dtype, device=wide.device)
         z = (wide @ noise[..., None])[..., 0]
-        log_masses = univariate.normal(EXACT, z)
+        log_masses = univariate.normal(NATIVE, z)
         with torch.no_grad():
             eps = torch.finfo(z.dtype).eps
             start = law.icdf(log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps))
             low, high = _ends(law, start)
-            x = copula.polished(EXACT, lambda x: log_tails(law, x), law.log_prob, start, low, high, log_masses)
-        x = univariate.held(EXACT, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+            x = copula.refine_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, start, low, high, log_masses)
+        x = univariate.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
         return x.to(self.correlation_cholesky.dtype)
 
     def log_prob(self, value):
@@ -99,7 +100,7 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
             self._validate_sample(value)
         law, wide = self.marginal_dist, self._wide(value)
         marginal = law.log_prob(wide)
-        z = copula.normal_score(EXACT, *log_tails(law, wide))
+        z = copula.normal_score(NATIVE, *log_tails(law, wide))
         normal = host.MultivariateNormal(
             torch.zeros_like(z), scale_tril=self._wide(self.correlation_cholesky), validate_args=False
         )

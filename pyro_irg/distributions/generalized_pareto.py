@@ -9,9 +9,9 @@ import torch
 from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 
-from irg_kernels import generalized_pareto as kernel
+from irg_kernels.families import generalized_pareto as kernel
 
-from ..attach import EXACT
+from ..attach import NATIVE
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import ImplicitMixin, exponential, parameters
@@ -84,20 +84,20 @@ class GeneralizedPareto(ImplicitMixin, _Host):
         loc, scale, c = self._extended(sample_shape, self.loc, self.scale, self.concentration)
         e = draw(_standard_exponential, c)
         with torch.no_grad():
-            size = scale * _below_end(kernel.z_of(EXACT, e, c), c)
-        return loc + exponential(scale.log() + kernel.log_z_of(EXACT, e, c), size)
+            size = scale * _below_end(kernel.z_of(NATIVE, e, c), c)
+        return loc + exponential(scale.log() + kernel.log_z_of(NATIVE, e, c), size)
 
     def icdf(self, value):
         e = -torch.log1p(-torch.as_tensor(value, dtype=self.loc.dtype))
         last = e.isinf()
-        z = kernel.z_of(EXACT, e.masked_fill(last, 0.0), self.concentration)
+        z = kernel.z_of(NATIVE, e.masked_fill(last, 0.0), self.concentration)
         return torch.where(last, self.support.upper_bound, self.loc + self.scale * z)
 
     def log_prob(self, value):
         if self._validate_args:
             self._validate_sample(value)
         z, inside = self._inside(value)
-        log_density = kernel.log_density(EXACT, z, self.concentration) - self.scale.log()
+        log_density = kernel.log_density(NATIVE, z, self.concentration) - self.scale.log()
         return torch.where(inside, log_density, -torch.inf)
 
     def log_survival_function(self, value):
@@ -105,7 +105,7 @@ class GeneralizedPareto(ImplicitMixin, _Host):
             self._validate_sample(value)
         z, inside = self._inside(value)
         beyond = torch.where(value < self.loc, 0.0, -torch.inf)
-        return torch.where(inside, -kernel.exponential_of(EXACT, z, self.concentration), beyond)
+        return torch.where(inside, -kernel.exponential_of(NATIVE, z, self.concentration), beyond)
 
     def cdf(self, value):
         return -torch.expm1(self.log_survival_function(value))

@@ -12,12 +12,13 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels import density, univariate
+from irg_kernels.generic import fixed_quantile as univariate
+from irg_kernels.generic import from_log_density as density
 
-from ..attach import EXACT, in_transform
+from ..attach import NATIVE, in_transform
 from ..registry import implicit_twin
 from ..samplers import draw
-from ..univariate import has_tails, held, log_tails, unwrapped
+from ..univariate import at_fixed_quantile, has_tails, log_tails, unwrapped
 from .base import ImplicitMixin, parameters
 
 __all__ = ["Implicit", "ImplicitDensity"]
@@ -84,7 +85,7 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         :raises ValueError: for a density that is infinite, jumps, or has modes that the rule does not resolve.
         """
         verdict = self._panels[1]
-        allowed = density.tolerance(EXACT, self._zero)
+        allowed = density.tolerance(NATIVE, self._zero)
         worst = torch.where(verdict.error.isnan(), torch.inf, verdict.error).max().item() if self._zero.numel() else 0.0
         said = density.fault(worst, allowed, *(bool(v.any()) for v in verdict[1:]))
         if said:
@@ -105,7 +106,7 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
             else:
                 q = draw(_uniform, self._zero.expand(shape))
                 x = self._quantile_of(mass.detach(), q, 1.0 - q)
-        x = univariate.held(EXACT, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x)
+        x = univariate.at_fixed_quantile(NATIVE, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x)
         return self._inside(x)
 
     def log_prob(self, value):
@@ -133,13 +134,15 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         with torch.no_grad():
             x = self._quantile_of(mass.detach(), *torch.broadcast_tensors(q, 1.0 - q + self._zero))
         log_masses = (q.log() + 0.0 * x, (-q).log1p() + 0.0 * x)
-        x = univariate.held(EXACT, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x, log_masses)
+        x = univariate.at_fixed_quantile(
+            NATIVE, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x, log_masses
+        )
         return self._inside(x)
 
     @functools.cached_property
     def _panels(self) -> tuple[density.Grid, density.Verdict]:
         with torch.no_grad():
-            grid, verdict = density.resolve(EXACT, self._given, self._ends, self._zero)
+            grid, verdict = density.resolve(NATIVE, self._given, self._ends, self._zero)
         return density.Grid(*(g.detach() for g in grid)), verdict
 
     def _given(self, x: Tensor) -> Tensor:
@@ -147,19 +150,19 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         return self._log_density(x, **{name: p.to(self._zero.dtype) for name, p in self.params.items()})
 
     def _masses(self) -> Tensor:
-        return density.masses(EXACT, self._given, self._ends, self._panels[0])
+        return density.masses(NATIVE, self._given, self._ends, self._panels[0])
 
     def _unnormalised(self, mass: Tensor) -> Callable:
         """x -> log p(x), normalised by `mass`."""
-        log_total = density.log_normaliser(EXACT, self._panels[0], mass)
+        log_total = density.log_normalizer(NATIVE, self._panels[0], mass)
         return lambda x: self._given(x) - log_total
 
     def _log_tails(self, mass: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         x = x.expand(torch.broadcast_shapes(x.shape, self._zero.shape))
-        return density.log_tails(EXACT, self._given, self._ends, self._panels[0], mass, x)
+        return density.log_tails(NATIVE, self._given, self._ends, self._panels[0], mass, x)
 
     def _quantile_of(self, mass: Tensor, q: Tensor, rest: Tensor) -> Tensor:
-        x = density.quantile(EXACT, self._given, self._ends, self._panels[0], mass, q, rest)
+        x = density.quantile(NATIVE, self._given, self._ends, self._panels[0], mass, q, rest)
         return x.detach()
 
     def _narrow(self, result: Tensor, value: Tensor) -> Tensor:
@@ -220,7 +223,7 @@ class Implicit(ImplicitMixin, TorchDistribution):
         if law.event_shape or law.support.is_discrete:
             raise ValueError(
                 f"Implicit: expected a continuous univariate law, got {type(law).__name__} of event shape "
-                f"{tuple(law.event_shape)} and support {law.support}; for a vector write Rosenblatt"
+                f"{tuple(law.event_shape)} and support {law.support}; for a vector write ConditionalChain"
             )
         self._density = None if has_tails(law) else _of_law(law, validate_args)
         super().__init__(base.batch_shape, base.event_shape, validate_args=validate_args)
@@ -235,7 +238,7 @@ class Implicit(ImplicitMixin, TorchDistribution):
     def rsample(self, sample_shape=torch.Size()):
         with torch.no_grad():
             x = self.base_dist.sample(sample_shape)
-        return held(self._density or self.base_dist, x)
+        return at_fixed_quantile(self._density or self.base_dist, x)
 
     def log_prob(self, value):
         return self.base_dist.log_prob(value)

@@ -8,7 +8,7 @@ import pyro.distributions as host
 import torch
 from torch import Tensor
 
-from .. import rosenblatt, univariate
+from .. import conditionals, univariate
 from ..attach import in_transform
 from ..registry import implicit_twin, implicit_twin_of
 from .base import ImplicitMixin
@@ -46,13 +46,13 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
     def expand(self, batch_shape, _instance=None):
         new = super().expand(batch_shape, _instance)
         new.has_rsample = self.has_rsample
-        new._unexpanded = self._unexpanded  # what `held` computes once for all copies
+        new._unexpanded = self._unexpanded  # what `at_fixed_quantile` computes once for all copies
         return new
 
     def sample(self, sample_shape=torch.Size()):
-        if rosenblatt.is_elliptical(self.component_distribution):
+        if conditionals.is_elliptical(self.component_distribution):
             which = self.mixture_distribution.expand(self.batch_shape).sample(torch.Size(sample_shape))
-            return rosenblatt.drawn(self.component_distribution, which)
+            return conditionals.drawn(self.component_distribution, which)
         return host.MixtureSameFamily.sample(self, torch.Size(sample_shape))
 
     def rsample(self, sample_shape=torch.Size()):
@@ -69,15 +69,15 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
         # in float64 where the device has it: parameters follow, by promotion
         wide = x.dtype if x.device.type == "mps" else torch.float64
         if not self.event_shape:
-            return univariate.held(self, x.to(wide)).to(x.dtype)
+            return univariate.at_fixed_quantile(self, x.to(wide)).to(x.dtype)
         weights, component = self._unexpanded
-        return rosenblatt.held(weights.logits.to(wide).log_softmax(-1), component, x)
+        return conditionals.at_fixed_quantile(weights.logits.to(wide).log_softmax(-1), component, x)
 
 
 def _has_gradient(component: Any) -> bool:
     if component.support.is_discrete or not _ends_are_fixed(component.support):
         return False
-    return rosenblatt.has_conditionals(component) if component.event_shape else univariate.has_tails(component)
+    return conditionals.has_conditionals(component) if component.event_shape else univariate.has_tails(component)
 
 
 def _ends_are_fixed(support: Any) -> bool:

@@ -10,9 +10,9 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.special import log_ndtr
 
-from irg_kernels import mixture
+from irg_kernels.generic import mixture
 
-from ..attach import EXACT, attach_jointly
+from ..attach import NATIVE, attach_jointly
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import ImplicitMixin
@@ -148,12 +148,12 @@ def _shares(x, locs, scales, logits):
     y = (x[..., None] - locs.mT) / scales
     log_f = -0.5 * y * y - scales.log() - 0.5 * math.log(2.0 * math.pi)
     log_r = torch.cat([logits[..., None, :], log_f[..., :-1, :]], -2).cumsum(-2)
-    return mixture.shares(EXACT, log_r, log_f, log_ndtr(y), log_ndtr(-y)), y, scales
+    return mixture.shares(NATIVE, log_r, log_f, log_ndtr(y), log_ndtr(-y)), y, scales
 
 
 def _pull(cotangent, x, locs, scales, logits):
     of, y, scales = _shares(x, locs, scales, logits)
-    weights, densities, draws = mixture.pullback(EXACT, cotangent, of, -y / scales)
+    weights, densities, draws = mixture.pullback(NATIVE, cotangent, of, -y / scales)
     f, z = torch.stack(densities, -2), torch.stack(draws, -2)
     return (z + f * y / scales).mT, (z * y + f * (y * y - 1.0) / scales).mT, weights
 
@@ -163,5 +163,5 @@ def _push(tangents, x, locs, scales, logits):
     dloc, dscale = (torch.zeros_like(y) if t is None else t.mT for t in tangents[:2])
     dlogits = torch.zeros_like(logits) if tangents[2] is None else tangents[2]
     densities = (dloc * y + dscale * (y * y - 1.0)) / scales
-    moved = mixture.pushforward(EXACT, dlogits, densities, dloc + dscale * y, of, -y / scales)
+    moved = mixture.pushforward(NATIVE, dlogits, densities, dloc + dscale * y, of, -y / scales)
     return torch.stack(moved, -1)

@@ -10,10 +10,10 @@ import torch
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels import sine_bivariate_von_mises as kernel
-from irg_kernels import von_mises
+from irg_kernels.families import sine_bivariate_von_mises as kernel
+from irg_kernels.families import von_mises
 
-from ..attach import EXACT, WIDE, attach, attach_jointly, by_chunks
+from ..attach import FLOAT64, NATIVE, attach, attach_jointly, by_chunks
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters
@@ -97,7 +97,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         u, *reach = draw(_first_angle, k1, k2, rho)
         u = _moving(u, k1, k2, rho, *reach)
         side = rho * u.sin()
-        concentration = kernel.length(EXACT, k2, side)
+        concentration = kernel.length(NATIVE, k2, side)
         v = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
         return wrap(locs + torch.stack([u, v + torch.atan2(side, k2)], -1))
 
@@ -112,17 +112,17 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
     def norm_const(self):
         """log C"""
         params = self._shape_parameters()
-        return closed_form(kernel.log_normaliser, *params, *_frame(*params))
+        return closed_form(kernel.log_normalizer, *params, *_frame(*params))
 
 
 def _frame(*params: Tensor) -> tuple[Tensor, ...]:
     with torch.no_grad():
-        return kernel.frame(EXACT, *params)
+        return kernel.frame(NATIVE, *params)
 
 
 def _moving(u: Tensor, *params: Tensor) -> Tensor:
     """u with its derivatives, all of which share their integrals' nodes."""
-    xp = EXACT if u.dtype == torch.float64 or u.device.type == "mps" else WIDE
+    xp = NATIVE if u.dtype == torch.float64 or u.device.type == "mps" else FLOAT64
     slopes = functools.partial(by_chunks, functools.partial(kernel.partials, xp))
     return attach_jointly(functools.partial(_push, slopes), functools.partial(_pull, slopes), u, *params)
 
@@ -141,14 +141,14 @@ def _first_angle(k1: Tensor, k2: Tensor, rho: Tensor) -> tuple[Tensor, ...]:
     """u, by rejection, and the frame."""
     shape = k1.shape
     k1, k2, rho = (p.reshape(-1) for p in (k1, k2, rho))
-    over, reach = kernel.envelope(EXACT, k1, k2, rho)
+    over, reach = kernel.envelope(NATIVE, k1, k2, rho)
     u = torch.full_like(k1, math.nan)
     # other parameters would never be accepted
     pending = (rho.isfinite() & (k1 > 0.0) & (k2 > 0.0) & (k1 < math.inf) & (k2 < math.inf)).nonzero().squeeze(-1)
     while pending.numel():
         some = kernel.Envelope(type(over.at)(*(a[pending] for a in over.at)), *(a[..., pending] for a in over[1:]))
         which, place, sign = torch.rand(3, pending.numel(), dtype=u.dtype, device=u.device)
-        size, log_chance = kernel.propose(EXACT, some, which, place)
+        size, log_chance = kernel.propose(NATIVE, some, which, place)
         accepted = torch.log1p(-torch.rand_like(size)) <= log_chance
         u[pending[accepted]] = torch.where(sign < 0.5, -size, size)[accepted]
         pending = pending[~accepted]

@@ -7,7 +7,7 @@ import math
 import pyro.distributions as host
 import torch
 
-from irg_kernels import student_t
+from irg_kernels.families import student_t
 
 from ..attach import attach, call
 from ..registry import implicit_twin_of
@@ -49,10 +49,10 @@ class StudentT(UnivariateMixin, host.StudentT):
         near_y, far_y = y.masked_fill(far, 0.0), y.masked_fill(~far, 1.0)
         log1p_q = torch.where(far, 2.0 * far_y.log() - self.df.log(), torch.log1p(near_y * near_y / self.df))
         half = 0.5 * self.df
-        normaliser = (
+        log_normalizer = (
             self.scale.log() + 0.5 * (self.df.log() + math.log(math.pi)) + half.lgamma() - (half + 0.5).lgamma()
         )
-        return -(half + 0.5) * log1p_q - normaliser
+        return -(half + 0.5) * log1p_q - log_normalizer
 
     def _law(self, value):
         return student_t.LAW, (self._at(value, -math.inf, math.inf, "value") - self.loc) / self.scale, self.df

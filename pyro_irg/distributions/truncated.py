@@ -14,10 +14,12 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 
-from irg_kernels import shapes, truncated, unimodal
+from irg_kernels.families import shapes
+from irg_kernels.generic import masses_by_density as unimodal
+from irg_kernels.generic import truncation as truncated
 
 from .. import univariate
-from ..attach import EXACT
+from ..attach import NATIVE
 from ..registry import implicit_twin
 from ..samplers import draw
 from .base import ImplicitMixin, UnivariateMixin, closed_form, parameters
@@ -125,7 +127,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
         u = draw(torch.rand_like, like.new_zeros(()).expand(self._extended_shape(sample_shape)))
         u = u.clamp(min=torch.finfo(u.dtype).tiny)
         x = self._found(u, 1.0 - u).to(like.dtype)
-        return truncated.held(EXACT, self._pieces(), self._inside(x).double()).to(like.dtype)
+        return truncated.at_fixed_quantile(NATIVE, self._pieces(), self._inside(x).double()).to(like.dtype)
 
     def log_prob(self, value):
         if self._validate_args:
@@ -136,14 +138,14 @@ class Truncated(ImplicitMixin, TorchDistribution):
         at_end = (x == least) | (x == most)
         end = _at_end(self.base_dist, torch.where(at_end, x, within).detach())
         density = _law(self.base_dist).log_density
-        found = truncated.log_density(EXACT, self._pieces(), density, x, at_end, end, within)
+        found = truncated.log_density(NATIVE, self._pieces(), density, x, at_end, end, within)
         return torch.where(inside, found, torch.where(value.isnan(), torch.nan, -torch.inf)).to(value.dtype)
 
     def cdf(self, value):
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
         inside, x, _ = self._placed(value)
-        found = truncated.cdf(EXACT, self._pieces(), x).to(value.dtype)
+        found = truncated.cdf(NATIVE, self._pieces(), x).to(value.dtype)
         return torch.where(inside, found, torch.where(value.isnan(), torch.nan, (value > x).to(value.dtype)))
 
     def icdf(self, value):
@@ -157,7 +159,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
         q = torch.where(inside | at_end, q, 0.5)
         rest = 1.0 - q
         x = self._inside(self._found(q.detach(), rest.detach()).to(dtype)).double()
-        x = truncated.held(EXACT, self._pieces(), torch.where(at_end, ends, x), (q, rest))
+        x = truncated.at_fixed_quantile(NATIVE, self._pieces(), torch.where(at_end, ends, x), (q, rest))
         return torch.where(inside | at_end, x, ends).to(dtype)
 
     @property
@@ -179,7 +181,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
         low, high = (None if b is None else b.double() for b in (self.low, self.high))
         loc, scale = (p.expand(self.batch_shape).double() for p in (base.loc, base.scale))
         centre = self._inside(loc.detach())
-        mean, variance = truncated.normal_moments(EXACT, low, high, centre, loc, scale)
+        mean, variance = truncated.normal_moments(NATIVE, low, high, centre, loc, scale)
         return (centre + mean).to(dtype), variance.to(dtype)
 
     def _like(self, value: Any) -> Tensor:
@@ -220,7 +222,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
             low, high = _bracket(self.base_dist, self.low, self.high)
             low, high = low.double().expand_as(q), high.double().expand_as(q)
             start = high if self.low is None or self.high is None else low + q * (high - low)
-            return truncated.solve(EXACT, self._pieces(), q, rest, start, low, high).detach()
+            return truncated.solve(NATIVE, self._pieces(), q, rest, start, low, high).detach()
 
 
 _HEAVY = (torch.distributions.Cauchy, torch.distributions.StudentT, host.InverseGamma, torch.distributions.LogNormal)
@@ -315,8 +317,7 @@ def _ends(base: Any) -> tuple[Any, Any]:
         return -torch.pi, torch.pi
     least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
     least, most = -torch.inf if least is None else least, torch.inf if most is None else most
-    least, most = (e.detach() if isinstance(e, Tensor) else float(e) for e in (least, most))
-    return least, most
+    return tuple(e.detach() if isinstance(e, Tensor) else float(e) for e in (least, most))
 
 
 def _law(base: Any) -> truncated.Base:
@@ -361,8 +362,8 @@ def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:
     known = _known(base)
     if known is not None:
         pieces, params = known
-        return pieces(EXACT, low, high, *params)
-    return truncated.pieces_of(EXACT, _law(base), low, high, _within(base, low, high))
+        return pieces(NATIVE, low, high, *params)
+    return truncated.pieces_of(NATIVE, _law(base), low, high, _within(base, low, high))
 
 
 @singledispatch

@@ -8,7 +8,7 @@ import pyro.distributions as host
 import torch
 from torch import Tensor
 
-from irg_kernels import von_mises
+from irg_kernels.families import von_mises
 
 from ..attach import attach, call
 from ..registry import implicit_twin_of

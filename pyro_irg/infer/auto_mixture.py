@@ -17,9 +17,9 @@ from pyro.poutine.runtime import am_i_wrapped
 from torch import Tensor, nn
 from torch.distributions import biject_to
 
-from irg_kernels import quasi_newton
+from irg_kernels.inference import pathfinder as quasi_newton
 
-from ..attach import EXACT
+from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 __all__ = ["AutoMixture"]
@@ -150,13 +150,13 @@ class AutoMixture(AutoContinuous):
         def potentials(points: Tensor, active: Tensor) -> Tensor:
             return self._energies(points, active, args, kwargs)
 
-        found = quasi_newton.paths(EXACT, starts, factor, eps, gradient, potentials)
+        found = quasi_newton.paths(NATIVE, starts, factor, eps, gradient, potentials)
         upper = torch.linalg.qr(found.best_factor.mT, mode="r").R
         scale_trils = (upper * upper.diagonal(dim1=-2, dim2=-1).sign()[..., None]).mT.contiguous()
         apart = (found.best_x - found.best_x[:, None]).mT
         distance = torch.linalg.solve_triangular(scale_trils, apart, upper=False).square().sum(-2)
         distance = torch.minimum(distance, distance.mT)
-        picks = quasi_newton.chosen(EXACT, found.elbo, distance, size, self.num_components)
+        picks = quasi_newton.chosen(NATIVE, found.elbo, distance, size, self.num_components)
         which = torch.stack([pick.argmax() for pick, _ in picks])
         repeated = torch.stack([shared for _, shared in picks]) > 0.0
         locs, scale_trils = found.best_x[which], scale_trils[which]
@@ -167,7 +167,7 @@ class AutoMixture(AutoContinuous):
         draws = components.sample((quasi_newton.MASS_DRAWS,))
         log_q = components.log_prob(draws[..., None, :]).reshape(-1, self.num_components)
         energies = potentials(draws, draws.new_ones(len(draws)))
-        return quasi_newton.masses(EXACT, -energies.reshape(-1), log_q), locs, scale_trils
+        return quasi_newton.masses(NATIVE, -energies.reshape(-1), log_q), locs, scale_trils
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space."""

@@ -15,7 +15,7 @@ from pyro.nn import PyroModule, PyroParam
 from pyro.poutine.runtime import apply_stack
 from torch import Tensor
 
-from irg_kernels import hamiltonian
+from irg_kernels.inference import hamiltonian
 
 from .. import xp
 from .sites import BaseSites, Inside, Potential, base_scales, sum_to

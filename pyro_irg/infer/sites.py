@@ -17,7 +17,7 @@ from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 from torch.distributions import biject_to
 
-from irg_kernels import hamiltonian
+from irg_kernels.inference import hamiltonian
 
 __all__ = ["BaseSites", "Drawn", "Inside", "ModelSites", "Potential", "base_scales", "sum_to"]
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 import numpyro_irg.xp
-import pyro_irg.wide
 import pyro_irg.xp
+import pyro_irg.xp64
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Backend:
             return jnp.asarray(column, dtype=self.precision)
         array = torch.as_tensor(np.asarray(column, dtype=np.float64)).to(getattr(torch, self.precision))
         # float32 numbers in float64, as pyro_irg.attach.evaluate hands them to the kernels
-        return array.double() if self.xp is pyro_irg.wide else array
+        return array.double() if self.xp is pyro_irg.xp64 else array
 
     @contextmanager
     def session(self):
@@ -91,7 +91,7 @@ class Backend:
 BACKENDS = (
     Backend("torch-float64", "float64", pyro_irg.xp),
     Backend("torch-float32", "float32", pyro_irg.xp),
-    Backend("torch-wide", "float32", pyro_irg.wide),
+    Backend("torch-float64", "float32", pyro_irg.xp64),
     Backend("jax-float32", "float32", numpyro_irg.xp),
     Backend("jax-float32-jit", "float32", numpyro_irg.xp, jit=True),
     Backend("jax-float64-jit", "float64", numpyro_irg.xp, jit=True),

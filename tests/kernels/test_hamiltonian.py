@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from irg_kernels import hamiltonian
+from irg_kernels.inference import hamiltonian
 from pyro_irg import xp
 
 PRECISION = torch.tensor([[2.0, 0.6, 0.1], [0.6, 1.5, -0.3], [0.1, -0.3, 1.0]], dtype=torch.float64)

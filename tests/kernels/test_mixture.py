@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from irg_kernels import mixture
+from irg_kernels.generic import mixture
 from tests.kernels.backends import QUICK
 
 K, D, N = 3, 4, 5

@@ -8,10 +8,10 @@ import pytest
 from mpmath import mp
 
 import numpyro_irg.xp
-import pyro_irg.wide
 import pyro_irg.xp
+import pyro_irg.xp64
 from irg_kernels.namespace import Namespace
-from irg_kernels.quadrature import gauss_legendre
+from irg_kernels.numerics.quadrature import gauss_legendre
 from tests.kernels.backends import BACKENDS, Backend
 
 NAMES = {name for name in Namespace.__dict__ if not name.startswith("_")} | set(Namespace.__annotations__)
@@ -139,7 +139,7 @@ def check_constant(backend: Backend):
 def check_spare_precision(backend: Backend):
     with backend.session():
         digits = np.asarray(backend.array(np.ones(1))).dtype.itemsize
-    assert backend.xp.spare_precision is (digits > np.dtype(backend.precision).itemsize)
+    assert backend.xp.has_guard_digits is (digits > np.dtype(backend.precision).itemsize)
 
 
 def check_integrate(backend: Backend):
@@ -205,7 +205,7 @@ CHECKS = {
     "stop_gradient": check_stop_gradient,
     "finfo": check_finfo,
     "constant": check_constant,
-    "spare_precision": check_spare_precision,
+    "has_guard_digits": check_spare_precision,
     "integrate": check_integrate,
     "converge": check_converge,
 }
@@ -228,7 +228,7 @@ def test_modules_list_the_protocol(module):
     assert sorted(module.__all__) == module.__all__
 
 
-@pytest.mark.parametrize("module", [pyro_irg.xp, pyro_irg.wide, numpyro_irg.xp], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [pyro_irg.xp, pyro_irg.xp64, numpyro_irg.xp], ids=lambda module: module.__name__)
 def test_modules_have_the_protocol(module):
     assert not {name for name in NAMES if not hasattr(module, name)}
 

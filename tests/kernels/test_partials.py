@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mpmath import mp
 
-from irg_kernels import beta, student_t
+from irg_kernels.families import beta, student_t
 from tests.cases import CASES, COORDINATES, PARTIAL
 from tests.kernels.backends import BACKENDS, QUICK, QUICKEST
 

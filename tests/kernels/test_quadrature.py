@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from irg_kernels.quadrature import depth, gauss_legendre, is_double, tail_integral, tail_of_line, tail_rule
+from irg_kernels.numerics.quadrature import depth, gauss_legendre, is_double, tail_integral, tail_of_line, tail_rule
 from tests.kernels.backends import QUICK
 
 EPS = float(np.finfo(np.float64).eps)
@@ -69,7 +69,7 @@ def test_precision_decides(backend):
         assert is_double(backend.xp, like) == double
         assert math.exp(-depth(backend.xp, like)) < backend.eps
     found = backend.values(
-        lambda xp, cut: tail_integral(xp, lambda y: y**2, cut, single=2, double=5), np.array([0.5, 2])
+        lambda xp, cut: tail_integral(xp, lambda y: y**2, cut, nodes_f32=2, nodes_f64=5), np.array([0.5, 2])
     )
     rule = tail_rule(5 if double else 2)
     expected = np.dot(np.square(rule.nodes), rule.weights) * np.array([0.125, 8.0])
@@ -84,10 +84,10 @@ def test_tails(backend, direction):
     zero = np.array([[-1.0, 0.0, -0.5], [-2.0, -1e-3, -1.0]])
 
     def general(xp, cut, zero):
-        return tail_integral(xp, lambda y: (y - zero) * xp.exp(-xp.abs(y)), cut, single=20, double=36)
+        return tail_integral(xp, lambda y: (y - zero) * xp.exp(-xp.abs(y)), cut, nodes_f32=20, nodes_f64=36)
 
     def of_line(xp, cut, zero):
-        return tail_of_line(xp, lambda y: xp.exp(-xp.abs(y)), cut, zero, single=20, double=36)
+        return tail_of_line(xp, lambda y: xp.exp(-xp.abs(y)), cut, zero, nodes_f32=20, nodes_f64=36)
 
     mass = -np.expm1(-cut)
     expected = mass - cut * np.exp(-cut) - zero * mass  # the same in both directions

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pyro_irg.xp
-from irg_kernels import beta, gamma, student_t, von_mises
+from irg_kernels.families import beta, gamma, student_t, von_mises
 from tests.cases import COORDINATES, SECOND
 from tests.kernels.backends import QUICKEST
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import grad, hessian, jacfwd, jacrev, jit, jvp, lax, vmap
 
-from irg_kernels import beta, gamma
+from irg_kernels.families import beta, gamma
 from numpyro_irg.attach import attach, evaluate
 from tests.paths import PATHS
 

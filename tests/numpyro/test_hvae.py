@@ -12,7 +12,7 @@ from jax.extend.core import jaxprs_in_params
 from numpyro.handlers import block, seed, substitute
 from numpyro.infer import Trace_ELBO
 
-from irg_kernels import hamiltonian
+from irg_kernels.inference import hamiltonian
 from numpyro_irg.infer import HVAE, diagnostics, log_weights
 from tests.numpyro.hvae import (
     DATA,

@@ -8,7 +8,7 @@ import pytest
 from numpyro.distributions import constraints
 
 import numpyro_irg.distributions as dist
-from numpyro_irg.univariate import held
+from numpyro_irg.univariate import at_fixed_quantile
 from tests import densities
 from tests.densities import DENSITIES, FAULTY
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
@@ -40,7 +40,7 @@ def test_partials_tails_and_draws(density, precision):
 
         @jax.jit
         def observed(x, params):
-            slopes = jax.jacfwd(lambda p: held(family(**p), x))(params)
+            slopes = jax.jacfwd(lambda p: at_fixed_quantile(family(**p), x))(params)
             law = family(**params)
             return slopes, law.log_cdf(x), law.log_sf(x), law.sample(jax.random.key(0), (20_000,))
 
@@ -64,7 +64,7 @@ def test_normalised_and_second_derivatives():
 
         def observed(make, a, b, x):
             law = make(a, b)
-            return jnp.stack([law.log_prob(x), law.cdf(x), law.icdf(x / 4.0), jnp.log(held(law, x))])
+            return jnp.stack([law.log_prob(x), law.cdf(x), law.icdf(x / 4.0), jnp.log(at_fixed_quantile(law, x))])
 
         @jax.jit
         def all_of(a, b):
@@ -72,7 +72,7 @@ def test_normalised_and_second_derivatives():
             for make in (lambda a, b: family(a=a, b=b), dist.Gamma):
                 f = lambda a, b, x, make=make: observed(make, a, b, x)  # noqa: E731
                 found.append((f(a, b, x), jax.jacrev(f, (0, 1, 2))(a, b, x)))
-                found[-1] += (jax.hessian(lambda a: held(make(a, b), x))(a),)  # noqa: B023
+                found[-1] += (jax.hessian(lambda a: at_fixed_quantile(make(a, b), x))(a),)  # noqa: B023
             return found
 
         ours, known = all_of(*(jnp.asarray(v) for v in DENSITIES[0].params.values()))
@@ -125,7 +125,7 @@ def test_wrong_arguments():
         law.sample(None)
     with pytest.raises(ValueError, match="expected a continuous univariate law, got Poisson"):
         dist.Implicit(host.Poisson(1.0))
-    with pytest.raises(ValueError, match="write Rosenblatt"):
+    with pytest.raises(ValueError, match="write ConditionalChain"):
         dist.Implicit(host.Dirichlet(jnp.ones(3)))
 
 
@@ -195,5 +195,5 @@ class OnlyCdf(host.Distribution):
 
 def test_a_tail_lost_to_rounding_keeps_its_gradient():
     x = jnp.array([-2.0, 3.0, 6.0, 8.0])
-    slopes = jax.jacfwd(lambda loc: held(OnlyCdf(loc), x))(0.0)
+    slopes = jax.jacfwd(lambda loc: at_fixed_quantile(OnlyCdf(loc), x))(0.0)
     np.testing.assert_allclose(slopes, 1.0, rtol=1e-5)

@@ -12,7 +12,7 @@ import pytest
 from numpyro import handlers
 
 import numpyro_irg.distributions as dist
-from numpyro_irg import check_reparameterized, rosenblatt
+from numpyro_irg import check_reparameterized, conditionals
 from tests import mixtures
 from tests.laws import STANDARD_ERRORS, standardised
 from tests.mixtures import FORM, MANY, ROWS, TILT
@@ -28,7 +28,7 @@ def leaves_of(row, dtype):
     return {k: jnp.broadcast_to(jnp.array(v, dtype), (MOST, len(v))) for k, v in leaves.items()}
 
 
-def held(name, leaves, x, form):
+def at_fixed_quantile(name, leaves, x, form):
     """x, held under a mixture of the family by one of the ways to the same law."""
     p = {k: v for k, v in leaves.items() if k != "logits"}
     weights, family = dist.Categorical(logits=leaves["logits"]), getattr(dist, name)
@@ -49,7 +49,7 @@ def compiled_partials(family, form):
     """Of `MOST` values at a time, so that the rows of a family share it."""
 
     def total(leaves, x):
-        moved = held(family, leaves, x, form)
+        moved = at_fixed_quantile(family, leaves, x, form)
         return moved.sum(), moved
 
     return jax.jit(jax.grad(total, has_aux=True))
@@ -94,7 +94,7 @@ def test_second_derivatives_and_modes():
 
         def path(theta):
             law = dist.MultivariateNormal(theta[2:].reshape(2, 2), scale_tril=tril)
-            return rosenblatt.held(jax.nn.log_softmax(theta[:2]), [law], x)
+            return conditionals.at_fixed_quantile(jax.nn.log_softmax(theta[:2]), [law], x)
 
         theta = jnp.concatenate([jnp.array([0.5, -0.25]), loc.reshape(-1)])
         np.testing.assert_allclose(
@@ -266,7 +266,7 @@ def test_draws_by_parts(kind, monkeypatch):
     leaves = {k: jnp.array(v, jnp.float32) for k, v in MANY[kind].items()}
 
     def slopes(chunk):
-        monkeypatch.setattr(rosenblatt, "CHUNK", chunk)
+        monkeypatch.setattr(conditionals, "CHUNK", chunk)
         return jax.jit(jax.grad(lambda leaves: jnp.sin(many(kind, leaves).sample(KEY, (17,))).sum()))(leaves)
 
     at_once, by_parts = slopes(10**9), slopes(3 * 9)

@@ -1,4 +1,4 @@
-"""SineBivariateVonMises: partials, normaliser and draws at all concentrations, gradients of expectations, errors."""
+"""SineBivariateVonMises: partials, normalizer and draws at all concentrations, gradients of expectations, errors."""
 
 import pickle
 
@@ -11,9 +11,9 @@ import pytest
 from numpyro.infer import Trace_ELBO
 
 import numpyro_irg.distributions as dist
-from irg_kernels import sine_bivariate_von_mises as kernel
+from irg_kernels.families import sine_bivariate_von_mises as kernel
 from numpyro_irg import implicit_gradients, implicit_twin
-from numpyro_irg.attach import EXACT
+from numpyro_irg.attach import NATIVE
 from tests import torus
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
@@ -30,8 +30,8 @@ def test_partials_and_normaliser(precision, tolerance):
 
     @jax.jit
     def evaluated(u, *params):
-        reach = kernel.frame(EXACT, *params)
-        return kernel.partials(EXACT, u, *params, *reach), kernel.log_normaliser(EXACT, *params, *reach)
+        reach = kernel.frame(NATIVE, *params)
+        return kernel.partials(NATIVE, u, *params, *reach), kernel.log_normalizer(NATIVE, *params, *reach)
 
     with jax.enable_x64(precision == "float64"):
         slopes, log_c = evaluated(jnp.array(u, precision), *jnp.array(params.T, precision))
@@ -41,7 +41,7 @@ def test_partials_and_normaliser(precision, tolerance):
     error = np.abs(np.array(slopes, float).T - expected) / (unit + 1e-16)  # the oracle's digits
     worst = error.max(1).argmax()
     assert error.max() <= tolerance, f"{error[worst]} at {params[worst]}, {u[worst]}"
-    truth = np.array([row["log_normaliser"] for row in torus.rows()])[number]
+    truth = np.array([row["log_normalizer"] for row in torus.rows()])[number]
     np.testing.assert_array_less(np.abs(np.array(log_c, float) - truth), tolerance * np.maximum(1.0, np.abs(truth)))
 
 

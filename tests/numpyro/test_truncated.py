@@ -16,9 +16,9 @@ from numpyro.infer import Trace_ELBO
 from scipy import stats
 
 import numpyro_irg.distributions as dist
-from irg_kernels import truncated
+from irg_kernels.generic import truncation as truncated
 from numpyro_irg import implicit, registered
-from numpyro_irg.attach import EXACT
+from numpyro_irg.attach import NATIVE
 from numpyro_irg.registry import implicit_twin
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS
 from tests.numpyro.draws import numpy, precision_of
@@ -27,9 +27,9 @@ from tests.truncation import AT_ENDS, NORMAL, OTHERS, POINTS, curvature, worst
 KEY = jax.random.key(0)
 
 
-def held(q, x):
+def at_fixed_quantile(q, x):
     """A draw that came out as x."""
-    return truncated.held(EXACT, q._pieces(), x)
+    return truncated.at_fixed_quantile(NATIVE, q._pieces(), x)
 
 
 def compiled(f, *args, **options):
@@ -47,7 +47,7 @@ def observed(base, names, values, x):
     count, n = len(values), len(x)
     many = {name: jnp.tile(v, count) for name, v in values.items()}
     ahead = {name: jnp.repeat(row, n) for name, row in zip(values, jnp.eye(count, dtype=x.dtype), strict=True)}
-    _, slopes = jax.jvp(lambda v: held(build(v), jnp.tile(x, count)), (many,), (ahead,))
+    _, slopes = jax.jvp(lambda v: at_fixed_quantile(build(v), jnp.tile(x, count)), (many,), (ahead,))
     q = build(values)
     return dict(zip(values, slopes.reshape(count, n), strict=True)), q.log_prob(x), q.cdf(x)
 
@@ -230,7 +230,9 @@ def test_second_derivatives(i, name):
 
     def draw(value):
         v = {**start, name: value}
-        return held(dist.TruncatedNormal(v["loc"], v["scale"], **{b: v[b] for b in p.bounds}), jnp.asarray(p.xs[-1]))
+        return at_fixed_quantile(
+            dist.TruncatedNormal(v["loc"], v["scale"], **{b: v[b] for b in p.bounds}), jnp.asarray(p.xs[-1])
+        )
 
     with jax.enable_x64(True):
         second = compiled(jax.grad(jax.grad(draw)), jnp.asarray(start[name]))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
-from irg_kernels import beta, gamma
+from irg_kernels.families import beta, gamma
 from pyro_irg.attach import CHUNK, attach, evaluate
 from tests.paths import PATHS
 

@@ -8,7 +8,7 @@ from mpmath import mp
 from torch.distributions import kl_divergence
 
 import pyro_irg.distributions as dist
-from irg_kernels.quadrature import gauss_legendre
+from irg_kernels.numerics.quadrature import gauss_legendre
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
 # both sides of the points where series and closed forms meet, 1 and 2, and the ends
@@ -21,7 +21,7 @@ precisions = pytest.mark.parametrize("precision", ROUNDING)
 logits = pytest.mark.parametrize("eta", LOGITS)
 
 
-def normaliser(eta):
+def log_normalizer(eta):
     """log(expm1(eta) / eta) in mpmath, which differentiates it."""
     return mp.log(mp.expm1(eta) / eta)
 
@@ -44,7 +44,7 @@ def leaf(value, precision):
 @precisions
 @logits
 def test_moments(eta, precision):
-    """Mean, variance and their derivatives: A', A'', A''' of the normaliser A; entropy A - eta A'."""
+    """Mean, variance and their derivatives: A', A'', A''' of the log_normalizer A; entropy A - eta A'."""
     x = leaf(eta, precision)
     law = dist.ContinuousBernoulli(logits=x)
     with mp.workdps(150):
@@ -53,7 +53,7 @@ def test_moments(eta, precision):
         mean = 1 / (1 - mp.exp(-e)) - 1 / e
         variance = 1 / e**2 - t / (1 - t) ** 2
         third = mp.sign(e) * t * (1 + t) / (1 - t) ** 3 - 2 / e**3
-        entropy = normaliser(e) - e * mean if eta else 0.0
+        entropy = log_normalizer(e) - e * mean if eta else 0.0
     close(law.mean, mean, precision)
     close(law.variance, variance, precision)
     close(law.entropy(), entropy, precision)
@@ -97,7 +97,7 @@ def test_density(eta, precision):
     for value in (0.0, 0.125, 0.5, 0.875, 1.0):
         with mp.workdps(500):
             e = at(x.item())
-            log_density, cdf = e * value - normaliser(e), mp.expm1(e * value) / mp.expm1(e)
+            log_density, cdf = e * value - log_normalizer(e), mp.expm1(e * value) / mp.expm1(e)
         close(law.log_prob(torch.tensor(value, dtype=x.dtype)), log_density, precision, scale=1.0)
         # exp(-t) has the relative error t eps
         close(law.cdf(torch.tensor(value, dtype=x.dtype)), cdf, precision, scale=abs(eta) * cdf)

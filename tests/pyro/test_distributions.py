@@ -34,7 +34,7 @@ def batch(law, shape, dtype=torch.float32, **options):
 # ---------------------------------------------------------------------------------------------------------- drop-in
 
 
-MADE_OF_LAWS = {"GaussianCopula", "GaussianCopulaBeta", "Implicit", "ImplicitDensity", "Rosenblatt"}
+MADE_OF_LAWS = {"GaussianCopula", "GaussianCopulaBeta", "Implicit", "ImplicitDensity", "ConditionalChain"}
 
 
 def test_every_name_of_the_host():

@@ -11,7 +11,7 @@ from pyro.optim import Adam
 from pyro.poutine.messenger import Messenger
 
 import pyro_irg.distributions as dist
-from irg_kernels import hamiltonian
+from irg_kernels.inference import hamiltonian
 from pyro_irg.infer import HVAE, AutoHVAE, diagnostics, log_weights
 from tests.pyro.evidences import (
     DATA,

@@ -24,7 +24,7 @@ from pyro.optim import Adam
 from torch import nn
 
 import pyro_irg.distributions as dist
-from irg_kernels import hamiltonian
+from irg_kernels.inference import hamiltonian
 from pyro_irg.infer import HVAE, AutoHVAE
 from tests.pyro.evidences import (
     DATA,

@@ -9,7 +9,7 @@ import torch
 from pyro.distributions import constraints
 
 import pyro_irg.distributions as dist
-from pyro_irg.univariate import held
+from pyro_irg.univariate import at_fixed_quantile
 from tests import densities
 from tests.densities import DENSITIES, FAULTY
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
@@ -34,7 +34,7 @@ def test_partials_and_tails(density, precision):
     for x in density.points:
         law, leaves = build(density, precision)
         value = torch.tensor(x, dtype=getattr(torch, precision))
-        found = torch.autograd.grad(held(law, value), list(leaves.values()))
+        found = torch.autograd.grad(at_fixed_quantile(law, value), list(leaves.values()))
         truth = densities.partials(density, x)
         unit = max(map(abs, truth.values()))
         for slope, name in zip(found, leaves, strict=True):
@@ -72,7 +72,7 @@ def test_second_derivatives():
     at = torch.tensor(1.75, dtype=torch.float64)
 
     def moved(law, a, b):
-        return held(law(a, b), at).log()
+        return at_fixed_quantile(law(a, b), at).log()
 
     def ours(a, b):
         return dist.ImplicitDensity(lambda x, **p: densities.DENSITIES[0].log_density(torch, x, **p),
@@ -109,7 +109,7 @@ def test_wrong_arguments():
         law.rsample((3,))
     with pytest.raises(ValueError, match="expected a continuous univariate law, got Poisson"):
         dist.Implicit(host.Poisson(1.0))
-    with pytest.raises(ValueError, match="write Rosenblatt"):
+    with pytest.raises(ValueError, match="write ConditionalChain"):
         dist.Implicit(host.Dirichlet(torch.ones(3)))
 
 
@@ -123,7 +123,7 @@ def test_ends_of_the_support_move():
     """A law between a parameter and 1: the ends are differentiated as well."""
     low = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
     law = dist.ImplicitDensity(lambda x: 0.0 * x, constraints.interval(low, 1.0))
-    (slope,) = torch.autograd.grad(held(law, torch.tensor(0.5, dtype=torch.float64)), low)
+    (slope,) = torch.autograd.grad(at_fixed_quantile(law, torch.tensor(0.5, dtype=torch.float64)), low)
     assert abs(slope.item() - 0.25) < 1e-12  # x = low + u (1 - low)
 
 
@@ -195,5 +195,5 @@ class OnlyCdf(host.TorchDistribution):
 def test_a_tail_lost_to_rounding_keeps_its_gradient():
     loc = torch.tensor(0.0, requires_grad=True)
     for x in (-2.0, 3.0, 6.0, 8.0):
-        (slope,) = torch.autograd.grad(held(OnlyCdf(loc), torch.tensor(x)), loc)
+        (slope,) = torch.autograd.grad(at_fixed_quantile(OnlyCdf(loc), torch.tensor(x)), loc)
         torch.testing.assert_close(slope, torch.tensor(1.0), rtol=1e-5, atol=0.0)

@@ -13,7 +13,7 @@ from pyro.infer import SVI, Trace_ELBO
 from pyro.optim import Adam
 
 import pyro_irg.distributions as dist
-from pyro_irg import check_reparameterized, implicit, rosenblatt
+from pyro_irg import check_reparameterized, conditionals, implicit
 from tests import mixtures
 from tests.laws import STANDARD_ERRORS, standardised
 from tests.mixtures import FORM, MANY, ROWS, TILT
@@ -74,7 +74,7 @@ def test_second_derivatives(kind):
     }[kind]
 
     def path(logits, x=x):
-        return rosenblatt.held(logits.log_softmax(-1), component, x)
+        return conditionals.at_fixed_quantile(logits.log_softmax(-1), component, x)
 
     def along(step):
         """x at logits + step * (1, -1), by the classical Runge-Kutta rule"""
@@ -292,7 +292,7 @@ def test_draws_by_parts(kind, monkeypatch):
     """Derivatives, the second ones too, are those of all draws taken at once."""
 
     def both(chunk):
-        monkeypatch.setattr(rosenblatt, "CHUNK", chunk)
+        monkeypatch.setattr(conditionals, "CHUNK", chunk)
         leaves = {k: torch.tensor(v).double().requires_grad_() for k, v in MANY[kind].items()}
         law = many(kind, leaves)
         found = []

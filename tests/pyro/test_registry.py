@@ -21,7 +21,7 @@ ALL = {host_class.__name__: twin for host_class, twin in implicit_twins().items(
 TWINS = {host_class.__name__: (host_class, twin) for host_class, twin in implicit_twins().items()}
 TWINS.pop("MixtureSameFamily")  # made of laws: below, and test_mixture.py
 TRUNCATED = {name for name in dist.IMPLICIT if "Truncated" in name}  # test_truncated.py
-MADE_HERE = {"GaussianCopula", "GaussianCopulaBeta", "Implicit", "ImplicitDensity", "Rosenblatt", "LogGamma"}
+MADE_HERE = {"GaussianCopula", "GaussianCopulaBeta", "Implicit", "ImplicitDensity", "ConditionalChain", "LogGamma"}
 twins = pytest.mark.parametrize("name", TWINS)
 
 PARAMETERS = {

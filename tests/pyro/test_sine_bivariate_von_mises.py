@@ -1,4 +1,4 @@
-"""SineBivariateVonMises: partials, normaliser and draws at all concentrations, gradients of expectations, errors."""
+"""SineBivariateVonMises: partials, normalizer and draws at all concentrations, gradients of expectations, errors."""
 
 import pickle
 
@@ -10,14 +10,14 @@ import torch
 from pyro.infer import Trace_ELBO
 
 import pyro_irg.distributions as dist
-from irg_kernels import sine_bivariate_von_mises as kernel
+from irg_kernels.families import sine_bivariate_von_mises as kernel
 from pyro_irg import implicit_gradients, implicit_twin
-from pyro_irg.attach import EXACT, WIDE
+from pyro_irg.attach import FLOAT64, NATIVE
 from pyro_irg.distributions.sine_bivariate_von_mises import _moving
 from tests import torus
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
-PRECISIONS = {"float64": (EXACT, 1e-12), "float32": (WIDE, 2e-6)}
+PRECISIONS = {"float64": (NATIVE, 1e-12), "float32": (FLOAT64, 2e-6)}
 FUNCTIONS = (lambda u, v: np.cos(u), lambda u, v: np.cos(v), lambda u, v: np.sin(u) * np.sin(v))
 
 
@@ -39,7 +39,7 @@ def test_partials(precision):
 
 
 def test_normaliser():
-    truth = np.array([row["log_normaliser"] for row in torus.rows()])
+    truth = np.array([row["log_normalizer"] for row in torus.rows()])
     params = torch.tensor(torus.POINTS).T
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 2e-6)):
         found = dist.SineBivariateVonMises(0.3, -2.5, *params.to(dtype)).norm_const.numpy()
@@ -114,19 +114,19 @@ def test_second_derivatives():
             moved = [value + shift * (i == k) for k, value in enumerate(point)]
             tensors = [torch.tensor([value], dtype=torch.float64) for value in moved]
             start = torch.tensor([u], dtype=torch.float64)
-            reach = kernel.frame(EXACT, *tensors)
+            reach = kernel.frame(NATIVE, *tensors)
             for _ in range(4):  # the implicit midpoint rule along the curve
                 halfway = [
                     torch.tensor([value + 0.5 * shift * (i == k)], dtype=torch.float64) for k, value in enumerate(point)
                 ]
                 middle = 0.5 * (start + u)
-                slope = kernel.partials(EXACT, middle, *halfway, *kernel.frame(EXACT, *halfway))[i]
+                slope = kernel.partials(NATIVE, middle, *halfway, *kernel.frame(NATIVE, *halfway))[i]
                 start = u + shift * slope
-            return kernel.partials(EXACT, start, *tensors, *reach)[i].item()
+            return kernel.partials(NATIVE, start, *tensors, *reach)[i].item()
 
         truth = (at(step) - at(-step)) / (2.0 * step)
         leaves = [torch.tensor([value], dtype=torch.float64, requires_grad=True) for value in point]
-        reach = kernel.frame(EXACT, *(leaf.detach() for leaf in leaves))
+        reach = kernel.frame(NATIVE, *(leaf.detach() for leaf in leaves))
         moving = _moving(torch.tensor([u], dtype=torch.float64), *leaves, *reach)
         (first,) = torch.autograd.grad(moving, leaves[i], create_graph=True)
         (second,) = torch.autograd.grad(first, leaves[i])

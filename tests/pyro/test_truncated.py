@@ -13,8 +13,8 @@ from scipy import stats
 from torch.func import grad, hessian, jacrev, vmap
 
 import pyro_irg.distributions as dist
-from irg_kernels import truncated
-from pyro_irg.attach import EXACT
+from irg_kernels.generic import truncation as truncated
+from pyro_irg.attach import NATIVE
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS
 from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, point, worst
 
@@ -27,9 +27,9 @@ def build(p, precision="float64", shape=()):
     return dist.Truncated(getattr(dist, p.base)(*found.values()), **bounds), {**found, **bounds}
 
 
-def held(q, x):
+def at_fixed_quantile(q, x):
     """A draw that came out as x."""
-    return truncated.held(EXACT, q._pieces(), x.double()).to(x.dtype)
+    return truncated.at_fixed_quantile(NATIVE, q._pieces(), x.double()).to(x.dtype)
 
 
 @pytest.mark.parametrize("p", POINTS, ids=str)
@@ -40,7 +40,7 @@ def test_values_and_partials(p, precision):
     rtol = {"float64": 2e-14 if p in NORMAL else 1e-12, "float32": 2e-7}[precision]
     q, leaves = build(p, precision, (len(p.xs),))
     x = torch.tensor(p.xs, dtype=getattr(torch, precision))
-    slopes = dict(zip(leaves, torch.autograd.grad(held(q, x).sum(), list(leaves.values())), strict=True))
+    slopes = dict(zip(leaves, torch.autograd.grad(at_fixed_quantile(q, x).sum(), list(leaves.values())), strict=True))
     error, where = worst(p, slopes, q.log_prob(x).detach(), q.cdf(x).detach())
     assert error <= rtol, f"{error:.1e} in {where}"
 
@@ -87,7 +87,7 @@ def test_without_bounds_it_is_the_base():
     a = torch.tensor(2.0, requires_grad=True)
     q, x = dist.Truncated(dist.Gamma(a, 1.0), 0.0), torch.tensor([0.5, 2.0])
     torch.testing.assert_close(q.log_prob(x), dist.Gamma(a, 1.0).log_prob(x))
-    (ours,) = torch.autograd.grad(held(q, x).sum(), a)
+    (ours,) = torch.autograd.grad(at_fixed_quantile(q, x).sum(), a)
     (theirs,) = torch.autograd.grad(dist.Gamma(a, 1.0).icdf(dist.Gamma(a, 1.0).cdf(x).detach()).sum(), a)
     torch.testing.assert_close(ours, theirs)
     assert dist.TruncatedDistribution(base) is base
@@ -110,7 +110,7 @@ ENDS = (
 def test_bound_at_the_end_of_the_support(base, slope):
     """It has the derivative of moving inwards."""
     low, x = torch.zeros((), dtype=torch.float64, requires_grad=True), torch.tensor(0.7, dtype=torch.float64)
-    (found,) = torch.autograd.grad(held(dist.Truncated(base(torch.ones_like(x)), low), x), low)
+    (found,) = torch.autograd.grad(at_fixed_quantile(dist.Truncated(base(torch.ones_like(x)), low), x), low)
     np.testing.assert_allclose(found.item(), slope(0.7), rtol=1e-12, atol=1e-300)
 
 
@@ -118,7 +118,7 @@ def test_support_that_moves():
     """The end of a Pareto law is a bound that its parameter moves; beyond it there is no density."""
     scale = torch.ones((), dtype=torch.float64, requires_grad=True)
     q, x = dist.Truncated(dist.Pareto(scale, 2.0), None, 3.0), torch.tensor(2.0, dtype=torch.float64)
-    (found,) = torch.autograd.grad(held(q, x), scale)
+    (found,) = torch.autograd.grad(at_fixed_quantile(q, x), scale)
     np.testing.assert_allclose(found.item(), 1.25, rtol=1e-12)  # (1 - u) p(1) / p(2), 1 - u = 5/32
     outside = dist.Truncated(dist.Uniform(0.0, 1.0), -1.0, 0.5, validate_args=False).log_prob(torch.tensor([-0.5, 0.2]))
     torch.testing.assert_close(outside, torch.tensor([-math.inf, math.log(2.0)]))
@@ -211,7 +211,7 @@ CURVED = (
 def test_second_derivatives(p, name):
     q, leaves = build(p)
     x = torch.tensor(p.xs[-1], dtype=torch.float64)
-    (first,) = torch.autograd.grad(held(q, x), leaves[name], create_graph=True)
+    (first,) = torch.autograd.grad(at_fixed_quantile(q, x), leaves[name], create_graph=True)
     (second,) = torch.autograd.grad(first, leaves[name])
     np.testing.assert_allclose(second.item(), curvature(p, p.xs[-1], name), rtol=1e-8)
 

@@ -1,0 +1,352 @@
+"""The masses on either side of x, by integrals, for laws that rise to one mode and fall off: `truncated.Pieces`.
+
+    symbol   meaning
+    y        a chart's coordinate, x itself or log x, logit x, asinh((x - centre) / width), in which tails fall
+             exponentially or faster
+    v        displacement in y from x
+    R(v)     log of the density in y, at y + v over that at y
+    m, L     peak of R in the stretch from x to the bound, and `depth`
+
+A = dx/dy int exp(R(v)) dv, and likewise B.  The stretch is integrated from its peak both ways, each way as far as R
+falls by L.  The nodes are held at their displacements, so that the derivative in a parameter is the integral of
+exp(R) dR: a score differenced against its value at x.  Each R of `shapes` is written so that neither it nor its
+derivatives lose digits as v -> 0 or far out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..generic.truncation import Piece, Pieces, moving_end, rule
+from ..namespace import Array, Namespace
+from ..numerics.quadrature import depth, is_double
+
+# Nodes for one way from the peak; 2e-7 and 1e-13 for every family of `shapes` with shapes from 1/10 to 1e6.
+NODES_F32, NODES_F64 = 18, 36
+
+
+class Chart(NamedTuple):
+    """A coordinate y; functions of xp and of x inside the support."""
+
+    displacement: Callable
+    """(xp, x, end) -> v with y(end) = y(x) + v"""
+    unit: Callable
+    """(xp, x) -> dx/dy"""
+    ends: tuple[float | None, float | None] = (None, None)
+    """x where y is infinite"""
+    scale: Array | float = 1.0
+    """a length in y"""
+    most: float = 1e8
+    """the largest displacement, in units of it"""
+
+
+class Shape(NamedTuple):
+    """A law in a chart."""
+
+    chart: Chart
+    rise: Callable
+    """R of (x, v)"""
+    mode: Array | float
+    """the x where the density in y is greatest"""
+    ends: tuple[Array | float | None, Array | float | None] = (None, None)
+    """the ends of the support that are finite in y"""
+    valley: tuple[Array, Array] | None = None
+    """(x, other mode) where the density rises again beyond x, towards a mode that may lie outside the support"""
+
+
+# --------------------------------------------------------------------------------------------------------------- charts
+
+
+def _plain_displacement(xp: Namespace, x: Array, end: Array) -> Array:
+    return end - x
+
+
+def _plain_unit(xp: Namespace, x: Array) -> Array:
+    return 1.0 + 0.0 * x
+
+
+def line(scale: Array | float) -> Chart:
+    return Chart(_plain_displacement, _plain_unit, scale=scale)
+
+
+def log_ratio(xp: Namespace, x: Array, end: Array, apart: Array | None = None) -> Array:
+    """log(end / x).
+
+    :param apart: end - x, where that is known better than by their difference.
+    """
+    apart = end - x if apart is None else apart
+    close = xp.abs(apart) < 0.5 * x
+    return xp.where(close, xp.log1p(xp.where(close, apart, 0.0) / x), xp.log(xp.where(close, 1.0, end)) - xp.log(x))
+
+
+def _itself(xp: Namespace, x: Array) -> Array:
+    return x
+
+
+HALF_LINE = Chart(log_ratio, _itself, (0.0, None))
+
+
+def _logit_displacement(xp: Namespace, x: Array, end: Array) -> Array:
+    return log_ratio(xp, x, end) - log_ratio(xp, 1.0 - x, 1.0 - end, x - end)
+
+
+INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
+
+
+def arcsinh(xp: Namespace, s: Array) -> Array:
+    size = xp.abs(s)
+    far = size > 1e8
+    near = xp.where(far, 1.0, size)
+    found = xp.log1p(near + near * (near / (1.0 + xp.sqrt(1.0 + near * near))))
+    return xp.copysign(xp.where(far, xp.log(xp.where(far, size, 1.0)) + math.log(2.0), found), s)
+
+
+def heavy_line(xp: Namespace, centre: Array, width: Array) -> Chart:
+    """Both held constant."""
+    centre, width = xp.stop_gradient(centre), xp.stop_gradient(width)
+
+    def displacement(xp: Namespace, x: Array, end: Array) -> Array:
+        y, z, apart = (x - centre) / width, (end - centre) / width, (end - x) / width
+        at_y, at_z = xp.sqrt(1.0 + y * y), xp.sqrt(1.0 + z * z)
+        one_side = y * z > 0.0
+        total = xp.where(one_side, z * at_y + y * at_z, 1.0)
+        step = xp.where(one_side, apart * (z + y) / total, z * at_y - y * at_z)
+        return arcsinh(xp, step)
+
+    def unit(xp: Namespace, x: Array) -> Array:
+        y = (x - centre) / width
+        return width * xp.sqrt(1.0 + y * y)
+
+    return Chart(displacement, unit, most=0.9 * math.log(float(xp.finfo(width).max)))
+
+
+# --------------------------------------------------------------------------------------------------------------- pieces
+
+# The search for a cut: displacements in units of the chart's scale, and halvings of their ratio, which leave it 1 % of
+# the cut.
+LEAST, HALVINGS = 1e-10, 12
+GRADED = 6.0
+
+
+class _Panel(NamedTuple):
+    """Displacements sign (peak + way t), 0 <= t <= length."""
+
+    sign: float
+    way: float
+    peak: Array
+    length: Array
+
+
+class _Bound(NamedTuple):
+    given: Array
+    """moves"""
+    shut: Array
+    """where it lies inside the chart"""
+
+
+def pieces_of(family: Callable, xp: Namespace, low: Array | None, high: Array | None, *params: Array) -> Pieces:
+    """:param family: (xp, *params) -> Shape."""
+    shape, fixed = family(xp, *params), family(xp, *map(xp.stop_gradient, params))
+    bounds = [_bound(xp, shape, low, 0), _bound(xp, shape, high, 1)]
+
+    def pieces(x: Array) -> tuple[Piece, Piece]:
+        x = _inside(xp, shape.chart, x)
+        panels = [_panels(xp, fixed, xp.stop_gradient(x), bound, side) for side, bound in enumerate(bounds)]
+        masses = _masses(xp, shape, fixed, x, panels[0] + panels[1])
+        count, unit = len(panels[0]), shape.chart.unit(xp, x)
+        found = []
+        for side, (bound, parts) in enumerate(zip(bounds, (masses[:count], masses[count:]), strict=True)):
+            top = parts[0][1]
+            for _, other in parts[1:]:
+                top = xp.maximum(top, other)
+            mass = sum(mass * xp.exp(own - top) for mass, own in parts)
+            if bound is not None:
+                mass = mass + _end(xp, shape, fixed, x, bound, side, top)
+            found.append(Piece(unit * mass, top))
+        return found[0], found[1]
+
+    return pieces
+
+
+def _bound(xp: Namespace, shape: Shape, bound: Array | None, side: int) -> _Bound | None:
+    """The bound, or the end of the support where that is nearer; at a tie the bound, which moves inwards."""
+    end = shape.ends[side]
+    if bound is None:
+        if end is None:
+            return None
+        bound = end + 0.0 * shape.mode
+    elif end is not None:
+        beyond = bound < end if side == 0 else bound > end
+        within = xp.where(beyond, 0.0, bound)  # not an infinite one
+        bound = xp.where(beyond, end + 0.0 * within, within)
+    shut = xp.abs(bound) <= float(xp.finfo(bound).max)
+    limit = shape.chart.ends[side]
+    if limit is not None:
+        shut = shut & (bound > limit if side == 0 else bound < limit)
+    return _Bound(bound, shut)
+
+
+def _inside(xp: Namespace, chart: Chart, x: Array) -> Array:
+    limits = xp.finfo(x)
+    if chart.ends[0] is not None:
+        x = xp.maximum(x, float(limits.tiny))
+    return x if chart.ends[1] is None else xp.minimum(x, 1.0 - 0.5 * float(limits.eps))
+
+
+def _reach(xp: Namespace, chart: Chart, x: Array, bound: _Bound | None, sign: float) -> tuple[Array, Array]:
+    """(signed displacement of the bound from x, 0 where it is open; how far to look)."""
+    most = chart.most * chart.scale + 0.0 * x
+    if bound is None:
+        return 0.0 * x, most
+    to = chart.displacement(xp, x, xp.where(bound.shut, bound.given, x))
+    return to, xp.where(bound.shut, xp.minimum(xp.maximum(sign * xp.stop_gradient(to), 0.0), most), most)
+
+
+def _panels(xp: Namespace, fixed: Shape, x: Array, bound: _Bound | None, side: int) -> list[_Panel]:
+    sign = 2.0 * side - 1.0
+    _, reach = _reach(xp, fixed.chart, x, bound, sign)
+    reach = xp.stop_gradient(reach)
+
+    def both_ways(mode: Array, first: Array, last: Array) -> list[_Panel]:
+        peak = sign * fixed.chart.displacement(xp, x, mode + 0.0 * x)
+        peak = xp.minimum(xp.maximum(peak, first), last)
+        return [_Panel(sign, -1.0, peak, peak - first), _Panel(sign, 1.0, peak, last - peak)]
+
+    if fixed.valley is None:
+        return both_ways(fixed.mode, 0.0 * x, reach)
+    valley, other = fixed.valley
+    to = sign * (valley - x)
+    own = (x < valley) == (fixed.mode < valley)
+    here, there = xp.where(own, fixed.mode, other), xp.where(own, other, fixed.mode)
+    turn = xp.where(to > 0.0, xp.minimum(to, reach), reach)
+    return both_ways(here, 0.0 * x, turn) + both_ways(there, turn, reach)
+
+
+def _stack(xp: Namespace, arrays: list, like: Array) -> Array:
+    """Along a new leading axis."""
+    return sum(_axis(xp, [float(i == j) for j in range(len(arrays))], like) * a for i, a in enumerate(arrays))
+
+
+def _axis(xp: Namespace, values: list[float], like: Array) -> Array:
+    return xp.constant(tuple(values), like=like).reshape((-1,) + (1,) * like.ndim)
+
+
+def _masses(xp: Namespace, shape: Shape, fixed: Shape, x: Array, panels: list[_Panel]) -> list[tuple[Array, Array]]:
+    """(mass, log_unit) of each panel, all in one integral."""
+    still = xp.stop_gradient(x)
+    sign, way = (_axis(xp, [panel[i] for panel in panels], x) for i in (0, 1))
+    peak, limit = (_stack(xp, [panel[i] for panel in panels], x) for i in (2, 3))
+    top = xp.stop_gradient(fixed.rise(still, sign * peak))
+    span = xp.stop_gradient(_cut(xp, lambda t: top - fixed.rise(still, sign * (peak + way * t)), limit, fixed.chart))
+    nodes, weights = rule(NODES_F64 if is_double(xp, x) else NODES_F32)
+    # nodes are drawn towards the peak, the more so the longer what falls off exponentially is
+    k = xp.stop_gradient(xp.maximum(arcsinh(xp, span / (GRADED * fixed.chart.scale)), 1.5))
+    whole = xp.expm1(k) - xp.expm1(-k)
+
+    def integrand(u: Array) -> Array:
+        up, down = xp.expm1(k * u), xp.expm1(-k * u)
+        t = span * ((up - down) / whole)
+        return xp.exp(shape.rise(x, sign * (peak + way * t)) - top) * (2.0 + up + down)
+
+    mass = span * (k / whole) * xp.integrate(integrand, nodes, weights, like=span)[0]
+    return [(mass[i], top[i]) for i in range(len(panels))]
+
+
+def _cut(xp: Namespace, fall: Callable, limit: Array, chart: Chart) -> Array:
+    """Where `fall`, which grows, has reached `depth`, or the limit."""
+    enough = depth(xp, limit)
+    least = LEAST * chart.scale
+
+    def step(state: tuple) -> tuple:
+        near, far = state
+        middle = 0.5 * (near + far)
+        fallen = ~(fall(xp.exp(middle)) < enough)  # NaN has fallen
+        return xp.where(fallen, near, middle), xp.where(fallen, middle, far)
+
+    start = xp.log(least + 0.0 * limit), xp.log(xp.maximum(limit, least))
+    _, far = xp.converge(step, start, lambda state: state[0] > state[1], HALVINGS)
+    return xp.minimum(xp.exp(far), limit)
+
+
+def _end(xp: Namespace, shape: Shape, fixed: Shape, x: Array, bound: _Bound, side: int, top: Array) -> Array:
+    """0, with the derivatives that the bound's motion brings."""
+    sign, still = 2.0 * side - 1.0, xp.stop_gradient(x)
+    to, _ = _reach(xp, shape.chart, x, bound, sign)
+    # not where the density is 0 in its dtype
+    at = xp.stop_gradient(to)
+    seen = bound.shut & (top - fixed.rise(still, at) < (600.0 if is_double(xp, x) else 70.0))
+    moves = sign * xp.where(seen, to, 0.0)
+    moved = moving_end(xp, lambda w: xp.exp(xp.where(seen, shape.rise(x, sign * w), top) - top), moves)
+    limit = shape.chart.ends[side]
+    if limit is None:
+        return moved
+    there = bound.given == limit
+    given = xp.where(there, bound.given, limit)
+    return moved + sign * (given - xp.stop_gradient(given)) * _density_at_end(xp, fixed, still, side, top)
+
+
+def _density_at_end(xp: Namespace, fixed: Shape, x: Array, side: int, top: Array) -> Array:
+    """exp(R) dv/dx at the end of a chart: the density there is 0, infinite, or what it is 32 e-folds before the end."""
+    sign = 2.0 * side - 1.0
+    start = sign * xp.maximum(sign * fixed.chart.displacement(xp, x, fixed.mode + 0.0 * x), 0.0)
+    near, far = start + 32.0 * sign, start + 64.0 * sign
+
+    def log_plain(v: Array) -> Array:
+        return fixed.rise(x, v) + sign * v
+
+    power = (log_plain(near) - log_plain(far)) / 32.0
+    # next to the end its distance is exp(-|v|) times this
+    distance = x if fixed.chart.ends[1] is None else x / (1.0 - x) if side == 0 else (1.0 - x) / x
+    flat = xp.exp(log_plain(near) - top) / distance
+    largest = math.sqrt(float(xp.finfo(x).max))
+    return xp.where(power > 1e-4, 0.0, xp.where(power < -1e-4, largest, flat))
+
+
+def laplace_pieces(xp: Namespace, low: Array | None, high: Array | None, loc: Array, scale: Array) -> Pieces:
+    """Apart from the others, since the edge of the density moves with `loc`."""
+
+    def pieces(x: Array) -> tuple[Piece, Piece]:
+        return _laplace_piece(xp, x, low, -1.0, loc, scale), _laplace_piece(xp, x, high, 1.0, loc, scale)
+
+    return pieces
+
+
+def _laplace_piece(xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, scale: Array) -> Piece:
+    """Up to the edge or the bound, whichever is first, and from there on.
+
+    The nodes beyond the edge stay where they are as it moves: masses added and taken away there would cancel.
+    """
+    most = depth(xp, x) * xp.stop_gradient(scale)
+    to_edge = sign * (loc - x)
+    # at the edge itself both pieces lie on one side of it
+    rising = xp.where(to_edge > 0.0 if sign < 0.0 else to_edge >= 0.0, to_edge, 0.0)
+    to_end = xp.stop_gradient(rising) + 2.0 * most
+    if end is not None:
+        to_end = xp.where(xp.abs(end) <= float(xp.finfo(x).max), sign * (end - x), to_end)
+    first = rising > to_end
+    rising = xp.where(first, to_end, rising)
+    last = xp.stop_gradient(rising)
+    top = last / xp.stop_gradient(scale)
+    nodes, weights = rule(NODES_F64 if is_double(xp, x) else NODES_F32)
+
+    def integral(f: Callable, start: Array, span: Array) -> Array:
+        return span * xp.integrate(lambda u: f(start + span * u), nodes, weights, like=span)[0]
+
+    def rises(t: Array) -> Array:
+        return xp.exp(t / scale - top)
+
+    def falls(t: Array) -> Array:
+        """t from where the edge is."""
+        return xp.exp((rising / scale - top) + ((rising - last) - t) / scale)
+
+    def bends(t: Array) -> Array:
+        """Between where the edge is and where it moves to."""
+        return -rises(t) * xp.expm1(2.0 * (rising - t) / scale)
+
+    span, after = xp.minimum(last, most), xp.where(first, 0.0, to_end - last)
+    mass = integral(rises, last - span, span) + moving_end(xp, rises, xp.where(first, to_end, last))
+    mass = mass + moving_end(xp, bends, xp.where(first, last, rising))
+    rest = integral(falls, 0.0 * span, xp.minimum(xp.stop_gradient(after), most))
+    return Piece(mass + rest + moving_end(xp, falls, after), top)

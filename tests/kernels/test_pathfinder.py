@@ -1,0 +1,103 @@
+"""Quasi-Newton paths to the modes of a density, and which of them a mixture begins with."""
+
+import math
+
+import pytest
+import torch
+
+from irg_kernels.inference import pathfinder as quasi_newton
+from pyro_irg import xp
+
+DIM, SEVERAL = 4, 6
+
+
+def followed(potential, start):
+    generator = torch.Generator().manual_seed(0)
+    eps = torch.randn(8, start.shape[-1], dtype=start.dtype, generator=generator).repeat(len(start), 1, 1)
+
+    def gradient(x, active):
+        x = x.detach().requires_grad_()
+        f = potential(x)
+        return f.detach(), torch.autograd.grad(f.sum(), x)[0]
+
+    unit = torch.eye(start.shape[-1], dtype=start.dtype).repeat(len(start), 1, 1)
+    return quasi_newton.paths(xp, start, unit, eps, gradient, lambda x, active: potential(x))
+
+
+def starts(dtype=torch.float64):
+    return 2.0 * torch.randn(SEVERAL, DIM, dtype=dtype, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_normal_law_is_found():
+    scale = torch.tensor([0.01, 0.3, 1.0, 30.0], dtype=torch.float64)
+    mix = torch.linalg.qr(starts()[:DIM]).Q
+    covariance = mix * scale**2 @ mix.mT
+    loc = torch.tensor([3.0, -300.0, 0.0, 1.0], dtype=torch.float64)
+    law = torch.distributions.MultivariateNormal(loc, covariance)
+    path = followed(lambda x: -law.log_prob(x), starts())
+    assert (path.active == 0.0).all()
+    white = torch.linalg.solve(torch.linalg.cholesky(covariance), (path.x - loc)[..., None])
+    assert white.square().sum((-1, -2)).max() < 0.5  # standard deviations, squared
+    # in no direction is the scale that of a stiffer one
+    entropy = path.best_factor.det().abs().log() + 0.5 * DIM * (1.0 + math.log(2.0 * math.pi))
+    assert (entropy - law.entropy()).abs().max() < 1e-3
+    assert path.elbo.max() + 0.5 * DIM * (1.0 + math.log(2.0 * math.pi)) == pytest.approx(0.0, abs=1.5)
+
+
+def test_log_determinant_is_the_factors():
+    def potential(x):
+        return (x[..., 1:] - x[..., :-1] ** 2).square().sum(-1) + 0.5 * (x - 1.0).square().sum(-1)
+
+    path = followed(potential, starts())
+    torch.testing.assert_close(path.factor.det().abs().log(), path.log_det)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_start_without_density_stays(bad):
+    start = starts(torch.float32)
+    start[2, 1] = bad
+    path = followed(lambda x: 0.5 * x.square().sum(-1), start)
+    assert path.elbo[2] == -torch.finfo(torch.float32).max
+    others = torch.arange(SEVERAL) != 2
+    assert path.best_x[others].isfinite().all() and path.best_factor.isfinite().all()
+
+
+def test_a_density_without_bound_ends_where_the_mass_is():
+    """A funnel: eight effects of scale exp(x_0), whose joint density grows for ever as x_0 falls."""
+
+    def potential(x):
+        scale = x[..., :1]
+        return 0.5 * (x[..., 0] / 3.0) ** 2 + (0.5 * (x[..., 1:] / scale.exp()) ** 2 + scale).sum(-1)
+
+    path = followed(potential, torch.cat([starts(), starts()[:, :3]], -1))
+    assert path.f.min() < -20.0  # a descent alone runs down the neck
+    assert path.best_x[:, 0].abs().max() < 9.0 and path.elbo.isfinite().all()
+
+
+def test_chosen_are_of_different_modes():
+    elbo = torch.tensor([-1.0, -1.0, -1.0, -3.0, -60.0])  # 0 and 1 mirror each other: equal to the last digit
+    place = torch.tensor([0.0, 9.0, 0.1, 20.0, 40.0])
+    distance = (place - place[:, None]).square()
+    picks = quasi_newton.chosen(xp, elbo, distance, 1, 5)
+    assert [int(pick.argmax()) for pick, _ in picks] == [0, 1, 3, 0, 1]
+    assert [float(shared) for _, shared in picks] == [0.0, 0.0, 0.0, 1.0, 1.0]
+    assert all(float(pick.sum()) == 1.0 for pick, _ in picks)
+
+
+def test_masses_are_the_targets():
+    """Two modes of weights .3 and .7, three components, of which the last two share a mode."""
+    generator = torch.Generator().manual_seed(0)
+    locs = torch.tensor([-5.0, 5.0, 5.0], dtype=torch.float64)
+    components = torch.distributions.Normal(locs, 1.2)
+    x = (locs + 1.2 * torch.randn(4000, 3, dtype=torch.float64, generator=generator)).reshape(-1)
+    modes = torch.distributions.Normal(locs[:2], 1.0).log_prob(x[:, None])
+    log_p = (modes + torch.tensor([0.3, 0.7]).log()).logsumexp(-1) + 123.0
+    log_p[::100] = float("nan")  # of which there is no mass
+    weights = quasi_newton.masses(xp, log_p, components.log_prob(x[:, None])).softmax(-1)
+    torch.testing.assert_close(weights, torch.tensor([0.3, 0.35, 0.35], dtype=torch.float64), atol=0.01, rtol=0.0)
+
+
+def test_no_mass_is_lost_for_ever():
+    log_q = torch.tensor([[0.0, -100.0], [-100.0, 0.0]])
+    found = quasi_newton.masses(xp, torch.tensor([0.0, -1e4]), log_q)
+    assert float(found[0] - found[1]) == pytest.approx(10.0, abs=0.1)
