@@ -25,20 +25,21 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from ..generic.family import Law, both, icdf, logarithm, newton, normal_quantile
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.elementary import digamma_terms, expm1mx, log1p_remainder
+from ..numerics.charts import INTERVAL, Shape, logistic_rise
+from ..numerics.elementary import both_log_tails, digamma_terms, expm1mx, log1pmx, log1pmx_near_0
 from ..numerics.gamma_function import (
     HALF_LOG_2PI,
-    deviance,
+    bregman_log_gamma,
     digamma,
-    excess,
     log_entropy,
     log_gamma1p,
     log_gamma_step,
     stirling,
 )
 from ..numerics.quadrature import depth, tail_integral
+from ..numerics.roots import logarithm, newton, normal_quantile
 
 # worst error over shapes 1e-3..1e6 and quantiles 1e-12..1 - 1e-12: 1.6e-6 with the first number of nodes, 5e-13 with
 # the second; it is met near k = -b / a with b near 1e-3, elsewhere 14 and 32 would do
@@ -101,15 +102,15 @@ def _outwards(
         ell = xp.log(complement + zeta * xp.exp(-y))
         return lower * y + sign * ell, alpha * y + n * ell
     # E = slope y + n g with g = ell + zeta y, symmetric under zeta -> 1 - zeta, y -> -y.  With m the smaller of the
-    # two and v = m expm1(s y), g = log1p(v) - m s y, or m h(s y) - (v - log1p(v)) where that would cancel.
+    # two and v = m expm1(s y), g = log1p(v) - m s y, or m h(s y) + log1pmx(v) where that would cancel.
     m = xp.minimum(zeta, complement)
     far = xp.indicator(zeta > complement, like=y)
     s = (2.0 * far - 1.0) * y
     h = expm1mx(xp, s)
     v = m * (h + s)
     log1p_v = xp.log1p(v)
-    near, remainder = log1p_remainder(xp, v)
-    g = xp.where(near, m * h - remainder, log1p_v - m * s)
+    near, remainder = log1pmx_near_0(xp, v)
+    g = xp.where(near, m * h + remainder, log1p_v - m * s)
     return xp.abs(lower - far) * y + sign * log1p_v, slope * y + n * g
 
 
@@ -207,9 +208,9 @@ def log_tails_at(xp: Namespace, at: Place, a: Array, b: Array) -> tuple[Array, A
     cut = _cut(xp, zeta, complement, shape + 1.0, total + 1.0, slope, log1mexp - log_zeta)
     mass = zeta * tail_integral(xp, integrand, cut, nodes_f32=MASS_NODES_F32, nodes_f64=MASS_NODES_F64)
     plain = _log_density_at(xp, at, a, b) - xp.log(shape) + xp.log1p(xp.where(little, 0.0, mass))
-    rest = xp.where(little, xp.exp(other * log1mexp) * mass, 0.0)
-    near = few * log_zeta - log_gamma1p(xp, few) + log_gamma_step(xp, other, few) + xp.log1p(rest)
-    return both(xp, xp.where(little, near, plain), is_lower)
+    change = xp.where(little, xp.exp(other * log1mexp) * mass, 0.0)
+    near = few * log_zeta - log_gamma1p(xp, few) + log_gamma_step(xp, other, few) + xp.log1p(change)
+    return both_log_tails(xp, xp.where(little, near, plain), is_lower)
 
 
 # as many nodes as the partials have: worst relative error of the smaller tail 1e-6 and 2.6e-13
@@ -219,8 +220,8 @@ MASS_NODES_F32, MASS_NODES_F64 = 20, 48
 def _log_density_at(xp: Namespace, at: Place, a: Array, b: Array) -> Array:
     """log(z**a w**b / B(a, b)), the density of x, by Stirling's formula about the mean."""
     total = a + b
-    fall = a * deviance(xp, -at.delta / a, at.log_z + xp.log(total) - xp.log(a))
-    fall = fall + b * deviance(xp, at.delta / b, at.log_w + xp.log(total) - xp.log(b))
+    fall = -a * log1pmx(xp, -at.delta / a, at.log_z + xp.log(total) - xp.log(a))
+    fall = fall - b * log1pmx(xp, at.delta / b, at.log_w + xp.log(total) - xp.log(b))
     remainder = stirling(xp, a) + stirling(xp, b) - stirling(xp, total)
     return 0.5 * (xp.log(a) + xp.log(b) - xp.log(total)) - HALF_LOG_2PI - remainder - fall
 
@@ -234,20 +235,21 @@ def log_tails(xp: Namespace, z: Array, a: Array, b: Array) -> tuple[Array, Array
 
 
 def log_density(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
-    """log p(z); -inf outside [0, 1]."""
+    """log p(z); -inf outside [0, 1], and at its ends the limits."""
     at = _at(xp, z, a, b)
-    return xp.where((z >= 0.0) & (z <= 1.0), _log_density_at(xp, at, a, b) - at.log_z - at.log_w, -math.inf)
+    inside = (z > 0.0) & (z < 1.0)
+    power = xp.where(z <= 0.0, a, b)  # at an end: its own shape decides; 1 leaves log(other shape)
+    end = xp.where(power > 1.0, -math.inf, xp.where(power < 1.0, math.inf, xp.log(xp.where(z <= 0.0, b, a))))
+    end = xp.where((z == 0.0) | (z == 1.0), end, -math.inf)
+    return xp.where(inside, _log_density_at(xp, at, a, b) - at.log_z - at.log_w, end)
 
 
-LAW = Law(log_tails, log_density, (dz_da, dz_db))
-
-
-def logit_quantile(xp: Namespace, q: Array, rest: Array, a: Array, b: Array) -> Array:
-    """x with I_z(a, b) = q and I_w(b, a) = rest, of which the smaller is used.
+def logit_quantile(xp: Namespace, q: Array, one_minus_q: Array, a: Array, b: Array) -> Array:
+    """x with I_z(a, b) = q and I_w(b, a) = one_minus_q, of which the smaller is used.
 
     By Newton's method on its logarithm, a concave function of x, so that from the second step on all lie on one side.
     """
-    log_q, log_s = logarithm(xp, q), logarithm(xp, rest)
+    log_q, log_s = logarithm(xp, q), logarithm(xp, one_minus_q)
     is_lower = log_q < log_s
 
     def residual(x: Array) -> tuple[Array, Array]:
@@ -282,8 +284,8 @@ def _logit_density(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
     return _log_density_at(xp, _at_logit(xp, x, a, b), a, b)
 
 
-LOGIT_QUANTILE = icdf(logit_quantile, _logit_density, (dlogit_da, dlogit_db))
-"""logit z of (q, 1 - q, a, b)."""
+def shape(xp: Namespace, a: Array, b: Array) -> Shape:
+    return Shape(INTERVAL, lambda x, v: logistic_rise(xp, a, b, x, 1.0 - x, v), a / (a + b))
 
 
 def entropy(xp: Namespace, a: Array, b: Array) -> Array:
@@ -299,7 +301,7 @@ def divergence(xp: Namespace, a: Array, b: Array, a_q: Array, b_q: Array) -> Arr
     return (
         divergence_term(xp, a, a_q, total, grown)
         + divergence_term(xp, b, b_q, total, grown)
-        - excess(xp, a_q + b_q, total, grown)
+        - bregman_log_gamma(xp, a_q + b_q, total, grown)
     )
 
 
@@ -308,4 +310,36 @@ def divergence_term(xp: Namespace, a: Array, a_q: Array, total: Array, grown: Ar
     total_q = total + grown
     v = (a * grown - total * (a_q - a)) / (a_q * total)
     log_ratio = xp.log(a) - xp.log(a_q) + xp.log(total_q) - xp.log(total)
-    return a_q * deviance(xp, v, log_ratio) + excess(xp, a_q, a, a_q - a)
+    return bregman_log_gamma(xp, a_q, a, a_q - a) - a_q * log1pmx(xp, v, log_ratio)
+
+
+def mean(xp: Namespace, a: Array, b: Array) -> Array:
+    return a / (a + b)
+
+
+def variance(xp: Namespace, a: Array, b: Array) -> Array:
+    total = a + b
+    return (a / total) * (b / total) / (total + 1.0)
+
+
+def _of_uniform(xp: Namespace, a: Array, b: Array, low: Array, high: Array) -> Array:
+    """Infinite where the interval leaves some of (0, 1) out."""
+    one = 1.0 + 0.0 * a
+    covers = (low <= 0.0) & (high >= 1.0)
+    width = xp.where(covers, high - low, 1.0)
+    return xp.where(covers, divergence(xp, a, b, one, one) + xp.log(width), math.inf)
+
+
+FAMILY = Family(
+    parameters={"concentration1": "positive", "concentration0": "positive"},
+    support=(0.0, 1.0),
+    log_density=log_density,
+    log_tails=log_tails,
+    slopes=(dz_da, dz_db),
+    quantile=Quantile(logit_quantile, _logit_density, (dlogit_da, dlogit_db), "logit"),
+    entropy=entropy,
+    mean=mean,
+    variance=variance,
+    shape=shape,
+    divergences={"Beta": divergence, "Uniform": _of_uniform},
+)

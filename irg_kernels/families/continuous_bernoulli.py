@@ -17,6 +17,7 @@ import math
 from fractions import Fraction
 from functools import cache
 
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.elementary import horner
 from ..numerics.quadrature import is_double
@@ -160,3 +161,28 @@ def dx_deta(xp: Namespace, x: Array, eta: Array) -> Array:
 def dx_deta_at(xp: Namespace, x: Array, u: Array, eta: Array) -> Array:
     """`dx_deta`, where u is a parameter beside it."""
     return dx_deta(xp, x, eta)
+
+
+def log_tails(xp: Namespace, x: Array, eta: Array) -> tuple[Array, Array]:
+    """(log P(X <= x), log P(X > x)): log x + A(eta x) - A(eta), and its mirror image."""
+    x = xp.minimum(xp.maximum(x, 0.0), 1.0)
+    upper = 1.0 - x
+    log_lower = xp.log(x) + log_normalizer(xp, eta * x) - log_normalizer(xp, eta)
+    return log_lower, xp.log(upper) + log_normalizer(xp, -eta * upper) - log_normalizer(xp, -eta)
+
+
+def _find(xp: Namespace, q: Array, one_minus_q: Array, eta: Array) -> Array:
+    return quantile(xp, q, eta)
+
+
+FAMILY = Family(
+    parameters={"logits": "real"},
+    support=(0.0, 1.0),
+    log_density=log_density,
+    log_tails=log_tails,
+    slopes=(dx_deta,),
+    quantile=Quantile(_find, log_density, (dx_deta,)),
+    entropy=entropy,
+    mean=mean,
+    variance=variance,
+)

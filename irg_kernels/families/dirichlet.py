@@ -11,9 +11,9 @@ It is what softmax makes of d log x_j / d alpha_j := L_j, elementwise, so nothin
 
 from __future__ import annotations
 
-from ..families.beta import divergence_term, dlogit_da
 from ..namespace import Array, Namespace
-from ..numerics.gamma_function import digamma, excess, log_entropy
+from ..numerics.gamma_function import bregman_log_gamma, digamma, log_entropy
+from .beta import divergence_term, dlogit_da
 
 
 def dlogx_dalpha(xp: Namespace, log_x: Array, alpha: Array) -> Array:
@@ -60,4 +60,4 @@ def divergence(xp: Namespace, alpha: Array, alpha_q: Array) -> Array:
     total = xp.sum(alpha, axis=-1, keepdims=True)
     grown = xp.sum(alpha_q - alpha, axis=-1, keepdims=True)
     terms = xp.sum(divergence_term(xp, alpha, alpha_q, total, grown), axis=-1)
-    return terms - xp.max(excess(xp, total + grown, total, grown), axis=-1)
+    return terms - xp.max(bregman_log_gamma(xp, total + grown, total, grown), axis=-1)

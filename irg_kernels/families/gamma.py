@@ -25,29 +25,31 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Law, both, icdf, logarithm, newton, normal_quantile
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.elementary import digamma_minus_log, expm1mx
-from ..numerics.gamma_function import HALF_LOG_2PI, deviance, digamma, excess, log_entropy, log_gamma1p, stirling
+from ..numerics.charts import HALF_LINE, Shape, exponential_rise
+from ..numerics.elementary import both_log_tails, digamma_minus_log, expm1mx, log1pmx, positive
+from ..numerics.gamma_function import HALF_LOG_2PI, bregman_log_gamma, digamma, log_entropy, log_gamma1p, stirling
 from ..numerics.quadrature import depth, tail_integral, tail_of_line
+from ..numerics.roots import log_survival, logarithm, newton, normal_quantile
 
 
 def dz_da(xp: Namespace, z: Array, a: Array) -> Array:
     """dz / da for z ~ Gamma(a, 1) at fixed quantile, z >= 0."""
-    return z * _dlogz_da(xp, z, xp.log(xp.maximum(z, float(xp.finfo(z).tiny))), a)
+    return z * dlogz_da_at(xp, z, xp.log(xp.maximum(z, float(xp.finfo(z).tiny))), a)
 
 
 def dx_da(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
     """dx / da for x = z / rate, z ~ Gamma(a, 1), where neither x nor z leaves the range of its dtype."""
     z = x * rate
-    return x * _dlogz_da(xp, z, xp.log(z), a)
+    return x * dlogz_da_at(xp, z, xp.log(z), a)
 
 
 def dx_da_clamped(xp: Namespace, x: Array, a: Array, rate: Array, log_z: Array, clamped: Array) -> Array:
     """The same where some do: `clamped` is 1 where log z must be taken from `log_z`, a constant, and 0 elsewhere."""
     is_clamped = clamped > 0.5
     z = xp.where(is_clamped, xp.exp(log_z), x * rate)
-    return x * _dlogz_da(xp, z, xp.where(is_clamped, log_z, xp.log(xp.where(is_clamped, 1.0, z))), a)
+    return x * dlogz_da_at(xp, z, xp.where(is_clamped, log_z, xp.log(xp.where(is_clamped, 1.0, z))), a)
 
 
 def dx_drate(xp: Namespace, x: Array, a: Array, rate: Array, *constants: Array) -> Array:
@@ -57,10 +59,10 @@ def dx_drate(xp: Namespace, x: Array, a: Array, rate: Array, *constants: Array) 
 
 def dlogz_da(xp: Namespace, log_z: Array, a: Array) -> Array:
     """d log z / da for z ~ Gamma(a, 1) at fixed quantile; exp(log_z) may underflow."""
-    return _dlogz_da(xp, xp.exp(log_z), log_z, a)
+    return dlogz_da_at(xp, xp.exp(log_z), log_z, a)
 
 
-def _dlogz_da(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
+def dlogz_da_at(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
     # exp(psi(a + 1)) > a + 0.4 > exp(psi(a)), so the score keeps its sign on the chosen tail; between 0.4 and 0.5 the
     # upper one needs fewer nodes
     lower = xp.indicator(z < a + 0.4, like=z)
@@ -102,7 +104,7 @@ def _cut(xp: Namespace, z: Array, b: Array, excess: Array) -> Array:
     return xp.maximum(tau, (z + fall) / -b)
 
 
-def _log_tails(xp: Namespace, z: Array, log_z: Array, a: Array) -> tuple[Array, Array]:
+def log_tails_at(xp: Namespace, z: Array, log_z: Array, a: Array) -> tuple[Array, Array]:
     """(log P(a, z), log Q(a, z)), the smaller to full relative accuracy of its exponential, the other to absolute."""
     is_lower = z < a + 0.4
     b = a + xp.indicator(is_lower, like=z)
@@ -115,11 +117,11 @@ def _log_tails(xp: Namespace, z: Array, log_z: Array, a: Array) -> tuple[Array, 
         return weight * xp.where(little, xp.expm1(-a * tau), 1.0)
 
     mass = xp.abs(tail_integral(xp, integrand, _cut(xp, z, b, excess_z), nodes_f32=NODES_F32, nodes_f64=NODES_F64))
-    front = _log_front(xp, z, log_z, a)
+    front = log_front(xp, z, log_z, a)
     lower = front + xp.log1p(z * xp.where(is_lower, mass, 0.0))
-    near, rest = xp.where(little, a, 0.25), xp.where(little, -z * xp.exp(-z) * mass, 0.0)
-    lower = xp.where(little, near * log_z - log_gamma1p(xp, near) + xp.log1p(rest), lower)
-    return both(xp, xp.where(is_lower, lower, front + xp.log(a * mass)), is_lower)
+    near, change = xp.where(little, a, 0.25), xp.where(little, -z * xp.exp(-z) * mass, 0.0)
+    lower = xp.where(little, near * log_z - log_gamma1p(xp, near) + xp.log1p(change), lower)
+    return both_log_tails(xp, xp.where(is_lower, lower, front + xp.log(a * mass)), is_lower)
 
 
 # nodes: worst relative error of the smaller tail over a in 1e-6..1e6 and quantiles 1e-12..1 - 1e-12: 1.4e-6 from the
@@ -127,12 +129,12 @@ def _log_tails(xp: Namespace, z: Array, log_z: Array, a: Array) -> tuple[Array, 
 NODES_F32, NODES_F64 = 10, 28
 
 
-def _log_front(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
+def log_front(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
     """log(z**a exp(-z) / Gamma(a + 1)), the density of log z over a."""
     small = a < 1.0
     few, many = xp.where(small, a, 0.5), xp.where(small, 1.0, a)
     tame = xp.where(small, 1.0, z)
-    fall = many * deviance(xp, (tame - many) / many, xp.where(small, 0.0, log_z) - xp.log(many))
+    fall = -many * log1pmx(xp, (tame - many) / many, xp.where(small, 0.0, log_z) - xp.log(many))
     large = -fall - 0.5 * xp.log(many) - HALF_LOG_2PI - stirling(xp, many)
     return xp.where(small, few * log_z - z - log_gamma1p(xp, few), large)
 
@@ -140,16 +142,10 @@ def _log_front(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
 def _from_x(xp: Namespace, x: Array, rate: Array) -> tuple[Array, Array]:
     """(z, log z) of z = x rate; for x <= 0 those of a tiny x, and nothing beyond every quantile."""
     x = xp.maximum(x, float(xp.finfo(x).tiny))
-    return _tamed(xp, x * rate, xp.log(x) + xp.log(rate))
+    return tamed(xp, x * rate, xp.log(x) + xp.log(rate))
 
 
-def _from_inverse(xp: Namespace, x: Array, rate: Array) -> tuple[Array, Array]:
-    """(z, log z) of z = rate / x, likewise."""
-    x = xp.maximum(x, float(xp.finfo(x).tiny))
-    return _tamed(xp, rate / x, xp.log(rate) - xp.log(x))
-
-
-def _tamed(xp: Namespace, z: Array, log_z: Array) -> tuple[Array, Array]:
+def tamed(xp: Namespace, z: Array, log_z: Array) -> tuple[Array, Array]:
     """The logarithm from z where z is a normal number, which is sharper, and z so small that its square is in range."""
     limits = xp.finfo(z)
     largest = math.sqrt(float(limits.max)) * 0.1
@@ -160,91 +156,48 @@ def _tamed(xp: Namespace, z: Array, log_z: Array) -> tuple[Array, Array]:
 
 def log_tails(xp: Namespace, x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)) of x = z / rate."""
-    lower, upper = _log_tails(xp, *_from_x(xp, x, rate), a)
+    lower, upper = log_tails_at(xp, *_from_x(xp, x, rate), a)
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
 
 
-def log_tails_of_inverse(xp: Namespace, x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
-    """The same of x = rate / z."""
-    lower, upper = _log_tails(xp, *_from_inverse(xp, x, rate), a)
-    return xp.where(x > 0.0, upper, -math.inf), xp.where(x > 0.0, lower, 0.0)
-
-
-def log_tails_of_log(xp: Namespace, x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
-    """The same of x = log(z / rate)."""
-    log_z = x + xp.log(rate)
-    return _log_tails(xp, *_tamed_log(xp, log_z), a)
-
-
-def _tamed_log(xp: Namespace, log_z: Array) -> tuple[Array, Array]:
+def tamed_log(xp: Namespace, log_z: Array) -> tuple[Array, Array]:
     log_z = xp.minimum(log_z, 0.5 * math.log(float(xp.finfo(log_z).max)) - 3.0)
     return xp.exp(log_z), log_z
 
 
 def log_density(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    """log p(x) of x = z / rate; -inf below 0."""
-    density = _log_front(xp, *_from_x(xp, x, rate), a) + xp.log(a) - xp.log(xp.maximum(x, float(xp.finfo(x).tiny)))
-    return xp.where(x >= 0.0, density, -math.inf)
-
-
-def log_density_of_inverse(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    """log p(x) of x = rate / z; -inf below 0."""
-    density = _log_front(xp, *_from_inverse(xp, x, rate), a) + xp.log(a)
-    return xp.where(x >= 0.0, density - xp.log(xp.maximum(x, float(xp.finfo(x).tiny))), -math.inf)
-
-
-def log_density_of_log(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    """log p(x) of x = log(z / rate)."""
-    return _log_front(xp, *_tamed_log(xp, x + xp.log(rate)), a) + xp.log(a)
+    """log p(x) of x = z / rate; -inf below 0, and at 0 its limit."""
+    inside = log_front(xp, *_from_x(xp, x, rate), a) + xp.log(a) - xp.log(positive(xp, x))
+    end = xp.where(a > 1.0, -math.inf, xp.where(a < 1.0, math.inf, xp.log(rate)))
+    return xp.where(x > 0.0, inside, xp.where(x < 0.0, -math.inf, end))
 
 
 def _slope_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    return x * _dlogz_da(xp, *_from_x(xp, x, rate), a)
+    return x * dlogz_da_at(xp, *_from_x(xp, x, rate), a)
 
 
-def _inverse_slope_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    return -x * _dlogz_da(xp, *_from_inverse(xp, x, rate), a)
-
-
-def _inverse_slope_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    return x / rate
-
-
-def _log_slope_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    return _dlogz_da(xp, *_tamed_log(xp, x + xp.log(rate)), a)
-
-
-def _log_slope_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    return -1.0 / rate
-
-
-LAW = Law(log_tails, log_density, (_slope_a, dx_drate))
-LOG_LAW = Law(log_tails_of_log, log_density_of_log, (_log_slope_a, _log_slope_rate))
-INVERSE_LAW = Law(log_tails_of_inverse, log_density_of_inverse, (_inverse_slope_a, _inverse_slope_rate))
-
-
-def _log_quantile(xp: Namespace, q: Array, rest: Array, a: Array) -> Array:
+def log_quantile(xp: Namespace, q: Array, one_minus_q: Array, a: Array) -> Array:
     """log z with P(a, z) = q, by Newton's method on the logarithm of the smaller tail, a concave function of log z."""
-    log_q, log_s = logarithm(xp, q), logarithm(xp, rest)
+    log_q, log_s = logarithm(xp, q), logarithm(xp, one_minus_q)
     # P(a, z) <= z**a / Gamma(a + 1), and log Q(a, z) < -t where z = b + sqrt(2 b t) + t, b = max(a, 1)
-    low = (xp.where(q < rest, log_q, xp.log1p(-xp.where(q < rest, 0.0, rest))) + _log_gamma1p(xp, a)) / a
+    low = (log_survival(xp, one_minus_q, q) + _log_gamma1p(xp, a)) / a
     fall, b = 1.0 - log_s, xp.maximum(a, 1.0)
     high = xp.log(b + xp.sqrt(2.0 * b * fall) + fall)
 
     def residual(log_z: Array) -> tuple[Array, Array]:
-        error, step = _newton_step(xp, *_tamed_log(xp, log_z), q, rest, a)
+        error, step = _newton_step(xp, *tamed_log(xp, log_z), q, one_minus_q, a)
         # the upper tail falls as exp(-z): its step is one of z
-        return error, xp.where(q < rest, step, xp.log1p(xp.maximum(step, -0.9)))
+        return error, xp.where(q < one_minus_q, step, xp.log1p(xp.maximum(step, -0.9)))
 
     return newton(xp, residual, _start(xp, log_q, log_s, a, low), low, high)
 
 
-def _newton_step(xp: Namespace, z: Array, log_z: Array, q: Array, rest: Array, a: Array) -> tuple[Array, Array]:
+def _newton_step(xp: Namespace, z: Array, log_z: Array, q: Array, one_minus_q: Array, a: Array) -> tuple[Array, Array]:
     """(error of the logarithm of the smaller tail, step of log z that removes it)."""
-    lower, upper = _log_tails(xp, z, log_z, a)
-    found = xp.where(q < rest, lower, upper)
-    error = xp.where(q < rest, logarithm(xp, q) - found, found - logarithm(xp, rest))
-    return error, error * xp.exp(found - _log_front(xp, z, log_z, a)) / a
+    lower, upper = log_tails_at(xp, z, log_z, a)
+    found = xp.where(q < one_minus_q, lower, upper)
+    error = xp.where(q < one_minus_q, logarithm(xp, q) - found, found - logarithm(xp, one_minus_q))
+    return error, error * xp.exp(found - log_front(xp, z, log_z, a)) / a
 
 
 def _log_gamma1p(xp: Namespace, a: Array) -> Array:
@@ -264,43 +217,87 @@ def _start(xp: Namespace, log_q: Array, log_s: Array, a: Array, low: Array) -> A
     return xp.where(a < 0.5, xp.where(low < -1.5, low, above), middle)
 
 
-def _log_quantile_density(xp: Namespace, log_z: Array, a: Array) -> Array:
-    return _log_front(xp, *_tamed_log(xp, log_z), a) + xp.log(a)
+def log_density_of_log_z(xp: Namespace, log_z: Array, a: Array) -> Array:
+    return log_front(xp, *tamed_log(xp, log_z), a) + xp.log(a)
 
 
-LOG_QUANTILE = icdf(_log_quantile, _log_quantile_density, (dlogz_da,))
-"""log z of (q, 1 - q, a)."""
-
-
-def refine_quantile(xp: Namespace, log_z: Array, q: Array, rest: Array, a: Array) -> Array:
+def refine_quantile(xp: Namespace, log_z: Array, q: Array, one_minus_q: Array, a: Array) -> Array:
     """z by one more step from a log z that was rounded: near a = 1e6 one bit of log z is 14 of z, and 6000 of q."""
-    z, log_z = _tamed(xp, xp.exp(log_z), log_z)
-    _, step = _newton_step(xp, z, log_z, q, rest, a)
+    z, log_z = tamed(xp, xp.exp(log_z), log_z)
+    _, step = _newton_step(xp, z, log_z, q, one_minus_q, a)
     # a step that is no correction belongs to a mass of 0 in this dtype
     return xp.where(xp.abs(step) < 0.01, z * (1.0 + step), z)
 
 
-def entropy_of_log(xp: Namespace, a: Array, rate: Array) -> Array:
-    """-E[log p(x)] of x = log(z / rate), whatever the rate."""
-    return log_entropy(xp, a) + 0.0 * rate
+def _find(xp: Namespace, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
+    return log_quantile(xp, q, one_minus_q, a) - xp.log(rate)
+
+
+def _refine(xp: Namespace, log_x: Array, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
+    z = refine_quantile(xp, log_x + xp.log(rate), q, one_minus_q, a)
+    return from_precise(xp, z / rate, log_x, z)
+
+
+def from_precise(xp: Namespace, x: Array, log_x: Array, z: Array) -> Array:
+    """x, from its logarithm where x, or the z that it was formed from, has left the range of its dtype."""
+    return xp.where(in_range(xp, z) & in_range(xp, x), x, xp.exp(log_x))
+
+
+def in_range(xp: Namespace, x: Array) -> Array:
+    """Where x > 0 and its reciprocal are normal numbers, with a factor of 2 to spare."""
+    tiny = float(xp.finfo(x).tiny)
+    return (x > 2.0 * tiny) & (x < 0.125 / tiny)
+
+
+def log_density_of_log(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    """log p(x) of x = log(z / rate)."""
+    return log_density_of_log_z(xp, x + xp.log(rate), a)
+
+
+def dlogx_da(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    """dx / da of x = log(z / rate)."""
+    return dlogz_da_at(xp, *tamed_log(xp, x + xp.log(rate)), a)
+
+
+def dlogx_drate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    """dx / drate of x = log(z / rate)."""
+    return -1.0 / rate
+
+
+def shape(xp: Namespace, a: Array, rate: Array) -> Shape:
+    return Shape(HALF_LINE, lambda x, v: exponential_rise(xp, a, rate * x, v), a / rate)
 
 
 def entropy(xp: Namespace, a: Array, rate: Array) -> Array:
-    """The same of z / rate: that of its logarithm and the mean of the logarithm."""
+    """-E[log p(x)]: the entropy of log x, and the mean of the logarithm."""
     return log_entropy(xp, a) + digamma(xp, a) - xp.log(rate)
-
-
-def entropy_of_inverse(xp: Namespace, a: Array, rate: Array) -> Array:
-    """The same of rate / z."""
-    return log_entropy(xp, a) - digamma(xp, a) + xp.log(rate)
 
 
 def divergence(xp: Namespace, a: Array, rate: Array, a_q: Array, rate_q: Array) -> Array:
     """KL(Gamma(a, rate) || Gamma(a_q, rate_q)) as a sum of terms >= 0, each to full relative accuracy.
 
-    a_q dev(v) + B_f(a_q, a), 1 + v = (rate_q / rate) (a / a_q); dev, B and f from `log_gamma` (the textbook's formula,
-    Penny 2001, after Stirling's).
+    a_q dev(v) + B_f(a_q, a), 1 + v = (rate_q / rate) (a / a_q); dev, B and f from `gamma_function` (the
+    textbook's formula, Penny 2001, after Stirling's).
     """
     v = ((rate_q - rate) / rate * a - (a_q - a)) / a_q
     log_ratio = xp.log(rate_q) - xp.log(rate) + xp.log(a) - xp.log(a_q)
-    return a_q * deviance(xp, v, log_ratio) + excess(xp, a_q, a, a_q - a)
+    return bregman_log_gamma(xp, a_q, a, a_q - a) - a_q * log1pmx(xp, v, log_ratio)
+
+
+def _of_exponential(xp: Namespace, a: Array, rate: Array, rate_q: Array) -> Array:
+    return divergence(xp, a, rate, 1.0 + 0.0 * rate_q, rate_q)
+
+
+FAMILY = Family(
+    parameters={"concentration": "positive", "rate": "positive"},
+    support=(0.0, math.inf),
+    log_density=log_density,
+    log_tails=log_tails,
+    slopes=(_slope_a, dx_drate),
+    quantile=Quantile(_find, log_density_of_log, (dlogx_da, dlogx_drate), "log", _refine),
+    entropy=entropy,
+    mean=lambda xp, a, rate: a / rate,
+    variance=lambda xp, a, rate: a / (rate * rate),
+    shape=shape,
+    divergences={"Gamma": divergence, "Exponential": _of_exponential},
+)

@@ -9,10 +9,14 @@ z = expm1(c E) / c,    E = log1p(c z) / c,    density exp(-(1 + c) E)        (Ho
 
 from __future__ import annotations
 
-from ..families.continuous_bernoulli import expm1_ratio, log_normalizer
+import math
+
+from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
-from ..numerics.elementary import horner
+from ..numerics.elementary import horner, log1mexp
 from ..numerics.quadrature import is_double
+from ..numerics.roots import log_survival
+from .continuous_bernoulli import expm1_ratio, log_normalizer
 
 
 def z_of(xp: Namespace, exponential: Array, c: Array) -> Array:
@@ -50,3 +54,73 @@ def _log1p_product(xp: Namespace, z: Array, c: Array) -> Array:
     large = (c > 0.0) & (z > 1e16 / xp.maximum(c, 1e-20))
     logs = xp.log(xp.where(large, c, 1.0)) + xp.log(xp.where(large, z, 1.0))
     return xp.where(large, logs, xp.log1p(xp.where(large, 0.0, c * z)))
+
+
+def dz_dc(xp: Namespace, z: Array, c: Array) -> Array:
+    """dz / dc at fixed quantile: z**2 ((1 + w) log1p(w) - w) / w**2, w = c z, by its limit 1/2 near w = 0."""
+    w = c * z
+    near = xp.abs(w) < 0.25
+    small, large = xp.where(near, w, 0.0), xp.where(near, 1.0, w)
+    # (log1p(w) - w) / w**2, with s and the series of `exponential_of`
+    s = small / (2.0 + small)
+    terms = 9 if is_double(xp, z) else 5
+    series = horner(s * s, [1.0 / (2 * j + 3) for j in range(terms)])
+    curved = (2.0 * s / (2.0 + small) * series - 1.0) / (2.0 + small)
+    log1p_w = _log1p_product(xp, xp.where(near, 1.0, z), xp.where(near, 1.0, c))
+    beyond = z * ((log1p_w - 1.0) + log1p_w / large) / xp.where(near, 1.0, c)
+    return xp.where(near, z * z * (1.0 + (1.0 + small) * curved), beyond)
+
+
+def _inside(xp: Namespace, z: Array, c: Array) -> tuple[Array, Array]:
+    """(whether z lies in the support, z or 0); the upper end, of density 0 or infinite, counts as outside."""
+    inside = (z >= 0.0) & (c * z > -1.0)
+    return inside, xp.where(inside, z, 0.0)
+
+
+def _log_density(xp: Namespace, z: Array, c: Array) -> Array:
+    inside, z = _inside(xp, z, c)
+    return xp.where(inside, log_density(xp, z, c), -math.inf)
+
+
+def log_tails(xp: Namespace, z: Array, c: Array) -> tuple[Array, Array]:
+    """(log P(Z <= z), log P(Z > z))."""
+    inside, at = _inside(xp, z, c)
+    log_upper = xp.where(inside, -exponential_of(xp, at, c), xp.where(z < 0.0, 0.0, -math.inf))
+    return log1mexp(xp, log_upper), log_upper
+
+
+def _find(xp: Namespace, q: Array, one_minus_q: Array, c: Array) -> Array:
+    return z_of(xp, -log_survival(xp, q, one_minus_q), c)
+
+
+def _mean(xp: Namespace, c: Array) -> Array:
+    finite = c < 1.0
+    return xp.where(finite, 1.0 / (1.0 - xp.where(finite, c, 0.0)), math.inf)
+
+
+def _variance(xp: Namespace, c: Array) -> Array:
+    finite = c < 0.5
+    few = xp.where(finite, c, 0.0)
+    mean = 1.0 / (1.0 - few)
+    return xp.where(finite, mean * mean / (1.0 - 2.0 * few), math.inf)
+
+
+def _upper_end(xp: Namespace, c: Array) -> Array:
+    bounded = c < 0.0
+    return xp.where(bounded, -1.0 / xp.where(bounded, c, -1.0), math.inf)
+
+
+STANDARD = Family(
+    parameters={"concentration": "real"},
+    support=(0.0, _upper_end),
+    log_density=_log_density,
+    log_tails=log_tails,
+    slopes=(dz_dc,),
+    tails_are_closed=True,
+    quantile=Quantile(_find, _log_density, (dz_dc,)),
+    entropy=lambda xp, c: c + 1.0,
+    mean=_mean,
+    variance=_variance,
+)
+
+FAMILY = located(STANDARD)

@@ -29,11 +29,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..families.von_mises import asymptotic, dz_dkappa, to_pi
 from ..namespace import Array, Namespace
+from ..numerics.bessel import asymptotic
 from ..numerics.bessel_ratio import change, i0e, missing, ratio, rule
 from ..numerics.elementary import horner
 from ..numerics.quadrature import depth, is_double, tail_rule
+from .von_mises import dz_dkappa, to_pi
 
 # worst error: 4e-7 and 2e-14 of the largest that a draw of the same law has
 NODES_F32, NODES_F64 = 16, 30

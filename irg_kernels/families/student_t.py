@@ -20,12 +20,13 @@ from __future__ import annotations
 
 import math
 
-from ..families.beta import Place, dlogit_da, log_tails_at, logit_quantile
-from ..generic.family import Law, icdf, log1mexp
+from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
-from ..numerics.elementary import horner, log1p_remainder
+from ..numerics.charts import Shape, arcsinh, heavy_line
+from ..numerics.elementary import horner, log1mexp, log1pmx_near_0
 from ..numerics.gamma_function import log_gamma_step
 from ..numerics.quadrature import depth, is_double, tail_integral
+from .beta import Place, dlogit_da, log_tails_at, logit_quantile
 
 
 def dt_dnu(xp: Namespace, t: Array, nu: Array) -> Array:
@@ -63,8 +64,8 @@ def _moderate(xp: Namespace, u: Array, nu: Array) -> Array:
     def score(p: Array) -> Array:
         # log1p(p) - p / (1 + p) starts with p**2 / 2
         ratio = p / (1.0 + p)
-        near, remainder = log1p_remainder(xp, p)
-        return 0.5 * (c + ratio / nu - xp.where(near, p * ratio - remainder, xp.log1p(p) - ratio))
+        near, remainder = log1pmx_near_0(xp, p)
+        return 0.5 * (c + ratio / nu - xp.where(near, p * ratio + remainder, xp.log1p(p) - ratio))
 
     power = 0.5 * (nu + 1.0)
     inward = xp.indicator(score(q) > 0.0, like=u)
@@ -121,9 +122,9 @@ def log_tails(xp: Namespace, t: Array, nu: Array) -> tuple[Array, Array]:
     at = Place(q * w, w, xp.maximum(log_q, -_far(xp, t)) + log_w, log_w, 0.5 * (1.0 - nu * q) * w)
     _, log_outside = log_tails_at(xp, at, a, b)
     beyond = log_outside - math.log(2.0)
-    rest = log1mexp(xp, beyond)
+    within = log1mexp(xp, beyond)
     negative = t < 0.0
-    return xp.where(negative, beyond, rest), xp.where(negative, rest, beyond)
+    return xp.where(negative, beyond, within), xp.where(negative, within, beyond)
 
 
 def _far(xp: Namespace, like: Array) -> float:
@@ -136,8 +137,8 @@ def _square(xp: Namespace, t: Array, nu: Array) -> tuple[Array, Array]:
     size = xp.maximum(xp.abs(t), float(limits.tiny))
     log_q = 2.0 * xp.log(xp.minimum(size, float(limits.max))) - xp.log(nu)
     edge = float(limits.max) ** 0.25
-    held = xp.minimum(size, edge)
-    return log_q, xp.where(size < edge, held * held / nu, xp.exp(xp.minimum(log_q, _far(xp, t))))
+    near = xp.minimum(size, edge)
+    return log_q, xp.where(size < edge, near * near / nu, xp.exp(xp.minimum(log_q, _far(xp, t))))
 
 
 def log_density(xp: Namespace, t: Array, nu: Array) -> Array:
@@ -155,21 +156,80 @@ def log_normalizer(xp: Namespace, nu: Array) -> Array:
     return 0.5 * (math.log(math.pi) + xp.log(nu)) - log_gamma_step(xp, half, 0.5 * xp.indicator(nu > 0.0, like=nu))
 
 
-LAW = Law(log_tails, log_density, (dt_dnu,))
-
-
-def _quantile(xp: Namespace, q: Array, rest: Array, nu: Array) -> Array:
+def _quantile(xp: Namespace, q: Array, one_minus_q: Array, nu: Array) -> Array:
     a = 0.5 * xp.indicator(nu > 0.0, like=nu)
-    inward = xp.abs(q - rest)  # P(|T| <= |t|)
-    x = logit_quantile(xp, inward, 2.0 * xp.minimum(q, rest), a, 0.5 * nu)
+    inward = xp.abs(q - one_minus_q)  # P(|T| <= |t|)
+    x = logit_quantile(xp, inward, 2.0 * xp.minimum(q, one_minus_q), a, 0.5 * nu)
     size = xp.exp(xp.minimum(0.5 * (x + xp.log(nu)), math.log(float(xp.finfo(q).max))))
-    return xp.where(inward > 0.0, xp.copysign(size, q - rest), 0.0)
-
-
-QUANTILE = icdf(_quantile, log_density, (dt_dnu,))
-"""t of (q, 1 - q, nu)."""
+    return xp.where(inward > 0.0, xp.copysign(size, q - one_minus_q), 0.0)
 
 
 def entropy(xp: Namespace, nu: Array) -> Array:
     """(nu + 1)/2 (psi((nu + 1)/2) - psi(nu/2)) + log(nu)/2 + log B(1/2, nu/2)."""
     return 0.5 * (nu + 1.0) * (_c(xp, nu) + 1.0 / nu) + log_normalizer(xp, nu)
+
+
+def shape(xp: Namespace, nu: Array, loc: Array, scale: Array) -> Shape:
+    centre, width = xp.stop_gradient(loc), xp.stop_gradient(xp.sqrt(nu) * scale)
+    unit = (scale / width) * (scale / width)
+    core = nu * unit  # 1 with a derivative
+    far = 0.9 * math.log(float(xp.finfo(width).max))
+
+    def rise(x: Array, v: Array) -> Array:
+        near = xp.abs(v) < 1.0
+        little, much = xp.where(near, v, 0.0), xp.where(near, 1.0, v)
+        s = (x - centre) / width
+        cosh_y, y = xp.sqrt(1.0 + s * s), arcsinh(xp, s)
+        offset = (x - loc) / width
+        spread = core + offset * offset
+        # near: sinh(y + v) - sinh(y) and cosh(y + v) / cosh(y) - 1 by half angles
+        sinh = 0.5 * (xp.expm1(0.5 * little) - xp.expm1(-0.5 * little))
+        cosh = xp.sqrt(1.0 + sinh * sinh)
+        step = 2.0 * sinh * (cosh_y * cosh + s * sinh)
+        ratio = step * ((step + 2.0 * offset) / spread)
+        # with t = (x - loc) / scale: (nu + 1) / (nu + t**2) = 1 + (1 - t**2) / (nu + t**2), whose derivative in nu is
+        # that small itself
+        tiny, remainder = log1pmx_near_0(xp, ratio)
+        tiny = tiny & (offset * offset < core)
+        inner, by = xp.where(tiny, offset, 0.0), xp.where(tiny, step, 0.0)
+        square = inner * (inner / unit)
+        slow = by * ((by + 2.0 * inner) / unit) * (1.0 + (1.0 - square) / (nu + square))
+        half_growth = 0.5 * xp.where(tiny, slow + (nu + 1.0) * remainder, (nu + 1.0) * xp.log1p(ratio))
+        log_unit = xp.log1p(2.0 * sinh * (sinh + s / cosh_y * cosh))
+        # far: from y + v itself
+        there = xp.minimum(xp.maximum(y + much, -far), far)
+        size = xp.abs(there)
+        t = 0.5 * (xp.exp(there) - xp.exp(-there)) + (centre - loc) / width
+        beyond = xp.abs(t) > 1e8
+        log_square = xp.where(
+            beyond, 2.0 * xp.log(xp.where(beyond, xp.abs(t), 1.0)), xp.log(core + xp.where(beyond, 1.0, t * t))
+        )
+        far_unit = size + xp.log1p(xp.exp(-2.0 * size)) - math.log(2.0) - xp.log(cosh_y)
+        return xp.where(near, log_unit - half_growth, far_unit - 0.5 * (nu + 1.0) * (log_square - xp.log(spread)))
+
+    return Shape(heavy_line(xp, centre, width), rise, loc)
+
+
+def _mean(xp: Namespace, nu: Array) -> Array:
+    return xp.where(nu > 1.0, 0.0 * nu, math.nan)
+
+
+def _variance(xp: Namespace, nu: Array) -> Array:
+    finite = nu > 2.0
+    many = xp.where(finite, nu, 3.0)
+    return xp.where(finite, many / (many - 2.0), xp.where(nu > 1.0, math.inf, math.nan))
+
+
+STANDARD = Family(
+    parameters={"df": "positive"},
+    support=(-math.inf, math.inf),
+    log_density=log_density,
+    log_tails=log_tails,
+    slopes=(dt_dnu,),
+    quantile=Quantile(_quantile, log_density, (dt_dnu,)),
+    entropy=entropy,
+    mean=_mean,
+    variance=_variance,
+)
+
+FAMILY = located(STANDARD, shape)

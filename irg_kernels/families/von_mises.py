@@ -20,13 +20,13 @@ continued by C(z + 2 pi) = C(z) + 1.  By the mirror image x -> -x, mu -> -mu onl
 from __future__ import annotations
 
 import math
-from functools import cache
 
-from ..generic.family import Law, icdf, logarithm, newton, normal_quantile
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.elementary import expm1mx_near_0, horner
-from ..numerics.gamma_function import deviance, power_bregman
+from ..numerics.bessel import bregman_log_i0, deficit, log_i0e, mean_cosine
+from ..numerics.charts import Shape, line
 from ..numerics.quadrature import depth, is_double, tail_integral
+from ..numerics.roots import logarithm, newton, normal_quantile
 
 # worst error: 7e-7 and 3e-15
 NODES_F32, NODES_F64 = 10, 22
@@ -63,60 +63,6 @@ def to_pi(xp: Namespace, size: Array) -> Array:
     remainder = 1.2246467991473532e-16 if is_double(xp, size) or xp.has_guard_digits else -8.742277657347586e-08
     # (the first maximum changes nothing, but XLA would add the two constants up and lose the remainder)
     return xp.maximum(xp.maximum(math.pi - size, -1.0) + remainder, 0.0)
-
-
-def deficit(xp: Namespace, kappa: Array) -> Array:
-    """1 - I1(kappa)/I0(kappa), kappa >= 0, to full relative accuracy.
-
-    Below `start` the midpoint rule for the integrals of DLMF 10.32.1, exponentially accurate on a period; above, the
-    asymptotic series.  The native i0e and i1e would lose a factor 2 kappa to cancellation.
-    """
-    start, rises, terms = _rule(xp, kappa)
-    is_small = kappa < start
-    small = xp.where(is_small, kappa, 0.0)
-    mean, mass = xp.integrate(lambda rise: xp.exp(-small * rise), rises, rises, (1.0,) * len(rises), like=small)
-    r = 1.0 / xp.where(is_small, start, kappa)
-    return xp.where(is_small, mean / mass, r * horner(r, asymptotic(terms)))
-
-
-def mean_cosine(xp: Namespace, kappa: Array) -> Array:
-    """I1(kappa)/I0(kappa), kappa >= 0, to full relative accuracy: below `start` as kappa E[sin(t)**2], by parts."""
-    start, rises, _ = _rule(xp, kappa)
-    is_small = kappa < start
-    small = xp.where(is_small, kappa, 0.0)
-    squares = tuple(rise * (2.0 - rise) for rise in rises)
-    square, mass = xp.integrate(lambda rise: xp.exp(-small * rise), rises, squares, (1.0,) * len(rises), like=small)
-    return xp.where(is_small, kappa * square / mass, 1.0 - deficit(xp, kappa))
-
-
-def log_i0e(xp: Namespace, kappa: Array) -> Array:
-    """log(exp(-kappa) I0(kappa)), kappa >= 0, by the same two."""
-    start, rises, terms = _rule(xp, kappa)
-    is_small = kappa < start
-    small = xp.where(is_small, kappa, 0.0)
-    weight = 1.0 / len(rises)
-    lost, mass = xp.integrate(
-        lambda rise: xp.expm1(-small * rise), rises, (weight,) * len(rises), (0.0,) * len(rises), like=small
-    )
-    r = 1.0 / xp.where(is_small, start, kappa)
-    e = asymptotic(terms)
-    series = r * horner(r, [c / (k + 1.0) for k, c in enumerate(e[1:])])
-    return xp.where(is_small, xp.log1p(lost + mass), 0.5 * xp.log(r) - 0.5 * math.log(2.0 * math.pi) + series)
-
-
-def _rule(xp: Namespace, like: Array) -> tuple[float, tuple[float, ...], int]:
-    """(start, 2 v at the nodes of the midpoint rule, terms of the asymptotic series)."""
-    start, points, terms = (48.0, 32, 14) if is_double(xp, like) else (16.0, 14, 8)
-    return start, tuple(2.0 * math.sin(0.5 * math.pi * (j + 0.5) / points) ** 2 for j in range(points)), terms
-
-
-@cache
-def asymptotic(terms: int) -> tuple[float, ...]:
-    """e_k of deficit ~ sum_{k >= 1} e_k / kappa**k, from the Riccati equation of I1/I0 (DLMF 10.29.2)."""
-    e = [0.5]
-    for k in range(2, terms + 1):
-        e.append(0.5 * ((k - 2) * e[-1] + sum(e[i] * e[k - 2 - i] for i in range(k - 1))))
-    return tuple(e)
 
 
 def _log_density(xp: Namespace, z: Array, kappa: Array) -> Array:
@@ -193,14 +139,11 @@ def _slope_kappa(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
     return dz_dkappa(xp, _turned(xp, x - mu), kappa) - _rim(xp, x, mu, kappa) * at_rim
 
 
-LAW = Law(log_tails, log_density, (_slope_mu, _slope_kappa))
-
-
-def _quantile(xp: Namespace, q: Array, rest: Array, mu: Array, kappa: Array) -> Array:
+def _quantile(xp: Namespace, q: Array, one_minus_q: Array, mu: Array, kappa: Array) -> Array:
     """x in [-pi, pi] with F(x) = q."""
     turned = mu < 0.0
     location = xp.abs(mu)
-    low, high = xp.where(turned, rest, q), xp.where(turned, q, rest)
+    low, high = xp.where(turned, one_minus_q, q), xp.where(turned, q, one_minus_q)
     rim = _rim_mass(xp, location, kappa)
     wraps = low < rim
     # centred, the angle has `below` of the mass under it and `beyond` over it
@@ -234,45 +177,57 @@ def _upper_quantile(xp: Namespace, s: Array, kappa: Array) -> Array:
     return newton(xp, residual, start, 0.0, math.pi)
 
 
-QUANTILE = icdf(_quantile, log_density, (_slope_mu, _slope_kappa))
-"""x of (q, 1 - q, mu, kappa)."""
+def shape(xp: Namespace, loc: Array, kappa: Array) -> Shape:
+    """On [-pi, pi], `loc` there too."""
+
+    def rise(x: Array, v: Array) -> Array:
+        return -2.0 * kappa * (xp.sin(x - loc + 0.5 * v) * xp.sin(0.5 * v))
+
+    turn = xp.where(loc < 0.0, 2.0 * math.pi + 0.0 * loc, -2.0 * math.pi + 0.0 * loc)
+    return Shape(line(1.0), rise, loc, (-math.pi, math.pi), (loc + 0.5 * turn, loc + turn))
 
 
-def entropy(xp: Namespace, kappa: Array) -> Array:
+def entropy(xp: Namespace, mu: Array, kappa: Array) -> Array:
     """log(2 pi I0(kappa)) - kappa I1(kappa)/I0(kappa)."""
-    return math.log(2.0 * math.pi) + log_i0e(xp, kappa) + kappa * deficit(xp, kappa)
+    return math.log(2.0 * math.pi) + log_i0e(xp, kappa) + kappa * deficit(xp, kappa) + 0.0 * mu
 
 
-def divergence(xp: Namespace, kappa: Array, kappa_q: Array, delta: Array) -> Array:
-    """KL(VonMises(mu, kappa) || VonMises(mu + delta, kappa_q)) as a sum of terms >= 0 to full relative accuracy.
+def divergence(xp: Namespace, mu: Array, kappa: Array, mu_q: Array, kappa_q: Array) -> Array:
+    """KL(VonMises(mu, kappa) || VonMises(mu_q, kappa_q)) as a sum of terms >= 0 to full relative accuracy.
 
-    kappa_q (I1/I0)(kappa) (1 - cos delta) + B(kappa_q, kappa), B the Bregman divergence of log I0.  kappa_q = 0 is the
-    uniform law on the circle.
+    kappa_q (I1/I0)(kappa) (1 - cos(mu_q - mu)) + B(kappa_q, kappa), B the Bregman divergence of log I0.  kappa_q = 0 is
+    the uniform distribution on the circle.
     """
-    half = xp.sin(0.5 * delta)
-    return 2.0 * kappa_q * mean_cosine(xp, kappa) * (half * half) + _bregman(xp, kappa_q, kappa)
+    half = xp.sin(0.5 * (mu_q - mu))
+    return 2.0 * kappa_q * mean_cosine(xp, kappa) * (half * half) + bregman_log_i0(xp, kappa_q, kappa)
 
 
-def _bregman(xp: Namespace, x: Array, y: Array) -> Array:
-    """B_f(x, y), f = log I0(kappa) - kappa: by the two formulas of `deficit`, joined at its start s.
+def _of_uniform(xp: Namespace, mu: Array, kappa: Array, low: Array, high: Array) -> Array:
+    """Infinite where the interval leaves some of [-pi, pi] out."""
+    covers = (low <= -math.pi) & (high >= math.pi)
+    width = xp.where(covers, high - low, 1.0) / (2.0 * math.pi)
+    return xp.where(covers, divergence(xp, mu, kappa, mu, 0.0 * kappa) + xp.log(width), math.inf)
 
-    B(x, y) = B(x, s) + B(s, y) + (x - s) (f'(s) - f'(y)); whichever of x and y is the smaller, no term is negative.
-    """
-    start, rises, terms = _rule(xp, y)
-    low_x, low_y = xp.where(x < start, x, start), xp.where(y < start, y, start)
-    high_x, high_y = xp.where(x < start, start, x), xp.where(y < start, start, y)
-    # f(x) - f(y) - (x - y) f'(y) = log E[exp(-d (2v - E[2v]))] under y
-    d, mean = low_x - low_y, deficit(xp, low_y)
-    ones = (1.0,) * len(rises)
-    (mass,) = xp.integrate(lambda rise: xp.exp(-low_y * rise), rises, ones, like=low_y)
-    (spread,) = xp.integrate(
-        lambda rise: xp.exp(-low_y * rise) * expm1mx_near_0(xp, -d * (rise - mean)), rises, ones, like=low_y
-    )
-    small = xp.log1p(spread / mass)
-    gap = high_x - high_y
-    e = [c / (k + 1.0) for k, c in enumerate(asymptotic(terms)[1:])]
-    large = 0.5 * deviance(xp, gap / high_y, xp.log(high_x) - xp.log(high_y))
-    large = large + power_bregman(1.0 / high_x, 1.0 / high_y, gap, tuple(e[0::2]), tuple(e[1::2]))
-    at_start = deficit(xp, start + 0.0 * y)
-    joint = (high_x - start) * (mean - at_start) + (low_x - start) * (deficit(xp, high_y) - at_start)
-    return small + large + joint
+
+def _path_mu(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+    return 1.0 + 0.0 * x
+
+
+def _path_kappa(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+    return dz_dkappa(xp, _turned(xp, x - mu), kappa)
+
+
+FAMILY = Family(
+    parameters={"loc": "real", "concentration": "positive"},  # every function takes loc in [-pi, pi]
+    support=(-math.pi, math.pi),
+    log_density=log_density,
+    log_tails=log_tails,
+    slopes=(_slope_mu, _slope_kappa),
+    quantile=Quantile(_quantile, log_density, (_slope_mu, _slope_kappa)),
+    path_slopes=(_path_mu, _path_kappa),
+    entropy=entropy,
+    mean=lambda xp, mu, kappa: mu,
+    variance=lambda xp, mu, kappa: deficit(xp, kappa) + 0.0 * mu,  # the circular one
+    shape=shape,
+    divergences={"VonMises": divergence, "Uniform": _of_uniform},
+)

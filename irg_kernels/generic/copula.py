@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ..generic.family import normal_quantile
-from ..generic.fixed_quantile import at_fixed_quantile, normal
+from ..families import normal
 from ..namespace import Array, Namespace
+from .fixed_quantile import at_fixed_quantile
 
 # After a quantile good to the rounding of u, Newton's method on a log-tail needs 2 or 3 steps; from u rounded to 1 in
 # float32, where the tail is 6e-8, to 1e-30, 10.
@@ -43,17 +43,8 @@ def normal_score(xp: Namespace, log_lower: Array, log_upper: Array) -> Array:
     is_lower = log_lower < log_upper
     smaller = xp.minimum(xp.stop_gradient(xp.where(is_lower, log_lower, log_upper)), -math.log(2.0))
 
-    def log_density(u: Array) -> Array:
-        return -0.5 * u * u - 0.5 * math.log(2.0 * math.pi)
-
-    def step(state: tuple) -> tuple:
-        u, _ = state
-        log_tail = xp.log_ndtr(-u)
-        error = log_tail - smaller
-        return u + error * xp.exp(log_tail - log_density(u)), xp.abs(error)
-
-    # an approximation good to 3e-3, whose square is squared again
-    start = (normal_quantile(xp, smaller), 1.0 + 0.0 * smaller)
-    u = xp.converge(step, start, lambda state: ~(state[1] > math.sqrt(float(xp.finfo(smaller).eps))), 6)[0]
+    u = normal.upper_quantile(xp, smaller)
     z = xp.stop_gradient(xp.where(is_lower, -u, u))
-    return at_fixed_quantile(xp, lambda z: normal(xp, z), log_density, z, (log_lower, log_upper))
+    return at_fixed_quantile(
+        xp, lambda z: normal.log_tails(xp, z), lambda z: normal.log_density(xp, z), z, (log_lower, log_upper)
+    )

@@ -1,10 +1,9 @@
-"""Distribution functions and quantiles from a tail's mass, and their derivatives.
+"""A family of univariate distributions as one record, and the functions with known derivatives that follow from it.
 
-The mass of a tail is p(z) times the integral of p(t)/p(z) over it, the integral of `quadrature` with 1 in place of the
-score.  A family gives, as a `Law`, the logarithms of both tails, of which the smaller is the one integrated, and how
-its values move at fixed quantile.  With F(z(q, theta); theta) = q,
+Distribution function and quantile come from the masses of both tails, of which the smaller is the one computed, and
+from how a value moves at fixed quantile.  With F(x(q, theta); theta) = q,
 
-    dF/dz = p,    dF/dtheta = -p dz/dtheta,    dz/dq = 1/p                (Figurnov, Mohamed, Mnih 2018, eq. 4-6)
+    dF/dx = p,    dF/dtheta = -p dx/dtheta,    dx/dq = 1/p                (Figurnov, Mohamed, Mnih 2018, eq. 4-6)
 
 so that no integral is differentiated.
 """
@@ -12,22 +11,63 @@ so that no integral is differentiated.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
 from ..namespace import Array, Namespace
 
+End = float | Callable[..., Array]
+"""an end of a support: a number, or a function of (xp, *params)"""
 
-class Law(NamedTuple):
-    """A univariate family: functions of (xp, x, *params), `slopes` a tuple of them."""
 
-    log_tails: Callable
-    """(log P(X <= x), log P(X > x)), values only"""
+class Quantile(NamedTuple):
+    """The inverse distribution function in a coordinate y of x in which no quantile leaves the range of its dtype."""
+
+    find: Callable
+    """(xp, q, 1 - q, *params) -> y, 0 < q < 1, values only; of the two masses the smaller has the digits"""
+    log_density: Callable
+    """(xp, y, *params) -> log of the density of y"""
+    slopes: tuple[Callable, ...]
+    """(xp, y, *params) -> dy / d params[i] at fixed quantile"""
+    coordinate: str = "x"
+    """y is "x" itself, "log" of x or "logit" of x"""
+    refine: Callable | None = None
+    """(xp, y, q, 1 - q, *params) -> x, where rounding y costs digits of x; values only"""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Family:
+    """A univariate family: elementwise functions of (xp, x, *params) or (xp, *params), arrays of one shape and dtype.
+
+    Where it says so a function gives values only; the others are differentiable expressions.  `log_density`,
+    `log_tails` and `slopes` are finite wherever the log-density is, and never NaN inside the support.
+    """
+
+    parameters: Mapping[str, str]
+    """name -> the constraint, by the hosts' name for it"""
+    support: tuple[End, End]
     log_density: Callable
     """log p(x)"""
+    log_tails: Callable
+    """(log P(X <= x), log P(X > x)); values only, unless `tails_are_closed`"""
     slopes: tuple[Callable, ...]
     """dx / d params[i] at fixed quantile"""
+    tails_are_closed: bool = False
+    """whether `log_tails` is a differentiable expression"""
+    quantile: Quantile | None = None
+    path_slopes: tuple[Callable, ...] | None = None
+    """what a draw carries, where that is not `slopes`: of an angle, whose quantile counts from its location"""
+    entropy: Callable | None = None
+    mean: Callable | None = None
+    variance: Callable | None = None
+    shape: Callable | None = None
+    """(xp, *params) -> `charts.Shape`, the log-density differences that truncation integrates"""
+    masses: Callable | None = None
+    """(xp, low, high, *params) -> `masses.Pieces`, where a rule of its own beats that of `shape`"""
+    divergences: Mapping[str, Callable] = field(default_factory=dict)
+    """class name of the other distribution -> (xp, *params, *its params), Kullback and Leibler's, accurate near 0"""
 
 
 class Function(NamedTuple):
@@ -38,38 +78,38 @@ class Function(NamedTuple):
 
 
 @cache
-def cdf(law: Law) -> Function:
+def cdf_of(family: Family) -> Function:
     """P(X <= x) of (x, *params)."""
 
     def value(xp: Namespace, *args: Array) -> Array:
-        return xp.exp(law.log_tails(xp, *args)[0])
+        return xp.exp(family.log_tails(xp, *args)[0])
 
     def by_x(xp: Namespace, result: Array, *args: Array) -> Array:
-        return xp.exp(law.log_density(xp, *args))
+        return xp.exp(family.log_density(xp, *args))
 
-    return Function(value, (by_x, *(_moved(by_x, slope) for slope in law.slopes)))
+    return Function(value, (by_x, *(_moved(by_x, slope) for slope in family.slopes)))
 
 
 @cache
-def log_cdf(law: Law) -> Function:
+def log_cdf_of(family: Family) -> Function:
     """log P(X <= x) of (x, *params)."""
-    return _log_tail(law, 0, 1.0)
+    return _log_tail(family, 0, 1.0)
 
 
 @cache
-def log_sf(law: Law) -> Function:
+def log_sf_of(family: Family) -> Function:
     """log P(X > x) of (x, *params)."""
-    return _log_tail(law, 1, -1.0)
+    return _log_tail(family, 1, -1.0)
 
 
-def _log_tail(law: Law, which: int, sign: float) -> Function:
+def _log_tail(family: Family, which: int, sign: float) -> Function:
     def value(xp: Namespace, *args: Array) -> Array:
-        return law.log_tails(xp, *args)[which]
+        return family.log_tails(xp, *args)[which]
 
     def by_x(xp: Namespace, result: Array, *args: Array) -> Array:
-        return sign * xp.exp(law.log_density(xp, *args) - result)
+        return sign * xp.exp(family.log_density(xp, *args) - result)
 
-    return Function(value, (by_x, *(_moved(by_x, slope) for slope in law.slopes)))
+    return Function(value, (by_x, *(_moved(by_x, slope) for slope in family.slopes)))
 
 
 def _moved(by_x: Callable, slope: Callable) -> Callable:
@@ -80,64 +120,136 @@ def _moved(by_x: Callable, slope: Callable) -> Callable:
 
 
 @cache
-def icdf(value: Callable, log_density: Callable, slopes: tuple[Callable, ...]) -> Function:
-    """The x with P(X <= x) = q, of (q, 1 - q, *params), 0 < q < 1; `value` finds it, the others are those of a `Law`.
+def quantile_of(quantile: Quantile) -> Function:
+    """The coordinate y with P(Y <= y) = q, of (q, 1 - q, *params).  Its derivative is one in q, none in 1 - q."""
 
-    Of the two masses the smaller one has the digits.  Its derivative is one in q, none in 1 - q.
-    """
-
-    def by_q(xp: Namespace, result: Array, q: Array, rest: Array, *params: Array) -> Array:
-        return xp.exp(-log_density(xp, result, *params))
+    def by_q(xp: Namespace, result: Array, q: Array, one_minus_q: Array, *params: Array) -> Array:
+        return xp.exp(-quantile.log_density(xp, result, *params))
 
     def at_quantile(slope: Callable) -> Callable:
-        return lambda xp, result, q, rest, *params: slope(xp, result, *params)
+        return lambda xp, result, q, one_minus_q, *params: slope(xp, result, *params)
 
-    return Function(value, (by_q, None, *map(at_quantile, slopes)))
-
-
-def both(xp: Namespace, log_direct: Array, is_lower: Array) -> tuple[Array, Array]:
-    """(log lower, log upper) from the logarithm of the one of them that was integrated."""
-    other = log1mexp(xp, log_direct)
-    return xp.where(is_lower, log_direct, other), xp.where(is_lower, other, log_direct)
+    return Function(quantile.find, (by_q, None, *map(at_quantile, quantile.slopes)))
 
 
-def log1mexp(xp: Namespace, log_p: Array) -> Array:
-    """log(1 - exp(log_p)), log_p <= 0."""
-    log_p = xp.minimum(log_p, 0.0)
-    near = log_p > -math.log(2.0)
-    much, little = xp.where(near, log_p, -1.0), xp.where(near, -1.0, log_p)
-    return xp.where(near, xp.log(-xp.expm1(much)), xp.log1p(-xp.exp(little)))
+def located(
+    standard: Family, shape: Callable | None = None, masses: Callable | None = None, *, has_loc: bool = True
+) -> Family:
+    """The family of x = loc + scale y, y of the family `standard`; its parameters come first, then loc and scale.
+
+    :param shape: of all parameters, as in `Family`; likewise `masses`.
+    :param has_loc: without, loc is 0 and no parameter.
+    """
+    names = {**standard.parameters, **({"loc": "real"} if has_loc else {}), "scale": "positive"}
+
+    def split(params: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array | float, Array]:
+        count = len(standard.parameters)
+        return params[:count], params[count] if has_loc else 0.0, params[-1]
+
+    def at(function: Callable) -> Callable:
+        """function(xp, y, *standard's params) as a function of (xp, x, *params)."""
+
+        def of_x(xp: Namespace, x: Array, *params: Array) -> Array:
+            own, loc, scale = split(params)
+            return function(xp, (x - loc) / scale, *own)
+
+        return of_x
+
+    def log_density(xp: Namespace, x: Array, *params: Array) -> Array:
+        return at(standard.log_density)(xp, x, *params) - xp.log(params[-1])
+
+    def times_scale(slope: Callable) -> Callable:
+        return lambda xp, x, *params: params[-1] * at(slope)(xp, x, *params)
+
+    def by_loc(xp: Namespace, x: Array, *params: Array) -> Array:
+        return 1.0 + 0.0 * x
+
+    slopes = (*map(times_scale, standard.slopes), *((by_loc,) if has_loc else ()), at(lambda xp, y, *own: y))
+    quantile = standard.quantile
+    if quantile is not None:
+        find_standard = quantile.find
+
+        def find(xp: Namespace, q: Array, one_minus_q: Array, *params: Array) -> Array:
+            own, loc, scale = split(params)
+            return loc + scale * find_standard(xp, q, one_minus_q, *own)
+
+        quantile = Quantile(find, log_density, slopes)
+
+    def end_at(end: End) -> End:
+        if not callable(end) and (math.isinf(end) or not (has_loc or end)):
+            return end
+
+        def moved(xp: Namespace, *params: Array) -> Array:
+            own, loc, scale = split(params)
+            return loc + scale * (end(xp, *own) if callable(end) else end)
+
+        return moved
+
+    def moment(function: Callable | None, of: Callable) -> Callable | None:
+        def of_params(xp: Namespace, *params: Array) -> Array:
+            own, loc, scale = split(params)
+            return of(xp, function(xp, *own), loc, scale)  # type: ignore[misc]
+
+        return function and of_params
+
+    return Family(
+        parameters=names,
+        support=(end_at(standard.support[0]), end_at(standard.support[1])),
+        log_density=log_density,
+        log_tails=at(standard.log_tails),
+        slopes=slopes,
+        tails_are_closed=standard.tails_are_closed,
+        quantile=quantile,
+        entropy=moment(standard.entropy, lambda xp, value, loc, scale: value + xp.log(scale) + 0.0 * loc),
+        mean=moment(standard.mean, lambda xp, value, loc, scale: loc + scale * value),
+        variance=moment(standard.variance, lambda xp, value, loc, scale: scale * scale * value + 0.0 * loc),
+        shape=shape,
+        masses=masses,
+    )
 
 
-def normal_quantile(xp: Namespace, log_tail: Array) -> Array:
-    """u >= 0 with P(U > u) = exp(log_tail) <= 1/2 for a standard normal U, to 3e-3 (Abramowitz & Stegun 26.2.22)."""
-    u = xp.sqrt(-2.0 * log_tail)
-    return u - (2.30753 + 0.27061 * u) / (1.0 + u * (0.99229 + 0.04481 * u))
+def with_parameters(family: Family, parameters: Mapping[str, str], into: Callable, jacobian: Callable) -> Family:
+    """The family with other parameters.
 
+    :param into: (xp, *new) -> the parameters of `family`.
+    :param jacobian: (xp, *new) -> one tuple for each new parameter, the derivatives of the old ones in it.
+    """
 
-def logarithm(xp: Namespace, q: Array) -> Array:
-    """log q of a mass that may be 0 in its dtype."""
-    return xp.log(xp.maximum(q, float(xp.finfo(q).tiny)))
+    def of_new(function: Callable, lead: int) -> Callable:
+        """`lead` arguments come before the parameters."""
+        return lambda xp, *args: function(xp, *args[:lead], *into(xp, *args[lead:]))
 
+    def chained(slopes: tuple[Callable, ...], j: int) -> Callable:
+        def slope(xp: Namespace, x: Array, *new: Array) -> Array:
+            old = into(xp, *new)
+            terms = zip(slopes, jacobian(xp, *new)[j], strict=True)
+            return sum(by * own(xp, x, *old) for own, by in terms if not (isinstance(by, float) and by == 0.0))
 
-# Newton's method on a log-tail doubles its digits: one step after an error of sqrt(eps) there are no more to gain.
-# Gamma takes 4 at most over a in 1e-6..1e8 and quantiles 1e-300..1 - 1e-16; the limit is there to end what is NaN.
-MAX_STEPS = 30
+        return slope
 
+    def all_chained(slopes: tuple[Callable, ...]) -> tuple[Callable, ...]:
+        return tuple(chained(slopes, j) for j in range(len(parameters)))
 
-def newton(
-    xp: Namespace, residual: Callable[[Array], tuple[Array, Array]], start: Array, low: Array, high: Array
-) -> Array:
-    """The root of a function of x by Newton's method in [low, high]; `residual(x)` gives its value and the step."""
-    tolerance = math.sqrt(float(xp.finfo(start).eps))
-
-    def step(state: tuple[Array, Array]) -> tuple[Array, Array]:
-        x, _ = state
-        error, change = residual(x)
-        return xp.minimum(xp.maximum(x + change, low), high), xp.abs(error)
-
-    def done(state: tuple[Array, Array]) -> Array:
-        return ~(state[1] > tolerance)  # NaN is done
-
-    start = xp.minimum(xp.maximum(start, low), high)
-    return xp.converge(step, (start, xp.abs(start) * 0.0 + 1.0), done, MAX_STEPS)[0]
+    quantile = family.quantile
+    if quantile is not None:
+        refine = quantile.refine and of_new(quantile.refine, 3)
+        density = of_new(quantile.log_density, 1)
+        quantile = Quantile(
+            of_new(quantile.find, 2), density, all_chained(quantile.slopes), quantile.coordinate, refine
+        )
+    low, high = (of_new(end, 0) if callable(end) else end for end in family.support)
+    return Family(
+        parameters=parameters,
+        support=(low, high),
+        log_density=of_new(family.log_density, 1),
+        log_tails=of_new(family.log_tails, 1),
+        slopes=all_chained(family.slopes),
+        tails_are_closed=family.tails_are_closed,
+        quantile=quantile,
+        path_slopes=family.path_slopes and all_chained(family.path_slopes),
+        entropy=family.entropy and of_new(family.entropy, 0),
+        mean=family.mean and of_new(family.mean, 0),
+        variance=family.variance and of_new(family.variance, 0),
+        shape=family.shape and of_new(family.shape, 0),
+        masses=family.masses and of_new(family.masses, 2),
+    )

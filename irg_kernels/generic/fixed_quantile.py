@@ -1,62 +1,10 @@
-"""Any univariate law: the logarithms of both tails in closed form, and draws held at their quantile.
-
-    symbol   meaning
-    y        standardised value, (x - loc) / scale
-    F, S     P(X <= x) and P(X > x)
-
-Each function of y below gives (log F, log S), both finite far out in either tail.
-"""
+"""Draws of any univariate distribution that stay at their quantile: values unchanged, derivatives implicit."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
-from ..generic.family import log1mexp
 from ..namespace import Array, Namespace
-
-
-def normal(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    return xp.log_ndtr(y), xp.log_ndtr(-y)
-
-
-def half_normal(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    return xp.log(xp.erf(math.sqrt(0.5) * y)), math.log(2.0) + xp.log_ndtr(-y)
-
-
-def laplace(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    outside = -xp.abs(y) - math.log(2.0)
-    inside = log1mexp(xp, outside)
-    return xp.where(y < 0.0, outside, inside), xp.where(y < 0.0, inside, outside)
-
-
-def cauchy(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    # the angle beyond y, which has all its digits where it is small
-    one = 1.0 + 0.0 * y
-    return xp.log(xp.arctan2(one, -y)) - math.log(math.pi), xp.log(xp.arctan2(one, y)) - math.log(math.pi)
-
-
-def half_cauchy(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    one, log_unit = 1.0 + 0.0 * y, math.log(2.0 / math.pi)
-    return xp.log(xp.arctan2(y, one)) + log_unit, xp.log(xp.arctan2(one, y)) + log_unit
-
-
-def exponential(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    return xp.log(-xp.expm1(-y)), -y
-
-
-def logistic(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    return -xp.softplus(-y), -xp.softplus(y)
-
-
-def gumbel(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    log_lower = -xp.exp(-y)
-    return log_lower, log1mexp(xp, log_lower)
-
-
-def uniform(xp: Namespace, x: Array, low: Array, high: Array) -> tuple[Array, Array]:
-    width = xp.log(high - low)
-    return xp.log(x - low) - width, xp.log(high - x) - width
 
 
 def at_fixed_quantile(

@@ -20,8 +20,8 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..generic.family import both
 from ..namespace import Array, Namespace
+from ..numerics.elementary import both_log_tails
 from ..numerics.quadrature import gauss_legendre, is_double
 
 
@@ -362,7 +362,7 @@ def log_tails(
     upper = y > 0.0
     beyond = _beyond(xp, log_density, support, grid, mass, upper, xp.where(upper, y, -y))
     log_direct = xp.log(xp.maximum(beyond, float(xp.finfo(x).tiny))) - xp.log(_total(xp, mass))
-    return both(xp, log_direct, ~upper)
+    return both_log_tails(xp, log_direct, ~upper)
 
 
 # Newton's method on a log-tail within one panel takes 4 to 8 steps; bisection, its safeguard, 50 at most.

@@ -19,107 +19,13 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..generic.truncation import Piece, Pieces, moving_end, rule
 from ..namespace import Array, Namespace
+from ..numerics.charts import Chart, Shape, arcsinh
+from ..numerics.masses import Piece, Pieces, moving_end, rule
 from ..numerics.quadrature import depth, is_double
 
 # Nodes for one way from the peak; 2e-7 and 1e-13 for every family of `shapes` with shapes from 1/10 to 1e6.
 NODES_F32, NODES_F64 = 18, 36
-
-
-class Chart(NamedTuple):
-    """A coordinate y; functions of xp and of x inside the support."""
-
-    displacement: Callable
-    """(xp, x, end) -> v with y(end) = y(x) + v"""
-    unit: Callable
-    """(xp, x) -> dx/dy"""
-    ends: tuple[float | None, float | None] = (None, None)
-    """x where y is infinite"""
-    scale: Array | float = 1.0
-    """a length in y"""
-    most: float = 1e8
-    """the largest displacement, in units of it"""
-
-
-class Shape(NamedTuple):
-    """A law in a chart."""
-
-    chart: Chart
-    rise: Callable
-    """R of (x, v)"""
-    mode: Array | float
-    """the x where the density in y is greatest"""
-    ends: tuple[Array | float | None, Array | float | None] = (None, None)
-    """the ends of the support that are finite in y"""
-    valley: tuple[Array, Array] | None = None
-    """(x, other mode) where the density rises again beyond x, towards a mode that may lie outside the support"""
-
-
-# --------------------------------------------------------------------------------------------------------------- charts
-
-
-def _plain_displacement(xp: Namespace, x: Array, end: Array) -> Array:
-    return end - x
-
-
-def _plain_unit(xp: Namespace, x: Array) -> Array:
-    return 1.0 + 0.0 * x
-
-
-def line(scale: Array | float) -> Chart:
-    return Chart(_plain_displacement, _plain_unit, scale=scale)
-
-
-def log_ratio(xp: Namespace, x: Array, end: Array, apart: Array | None = None) -> Array:
-    """log(end / x).
-
-    :param apart: end - x, where that is known better than by their difference.
-    """
-    apart = end - x if apart is None else apart
-    close = xp.abs(apart) < 0.5 * x
-    return xp.where(close, xp.log1p(xp.where(close, apart, 0.0) / x), xp.log(xp.where(close, 1.0, end)) - xp.log(x))
-
-
-def _itself(xp: Namespace, x: Array) -> Array:
-    return x
-
-
-HALF_LINE = Chart(log_ratio, _itself, (0.0, None))
-
-
-def _logit_displacement(xp: Namespace, x: Array, end: Array) -> Array:
-    return log_ratio(xp, x, end) - log_ratio(xp, 1.0 - x, 1.0 - end, x - end)
-
-
-INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
-
-
-def arcsinh(xp: Namespace, s: Array) -> Array:
-    size = xp.abs(s)
-    far = size > 1e8
-    near = xp.where(far, 1.0, size)
-    found = xp.log1p(near + near * (near / (1.0 + xp.sqrt(1.0 + near * near))))
-    return xp.copysign(xp.where(far, xp.log(xp.where(far, size, 1.0)) + math.log(2.0), found), s)
-
-
-def heavy_line(xp: Namespace, centre: Array, width: Array) -> Chart:
-    """Both held constant."""
-    centre, width = xp.stop_gradient(centre), xp.stop_gradient(width)
-
-    def displacement(xp: Namespace, x: Array, end: Array) -> Array:
-        y, z, apart = (x - centre) / width, (end - centre) / width, (end - x) / width
-        at_y, at_z = xp.sqrt(1.0 + y * y), xp.sqrt(1.0 + z * z)
-        one_side = y * z > 0.0
-        total = xp.where(one_side, z * at_y + y * at_z, 1.0)
-        step = xp.where(one_side, apart * (z + y) / total, z * at_y - y * at_z)
-        return arcsinh(xp, step)
-
-    def unit(xp: Namespace, x: Array) -> Array:
-        y = (x - centre) / width
-        return width * xp.sqrt(1.0 + y * y)
-
-    return Chart(displacement, unit, most=0.9 * math.log(float(xp.finfo(width).max)))
 
 
 # --------------------------------------------------------------------------------------------------------------- pieces
@@ -146,9 +52,11 @@ class _Bound(NamedTuple):
     """where it lies inside the chart"""
 
 
-def pieces_of(family: Callable, xp: Namespace, low: Array | None, high: Array | None, *params: Array) -> Pieces:
-    """:param family: (xp, *params) -> Shape."""
-    shape, fixed = family(xp, *params), family(xp, *map(xp.stop_gradient, params))
+def masses_by_density(
+    shape_of: Callable, xp: Namespace, low: Array | None, high: Array | None, *params: Array
+) -> Pieces:
+    """:param shape_of: (xp, *params) -> Shape."""
+    shape, fixed = shape_of(xp, *params), shape_of(xp, *map(xp.stop_gradient, params))
     bounds = [_bound(xp, shape, low, 0), _bound(xp, shape, high, 1)]
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
@@ -302,51 +210,3 @@ def _density_at_end(xp: Namespace, fixed: Shape, x: Array, side: int, top: Array
     flat = xp.exp(log_plain(near) - top) / distance
     largest = math.sqrt(float(xp.finfo(x).max))
     return xp.where(power > 1e-4, 0.0, xp.where(power < -1e-4, largest, flat))
-
-
-def laplace_pieces(xp: Namespace, low: Array | None, high: Array | None, loc: Array, scale: Array) -> Pieces:
-    """Apart from the others, since the edge of the density moves with `loc`."""
-
-    def pieces(x: Array) -> tuple[Piece, Piece]:
-        return _laplace_piece(xp, x, low, -1.0, loc, scale), _laplace_piece(xp, x, high, 1.0, loc, scale)
-
-    return pieces
-
-
-def _laplace_piece(xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, scale: Array) -> Piece:
-    """Up to the edge or the bound, whichever is first, and from there on.
-
-    The nodes beyond the edge stay where they are as it moves: masses added and taken away there would cancel.
-    """
-    most = depth(xp, x) * xp.stop_gradient(scale)
-    to_edge = sign * (loc - x)
-    # at the edge itself both pieces lie on one side of it
-    rising = xp.where(to_edge > 0.0 if sign < 0.0 else to_edge >= 0.0, to_edge, 0.0)
-    to_end = xp.stop_gradient(rising) + 2.0 * most
-    if end is not None:
-        to_end = xp.where(xp.abs(end) <= float(xp.finfo(x).max), sign * (end - x), to_end)
-    first = rising > to_end
-    rising = xp.where(first, to_end, rising)
-    last = xp.stop_gradient(rising)
-    top = last / xp.stop_gradient(scale)
-    nodes, weights = rule(NODES_F64 if is_double(xp, x) else NODES_F32)
-
-    def integral(f: Callable, start: Array, span: Array) -> Array:
-        return span * xp.integrate(lambda u: f(start + span * u), nodes, weights, like=span)[0]
-
-    def rises(t: Array) -> Array:
-        return xp.exp(t / scale - top)
-
-    def falls(t: Array) -> Array:
-        """t from where the edge is."""
-        return xp.exp((rising / scale - top) + ((rising - last) - t) / scale)
-
-    def bends(t: Array) -> Array:
-        """Between where the edge is and where it moves to."""
-        return -rises(t) * xp.expm1(2.0 * (rising - t) / scale)
-
-    span, after = xp.minimum(last, most), xp.where(first, 0.0, to_end - last)
-    mass = integral(rises, last - span, span) + moving_end(xp, rises, xp.where(first, to_end, last))
-    mass = mass + moving_end(xp, bends, xp.where(first, last, rising))
-    rest = integral(falls, 0.0 * span, xp.minimum(xp.stop_gradient(after), most))
-    return Piece(mass + rest + moving_end(xp, falls, after), top)

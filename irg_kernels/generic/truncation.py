@@ -19,47 +19,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import NamedTuple
 
 from ..namespace import Array, Namespace
-from ..numerics.quadrature import depth, gauss_legendre, is_double
-
-
-class Piece(NamedTuple):
-    """A or B, as mass * exp(log_unit)."""
-
-    mass: Array
-    log_unit: Array
-    """without derivative"""
-
-
-Pieces = Callable[[Array], tuple[Piece, Piece]]
-"""x -> (A, B), differentiable in x and in what it closes over"""
-
-
-@cache
-def rule(n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    return gauss_legendre(n)
-
-
-def _integral(xp: Namespace, f: Callable, first: Array, last: Array, nodes_f32: int, nodes_f64: int) -> Array:
-    """int_first^last f(tau) dtau, the ends held constant."""
-    first, last = xp.stop_gradient(first), xp.stop_gradient(last)
-    span = last - first
-    nodes, weights = rule(nodes_f64 if is_double(xp, span) else nodes_f32)
-    return span * xp.integrate(lambda v: f(first + span * v), nodes, weights, like=span)[0]
-
-
-def moving_end(xp: Namespace, f: Callable, end: Array) -> Array:
-    """0, with the derivatives of int^end f: the two-point rule from end to end is right to the fourth order.
-
-    (The derivative of a whole rule would have the absolute accuracy of its largest term, not that of f(end).)
-    """
-    fixed = xp.stop_gradient(end)
-    nodes, _ = rule(2)
-    return 0.5 * (end - fixed) * (f(fixed + nodes[0] * (end - fixed)) + f(fixed + nodes[1] * (end - fixed)))
-
+from ..numerics.masses import Piece, Pieces
 
 # ------------------------------------------------------------------------------------------------ from the two pieces
 
@@ -169,68 +132,6 @@ def _middle(xp: Namespace, lo: Array, hi: Array) -> Array:
     return xp.where((lo < 0.0) & (hi > 0.0), astride, one_sign)
 
 
-# --------------------------------------------------------------------------------------------------------- the normal
-
-# worst error over both masses and their derivatives: 3e-7 in exact arithmetic with 16 nodes, 1e-14 with 36; of a
-# whole bell of 2 sqrt(2 depth) scales, the longest interval, the spacing is then 1.2 and 0.75 scales
-NORMAL_NODES_F32, NORMAL_NODES_F64 = 18, 36
-
-
-def normal_piece(
-    xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, scale: Array, power: int = 0
-) -> Piece:
-    """A (sign -1) or B (sign 1) of a normal base, int tau**power exp(-tau (tau + 2 sign (x - loc)) / (2 scale**2)) dtau
-    over the distance tau from x, cut on either side of the integrand's peak where that has fallen by `depth`."""
-    offset = sign * (x - loc)
-    sd = xp.stop_gradient(scale)
-    z, fall = xp.stop_gradient(offset) / sd, depth(xp, x)
-    peak = xp.maximum(-z, 0.0)
-    if end is not None:
-        length = sign * (end - x)
-        reach = xp.maximum(xp.stop_gradient(length) / sd, 0.0)
-        peak = xp.minimum(peak, reach)
-    slope = z + peak  # > 0: the peak is at x;  < 0: at the bound
-    root = xp.sqrt(slope * slope + 2.0 * fall)
-    last = peak + 2.0 * fall / (xp.maximum(slope, 0.0) + root)
-    first = sd * xp.maximum(peak - 2.0 * fall / (xp.maximum(-slope, 0.0) + root), 0.0)
-    top = -0.5 * peak * (peak + 2.0 * z)
-
-    def integrand(tau: Array) -> Array:
-        weight = xp.exp(-0.5 * (tau / scale) * ((tau + 2.0 * offset) / scale) - top)
-        return weight if power == 0 else weight * tau**power
-
-    until = sd * last if end is None else xp.minimum(sd * last, length)
-    mass = _integral(xp, integrand, first, until, NORMAL_NODES_F32, NORMAL_NODES_F64)
-    if end is not None:
-        # not where the density is 0 in its dtype
-        far = reach < 10.0 * last
-        mass = mass + moving_end(xp, integrand, xp.where(far, length, xp.stop_gradient(until)))
-    return Piece(mass, top)
-
-
-def normal_pieces(xp: Namespace, low: Array | None, high: Array | None, loc: Array, scale: Array) -> Pieces:
-    def pieces(x: Array) -> tuple[Piece, Piece]:
-        return normal_piece(xp, x, low, -1.0, loc, scale), normal_piece(xp, x, high, 1.0, loc, scale)
-
-    return pieces
-
-
-def normal_moments(
-    xp: Namespace, low: Array | None, high: Array | None, centre: Array, loc: Array, scale: Array
-) -> tuple[Array, Array]:
-    """(mean - centre, variance), from the moments about a centre, the mode."""
-
-    def moment(power: int) -> Array:
-        below = normal_piece(xp, centre, low, -1.0, loc, scale, power)
-        above = normal_piece(xp, centre, high, 1.0, loc, scale, power)
-        sign = -1.0 if power == 1 else 1.0
-        return sign * below.mass * xp.exp(below.log_unit) + above.mass * xp.exp(above.log_unit)
-
-    total = moment(0)
-    mean = moment(1) / total
-    return mean, moment(2) / total - mean * mean
-
-
 # ------------------------------------------------------------------------------------------------------- any other law
 
 
@@ -242,7 +143,7 @@ class Base(NamedTuple):
     log_density: Callable
 
 
-def pieces_of(xp: Namespace, base: Base, low: Array | None, high: Array | None, within: Array) -> Pieces:
+def masses_by_tails(xp: Namespace, base: Base, low: Array | None, high: Array | None, within: Array) -> Pieces:
     """From the tails, whose digits cancel in a narrow interval; `unimodal` has the laws whose density is known.
 
     :param within: some point of the support, in the shape of the bounds.

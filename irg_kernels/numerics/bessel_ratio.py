@@ -11,10 +11,10 @@ import math
 from functools import cache
 from typing import NamedTuple
 
-from ..families.von_mises import asymptotic
 from ..namespace import Array, Namespace
-from ..numerics.elementary import horner
-from ..numerics.quadrature import is_double
+from .bessel import asymptotic
+from .elementary import horner
+from .quadrature import is_double
 
 
 class _Rule(NamedTuple):

@@ -2,7 +2,7 @@
 
 symbol     meaning
 delta(a)   Stirling's remainder, log Gamma(a) = (a - 1/2) log a - a + log(2 pi)/2 + delta(a)
-dev(t)     t - log(1 + t) >= 0, the deviance of a ratio 1 + t
+dev(t)     t - log(1 + t) >= 0, -log1pmx(t)
 B_f(x, y)  f(x) - f(y) - (x - y) f'(y), the Bregman divergence of f
 """
 
@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 from ..namespace import Array, Namespace
-from ..numerics.elementary import digamma_minus_log, horner
-from ..numerics.quadrature import is_double
+from .elementary import digamma_minus_log, digamma_terms, horner, log1pmx
+from .quadrature import is_double
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -28,21 +28,6 @@ _RECIPROCAL = (
     -3.696805618642206e-12, 5.100370287454476e-13, -2.0583260535665066e-14, -5.348122539423018e-15,
     1.2267786282382608e-15,
 )  # fmt: skip
-
-
-def deviance(xp: Namespace, t: Array, log_ratio: Array) -> Array:
-    """dev(t) to full relative accuracy; `log_ratio` is log(1 + t), given where t may have lost it (t near -1).
-
-    Near 0, with s = t / (2 + t) and log1p(t) = 2 artanh(s), dev(t) = t s - 2 s**3 (1/3 + s**2/5 + ...).
-    """
-    # |s| <= 0.54: the first omitted term is 4e-8 and 2e-16 of the result; beyond, the difference costs two bits at most
-    terms = 28 if is_double(xp, t) else 12
-    near = (t > -0.7) & (t < 2.0)
-    u = xp.where(near, t, 0.0)
-    s = u / (2.0 + u)
-    s2 = s * s
-    series = u * s - 2.0 * s * s2 * horner(s2, [1.0 / (2 * k + 3) for k in range(terms)])
-    return xp.where(near, series, t - xp.where(near, 0.0, log_ratio))
 
 
 def stirling_start(xp: Namespace, like: Array) -> int:
@@ -107,7 +92,7 @@ def digamma(xp: Namespace, a: Array) -> Array:
     return xp.log(a) + digamma_minus_log(xp, a)
 
 
-def excess(xp: Namespace, x: Array, y: Array, d: Array) -> Array:
+def bregman_log_gamma(xp: Namespace, x: Array, y: Array, d: Array) -> Array:
     """B_f(x, y) >= 0 for f(a) = log Gamma(a) - (a log a - a), to full relative accuracy; d is x - y.
 
     f = delta - log/2 + const, so B_f = dev(x/y - 1)/2 + B_delta: term by term of the series, both positive.  Below its
@@ -129,7 +114,7 @@ def excess(xp: Namespace, x: Array, y: Array, d: Array) -> Array:
 
 def _dev(xp: Namespace, x: Array, y: Array, d: Array) -> Array:
     """dev(x / y - 1), d = x - y."""
-    return deviance(xp, d / y, xp.log(x) - xp.log(y))
+    return -log1pmx(xp, d / y, xp.log(x) - xp.log(y))
 
 
 def power_bregman(u: Array, w: Array, d: Array, odd: tuple[float, ...], even: tuple[float, ...] = ()) -> Array:
@@ -145,3 +130,17 @@ def power_bregman(u: Array, w: Array, d: Array, odd: tuple[float, ...], even: tu
         h = w * h + power
         r, power = w * r + h, power * u
     return d * d * u * w * w * total
+
+
+def trigamma(xp: Namespace, a: Array) -> Array:
+    """psi'(a), a > 0: its asymptotic series (DLMF 5.15.8), below its start after psi'(a) = psi'(a + 1) + 1/a**2."""
+    start, coefficients = digamma_terms(xp, a)
+    small = xp.minimum(a, float(start))
+    shifted = xp.where(a < start, small + float(start), xp.maximum(a, float(start)))
+    r = 1.0 / shifted
+    r2 = r * r
+    series = r + 0.5 * r2 + r * r2 * horner(r2, [2.0 * (k + 1) * c for k, c in enumerate(coefficients)])
+    steps = 0.0 * small
+    for j in range(start):
+        steps = steps + 1.0 / ((small + float(j)) * (small + float(j)))
+    return xp.where(a < start, series + steps, series)

@@ -5,11 +5,14 @@ from numpyro.distributions import *
 
 from . import divergences as _divergences
 from .beta import Beta
+from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
 from .dirichlet import Dirichlet
-from .gamma import Chi2, Gamma, InverseGamma, LogGamma
+from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .implicit_density import Implicit, ImplicitDensity
+from .inverse_gamma import InverseGamma
+from .log_gamma import LogGamma
 from .mixture import MixtureGeneral, MixtureSameFamily
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .student_t import StudentT

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
+from numpyro.distributions.util import validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels.generic import family as tails
+from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
 
@@ -22,8 +23,11 @@ __all__ = [
     "closed_form",
     "exponential",
     "in_range",
+    "is_within",
     "outside",
     "parameters",
+    "sigmoid",
+    "support_of",
     "together",
 ]
 
@@ -87,56 +91,111 @@ class ImplicitMixin(_Host):
         shape = tuple(sample_shape) + self.batch_shape + self.event_shape
         return tuple(jnp.broadcast_to(p, shape) for p in params)
 
-    def _at(self, value: Any, low: float, high: float, what: str) -> Array:
-        """`value` as an array of the parameters' dtype at least, checked to lie in [low, high]."""
-        like = getattr(self, next(iter(self.arg_constraints)))
-        value = jnp.asarray(value)
-        value = value.astype(jnp.result_type(value.dtype, like.dtype))
-        if self._validate_args:
-            with jax.ensure_compile_time_eval():
-                inside = (value >= low) & (value <= high)
-                if not_jax_tracer(inside) and not inside.all():
-                    raise ValueError(
-                        f"{type(self).__name__}: {what} (Array of shape {value.shape}) must lie in "
-                        f"[{low:g}, {high:g}], but found:\n{value}"
-                    )
-        return value
-
-    def _quantile(self, find: Callable, q: Any, low: float, high: float, *params: Array) -> Array:
-        """find(q, 1 - q, *params) for 0 < q < 1; at 0 and 1 the ends of the support."""
-        q, *rest = together(self._at(q, 0.0, 1.0, "quantile"), *params)
-        inside = (q > 0.0) & (q < 1.0)
-        safe = jnp.where(inside, q, 0.5)
-        ends = jnp.where(q <= 0.0, low, jnp.where(q >= 1.0, high, jnp.nan)).astype(q.dtype)
-        return jnp.where(inside, find(safe, 1.0 - safe, *rest), ends)
-
     def _closed_form(self, kernel: Callable, *params: Array) -> Array:
         """kernel(xp, *params) of the distribution's batch shape, differentiated as it stands."""
         return jnp.broadcast_to(closed_form(kernel, *params), self.batch_shape)
 
 
 class UnivariateMixin(ImplicitMixin):
-    """A law with a distribution function: a class says its `Law` in the kernels and that law's arguments."""
+    """A univariate distribution whose mathematics is a record of the kernels."""
 
-    def _law(self, value: Any) -> tuple[Any, ...]:
-        """(law, x, *params) for a value inside the support."""
-        raise NotImplementedError
+    family: Family
+
+    def _family_parameters(self) -> tuple[Array, ...]:
+        return tuple(getattr(self, name) for name in self.family.parameters)
+
+    @validate_sample
+    def log_prob(self, value: Array, intermediates: Any = None) -> Array:
+        """log p(value), to rounding, with derivatives in the value and every parameter."""
+        return closed_form(self.family.log_density, jnp.asarray(value), *self._family_parameters())
 
     def cdf(self, value: Any) -> Array:
         """P(X <= value), inside the support, with derivatives in the value and every parameter."""
-        return self._tail(tails.cdf, value)
+        return self._tail(cdf_of, value)
 
     def log_cdf(self, value: Any) -> Array:
         """log P(X <= value), finite however far out in the tail."""
-        return self._tail(tails.log_cdf, value)
+        return self._tail(log_cdf_of, value)
 
     def log_sf(self, value: Any) -> Array:
         """log P(X > value), finite however far out in the tail."""
-        return self._tail(tails.log_sf, value)
+        return self._tail(log_sf_of, value)
 
     def _tail(self, which: Callable, value: Any) -> Array:
-        law, *args = self._law(value)
-        return call(which(law), *together(*args))
+        low, high = support_of(self.family, *self._family_parameters())
+        value = self._at(value, low, high, "value")
+        return call(which(self.family), *together(value, *self._family_parameters()))
+
+    def icdf(self, q: Any) -> Array:
+        """The x where `cdf` is `q`, with the same derivatives; at 0 and 1 the ends of the support."""
+        q, *params = together(self._at(q, 0.0, 1.0, "quantile"), *self._family_parameters())
+        inside = (q > 0.0) & (q < 1.0)
+        safe = jnp.where(inside, q, 0.5)
+        low, high = support_of(self.family, *params)
+        ends = jnp.where(q <= 0.0, low, jnp.where(q >= 1.0, high, jnp.nan)).astype(q.dtype)
+        return jnp.where(inside, _quantile(self.family, safe, 1.0 - safe, *params), ends)
+
+    def _at(self, value: Any, low: Any, high: Any, what: str) -> Array:
+        """`value` as an array of the parameters' dtype at least, checked to lie in [low, high]."""
+        value = jnp.asarray(value)
+        value = value.astype(jnp.result_type(value.dtype, *self._family_parameters()))
+        if self._validate_args:
+            with jax.ensure_compile_time_eval():
+                inside = is_within(value, low, high)
+                if not_jax_tracer(inside) and not inside.all():
+                    low, high = (f"{end:g}" if isinstance(end, float) else end for end in (low, high))
+                    raise ValueError(
+                        f"{type(self).__name__}: {what} (Array of shape {value.shape}) must lie in "
+                        f"[{low}, {high}], but found:\n{value}"
+                    )
+        return value
+
+    def entropy(self) -> Array:
+        """-E[log p], to full relative accuracy."""
+        if self.family.entropy is None:
+            return super().entropy()
+        return self._closed_form(self.family.entropy, *self._family_parameters())
+
+    @property
+    def mean(self) -> Array:
+        """E[X], where the family knows it."""
+        if self.family.mean is None:
+            return super().mean
+        return self._closed_form(self.family.mean, *self._family_parameters())
+
+    @property
+    def variance(self) -> Array:
+        """Var[X], where the family knows it."""
+        if self.family.variance is None:
+            return super().variance
+        return self._closed_form(self.family.variance, *self._family_parameters())
+
+
+def support_of(family: Family, *params: Array) -> tuple[Any, Any]:
+    """The ends of the support, numbers or, where they depend on parameters, arrays."""
+    low, high = (closed_form(end, *params) if callable(end) else end for end in family.support)
+    return low, high
+
+
+def is_within(value: Array, low: Any, high: Any) -> Array:
+    """low <= value <= high, in the value's precision: float32's pi lies beyond pi, and counts as within."""
+    low, high = (jnp.asarray(end, value.dtype) for end in (low, high))
+    return (value >= low) & (value <= high)
+
+
+def _quantile(family: Family, q: Array, one_minus_q: Array, *params: Array) -> Array:
+    """The x of 0 < q < 1; held in the range of its dtype with its relative derivative, as a draw is."""
+    quantile = family.quantile
+    if quantile is None:
+        raise NotImplementedError("the family has no quantile function")
+    y = call(quantile_of(quantile), q, one_minus_q, *params)
+    if quantile.coordinate == "x":
+        return y
+    if quantile.coordinate == "logit":
+        return sigmoid(y)
+    if quantile.refine is None:
+        return exponential(y, jnp.exp(lax.stop_gradient(y)))
+    return exponential(y, evaluate(quantile.refine, *lax.stop_gradient((y, q, one_minus_q, *params))))
 
 
 def together(*values: Array) -> tuple[Array, ...]:
@@ -159,6 +218,13 @@ def exponential(log_x: Array, x: Array) -> Array:
     return attach((_itself,), in_range(x), log_x)
 
 
+def sigmoid(logit: Array) -> Array:
+    """1 / (1 + exp(-logit)), held next to 0 and 1 with the derivative of the true value."""
+    limits = jnp.finfo(logit.dtype)
+    value = jnp.clip(jax.nn.sigmoid(lax.stop_gradient(logit)), limits.tiny, 1.0 - limits.eps)
+    return attach((_logistic_slope,), value, logit)
+
+
 def in_range(x: Array) -> Array:
     """x > 0, held where it and its reciprocal are normal numbers of its dtype (XLA takes others for 0)."""
     tiny = float(jnp.finfo(x.dtype).tiny)
@@ -173,3 +239,7 @@ def outside(x: Array) -> Array:
 
 def _itself(xp, x, log_x):
     return x
+
+
+def _logistic_slope(xp, value, logit):
+    return value * (1.0 - value)

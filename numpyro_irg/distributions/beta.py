@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
 import numpyro.distributions as host
 from numpyro import validation_enabled
 
 from irg_kernels.families import beta
 
-from ..attach import attach, call
+from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import standard_beta_logit
-from .base import UnivariateMixin, parameters
+from .base import UnivariateMixin, parameters, sigmoid
 
 __all__ = ["Beta"]
 
@@ -30,6 +28,8 @@ class Beta(UnivariateMixin, host.Beta):
     :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """
 
+    family = beta.FAMILY
+
     def __init__(self, concentration1, concentration0, *, validate_args=None):
         a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
         if a.size and b.size:
@@ -41,28 +41,4 @@ class Beta(UnivariateMixin, host.Beta):
     def sample(self, key, sample_shape=()):
         a, b = self._extended(key, sample_shape, self.concentration1, self.concentration0)
         logit = attach((beta.dlogit_da, beta.dlogit_db), standard_beta_logit(key, a, b), a, b)
-        return _logistic(logit)
-
-    def _law(self, value):
-        return beta.LAW, self._at(value, 0.0, 1.0, "value"), self.concentration1, self.concentration0
-
-    def icdf(self, q):
-        return self._quantile(_quantile, q, 0.0, 1.0, self.concentration1, self.concentration0)
-
-    def entropy(self):
-        return self._closed_form(beta.entropy, self.concentration1, self.concentration0)
-
-
-def _quantile(*args):
-    return _logistic(call(beta.LOGIT_QUANTILE, *args))
-
-
-def _logistic(logit):
-    """sigmoid(logit), held next to 0 and 1."""
-    limits = jnp.finfo(logit.dtype)
-    value = jnp.clip(jax.nn.sigmoid(jax.lax.stop_gradient(logit)), limits.tiny, 1.0 - limits.eps)
-    return attach((_logistic_slope,), value, logit)
-
-
-def _logistic_slope(xp, value, logit):
-    return value * (1.0 - value)
+        return sigmoid(logit)

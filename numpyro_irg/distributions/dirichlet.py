@@ -8,7 +8,7 @@ import numpyro.distributions as host
 
 from irg_kernels.families import dirichlet
 
-from ..attach import attach
+from ..attach import attach, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
 from .base import ImplicitMixin, exponential, parameters
@@ -42,3 +42,10 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
 
     def entropy(self):
         return self._closed_form(dirichlet.entropy, self.concentration)
+
+    def _implicit_gradients(self, value):
+        # dx_i / d alpha_j = x_i (delta_ij - x_j) L_j
+        log_x = jnp.log(jnp.maximum(value, jnp.finfo(value.dtype).tiny))
+        slopes = evaluate(dirichlet.dlogx_dalpha, log_x, jnp.broadcast_to(self.concentration, value.shape))
+        identity = jnp.eye(value.shape[-1], dtype=value.dtype)
+        return {"concentration": value[..., None] * (identity - value[..., None, :]) * slopes[..., None, :]}

@@ -11,13 +11,13 @@ import numpyro.distributions as host
 from jax import Array, lax
 from numpyro.util import is_prng_key
 
-from irg_kernels.generic import copula
-from irg_kernels.generic import fixed_quantile as univariate
+from irg_kernels.families import normal
+from irg_kernels.generic import copula, fixed_quantile
 
 from ..attach import NATIVE
 from ..registry import implicit_twin, implicit_twin_of
-from ..univariate import has_tails, log_tails, unwrapped
 from .beta import Beta
+from .host_families import has_tails, log_tails, unwrapped
 
 __all__ = ["GaussianCopula", "GaussianCopulaBeta"]
 
@@ -44,13 +44,13 @@ class _Reparameterized(host.GaussianCopula):
         law, factor = self.marginal_dist, self.base_dist.scale_tril
         noise = jax.random.normal(key, tuple(sample_shape) + self.batch_shape + self.event_shape, factor.dtype)
         z = (factor @ noise[..., None])[..., 0]
-        log_masses = univariate.normal(NATIVE, z)
+        log_masses = normal.log_tails(NATIVE, z)
         still, fixed = lax.stop_gradient((law, log_masses))
         limits = jnp.finfo(z.dtype)
         start = still.icdf(jnp.clip(jnp.exp(fixed[0]), float(limits.tiny), 1.0 - float(limits.eps)))
         low, high = _ends(still, start)
         x = copula.refine_quantile(NATIVE, lambda x: log_tails(still, x), still.log_prob, start, low, high, fixed)
-        return univariate.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+        return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
 
     rsample = sample
 

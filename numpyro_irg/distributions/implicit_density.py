@@ -13,13 +13,14 @@ from jax import Array, lax
 from numpyro.distributions import constraints
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels.generic import fixed_quantile as univariate
+from irg_kernels.generic import fixed_quantile
 from irg_kernels.generic import from_log_density as density
 
 from ..attach import NATIVE
 from ..registry import implicit_twin
-from ..univariate import at_fixed_quantile, has_tails, log_tails, unwrapped
 from .base import parameters
+from .fixed_quantile import at_fixed_quantile
+from .host_families import has_tails, log_tails, unwrapped
 
 __all__ = ["Implicit", "ImplicitDensity"]
 
@@ -131,13 +132,17 @@ class ImplicitDensity(host.Distribution):
         value = self._wide(value)
         return _log_prob(*self._law(), value)
 
+    def log_tails(self, value: Array) -> tuple[Array, Array]:
+        """(log P(X <= value), log P(X > value)), finite in every tail that a draw can reach."""
+        return _log_tails(*self._law(), self._wide(value))
+
     def log_cdf(self, value: Array) -> Array:
-        """log P(X <= value), finite in every tail that a draw can reach."""
-        return _log_tails(*self._law(), self._wide(value))[0]
+        """log P(X <= value)."""
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: Array) -> Array:
         """log P(X > value)."""
-        return _log_tails(*self._law(), self._wide(value))[1]
+        return self.log_tails(value)[1]
 
     def cdf(self, value):
         """P(X <= value), with derivatives in the value and every parameter."""
@@ -222,7 +227,7 @@ def _log_prob(given, ends, grid, params, x):
 def _held(given, ends, grid, params, x, q=None):
     mass, f = _masses(given, ends, grid, params), given.of(params)
     log_total = density.log_normalizer(NATIVE, grid, mass)
-    return univariate.at_fixed_quantile(
+    return fixed_quantile.at_fixed_quantile(
         NATIVE,
         lambda x: density.log_tails(NATIVE, f, ends, grid, mass, x),
         lambda x: f(x) - log_total,
@@ -287,6 +292,10 @@ class Implicit(host.Distribution):
     def log_prob(self, value):
         return self.base_dist.log_prob(value)
 
+    def log_tails(self, value: Array) -> tuple[Array, Array]:
+        """(log P(X <= value), log P(X > value))"""
+        return log_tails(self.base_dist if self._density is None else self._density, value)
+
     def cdf(self, value):
         return (self.base_dist if self._density is None else self._density).cdf(value)
 
@@ -321,13 +330,3 @@ def _of_law(law: Any, validate_args: bool | None) -> ImplicitDensity:
     if validate_args is not False:
         new.check()
     return new
-
-
-@log_tails.register
-def _density_tails(law: ImplicitDensity, x: Array) -> tuple[Array, Array]:
-    return _log_tails(*law._law(), law._wide(x))
-
-
-@log_tails.register
-def _implicit_tails(law: Implicit, x: Array) -> tuple[Array, Array]:
-    return log_tails(law.base_dist if law._density is None else law._density, x)

@@ -8,8 +8,9 @@ import numpyro.distributions as host
 from jax import Array, lax
 from jax.nn import log_softmax
 
-from .. import conditionals, univariate
 from ..registry import implicit_twin, implicit_twin_of
+from . import conditionals
+from .host_families import has_tails, unwrapped
 
 __all__ = ["MixtureGeneral", "MixtureSameFamily"]
 
@@ -35,7 +36,7 @@ class _Mixture(_Host):
             return False
         if self.event_shape:
             return all(map(conditionals.has_conditionals, laws)) and _one_kind(laws)
-        return all(map(univariate.has_tails, laws))
+        return all(map(has_tails, laws))
 
     def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         if not self.has_rsample:
@@ -49,9 +50,10 @@ class _Mixture(_Host):
     def sample_with_intermediates(self, key, sample_shape=()):
         """The draw and the indices of the components.  With `has_rsample`, the draw carries the implicit gradient."""
         x, indices = super().sample_with_intermediates(key, sample_shape)
-        return (self._held(lax.stop_gradient(x)) if self.has_rsample else x), indices
+        return (self.at_fixed_quantile(lax.stop_gradient(x)) if self.has_rsample else x), indices
 
-    def _held(self, x: Array) -> Array:
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value, that moves so as to keep its place under the parameters."""
         return conditionals.at_fixed_quantile(log_softmax(self.mixing_distribution.logits), self._components(), x)
 
 
@@ -63,7 +65,7 @@ def _alike(laws: list[Any]) -> bool:
 def _one_kind(laws: list[Any]) -> bool:
     if not any(map(conditionals.is_elliptical, laws)):
         return True
-    return all(type(univariate.unwrapped(law)) is type(univariate.unwrapped(laws[0])) for law in laws)
+    return all(type(unwrapped(law)) is type(unwrapped(laws[0])) for law in laws)
 
 
 @implicit_twin_of(host.MixtureSameFamily)

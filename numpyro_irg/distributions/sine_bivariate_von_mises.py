@@ -82,9 +82,9 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         u_key, v_key = random.split(key)
         params = self._shape_parameters()
         over, reach = kernel.envelope(NATIVE, *params)
-        held = tuple(jnp.broadcast_to(p, locs.shape[:-1]) for p in (*params, *reach))
-        k1, k2, rho, *_ = held
-        u = attach_jointly(_push, _first_angle(u_key, over, k1, k2, rho), held)
+        all_params = tuple(jnp.broadcast_to(p, locs.shape[:-1]) for p in (*params, *reach))
+        k1, k2, rho, *_ = all_params
+        u = attach_jointly(_push, _first_angle(u_key, over, k1, k2, rho), all_params)
         side = rho * jnp.sin(u)
         concentration = kernel.length(NATIVE, k2, side)
         v = attach((von_mises.dz_dkappa,), standard_von_mises(v_key, concentration), concentration)
@@ -97,6 +97,16 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
         params = self._shape_parameters()
         return closed_form(kernel.log_density, u, v, *params, *kernel.frame(NATIVE, *params))
+
+    def _implicit_gradients(self, value):
+        k1, k2, rho = self._shape_parameters()
+        u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
+        z = wrap(v - jnp.arctan2(rho * jnp.sin(u), k2))
+        found = evaluate(kernel.slopes, u, z, *(jnp.broadcast_to(p, u.shape) for p in (k1, k2, rho)))
+        identity = jnp.broadcast_to(jnp.eye(2, dtype=value.dtype), (*value.shape, 2))
+        names = ("phi_concentration", "psi_concentration", "correlation")
+        by_locs = {"phi_loc": identity[..., 0], "psi_loc": identity[..., 1]}
+        return by_locs | {name: jnp.moveaxis(found[:, i], 0, -1) for i, name in enumerate(names)}
 
     @property
     def norm_const(self):

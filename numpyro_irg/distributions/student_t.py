@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
-from jax.scipy.special import gammaln
-from numpyro.distributions.util import validate_sample
 
 from irg_kernels.families import student_t
 
-from ..attach import attach, call
+from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import standard_student_t
 from .base import UnivariateMixin, exponential, parameters
@@ -33,6 +29,8 @@ class StudentT(UnivariateMixin, host.StudentT):
     :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """
 
+    family = student_t.FAMILY
+
     def __init__(self, df, loc=0.0, scale=1.0, *, validate_args=None):
         df, loc, scale = parameters("StudentT", df=df, loc=loc, scale=scale)
         super().__init__(df, loc, scale, validate_args=validate_args)
@@ -43,34 +41,3 @@ class StudentT(UnivariateMixin, host.StudentT):
         log_size = attach((student_t.dlogt_dnu,), log_t, df) + jnp.log(scale)
         size = exponential(log_size, jnp.exp(jax.lax.stop_gradient(log_size)))
         return loc + sign * size
-
-    @validate_sample
-    def log_prob(self, value):
-        y = jnp.abs((value - self.loc) / self.scale)
-        far = y > 1e10  # y**2 overflows float32 at 1.8e19
-        near_y, far_y = jnp.where(far, 0.0, y), jnp.where(far, y, 1.0)
-        log1p_q = jnp.where(far, 2.0 * jnp.log(far_y) - jnp.log(self.df), jnp.log1p(near_y * near_y / self.df))
-        half = 0.5 * self.df
-        log_normalizer = jnp.log(self.scale) + 0.5 * (jnp.log(self.df) + math.log(math.pi)) + gammaln(half)
-        return -(half + 0.5) * log1p_q - (log_normalizer - gammaln(half + 0.5))
-
-    def _law(self, value):
-        return student_t.LAW, (self._at(value, -math.inf, math.inf, "value") - self.loc) / self.scale, self.df
-
-    def icdf(self, q):
-        return self.loc + self.scale * self._quantile(_quantile, q, -math.inf, math.inf, self.df)
-
-    def entropy(self):
-        return self._closed_form(student_t.entropy, self.df) + jnp.log(self.scale)
-
-    @property
-    def variance(self):
-        """The host's, whose derivative at df = 2 is NaN."""
-        finite = self.df > 2.0
-        df = jnp.where(finite, self.df, 3.0)
-        variance = jnp.where(finite, self.scale**2 * df / (df - 2.0), math.inf)
-        return jnp.broadcast_to(jnp.where(self.df <= 1.0, math.nan, variance), self.batch_shape)
-
-
-def _quantile(q, rest, df):
-    return call(student_t.QUANTILE, q, rest, df)

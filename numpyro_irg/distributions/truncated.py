@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import copy
-import functools
 import math
 from collections.abc import Callable
-from functools import singledispatch
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
-from jax.scipy.special import xlogy
 from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels.families import shapes
-from irg_kernels.generic import masses_by_density as unimodal
-from irg_kernels.generic import truncation as truncated
+from irg_kernels.families import inverse_gamma, normal, standard, student_t
+from irg_kernels.generic import truncation
+from irg_kernels.generic.masses_by_density import masses_by_density
 
-from .. import univariate
 from ..attach import NATIVE
 from ..registry import implicit_twin, implicit_twin_of
-from .base import UnivariateMixin, closed_form, parameters
-from .beta import Beta
-from .gamma import Chi2, Gamma, InverseGamma, LogGamma
-from .student_t import StudentT
-from .von_mises import VonMises, wrap
+from .base import closed_form, parameters, support_of
+from .host_families import family_of, has_tails, log_tails, tails_of, unwrapped
 
 __all__ = [
     "LeftTruncatedDistribution",
@@ -132,7 +125,7 @@ class Truncated(host.Distribution):
         dtype = self._like(None).dtype
         shape = tuple(sample_shape) + self.batch_shape
         u = jax.random.uniform(key, shape, dtype, minval=jnp.finfo(dtype).tiny)
-        return truncated.at_fixed_quantile(NATIVE, self._pieces(), self._inside(self._found(u, 1.0 - u)))
+        return truncation.at_fixed_quantile(NATIVE, self._pieces(), self._inside(self._found(u, 1.0 - u)))
 
     def rsample(self, key, sample_shape=()):
         return self.sample(key, sample_shape)
@@ -143,16 +136,16 @@ class Truncated(host.Distribution):
         inside, x, within = self._placed(value)
         least, most = _edges(self.base_dist, None, None, x.dtype)
         at_end = (x == least) | (x == most)
-        end = _at_end(self.base_dist, lax.stop_gradient(jnp.where(at_end, x, within)))
-        density = _law(self.base_dist).log_density
-        found = truncated.log_density(NATIVE, self._pieces(), density, x, at_end, end, within)
+        density = _base(self.base_dist).log_density
+        end = lax.stop_gradient(density(lax.stop_gradient(jnp.where(at_end, x, within))))
+        found = truncation.log_density(NATIVE, self._pieces(), density, x, at_end, end, within)
         return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, -jnp.inf))
 
     def cdf(self, value):
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
         inside, x, _ = self._placed(value)
-        found = truncated.cdf(NATIVE, self._pieces(), x)
+        found = truncation.cdf(NATIVE, self._pieces(), x)
         return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, (value > x).astype(value.dtype)))
 
     def icdf(self, q):
@@ -166,7 +159,7 @@ class Truncated(host.Distribution):
         q = jnp.where(inside | at_end, q, 0.5)
         rest = 1.0 - q
         x = self._inside(self._found(*lax.stop_gradient((q, rest))))
-        x = truncated.at_fixed_quantile(NATIVE, self._pieces(), jnp.where(at_end, ends, x), (q, rest))
+        x = truncation.at_fixed_quantile(NATIVE, self._pieces(), jnp.where(at_end, ends, x), (q, rest))
         return jnp.where(inside | at_end, x, ends)
 
     @property
@@ -180,14 +173,14 @@ class Truncated(host.Distribution):
         return self._moments()[1]
 
     def _moments(self) -> tuple[Array, Array]:
-        base = self.base_dist
-        if isinstance(base, host.Cauchy):
+        base, family = self.base_dist, _family(self.base_dist)
+        if family is standard.CAUCHY:
             return (jnp.full(self.batch_shape, jnp.nan),) * 2
-        if not isinstance(base, host.Normal):
+        if family is not normal.FAMILY:
             raise NotImplementedError(f"{type(self).__name__}: mean and variance are known for Normal and Cauchy bases")
         loc, scale = (jnp.broadcast_to(p, self.batch_shape) for p in (base.loc, base.scale))
         centre = self._inside(lax.stop_gradient(loc))
-        mean, variance = truncated.normal_moments(NATIVE, self.low, self.high, centre, loc, scale)
+        mean, variance = normal.truncated_moments(NATIVE, self.low, self.high, centre, loc, scale)
         return centre + mean, variance
 
     def _like(self, value: Any) -> Array:
@@ -221,7 +214,7 @@ class Truncated(host.Distribution):
         pieces = _pieces(base, low, high)
         least, most = (jnp.broadcast_to(b, q.shape).astype(q.dtype) for b in _bracket(base, low, high, q.dtype))
         start = most if low is None or high is None else least + q * (most - least)
-        return lax.stop_gradient(truncated.solve(NATIVE, pieces, q, rest, start, least, most))
+        return lax.stop_gradient(truncation.solve(NATIVE, pieces, q, rest, start, least, most))
 
 
 def _known_false(condition: Array) -> bool:
@@ -230,18 +223,19 @@ def _known_false(condition: Array) -> bool:
         return bool(not_jax_tracer(condition) and not condition.all())
 
 
-_HEAVY = (host.Cauchy, host.StudentT, host.InverseGamma, host.LogNormal)
+_HEAVY = (standard.CAUCHY, student_t.FAMILY, inverse_gamma.FAMILY, standard.LOG_NORMAL)
 
 
 def _bracket(base: Any, low: Array | None, high: Array | None, dtype: Any) -> tuple[Any, Any]:
     """Finite bounds between which all quantiles of the dtype lie."""
-    if isinstance(base, host.Normal):
+    family = _family(base)
+    if family is normal.FAMILY:
         least = base.loc if high is None else jnp.minimum(base.loc, high)
         most = base.loc if low is None else jnp.maximum(base.loc, low)
         least, most = least - 40.0 * base.scale, most + 40.0 * base.scale  # P(-40) < 1e-349
         return least if low is None else jnp.maximum(low, least), most if high is None else jnp.minimum(high, most)
     largest = 0.25 * float(jnp.finfo(dtype).max)
-    if not isinstance(base, _HEAVY):
+    if family not in _HEAVY:
         largest = 0.05 * largest**0.5  # where the tails are held
     least, most = _edges(base, low, high, dtype)
     return jnp.clip(least, -largest, largest), jnp.clip(most, -largest, largest)
@@ -272,13 +266,13 @@ def _univariate(name: str, base: Any) -> tuple[Any, tuple[int, ...]]:
     """The elementwise law, implicit where there is such a twin, and the shape that is wanted of it."""
     if not isinstance(base, host.Distribution):
         raise ValueError(f"{name}: base_dist must be a distribution, got {type(base).__name__}")
-    shape, law = base.batch_shape + base.event_shape, univariate.unwrapped(base)
+    shape, law = base.batch_shape + base.event_shape, unwrapped(base)
     law = implicit_twin(law) or law
     if law.event_shape:
         raise ValueError(
             f"{name}: base_dist must be univariate, but {type(law).__name__} has event shape {law.event_shape}"
         )
-    if not univariate.has_tails(law):
+    if not has_tails(law):
         raise ValueError(
             f"{name}: base_dist {type(law).__name__} has no cdf; take a law from numpyro_irg.distributions, or give "
             "the class a cdf"
@@ -292,8 +286,12 @@ def _is_open(end: Any) -> bool:
 
 def _ends(base: Any) -> tuple[Any, Any]:
     """The ends of the support, numbers or, where they depend on parameters, arrays without derivative."""
-    least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
-    least, most = -jnp.inf if least is None else least, jnp.inf if most is None else most
+    known = family_of(base)
+    if known is not None:
+        least, most = support_of(known[0], *known[1])
+    else:
+        least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
+        least, most = -jnp.inf if least is None else least, jnp.inf if most is None else most
     return _end(least), _end(most)
 
 
@@ -301,34 +299,19 @@ def _end(e: Any) -> Any:
     return float(e) if isinstance(e, int | float) else lax.stop_gradient(e)
 
 
-def _law(base: Any) -> truncated.Base:
-    law = copy.copy(base)
-    law._validate_args = False
-    return truncated.Base(lambda x: univariate.log_tails(law, x), lambda x: _log_density(law, x))
+def _family(base: Any) -> Any:
+    known = family_of(base)
+    return known and known[0]
 
 
-def _log_density(law: Any, x: Array) -> Array:
-    """log p to the digits of the tails: the host's formulas cancel at large parameters."""
-    if isinstance(law, UnivariateMixin) and isinstance(law, (*_IN_X, StudentT)):
-        kernel, *args = law._law(x)
-        value = closed_form(kernel.log_density, *args)
-        return value if isinstance(law, _IN_X) else value - jnp.log(law.scale)
-    if isinstance(law, host.Weibull):  # at 0 the host's is NaN for an exponential law
-        scale, k = law.scale, law.concentration
-        return jnp.log(k) - k * jnp.log(scale) + xlogy(k - 1.0, x) - (x / scale) ** k
-    return law.log_prob(x)
-
-
-def _at_end(law: Any, x: Array) -> Array:
-    """log p at an end of the support: the kernels hold x inside."""
-    if isinstance(law, host.LogNormal | host.InverseGamma):
-        return jnp.full_like(x, -jnp.inf)
-    law = copy.copy(law)
-    law._validate_args = False
-    return lax.stop_gradient(law.log_prob(x) if isinstance(law, _IN_X) else _log_density(law, x))
-
-
-_IN_X = (Beta, Chi2, Gamma, InverseGamma, LogGamma, VonMises)
+def _base(base: Any) -> truncation.Base:
+    known = family_of(base)
+    if known is None:
+        free = copy.copy(base)
+        free._validate_args = False
+        return truncation.Base(lambda x: log_tails(free, x), free.log_prob)
+    family, params = known
+    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: closed_form(family.log_density, x, *params))
 
 
 def _within(base: Any, low: Array | None, high: Array | None, dtype: Any) -> Array:
@@ -340,51 +323,15 @@ def _within(base: Any, low: Array | None, high: Array | None, dtype: Any) -> Arr
 
 
 def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:
-    known = _known(base)
+    known = family_of(base)
     if known is not None:
-        pieces, params = known
-        return pieces(NATIVE, low, high, *params)
+        family, params = known
+        if family.masses is not None:
+            return family.masses(NATIVE, low, high, *params)
+        if family.shape is not None:
+            return masses_by_density(family.shape, NATIVE, low, high, *params)
     dtype = jnp.result_type(0.0, *(p for p in (low, high, *jax.tree.leaves(base)) if p is not None))
-    return truncated.pieces_of(NATIVE, _law(base), low, high, _within(base, low, high, dtype))
-
-
-@singledispatch
-def _known(law: Any) -> tuple[Callable, tuple] | None:
-    """The kernel's pieces of a law, and its parameters there."""
-    return None
-
-
-def _knows(cls: Any, pieces: Callable, *names: str) -> None:
-    _known.register(cls, lambda law: (pieces, tuple(jnp.asarray(getattr(law, name)) for name in names)))
-
-
-def _one_mode(cls: Any, shape: Callable, *names: str) -> None:
-    _knows(cls, functools.partial(unimodal.pieces_of, shape), *names)
-
-
-@_known.register(VonMises)
-def _of_von_mises(law):
-    loc, concentration = wrap(law.loc), law.concentration
-    return functools.partial(unimodal.pieces_of, shapes.von_mises), (loc, concentration)
-
-
-_knows(host.Normal, truncated.normal_pieces, "loc", "scale")
-_knows(host.Laplace, unimodal.laplace_pieces, "loc", "scale")
-_one_mode(host.LogNormal, shapes.log_normal, "loc", "scale")
-_one_mode(host.Cauchy, shapes.cauchy, "loc", "scale")
-_one_mode(host.HalfCauchy, shapes.half_cauchy, "scale")
-_one_mode(host.Logistic, shapes.logistic, "loc", "scale")
-_one_mode(host.Gumbel, shapes.gumbel, "loc", "scale")
-_one_mode(host.Weibull, shapes.weibull, "scale", "concentration")
-_one_mode(host.HalfNormal, shapes.half_normal, "scale")
-_one_mode(host.Exponential, shapes.exponential, "rate")
-_one_mode(host.Pareto, shapes.pareto, "scale", "alpha")
-_one_mode(host.Gamma, shapes.gamma, "concentration", "rate")
-_one_mode(LogGamma, shapes.log_gamma, "concentration", "rate")
-_one_mode(host.InverseGamma, shapes.inverse_gamma, "concentration", "rate")
-_one_mode(host.Beta, shapes.beta, "concentration1", "concentration0")
-_one_mode(host.StudentT, shapes.student_t, "df", "loc", "scale")
-_one_mode(host.Uniform, shapes.uniform, "low", "high")
+    return truncation.masses_by_tails(NATIVE, _base(base), low, high, _within(base, low, high, dtype))
 
 
 # --------------------------------------------------------------------------------------------- the host's names

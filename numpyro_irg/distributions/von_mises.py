@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array
+from numpyro.distributions.util import validate_sample
 
 from irg_kernels.families import von_mises
 
-from ..attach import attach, call
+from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import standard_von_mises
 from .base import UnivariateMixin, parameters
@@ -32,6 +34,7 @@ class VonMises(UnivariateMixin, host.VonMises):
     """
 
     reparametrized_params = ["loc", "concentration"]
+    family = von_mises.FAMILY
 
     def __init__(self, loc, concentration, *, validate_args=None):
         loc, concentration = parameters("VonMises", loc=loc, concentration=concentration)
@@ -42,24 +45,18 @@ class VonMises(UnivariateMixin, host.VonMises):
         centred = attach((von_mises.dz_dkappa,), standard_von_mises(key, concentration), concentration)
         return wrap(loc + centred)
 
-    def _law(self, value):
-        return von_mises.LAW, self._at(value, -math.pi, math.pi, "value"), wrap(self.loc), self.concentration
+    def _family_parameters(self):
+        return wrap(self.loc), self.concentration
 
-    def icdf(self, q):
-        r"""The angle in [-pi, pi] where `cdf` is `q`."""
-        return self._quantile(_quantile, q, -math.pi, math.pi, wrap(self.loc), self.concentration)
-
-    def entropy(self):
-        return self._closed_form(von_mises.entropy, self.concentration)
+    @validate_sample
+    def log_prob(self, value: Array, intermediates: Any = None) -> Array:
+        """log p(value), periodic in the value."""
+        return super().log_prob(wrap(jnp.asarray(value)))
 
     @property
-    def variance(self):
-        """The circular one, 1 - I1/I0, to full relative accuracy."""
-        return self._closed_form(von_mises.deficit, self.concentration)
-
-
-def _quantile(*args):
-    return call(von_mises.QUANTILE, *args)
+    def mean(self) -> Array:
+        """The circular one, `loc`."""
+        return jnp.broadcast_to(self.loc, self.batch_shape)
 
 
 def wrap(angle: Array) -> Array:

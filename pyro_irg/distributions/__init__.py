@@ -5,13 +5,16 @@ from pyro.distributions import *
 
 from . import divergences as _divergences
 from .beta import Beta
+from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
 from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
-from .gamma import Chi2, Gamma, InverseGamma, LogGamma
+from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
+from .inverse_gamma import InverseGamma
+from .log_gamma import LogGamma
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .sine_bivariate_von_mises import SineBivariateVonMises

@@ -11,7 +11,7 @@ import torch
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels.generic import family as tails
+from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
 
@@ -22,8 +22,11 @@ __all__ = [
     "closed_form",
     "exponential",
     "in_range",
+    "is_within",
     "outside",
     "parameters",
+    "sigmoid",
+    "support_of",
     "together",
 ]
 
@@ -92,50 +95,109 @@ class ImplicitMixin(_Host):
                     f"{type(self).__name__} to be finite, but found invalid values:\n{value}"
                 )
 
-    def _at(self, value: Any, low: float, high: float, what: str) -> Tensor:
-        """`value` as a tensor of the parameters' dtype at least, checked to lie in [low, high]."""
-        like = getattr(self, next(iter(self.arg_constraints)))
-        value = torch.as_tensor(value, device=like.device)
-        value = value.to(torch.promote_types(value.dtype, like.dtype))
-        if self._validate_args and not torch._is_all_true((value >= low) & (value <= high)):
-            raise ValueError(
-                f"{type(self).__name__}: {what} (Tensor of shape {tuple(value.shape)}) must lie in "
-                f"[{low:g}, {high:g}], but found:\n{value}"
-            )
-        return value
-
-    def _quantile(self, find: Callable, q: Any, low: float, high: float, *params: Tensor) -> Tensor:
-        """find(q, 1 - q, *params) for 0 < q < 1; at 0 and 1 the ends of the support."""
-        q, *rest = together(self._at(q, 0.0, 1.0, "quantile"), *params)
-        inside = (q > 0.0) & (q < 1.0)
-        safe = torch.where(inside, q, 0.5)
-        ends = torch.where(q >= 1.0, torch.full_like(q, high), torch.nan)
-        ends = torch.where(q <= 0.0, torch.full_like(q, low), ends)
-        return torch.where(inside, find(safe, 1.0 - safe, *rest), ends)
-
 
 class UnivariateMixin(ImplicitMixin):
-    """A law with a distribution function: a class says its `Law` in the kernels and that law's arguments."""
+    """A univariate distribution whose mathematics is a record of the kernels."""
 
-    def _law(self, value: Any) -> tuple[Any, ...]:
-        """(law, x, *params) for a value inside the support."""
-        raise NotImplementedError
+    family: Family
+
+    def _family_parameters(self) -> tuple[Tensor, ...]:
+        return tuple(getattr(self, name) for name in self.family.parameters)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(value), to rounding, with derivatives in the value and every parameter."""
+        if self._validate_args:
+            self._validate_sample(value)
+        return closed_form(self.family.log_density, value, *self._family_parameters())
 
     def cdf(self, value: Any) -> Tensor:
         """P(X <= value), inside the support, with derivatives in the value and every parameter."""
-        return self._tail(tails.cdf, value)
+        return self._tail(cdf_of, value)
 
     def log_cdf(self, value: Any) -> Tensor:
         """log P(X <= value), finite however far out in the tail."""
-        return self._tail(tails.log_cdf, value)
+        return self._tail(log_cdf_of, value)
 
     def log_sf(self, value: Any) -> Tensor:
         """log P(X > value), finite however far out in the tail."""
-        return self._tail(tails.log_sf, value)
+        return self._tail(log_sf_of, value)
 
     def _tail(self, which: Callable, value: Any) -> Tensor:
-        law, *args = self._law(value)
-        return call(which(law), *together(*args))
+        low, high = support_of(self.family, *self._family_parameters())
+        value = self._at(value, low, high, "value")
+        return call(which(self.family), *together(value, *self._family_parameters()))
+
+    def icdf(self, value: Any) -> Tensor:
+        """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
+        q, *params = together(self._at(value, 0.0, 1.0, "quantile"), *self._family_parameters())
+        inside = (q > 0.0) & (q < 1.0)
+        safe = torch.where(inside, q, 0.5)
+        low, high = support_of(self.family, *params)
+        low, high = (end if isinstance(end, Tensor) else torch.full_like(q, end) for end in (low, high))
+        ends = torch.where(q <= 0.0, low, torch.where(q >= 1.0, high, torch.nan))
+        return torch.where(inside, _quantile(self.family, safe, 1.0 - safe, *params), ends)
+
+    def _at(self, value: Any, low: Any, high: Any, what: str) -> Tensor:
+        """`value` as a tensor of the parameters' dtype at least, checked to lie in [low, high]."""
+        like = self._family_parameters()[0]
+        value = torch.as_tensor(value, device=like.device)
+        value = value.to(torch.promote_types(value.dtype, like.dtype))
+        if self._validate_args and not torch._is_all_true(is_within(value, low, high)):
+            low, high = (end if isinstance(end, Tensor) else f"{end:g}" for end in (low, high))
+            raise ValueError(
+                f"{type(self).__name__}: {what} (Tensor of shape {tuple(value.shape)}) must lie in "
+                f"[{low}, {high}], but found:\n{value}"
+            )
+        return value
+
+    def entropy(self) -> Tensor:
+        """-E[log p], to full relative accuracy."""
+        if self.family.entropy is None:
+            return super().entropy()
+        return closed_form(self.family.entropy, *self._family_parameters())
+
+    @property
+    def mean(self) -> Tensor:
+        """E[X], where the family knows it."""
+        if self.family.mean is None:
+            return super().mean
+        return closed_form(self.family.mean, *self._family_parameters())
+
+    @property
+    def variance(self) -> Tensor:
+        """Var[X], where the family knows it."""
+        if self.family.variance is None:
+            return super().variance
+        return closed_form(self.family.variance, *self._family_parameters())
+
+
+def support_of(family: Family, *params: Tensor) -> tuple[Any, Any]:
+    """The ends of the support, numbers or, where they depend on parameters, tensors."""
+    low, high = (closed_form(end, *params) if callable(end) else end for end in family.support)
+    return low, high
+
+
+def is_within(value: Tensor, low: Any, high: Any) -> Tensor:
+    """low <= value <= high, in the value's precision: float32's pi lies beyond pi, and counts as within."""
+    low, high = (end if isinstance(end, Tensor) else value.new_tensor(end) for end in (low, high))
+    return (value >= low) & (value <= high)
+
+
+def _quantile(family: Family, q: Tensor, one_minus_q: Tensor, *params: Tensor) -> Tensor:
+    """The x of 0 < q < 1; held in the range of its dtype with its relative derivative, as a draw is."""
+    quantile = family.quantile
+    if quantile is None:
+        raise NotImplementedError("the family has no quantile function")
+    y = call(quantile_of(quantile), q, one_minus_q, *params)
+    if quantile.coordinate == "x":
+        return y
+    if quantile.coordinate == "logit":
+        return sigmoid(y)
+    if quantile.refine is None:
+        return exponential(y, y.detach().exp())
+    with torch.no_grad():
+        x = evaluate(quantile.refine, *(t.detach() for t in (y, q, one_minus_q, *params)))
+    return exponential(y, x)
 
 
 def together(*values: Tensor) -> tuple[Tensor, ...]:
@@ -156,6 +218,13 @@ def exponential(log_x: Tensor, x: Tensor) -> Tensor:
     log x there has an unbiased gradient; a `clamp` would cut it.
     """
     return attach((_itself,), in_range(x), log_x)
+
+
+def sigmoid(logit: Tensor) -> Tensor:
+    """1 / (1 + exp(-logit)), held next to 0 and 1 with the derivative of the true value."""
+    limits = torch.finfo(logit.dtype)
+    value = logit.detach().sigmoid().clamp(min=limits.tiny, max=1.0 - limits.eps)
+    return attach((_logistic_slope,), value, logit)
 
 
 def in_range(x: Tensor) -> Tensor:
@@ -184,3 +253,7 @@ def all_inside(x: Tensor) -> bool:
 
 def _itself(xp, x, log_x):
     return x
+
+
+def _logistic_slope(xp, value, logit):
+    return value * (1.0 - value)

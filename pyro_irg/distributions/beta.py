@@ -8,10 +8,10 @@ from pyro.distributions import constraints
 
 from irg_kernels.families import beta
 
-from ..attach import attach, call
+from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_beta_logit
-from .base import UnivariateMixin, closed_form, parameters
+from .base import UnivariateMixin, parameters, sigmoid
 
 __all__ = ["Beta"]
 
@@ -29,6 +29,8 @@ class Beta(UnivariateMixin, host.Beta):
     :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """
 
+    family = beta.FAMILY
+
     def __init__(self, concentration1, concentration0, validate_args=None):
         a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
         if type(self)._validate_args if validate_args is None else validate_args:
@@ -40,27 +42,7 @@ class Beta(UnivariateMixin, host.Beta):
     def rsample(self, sample_shape=torch.Size()):
         a, b = self._extended(sample_shape, self.concentration1, self.concentration0)
         logit = attach((beta.dlogit_da, beta.dlogit_db), draw(standard_beta_logit, a, b), a, b)
-        return _logistic(logit)
-
-    def _law(self, value):
-        return beta.LAW, self._at(value, 0.0, 1.0, "value"), self.concentration1, self.concentration0
-
-    def icdf(self, value):
-        return self._quantile(_quantile, value, 0.0, 1.0, self.concentration1, self.concentration0)
-
-    def entropy(self):
-        return closed_form(beta.entropy, self.concentration1, self.concentration0)
-
-
-def _quantile(*args):
-    return _logistic(call(beta.LOGIT_QUANTILE, *args))
-
-
-def _logistic(logit):
-    """sigmoid(logit), held next to 0 and 1."""
-    limits = torch.finfo(logit.dtype)
-    value = logit.detach().sigmoid().clamp(min=limits.tiny, max=1.0 - limits.eps)
-    return attach((_logistic_slope,), value, logit)
+        return sigmoid(logit)
 
 
 def _refuse_outside(**concentrations):
@@ -72,7 +54,3 @@ def _refuse_outside(**concentrations):
                 f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of distribution Beta "
                 f"to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
             )
-
-
-def _logistic_slope(xp, value, logit):
-    return value * (1.0 - value)

@@ -7,7 +7,7 @@ import torch
 
 from irg_kernels.families import dirichlet
 
-from ..attach import attach
+from ..attach import attach, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
 from .base import ImplicitMixin, closed_form, exponential, parameters
@@ -41,6 +41,13 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         log_x = attach((dirichlet.dlogx_dalpha,), log_x, concentration).log_softmax(-1)
         value = log_x.detach().exp()
         return exponential(log_x, value.clamp(max=1.0 - torch.finfo(value.dtype).eps))
+
+    def _implicit_gradients(self, value):
+        # dx_i / d alpha_j = x_i (delta_ij - x_j) L_j
+        log_x = value.clamp(min=torch.finfo(value.dtype).tiny).log()
+        slopes = evaluate(dirichlet.dlogx_dalpha, log_x, self.concentration.expand_as(value))
+        identity = torch.eye(value.shape[-1], dtype=value.dtype, device=value.device)
+        return {"concentration": value[..., None] * (identity - value[..., None, :]) * slopes[..., None, :]}
 
     def entropy(self):
         return closed_form(dirichlet.entropy, self.concentration)

@@ -11,14 +11,14 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels.generic import copula
-from irg_kernels.generic import fixed_quantile as univariate
+from irg_kernels.families import normal
+from irg_kernels.generic import copula, fixed_quantile
 
 from ..attach import NATIVE
 from ..registry import implicit_twin
-from ..univariate import has_tails, log_tails, unwrapped
 from .base import ImplicitMixin
 from .beta import Beta
+from .host_families import has_tails, log_tails, unwrapped
 
 __all__ = ["GaussianCopula", "GaussianCopulaBeta"]
 
@@ -86,13 +86,13 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         wide = self._wide(self.correlation_cholesky)
         noise = torch.randn(shape, dtype=wide.dtype, device=wide.device)
         z = (wide @ noise[..., None])[..., 0]
-        log_masses = univariate.normal(NATIVE, z)
+        log_masses = normal.log_tails(NATIVE, z)
         with torch.no_grad():
             eps = torch.finfo(z.dtype).eps
             start = law.icdf(log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps))
             low, high = _ends(law, start)
             x = copula.refine_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, start, low, high, log_masses)
-        x = univariate.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+        x = fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
         return x.to(self.correlation_cholesky.dtype)
 
     def log_prob(self, value):
@@ -101,10 +101,10 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         law, wide = self.marginal_dist, self._wide(value)
         marginal = law.log_prob(wide)
         z = copula.normal_score(NATIVE, *log_tails(law, wide))
-        normal = host.MultivariateNormal(
+        joint = host.MultivariateNormal(
             torch.zeros_like(z), scale_tril=self._wide(self.correlation_cholesky), validate_args=False
         )
-        coupled = normal.log_prob(z) + (0.5 * z * z + 0.5 * math.log(2.0 * math.pi)).sum(-1)
+        coupled = joint.log_prob(z) + (0.5 * z * z + 0.5 * math.log(2.0 * math.pi)).sum(-1)
         return (coupled + marginal.sum(-1)).to(value.dtype)
 
     def _wide(self, value: Tensor) -> Tensor:

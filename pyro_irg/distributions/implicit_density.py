@@ -12,14 +12,15 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels.generic import fixed_quantile as univariate
+from irg_kernels.generic import fixed_quantile
 from irg_kernels.generic import from_log_density as density
 
 from ..attach import NATIVE, in_transform
 from ..registry import implicit_twin
 from ..samplers import draw
-from ..univariate import at_fixed_quantile, has_tails, log_tails, unwrapped
 from .base import ImplicitMixin, parameters
+from .fixed_quantile import at_fixed_quantile
+from .host_families import has_tails, log_tails, unwrapped
 
 __all__ = ["Implicit", "ImplicitDensity"]
 
@@ -106,7 +107,7 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
             else:
                 q = draw(_uniform, self._zero.expand(shape))
                 x = self._quantile_of(mass.detach(), q, 1.0 - q)
-        x = univariate.at_fixed_quantile(NATIVE, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x)
+        x = fixed_quantile.at_fixed_quantile(NATIVE, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x)
         return self._inside(x)
 
     def log_prob(self, value):
@@ -115,13 +116,18 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         mass = self._masses()
         return self._narrow(self._unnormalised(mass)(value.to(self._zero.dtype)), value)
 
+    def log_tails(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """(log P(X <= value), log P(X > value)), finite in every tail that a draw can reach."""
+        lower, upper = self._log_tails(self._masses(), value.to(self._zero.dtype))
+        return self._narrow(lower, value), self._narrow(upper, value)
+
     def log_cdf(self, value: Tensor) -> Tensor:
-        """log P(X <= value), finite in every tail that a draw can reach."""
-        return self._narrow(self._log_tails(self._masses(), value.to(self._zero.dtype))[0], value)
+        """log P(X <= value)."""
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: Tensor) -> Tensor:
         """log P(X > value)."""
-        return self._narrow(self._log_tails(self._masses(), value.to(self._zero.dtype))[1], value)
+        return self.log_tails(value)[1]
 
     def cdf(self, value):
         """P(X <= value), with derivatives in the value and every parameter."""
@@ -134,7 +140,7 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         with torch.no_grad():
             x = self._quantile_of(mass.detach(), *torch.broadcast_tensors(q, 1.0 - q + self._zero))
         log_masses = (q.log() + 0.0 * x, (-q).log1p() + 0.0 * x)
-        x = univariate.at_fixed_quantile(
+        x = fixed_quantile.at_fixed_quantile(
             NATIVE, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x, log_masses
         )
         return self._inside(x)
@@ -243,6 +249,10 @@ class Implicit(ImplicitMixin, TorchDistribution):
     def log_prob(self, value):
         return self.base_dist.log_prob(value)
 
+    def log_tails(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """(log P(X <= value), log P(X > value))"""
+        return log_tails(self._density or self.base_dist, value)
+
     def cdf(self, value):
         return (self._density or self.base_dist).cdf(value)
 
@@ -273,13 +283,3 @@ def _of_law(law: Any, validate_args: bool | None) -> ImplicitDensity:
     if validate_args is not False and not in_transform():
         new.check()
     return new
-
-
-@log_tails.register
-def _density_tails(law: ImplicitDensity, x: Tensor) -> tuple[Tensor, Tensor]:
-    return law.log_cdf(x), law.log_sf(x)
-
-
-@log_tails.register
-def _implicit_tails(law: Implicit, x: Tensor) -> tuple[Tensor, Tensor]:
-    return log_tails(law._density or law.base_dist, x)

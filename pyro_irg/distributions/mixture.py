@@ -8,10 +8,13 @@ import pyro.distributions as host
 import torch
 from torch import Tensor
 
-from .. import conditionals, univariate
-from ..attach import in_transform
+from irg_kernels.generic import fixed_quantile
+
+from ..attach import NATIVE, in_transform
 from ..registry import implicit_twin, implicit_twin_of
+from . import conditionals
 from .base import ImplicitMixin
+from .host_families import has_tails, log_tails
 
 __all__ = ["MixtureSameFamily"]
 
@@ -63,13 +66,15 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
                 "MultivariateStudentT"
             )
         x = self.sample(sample_shape).detach()
-        return self._held(x) if torch.is_grad_enabled() or in_transform() else x
+        return self.at_fixed_quantile(x) if torch.is_grad_enabled() or in_transform() else x
 
-    def _held(self, x: Tensor) -> Tensor:
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves so as to keep its place under the parameters."""
         # in float64 where the device has it: parameters follow, by promotion
         wide = x.dtype if x.device.type == "mps" else torch.float64
         if not self.event_shape:
-            return univariate.at_fixed_quantile(self, x.to(wide)).to(x.dtype)
+            moving = fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(self, x), self.log_prob, x.to(wide))
+            return moving.to(x.dtype)
         weights, component = self._unexpanded
         return conditionals.at_fixed_quantile(weights.logits.to(wide).log_softmax(-1), component, x)
 
@@ -77,7 +82,7 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
 def _has_gradient(component: Any) -> bool:
     if component.support.is_discrete or not _ends_are_fixed(component.support):
         return False
-    return conditionals.has_conditionals(component) if component.event_shape else univariate.has_tails(component)
+    return conditionals.has_conditionals(component) if component.event_shape else has_tails(component)
 
 
 def _ends_are_fixed(support: Any) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 from irg_kernels.families import sine_bivariate_von_mises as kernel
 from irg_kernels.families import von_mises
 
-from ..attach import FLOAT64, NATIVE, attach, attach_jointly, by_chunks
+from ..attach import FLOAT64, NATIVE, attach, attach_jointly, by_chunks, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters
@@ -107,6 +107,16 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
         params = self._shape_parameters()
         return closed_form(kernel.log_density, u, v, *params, *_frame(*params))
+
+    def _implicit_gradients(self, value):
+        k1, k2, rho = self._shape_parameters()
+        u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
+        z = wrap(v - torch.atan2(rho * u.sin(), k2))
+        found = evaluate(kernel.slopes, u, z, *(p.expand_as(u) for p in (k1, k2, rho)))
+        identity = torch.eye(2, dtype=value.dtype, device=value.device).expand(*value.shape, 2)
+        names = ("phi_concentration", "psi_concentration", "correlation")
+        by_locs = {"phi_loc": identity[..., 0], "psi_loc": identity[..., 1]}
+        return by_locs | {name: found[:, i].movedim(0, -1) for i, name in enumerate(names)}
 
     @property
     def norm_const(self):

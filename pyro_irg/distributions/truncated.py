@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from functools import singledispatch
 from typing import Any
 
 import pyro.distributions as host
@@ -14,19 +13,15 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 
-from irg_kernels.families import shapes
-from irg_kernels.generic import masses_by_density as unimodal
-from irg_kernels.generic import truncation as truncated
+from irg_kernels.families import inverse_gamma, normal, standard, student_t
+from irg_kernels.generic import truncation
+from irg_kernels.generic.masses_by_density import masses_by_density
 
-from .. import univariate
 from ..attach import NATIVE
 from ..registry import implicit_twin
 from ..samplers import draw
-from .base import ImplicitMixin, UnivariateMixin, closed_form, parameters
-from .beta import Beta
-from .gamma import Chi2, Gamma, InverseGamma, LogGamma
-from .student_t import StudentT
-from .von_mises import VonMises, wrap
+from .base import ImplicitMixin, closed_form, parameters, support_of
+from .host_families import family_of, has_tails, log_tails, tails_of, tensors, unwrapped, widened
 
 __all__ = [
     "LeftTruncatedDistribution",
@@ -127,7 +122,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
         u = draw(torch.rand_like, like.new_zeros(()).expand(self._extended_shape(sample_shape)))
         u = u.clamp(min=torch.finfo(u.dtype).tiny)
         x = self._found(u, 1.0 - u).to(like.dtype)
-        return truncated.at_fixed_quantile(NATIVE, self._pieces(), self._inside(x).double()).to(like.dtype)
+        return truncation.at_fixed_quantile(NATIVE, self._pieces(), self._inside(x).double()).to(like.dtype)
 
     def log_prob(self, value):
         if self._validate_args:
@@ -136,16 +131,16 @@ class Truncated(ImplicitMixin, TorchDistribution):
         inside, x, within = self._placed(value)
         least, most = _edges(self.base_dist, None, None)
         at_end = (x == least) | (x == most)
-        end = _at_end(self.base_dist, torch.where(at_end, x, within).detach())
-        density = _law(self.base_dist).log_density
-        found = truncated.log_density(NATIVE, self._pieces(), density, x, at_end, end, within)
+        density = _base(self.base_dist).log_density
+        end = density(torch.where(at_end, x, within).detach()).detach()
+        found = truncation.log_density(NATIVE, self._pieces(), density, x, at_end, end, within)
         return torch.where(inside, found, torch.where(value.isnan(), torch.nan, -torch.inf)).to(value.dtype)
 
     def cdf(self, value):
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
         inside, x, _ = self._placed(value)
-        found = truncated.cdf(NATIVE, self._pieces(), x).to(value.dtype)
+        found = truncation.cdf(NATIVE, self._pieces(), x).to(value.dtype)
         return torch.where(inside, found, torch.where(value.isnan(), torch.nan, (value > x).to(value.dtype)))
 
     def icdf(self, value):
@@ -159,7 +154,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
         q = torch.where(inside | at_end, q, 0.5)
         rest = 1.0 - q
         x = self._inside(self._found(q.detach(), rest.detach()).to(dtype)).double()
-        x = truncated.at_fixed_quantile(NATIVE, self._pieces(), torch.where(at_end, ends, x), (q, rest))
+        x = truncation.at_fixed_quantile(NATIVE, self._pieces(), torch.where(at_end, ends, x), (q, rest))
         return torch.where(inside | at_end, x, ends).to(dtype)
 
     @property
@@ -174,21 +169,22 @@ class Truncated(ImplicitMixin, TorchDistribution):
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         base, dtype = self.base_dist, self._like(None).dtype
-        if isinstance(base, torch.distributions.Cauchy):
+        family = _family(base)
+        if family is standard.CAUCHY:
             return (base.loc.new_full(self.batch_shape, torch.nan),) * 2
-        if not isinstance(base, torch.distributions.Normal):
+        if family is not normal.FAMILY:
             raise NotImplementedError(f"{type(self).__name__}: mean and variance are known for Normal and Cauchy bases")
         low, high = (None if b is None else b.double() for b in (self.low, self.high))
         loc, scale = (p.expand(self.batch_shape).double() for p in (base.loc, base.scale))
         centre = self._inside(loc.detach())
-        mean, variance = truncated.normal_moments(NATIVE, low, high, centre, loc, scale)
+        mean, variance = normal.truncated_moments(NATIVE, low, high, centre, loc, scale)
         return (centre + mean).to(dtype), variance.to(dtype)
 
     def _like(self, value: Any) -> Tensor:
         """`value`, or a 0, in the dtype of the parameters at least."""
-        tensors = [t for t in (self.low, self.high, *univariate.tensors(self.base_dist)) if t is not None]
-        value = torch.as_tensor(0.0 if value is None else value, device=tensors[0].device if tensors else None)
-        dtypes = {t.dtype for t in tensors if t.is_floating_point()} or {torch.get_default_dtype()}
+        given = [t for t in (self.low, self.high, *tensors(self.base_dist)) if t is not None]
+        value = torch.as_tensor(0.0 if value is None else value, device=given[0].device if given else None)
+        dtypes = {t.dtype for t in given if t.is_floating_point()} or {torch.get_default_dtype()}
         if value.is_floating_point() and value.dim():
             dtypes |= {value.dtype}
         dtype = functools.reduce(torch.promote_types, dtypes)
@@ -222,22 +218,23 @@ class Truncated(ImplicitMixin, TorchDistribution):
             low, high = _bracket(self.base_dist, self.low, self.high)
             low, high = low.double().expand_as(q), high.double().expand_as(q)
             start = high if self.low is None or self.high is None else low + q * (high - low)
-            return truncated.solve(NATIVE, self._pieces(), q, rest, start, low, high).detach()
+            return truncation.solve(NATIVE, self._pieces(), q, rest, start, low, high).detach()
 
 
-_HEAVY = (torch.distributions.Cauchy, torch.distributions.StudentT, host.InverseGamma, torch.distributions.LogNormal)
+_HEAVY = (standard.CAUCHY, student_t.FAMILY, inverse_gamma.FAMILY, standard.LOG_NORMAL)
 
 
 def _bracket(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor, Tensor]:
     """Finite bounds between which all quantiles of float64 lie."""
-    if isinstance(base, torch.distributions.Normal):
+    family = _family(base)
+    if family is normal.FAMILY:
         loc, scale = base.loc.double(), base.scale.double()
         least = loc if high is None else torch.minimum(loc, high)
         most = loc if low is None else torch.maximum(loc, low)
         least, most = least - 40.0 * scale, most + 40.0 * scale  # P(-40) < 1e-349
         return least if low is None else torch.maximum(low, least), most if high is None else torch.minimum(high, most)
     largest = 0.25 * torch.finfo(torch.float64).max
-    if not isinstance(base, _HEAVY):
+    if family not in _HEAVY:
         largest = 0.05 * largest**0.5  # where the tails are held
     least, most = _edges(base, low, high)
     return least.clamp(-largest, largest), most.clamp(-largest, largest)
@@ -245,7 +242,7 @@ def _bracket(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor
 
 def _edges(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor, Tensor]:
     """The ends of the support between the bounds, in float64."""
-    device = (*univariate.tensors(base), torch.zeros(()))[0].device
+    device = (*tensors(base), torch.zeros(()))[0].device
     least, most = (torch.as_tensor(e, dtype=torch.float64, device=device) for e in _ends(base))
     least = least if low is None else least.maximum(low.detach().double())
     return least, most if high is None else most.minimum(high.detach().double())
@@ -283,13 +280,13 @@ def _univariate(name: str, base: Any) -> tuple[Any, torch.Size]:
     """The elementwise law, implicit where there is such a twin, and the shape that is wanted of it."""
     if not isinstance(base, torch.distributions.Distribution):
         raise ValueError(f"{name}: base_dist must be a distribution, got {type(base).__name__}")
-    shape, law = base.batch_shape + base.event_shape, univariate.unwrapped(base)
+    shape, law = base.batch_shape + base.event_shape, unwrapped(base)
     law = implicit_twin(law) or law
     if law.event_shape:
         raise ValueError(
             f"{name}: base_dist must be univariate, but {type(law).__name__} has event shape {tuple(law.event_shape)}"
         )
-    if not univariate.has_tails(law):
+    if not has_tails(law):
         raise ValueError(
             f"{name}: base_dist {type(law).__name__} has no cdf; take a law from pyro_irg.distributions, or give the "
             "class a cdf"
@@ -299,10 +296,10 @@ def _univariate(name: str, base: Any) -> tuple[Any, torch.Size]:
 
 def _like_base(name: str, base: Any, given: dict[str, Any]) -> tuple[Tensor, ...]:
     """The bounds; a number becomes a tensor of the base's dtype and device."""
-    tensors = univariate.tensors(base) + [b for b in given.values() if isinstance(b, Tensor) and b.is_floating_point()]
-    if tensors:
-        dtype = functools.reduce(torch.promote_types, (t.dtype for t in tensors))
-        like = tensors[0].new_empty((), dtype=dtype)
+    known = tensors(base) + [b for b in given.values() if isinstance(b, Tensor) and b.is_floating_point()]
+    if known:
+        dtype = functools.reduce(torch.promote_types, (t.dtype for t in known))
+        like = known[0].new_empty((), dtype=dtype)
         given = {key: torch.full_like(like, b) if isinstance(b, int | float) else b for key, b in given.items()}
     return parameters(name, **given)
 
@@ -313,41 +310,29 @@ def _is_open(end: Any) -> bool:
 
 def _ends(base: Any) -> tuple[Any, Any]:
     """The ends of the support, numbers or, where they depend on parameters, tensors without derivative."""
-    if isinstance(base, torch.distributions.VonMises):
-        return -torch.pi, torch.pi
-    least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
-    least, most = -torch.inf if least is None else least, torch.inf if most is None else most
-    return tuple(e.detach() if isinstance(e, Tensor) else float(e) for e in (least, most))
+    known = family_of(base)
+    if known is not None:
+        least, most = support_of(known[0], *known[1])
+    else:
+        least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
+        least, most = -torch.inf if least is None else least, torch.inf if most is None else most
+    least, most = (e.detach() if isinstance(e, Tensor) else float(e) for e in (least, most))
+    return least, most
 
 
-def _law(base: Any) -> truncated.Base:
-    law = univariate.widened(base)
-    return truncated.Base(lambda x: univariate.log_tails(law, x), lambda x: _log_density(law, x))
+def _family(base: Any) -> Any:
+    known = family_of(base)
+    return known and known[0]
 
 
-def _log_density(law: Any, x: Tensor) -> Tensor:
-    """log p to the digits of the tails: the hosts' formulas cancel at large parameters, Pyro's log I0 has 8 digits."""
-    if isinstance(law, UnivariateMixin) and isinstance(law, (*_IN_X, StudentT)):
-        kernel, *args = law._law(x)
-        value = closed_form(kernel.log_density, *args)
-        return value if isinstance(law, _IN_X) else value - law.scale.log()
-    if isinstance(law, torch.distributions.Uniform):
-        return 0.0 * x - (law.high - law.low).log()  # the host has none at its own end
-    if isinstance(law, torch.distributions.Weibull):  # at 0 the host's is NaN
-        scale, k = law.scale, law.concentration
-        return k.log() - k * scale.log() + torch.xlogy(k - 1.0, x) - (x / scale) ** k
-    return law.log_prob(x)
-
-
-def _at_end(law: Any, x: Tensor) -> Tensor:
-    """log p at an end of the support: the kernels hold x inside."""
-    if isinstance(law, (torch.distributions.LogNormal, InverseGamma)):
-        return torch.full_like(x, -torch.inf)
-    law = univariate.widened(law)
-    return (law.log_prob(x) if isinstance(law, _IN_X) else _log_density(law, x)).detach()
-
-
-_IN_X = (Beta, Chi2, Gamma, InverseGamma, LogGamma, VonMises)
+def _base(base: Any) -> truncation.Base:
+    known = family_of(base)
+    if known is None:
+        wide = widened(base)
+        return truncation.Base(lambda x: log_tails(wide, x), wide.log_prob)
+    family, params = known
+    params = tuple(p.double() for p in params)
+    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: closed_form(family.log_density, x, *params))
 
 
 def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:
@@ -359,50 +344,15 @@ def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:
 
 
 def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:
-    known = _known(base)
+    known = family_of(base)
     if known is not None:
-        pieces, params = known
-        return pieces(NATIVE, low, high, *params)
-    return truncated.pieces_of(NATIVE, _law(base), low, high, _within(base, low, high))
-
-
-@singledispatch
-def _known(law: Any) -> tuple[Callable, tuple] | None:
-    """The kernel's pieces of a law, and its parameters there."""
-    return None
-
-
-def _knows(cls: Any, pieces: Callable, *names: str) -> None:
-    _known.register(cls, lambda law: (pieces, tuple(getattr(law, name).double() for name in names)))
-
-
-def _one_mode(cls: Any, shape: Callable, *names: str) -> None:
-    _knows(cls, functools.partial(unimodal.pieces_of, shape), *names)
-
-
-@_known.register(VonMises)
-def _of_von_mises(law):
-    loc, concentration = wrap(law.loc.double()), law.concentration.double()
-    return functools.partial(unimodal.pieces_of, shapes.von_mises), (loc, concentration)
-
-
-_knows(torch.distributions.Normal, truncated.normal_pieces, "loc", "scale")
-_knows(torch.distributions.Laplace, unimodal.laplace_pieces, "loc", "scale")
-_one_mode(torch.distributions.LogNormal, shapes.log_normal, "loc", "scale")
-_one_mode(torch.distributions.Cauchy, shapes.cauchy, "loc", "scale")
-_one_mode(torch.distributions.HalfCauchy, shapes.half_cauchy, "scale")
-_one_mode(host.Logistic, shapes.logistic, "loc", "scale")
-_one_mode(torch.distributions.Gumbel, shapes.gumbel, "loc", "scale")
-_one_mode(torch.distributions.Weibull, shapes.weibull, "scale", "concentration")
-_one_mode(torch.distributions.HalfNormal, shapes.half_normal, "scale")
-_one_mode(torch.distributions.Exponential, shapes.exponential, "rate")
-_one_mode(torch.distributions.Pareto, shapes.pareto, "scale", "alpha")
-_one_mode(torch.distributions.Gamma, shapes.gamma, "concentration", "rate")
-_one_mode(LogGamma, shapes.log_gamma, "concentration", "rate")
-_one_mode(host.InverseGamma, shapes.inverse_gamma, "concentration", "rate")
-_one_mode(torch.distributions.Beta, shapes.beta, "concentration1", "concentration0")
-_one_mode(torch.distributions.StudentT, shapes.student_t, "df", "loc", "scale")
-_one_mode(torch.distributions.Uniform, shapes.uniform, "low", "high")
+        family, params = known
+        params = tuple(p.double() for p in params)
+        if family.masses is not None:
+            return family.masses(NATIVE, low, high, *params)
+        if family.shape is not None:
+            return masses_by_density(family.shape, NATIVE, low, high, *params)
+    return truncation.masses_by_tails(NATIVE, _base(base), low, high, _within(base, low, high))
 
 
 # ------------------------------------------------------------------------------------------------ NumPyro's names

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from irg_kernels.families import von_mises
 
-from ..attach import attach, call
+from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_von_mises
-from .base import UnivariateMixin, closed_form, parameters
+from .base import UnivariateMixin, parameters
 
 __all__ = ["VonMises", "wrap"]
 
@@ -32,6 +32,7 @@ class VonMises(UnivariateMixin, host.VonMises):
     """
 
     has_rsample = True
+    family = von_mises.FAMILY
 
     def __init__(self, loc, concentration, validate_args=None):
         super().__init__(*parameters("VonMises", loc=loc, concentration=concentration), validate_args=validate_args)
@@ -42,24 +43,17 @@ class VonMises(UnivariateMixin, host.VonMises):
         centred = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
         return wrap(loc + centred)
 
-    def _law(self, value):
-        return von_mises.LAW, self._at(value, -math.pi, math.pi, "value"), wrap(self.loc), self.concentration
+    def _family_parameters(self):
+        return wrap(self.loc), self.concentration
 
-    def icdf(self, value):
-        r"""The angle in [-pi, pi] where `cdf` is `value`."""
-        return self._quantile(_quantile, value, -math.pi, math.pi, wrap(self.loc), self.concentration)
-
-    def entropy(self):
-        return closed_form(von_mises.entropy, self.concentration)
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(value), periodic in the value."""
+        return super().log_prob(wrap(value))
 
     @property
-    def variance(self):
-        """The circular one, 1 - I1/I0, to full relative accuracy."""
-        return closed_form(von_mises.deficit, self.concentration)
-
-
-def _quantile(*args):
-    return call(von_mises.QUANTILE, *args)
+    def mean(self) -> Tensor:
+        """The circular one, `loc`."""
+        return self.loc
 
 
 def wrap(angle: Tensor) -> Tensor:

@@ -147,16 +147,15 @@ def test_not_finite(infinite):
         implicit_gradients(dist.StudentT(2.0), jnp.array([0.0, infinite]))
 
 
-@pytest.mark.parametrize("name", ["Normal", "Poisson", "TransformedDistribution"])
+@pytest.mark.parametrize("name", ["Poisson", "TransformedDistribution"])
 def test_unknown(name):
     d = {
-        "Normal": lambda: host.Normal(0.0, 1.0),
         "Poisson": lambda: host.Poisson(3.0),
         "TransformedDistribution": lambda: host.TransformedDistribution(
             dist.Beta(2.0, 1.0), host.transforms.AffineTransform(0.0, 2.0)
         ),
     }[name]()
-    with pytest.raises(NotImplementedError, match=rf"implicit_gradients takes Beta, .*, not {name};"):
+    with pytest.raises(NotImplementedError, match=f"implicit_gradients does not take {name};"):
         implicit_gradients(d, jnp.array(1.0))
 
 

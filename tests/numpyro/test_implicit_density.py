@@ -8,7 +8,7 @@ import pytest
 from numpyro.distributions import constraints
 
 import numpyro_irg.distributions as dist
-from numpyro_irg.univariate import at_fixed_quantile
+from numpyro_irg.distributions.fixed_quantile import at_fixed_quantile
 from tests import densities
 from tests.densities import DENSITIES, FAULTY
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised

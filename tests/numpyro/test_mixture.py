@@ -12,7 +12,8 @@ import pytest
 from numpyro import handlers
 
 import numpyro_irg.distributions as dist
-from numpyro_irg import check_reparameterized, conditionals
+from numpyro_irg import check_reparameterized
+from numpyro_irg.distributions import conditionals
 from tests import mixtures
 from tests.laws import STANDARD_ERRORS, standardised
 from tests.mixtures import FORM, MANY, ROWS, TILT

@@ -204,9 +204,10 @@ def test_log_prob_is_the_hosts(law):
     for params in law.points:
         d, _ = build(law, params)
         x = d.sample((100,))
-        torch.testing.assert_close(
-            d.log_prob(x), getattr(host, law.name)(**_arguments(d)).log_prob(x), rtol=1e-12, atol=1e-13
-        )
+        theirs = getattr(host, law.name)(**_arguments(d)).log_prob(x)
+        if law.name == "VonMises":  # Pyro's log I0 has 8 digits
+            theirs = torch.from_numpy(stats.vonmises(d.concentration.numpy(), d.loc.numpy()).logpdf(x.numpy()))
+        torch.testing.assert_close(d.log_prob(x), theirs, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("df", [0.05, 3.0, 1e6])

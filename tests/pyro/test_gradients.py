@@ -142,13 +142,13 @@ def test_not_finite(infinite):
         implicit_gradients(dist.StudentT(2.0), torch.tensor([0.0, infinite]))
 
 
-@pytest.mark.parametrize("d", [host.Normal(0.0, 1.0), host.Poisson(3.0), host.Beta(2.0, 1.0).mask(True)], ids=str)
+@pytest.mark.parametrize("d", [host.Poisson(3.0), host.Beta(2.0, 1.0).mask(True)], ids=str)
 def test_unknown(d):
     inner = getattr(d, "base_dist", d)
     if isinstance(inner, host.Beta):
         d = host.TransformedDistribution(inner, [host.transforms.AffineTransform(0.0, 2.0)])
     name = type(d).__name__
-    with pytest.raises(NotImplementedError, match=rf"implicit_gradients takes Beta, .*, not {name};"):
+    with pytest.raises(NotImplementedError, match=f"implicit_gradients does not take {name};"):
         implicit_gradients(d, torch.tensor(1.0))
 
 

@@ -9,7 +9,7 @@ import torch
 from pyro.distributions import constraints
 
 import pyro_irg.distributions as dist
-from pyro_irg.univariate import at_fixed_quantile
+from pyro_irg.distributions.fixed_quantile import at_fixed_quantile
 from tests import densities
 from tests.densities import DENSITIES, FAULTY
 from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised

@@ -13,7 +13,8 @@ from pyro.infer import SVI, Trace_ELBO
 from pyro.optim import Adam
 
 import pyro_irg.distributions as dist
-from pyro_irg import check_reparameterized, conditionals, implicit
+from pyro_irg import check_reparameterized, implicit
+from pyro_irg.distributions import conditionals
 from tests import mixtures
 from tests.laws import STANDARD_ERRORS, standardised
 from tests.mixtures import FORM, MANY, ROWS, TILT

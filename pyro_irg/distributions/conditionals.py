@@ -5,6 +5,7 @@ Arrays have the shape (..., D, K), dimension and component last; see `irg_kernel
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,13 +18,14 @@ from torch.utils.checkpoint import checkpoint
 
 from irg_kernels.families import student_t
 from irg_kernels.generic import mixture
-from irg_kernels.generic.family import log1mexp, log_cdf
+from irg_kernels.generic.family import log_cdf_of
 from irg_kernels.namespace import Namespace
+from irg_kernels.numerics.elementary import log1mexp
 
-from .attach import NATIVE, attach, attach_jointly, call, in_transform
-from .distributions.base import together
-from .distributions.student_t import StudentT
-from .univariate import has_tails, log_tails, unwrapped
+from ..attach import NATIVE, attach, attach_jointly, call, in_transform
+from .base import together
+from .host_families import has_tails, log_tails, unwrapped
+from .student_t import StudentT
 
 __all__ = ["at_fixed_quantile", "drawn", "has_conditionals", "is_elliptical"]
 
@@ -312,7 +314,7 @@ def _dt_dnu(xp: Namespace, t: Tensor, nu: Tensor) -> Tensor:
     return torch.cat([few, student_t.dt_dnu_of_many(xp, t[..., 2:], nu[..., 2:])], -1)
 
 
-_STUDENT_T = log_cdf(student_t.LAW._replace(slopes=(_dt_dnu,)))
+_STUDENT_T = log_cdf_of(dataclasses.replace(student_t.STANDARD, slopes=(_dt_dnu,)))
 
 
 def _before(x: Tensor) -> Tensor:

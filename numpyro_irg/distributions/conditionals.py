@@ -17,13 +17,14 @@ from jax.scipy.linalg import solve_triangular
 
 from irg_kernels.families import student_t
 from irg_kernels.generic import mixture
-from irg_kernels.generic.family import Function, log1mexp, log_cdf
+from irg_kernels.generic.family import Function, log_cdf_of
 from irg_kernels.namespace import Namespace
+from irg_kernels.numerics.elementary import log1mexp
 
-from .attach import NATIVE, attach, attach_jointly, call
-from .distributions.base import together
-from .distributions.student_t import StudentT
-from .univariate import has_tails, log_tails, unwrapped
+from ..attach import NATIVE, attach, attach_jointly, call
+from .base import together
+from .host_families import has_tails, log_tails, unwrapped
+from .student_t import StudentT
 
 __all__ = ["at_fixed_quantile", "has_conditionals", "is_elliptical"]
 
@@ -231,7 +232,7 @@ def _by_dimension(kernel: Callable) -> Callable:
     return looped
 
 
-_CDF = log_cdf(student_t.LAW)
+_CDF = log_cdf_of(student_t.STANDARD)
 _STUDENT_T = Function(_by_dimension(_CDF.value), tuple(_by_dimension(partial) for partial in _CDF.partials if partial))
 
 

@@ -1,0 +1,13 @@
+"""Chi2(df) = Gamma(df / 2, 1 / 2)."""
+
+from __future__ import annotations
+
+from ..generic.family import with_parameters
+from . import gamma
+
+FAMILY = with_parameters(
+    gamma.FAMILY,
+    {"df": "positive"},
+    into=lambda xp, df: (0.5 * df, 0.5 + 0.0 * df),
+    jacobian=lambda xp, df: ((0.5, 0.0),),
+)

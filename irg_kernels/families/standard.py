@@ -1,0 +1,364 @@
+"""The families in closed form: Cauchy, HalfCauchy, HalfNormal, Logistic, Gumbel, LogNormal, Exponential, Uniform.
+
+symbol   meaning
+y        standardised value, (x - loc) / scale or x / scale
+e        the exponential number -log P(X > x)
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..generic.family import Family, Quantile, located
+from ..namespace import Array, Namespace
+from ..numerics.charts import HALF_LINE, Shape, exponential_rise, line, logistic_rise, odds_shares
+from ..numerics.elementary import log1mexp, positive
+from ..numerics.roots import log_survival, logarithm
+from . import gamma, normal, student_t
+
+EULER = 0.5772156649015329
+
+
+# --------------------------------------------------------------------------------------------------------------- Cauchy
+
+
+def _cauchy_log_density(xp: Namespace, y: Array) -> Array:
+    far = xp.abs(y) > 1e9  # where y**2 would overflow, and 1 is nothing beside it
+    log_far = 2.0 * xp.log(xp.abs(xp.where(far, y, 1.0)))
+    near = xp.where(far, 0.0, y)
+    return -xp.where(far, log_far, xp.log1p(near * near)) - math.log(math.pi)
+
+
+def _cauchy_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+    # the angle beyond y, which has all its digits where it is small
+    one = 1.0 + 0.0 * y
+    return xp.log(xp.arctan2(one, -y)) - math.log(math.pi), xp.log(xp.arctan2(one, y)) - math.log(math.pi)
+
+
+def _cauchy_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+    angle = math.pi * xp.minimum(q, one_minus_q)
+    return xp.copysign(xp.cos(angle) / xp.sin(angle), q - one_minus_q)
+
+
+def _cauchy_shape(xp: Namespace, loc: Array, scale: Array) -> Shape:
+    return student_t.shape(xp, 1.0 + 0.0 * scale, loc, scale)
+
+
+CAUCHY = located(
+    Family(
+        parameters={},
+        support=(-math.inf, math.inf),
+        log_density=_cauchy_log_density,
+        log_tails=_cauchy_log_tails,
+        slopes=(),
+        tails_are_closed=True,
+        quantile=Quantile(_cauchy_quantile, _cauchy_log_density, ()),
+        entropy=lambda xp: math.log(4.0 * math.pi),
+        mean=lambda xp: math.nan,
+        variance=lambda xp: math.nan,
+    ),
+    _cauchy_shape,
+)
+
+
+def _half_cauchy_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+    one, log_unit = 1.0 + 0.0 * y, math.log(2.0 / math.pi)
+    return xp.log(xp.arctan2(y, one)) + log_unit, xp.log(xp.arctan2(one, y)) + log_unit
+
+
+def _half_cauchy_log_density(xp: Namespace, y: Array) -> Array:
+    return xp.where(y >= 0.0, _cauchy_log_density(xp, y) + math.log(2.0), -math.inf)
+
+
+def _half_cauchy_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+    lower = q < one_minus_q
+    angle = (0.5 * math.pi) * xp.where(lower, q, one_minus_q)
+    ratio = xp.sin(angle) / xp.cos(angle)
+    return xp.where(lower, ratio, 1.0 / ratio)
+
+
+def _half_cauchy_shape(xp: Namespace, scale: Array) -> Shape:
+    def rise(x: Array, v: Array) -> Array:
+        half, above = 0.5 + 0.0 * x, x > scale
+        ratio = xp.where(above, scale, x) / xp.where(above, x, scale)
+        p, q = odds_shares(xp, above, ratio * ratio)
+        return logistic_rise(xp, half, half, p, q, 2.0 * v)
+
+    return Shape(HALF_LINE, rise, scale)
+
+
+HALF_CAUCHY = located(
+    Family(
+        parameters={},
+        support=(0.0, math.inf),
+        log_density=_half_cauchy_log_density,
+        log_tails=_half_cauchy_log_tails,
+        slopes=(),
+        tails_are_closed=True,
+        quantile=Quantile(_half_cauchy_quantile, _half_cauchy_log_density, ()),
+        entropy=lambda xp: math.log(2.0 * math.pi),
+        mean=lambda xp: math.inf,
+        variance=lambda xp: math.inf,
+    ),
+    _half_cauchy_shape,
+    has_loc=False,
+)
+
+# ---------------------------------------------------------------------------------------------------------- HalfNormal
+
+
+def _half_normal_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+    return xp.log(xp.erf(math.sqrt(0.5) * y)), math.log(2.0) + xp.log_ndtr(-y)
+
+
+def _half_normal_log_density(xp: Namespace, y: Array) -> Array:
+    return xp.where(y >= 0.0, normal.log_density(xp, y) + math.log(2.0), -math.inf)
+
+
+def _half_normal_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+    """By Newton's method on the survival function's logarithm, or near 0 on the distribution function itself."""
+    start = normal.upper_quantile(xp, log_survival(xp, q, one_minus_q) - math.log(2.0))
+    # of a small q the tail above has lost the digits: one step of x - (F(x) - q) / p(x) there
+    change = (xp.erf(math.sqrt(0.5) * start) - q) * math.sqrt(0.5 * math.pi)
+    return xp.where(q < 0.1, start - change * xp.exp(0.5 * start * start), start)
+
+
+def _half_normal_shape(xp: Namespace, scale: Array) -> Shape:
+    def rise(x: Array, v: Array) -> Array:
+        return exponential_rise(xp, 0.5 + 0.0 * x, 0.5 * (x / scale) * (x / scale), 2.0 * v)
+
+    return Shape(HALF_LINE, rise, scale)
+
+
+HALF_NORMAL = located(
+    Family(
+        parameters={},
+        support=(0.0, math.inf),
+        log_density=_half_normal_log_density,
+        log_tails=_half_normal_log_tails,
+        slopes=(),
+        tails_are_closed=True,
+        quantile=Quantile(_half_normal_quantile, _half_normal_log_density, ()),
+        entropy=lambda xp: 0.5 * math.log(0.5 * math.pi) + 0.5,
+        mean=lambda xp: math.sqrt(2.0 / math.pi),
+        variance=lambda xp: 1.0 - 2.0 / math.pi,
+    ),
+    _half_normal_shape,
+    has_loc=False,
+)
+
+# ------------------------------------------------------------------------------------------------------------ Logistic
+
+
+def _logistic_log_density(xp: Namespace, y: Array) -> Array:
+    return -xp.softplus(y) - xp.softplus(-y)
+
+
+def _logistic_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+    return -xp.softplus(-y), -xp.softplus(y)
+
+
+def _logistic_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+    return logarithm(xp, q) - logarithm(xp, one_minus_q)
+
+
+def _logistic_shape(xp: Namespace, loc: Array, scale: Array) -> Shape:
+    def rise(x: Array, v: Array) -> Array:
+        y, one = (x - loc) / scale, 1.0 + 0.0 * x
+        above = y > 0.0
+        p, q = odds_shares(xp, above, xp.exp(xp.where(above, -y, y)))
+        return logistic_rise(xp, one, one, p, q, v / scale)
+
+    return Shape(line(scale), rise, loc)
+
+
+LOGISTIC = located(
+    Family(
+        parameters={},
+        support=(-math.inf, math.inf),
+        log_density=_logistic_log_density,
+        log_tails=_logistic_log_tails,
+        slopes=(),
+        tails_are_closed=True,
+        quantile=Quantile(_logistic_quantile, _logistic_log_density, ()),
+        entropy=lambda xp: 2.0,
+        mean=lambda xp: 0.0,
+        variance=lambda xp: math.pi**2 / 3.0,
+    ),
+    _logistic_shape,
+)
+
+# -------------------------------------------------------------------------------------------------------------- Gumbel
+
+
+def _gumbel_log_density(xp: Namespace, y: Array) -> Array:
+    return -y - xp.exp(-y)
+
+
+def _gumbel_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+    # log(1 - exp(-e)), e = exp(-y): beyond y = 60 it is -y, and e underflows
+    far = y > 60.0
+    log_lower = -xp.exp(-y)
+    return log_lower, xp.where(far, -y, log1mexp(xp, xp.where(far, -1.0, log_lower)))
+
+
+def _gumbel_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+    return -xp.log(-log_survival(xp, one_minus_q, q))
+
+
+def _gumbel_shape(xp: Namespace, loc: Array, scale: Array) -> Shape:
+    def rise(x: Array, v: Array) -> Array:
+        return exponential_rise(xp, 1.0 + 0.0 * x, xp.exp(-(x - loc) / scale), -v / scale)
+
+    return Shape(line(scale), rise, loc)
+
+
+GUMBEL = located(
+    Family(
+        parameters={},
+        support=(-math.inf, math.inf),
+        log_density=_gumbel_log_density,
+        log_tails=_gumbel_log_tails,
+        slopes=(),
+        tails_are_closed=True,
+        quantile=Quantile(_gumbel_quantile, _gumbel_log_density, ()),
+        entropy=lambda xp: 1.0 + EULER,
+        mean=lambda xp: EULER,
+        variance=lambda xp: math.pi**2 / 6.0,
+    ),
+    _gumbel_shape,
+)
+
+# ----------------------------------------------------------------------------------------------------------- LogNormal
+
+
+def _log_normal_log_density(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+    log_x = xp.log(positive(xp, x))
+    return xp.where(x > 0.0, normal.FAMILY.log_density(xp, log_x, loc, scale) - log_x, -math.inf)
+
+
+def _log_normal_log_tails(xp: Namespace, x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+    lower, upper = normal.FAMILY.log_tails(xp, xp.log(positive(xp, x)), loc, scale)
+    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+
+
+def _log_normal_by_loc(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+    return x
+
+
+def _log_normal_by_scale(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+    return x * ((xp.log(positive(xp, x)) - loc) / scale)
+
+
+def _log_normal_entropy(xp: Namespace, loc: Array, scale: Array) -> Array:
+    return loc + xp.log(scale) + (normal.HALF_LOG_2PI + 0.5)
+
+
+def _log_normal_mean(xp: Namespace, loc: Array, scale: Array) -> Array:
+    return xp.exp(loc + 0.5 * scale * scale)
+
+
+def _log_normal_variance(xp: Namespace, loc: Array, scale: Array) -> Array:
+    square = scale * scale
+    return xp.expm1(square) * xp.exp(2.0 * loc + square)
+
+
+def _log_normal_shape(xp: Namespace, loc: Array, scale: Array) -> Shape:
+    def rise(x: Array, v: Array) -> Array:
+        return -0.5 * (v / scale) * ((v + 2.0 * (xp.log(x) - loc)) / scale)
+
+    return Shape(HALF_LINE, rise, xp.exp(loc))
+
+
+LOG_NORMAL = Family(
+    parameters={"loc": "real", "scale": "positive"},
+    support=(0.0, math.inf),
+    log_density=_log_normal_log_density,
+    log_tails=_log_normal_log_tails,
+    slopes=(_log_normal_by_loc, _log_normal_by_scale),
+    tails_are_closed=True,
+    quantile=normal.FAMILY.quantile and normal.FAMILY.quantile._replace(coordinate="log"),
+    entropy=_log_normal_entropy,
+    mean=_log_normal_mean,
+    variance=_log_normal_variance,
+    shape=_log_normal_shape,
+)
+
+# --------------------------------------------------------------------------------------------------------- Exponential
+
+
+def _exponential_log_density(xp: Namespace, x: Array, rate: Array) -> Array:
+    return xp.where(x >= 0.0, xp.log(rate) - rate * x, -math.inf)
+
+
+def _exponential_log_tails(xp: Namespace, x: Array, rate: Array) -> tuple[Array, Array]:
+    e = rate * x
+    return xp.log(-xp.expm1(-e)), -e
+
+
+def _exponential_quantile(xp: Namespace, q: Array, one_minus_q: Array, rate: Array) -> Array:
+    return -log_survival(xp, q, one_minus_q) / rate
+
+
+def _exponential_shape(xp: Namespace, rate: Array) -> Shape:
+    return Shape(HALF_LINE, lambda x, v: exponential_rise(xp, 1.0 + 0.0 * x, rate * x, v), 1.0 / rate)
+
+
+def _exponential_over_gamma(xp: Namespace, rate: Array, a_q: Array, rate_q: Array) -> Array:
+    return gamma.divergence(xp, 1.0 + 0.0 * rate, rate, a_q, rate_q)
+
+
+EXPONENTIAL = Family(
+    parameters={"rate": "positive"},
+    support=(0.0, math.inf),
+    log_density=_exponential_log_density,
+    log_tails=_exponential_log_tails,
+    slopes=(lambda xp, x, rate: -x / rate,),
+    tails_are_closed=True,
+    quantile=Quantile(_exponential_quantile, _exponential_log_density, (lambda xp, x, rate: -x / rate,)),
+    entropy=lambda xp, rate: 1.0 - xp.log(rate),
+    mean=lambda xp, rate: 1.0 / rate,
+    variance=lambda xp, rate: 1.0 / (rate * rate),
+    shape=_exponential_shape,
+    divergences={"Gamma": _exponential_over_gamma},
+)
+
+# ------------------------------------------------------------------------------------------------------------- Uniform
+
+
+def _uniform_log_density(xp: Namespace, x: Array, low: Array, high: Array) -> Array:
+    return xp.where((x >= low) & (x <= high), -xp.log(high - low), -math.inf)
+
+
+def _uniform_log_tails(xp: Namespace, x: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    width = xp.log(high - low)
+    return xp.log(x - low) - width, xp.log(high - x) - width
+
+
+def _uniform_quantile(xp: Namespace, q: Array, one_minus_q: Array, low: Array, high: Array) -> Array:
+    return xp.where(q < one_minus_q, low + q * (high - low), high - one_minus_q * (high - low))
+
+
+_UNIFORM_SLOPES = (
+    lambda xp, x, low, high: (high - x) / (high - low),
+    lambda xp, x, low, high: (x - low) / (high - low),
+)
+
+
+def _uniform_shape(xp: Namespace, low: Array, high: Array) -> Shape:
+    return Shape(line(high - low), lambda x, v: 0.0 * (x + v), 0.5 * (low + high), ends=(low, high))
+
+
+UNIFORM = Family(
+    parameters={"low": "real", "high": "real"},
+    support=(lambda xp, low, high: low, lambda xp, low, high: high),
+    log_density=_uniform_log_density,
+    log_tails=_uniform_log_tails,
+    slopes=_UNIFORM_SLOPES,
+    tails_are_closed=True,
+    quantile=Quantile(_uniform_quantile, _uniform_log_density, _UNIFORM_SLOPES),
+    entropy=lambda xp, low, high: xp.log(high - low),
+    mean=lambda xp, low, high: 0.5 * (low + high),
+    variance=lambda xp, low, high: (high - low) * (high - low) / 12.0,
+    shape=_uniform_shape,
+)

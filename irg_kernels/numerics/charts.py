@@ -1,0 +1,148 @@
+"""Log-density differences of a family in a chart, without cancellation in the displacement or in a parameter.
+
+    symbol   meaning
+    y        a chart's coordinate, x itself or log x, logit x, asinh((x - centre) / width), in which tails fall
+             exponentially or faster
+    v        displacement in y from x
+    R(v)     log of the density in y, at y + v over that at y
+
+Gamma, its inverse and logarithm, Weibull, HalfNormal, Exponential and Gumbel have the density exp(a y - b e**y) in
+their chart; Beta, Logistic and HalfCauchy p**a q**b, y = log(p / q), p + q = 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..namespace import Array, Namespace
+from .elementary import expm1mx, log1pmx_near_0
+
+
+class Chart(NamedTuple):
+    """A coordinate y; functions of xp and of x inside the support."""
+
+    displacement: Callable
+    """(xp, x, end) -> v with y(end) = y(x) + v"""
+    unit: Callable
+    """(xp, x) -> dx/dy"""
+    ends: tuple[float | None, float | None] = (None, None)
+    """x where y is infinite"""
+    scale: Array | float = 1.0
+    """a length in y"""
+    most: float = 1e8
+    """the largest displacement, in units of it"""
+
+
+class Shape(NamedTuple):
+    """A law in a chart."""
+
+    chart: Chart
+    rise: Callable
+    """R of (x, v)"""
+    mode: Array | float
+    """the x where the density in y is greatest"""
+    ends: tuple[Array | float | None, Array | float | None] = (None, None)
+    """the ends of the support that are finite in y"""
+    valley: tuple[Array, Array] | None = None
+    """(x, other mode) where the density rises again beyond x, towards a mode that may lie outside the support"""
+
+
+# --------------------------------------------------------------------------------------------------------------- charts
+
+
+def _plain_displacement(xp: Namespace, x: Array, end: Array) -> Array:
+    return end - x
+
+
+def _plain_unit(xp: Namespace, x: Array) -> Array:
+    return 1.0 + 0.0 * x
+
+
+def line(scale: Array | float) -> Chart:
+    return Chart(_plain_displacement, _plain_unit, scale=scale)
+
+
+def log_ratio(xp: Namespace, x: Array, end: Array, apart: Array | None = None) -> Array:
+    """log(end / x).
+
+    :param apart: end - x, where that is known better than by their difference.
+    """
+    apart = end - x if apart is None else apart
+    close = xp.abs(apart) < 0.5 * x
+    return xp.where(close, xp.log1p(xp.where(close, apart, 0.0) / x), xp.log(xp.where(close, 1.0, end)) - xp.log(x))
+
+
+def _itself(xp: Namespace, x: Array) -> Array:
+    return x
+
+
+HALF_LINE = Chart(log_ratio, _itself, (0.0, None))
+
+
+def _logit_displacement(xp: Namespace, x: Array, end: Array) -> Array:
+    return log_ratio(xp, x, end) - log_ratio(xp, 1.0 - x, 1.0 - end, x - end)
+
+
+INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
+
+
+def arcsinh(xp: Namespace, s: Array) -> Array:
+    size = xp.abs(s)
+    far = size > 1e8
+    near = xp.where(far, 1.0, size)
+    found = xp.log1p(near + near * (near / (1.0 + xp.sqrt(1.0 + near * near))))
+    return xp.copysign(xp.where(far, xp.log(xp.where(far, size, 1.0)) + math.log(2.0), found), s)
+
+
+def heavy_line(xp: Namespace, centre: Array, width: Array) -> Chart:
+    """Both held constant."""
+    centre, width = xp.stop_gradient(centre), xp.stop_gradient(width)
+
+    def displacement(xp: Namespace, x: Array, end: Array) -> Array:
+        y, z, apart = (x - centre) / width, (end - centre) / width, (end - x) / width
+        at_y, at_z = xp.sqrt(1.0 + y * y), xp.sqrt(1.0 + z * z)
+        one_side = y * z > 0.0
+        total = xp.where(one_side, z * at_y + y * at_z, 1.0)
+        step = xp.where(one_side, apart * (z + y) / total, z * at_y - y * at_z)
+        return arcsinh(xp, step)
+
+    def unit(xp: Namespace, x: Array) -> Array:
+        y = (x - centre) / width
+        return width * xp.sqrt(1.0 + y * y)
+
+    return Chart(displacement, unit, most=0.9 * math.log(float(xp.finfo(width).max)))
+
+
+# ---------------------------------------------------------------------------------------------------------------- rises
+
+
+def exponential_rise(xp: Namespace, a: Array, b: Array, v: Array) -> Array:
+    """a v - b (e**v - 1), the density exp(a y - b e**y)."""
+    near = xp.abs(v) < 1.0
+    little, much = xp.where(near, v, 0.0), xp.where(near, 1.0, v)
+    return xp.where(near, (a - b) * little - b * expm1mx(xp, little), a * much - b * xp.expm1(much))
+
+
+def logistic_rise(xp: Namespace, a: Array, b: Array, p: Array, q: Array, v: Array) -> Array:
+    """a v - (a + b) log(q + p e**v), p + q = 1: the density p**a q**b in y = log(p / q)."""
+    up = v > 0.0
+    w = xp.abs(v)
+    # upwards with p and q, a and b exchanged: the exponential falls
+    goes, stays, shape = xp.where(up, q, p), xp.where(up, p, q), xp.where(up, b + 0.0 * v, a + 0.0 * v)
+    close = w < 1.0
+    w_near, w_far = xp.where(close, w, 0.0), xp.where(close, 1.0, w)
+    drop = goes * xp.expm1(-w_near)
+    tiny, remainder = log1pmx_near_0(xp, drop)
+    little = w_near * ((a + b) * goes - shape) - (a + b) * (goes * expm1mx(xp, -w_near) + remainder)
+    some = -shape * w_near - (a + b) * xp.log1p(drop)
+    far = -shape * w_far - (a + b) * xp.log(stays + goes * xp.exp(-w_far))
+    return xp.where(close, xp.where(tiny, little, some), far)
+
+
+def odds_shares(xp: Namespace, above: Array, ratio: Array) -> tuple[Array, Array]:
+    """(p, q), p + q = 1, of which p is the larger where `above`, from smaller / larger.  The derivative of either is
+    of its own size: that of a sigmoid, p (1 - p), cancels."""
+    less, more = ratio / (1.0 + ratio), 1.0 / (1.0 + ratio)
+    return xp.where(above, more, less), xp.where(above, less, more)

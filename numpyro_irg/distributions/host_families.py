@@ -1,0 +1,151 @@
+"""Families of the host's own classes, and the log-tails of any univariate distribution."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import jax.numpy as jnp
+import numpyro.distributions as host
+from jax import Array, lax
+from jax.nn import log_softmax
+from jax.scipy.special import logsumexp
+
+from irg_kernels.families import beta, gamma, inverse_gamma, laplace, normal, pareto, standard, student_t, weibull
+from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
+
+from ..attach import NATIVE, call
+from .base import UnivariateMixin, together
+
+__all__ = ["HOST_FAMILIES", "family_of", "has_tails", "log_tails", "tails_of", "unwrapped"]
+
+HOST_FAMILIES: dict[type, Family] = {
+    host.Beta: beta.FAMILY,
+    host.Cauchy: standard.CAUCHY,
+    host.Exponential: standard.EXPONENTIAL,
+    host.Gamma: gamma.FAMILY,
+    host.Gumbel: standard.GUMBEL,
+    host.HalfCauchy: standard.HALF_CAUCHY,
+    host.HalfNormal: standard.HALF_NORMAL,
+    host.InverseGamma: inverse_gamma.FAMILY,
+    host.Laplace: laplace.FAMILY,
+    host.Logistic: standard.LOGISTIC,
+    host.LogNormal: standard.LOG_NORMAL,
+    host.Normal: normal.FAMILY,
+    host.Pareto: pareto.FAMILY,
+    host.StudentT: student_t.FAMILY,
+    host.Uniform: standard.UNIFORM,
+    host.Weibull: weibull.FAMILY,
+}
+"""The host's class -> its family, whose parameters are attributes of the class."""
+
+
+def family_of(distribution: Any) -> tuple[Family, tuple[Array, ...]] | None:
+    """The family of an elementwise distribution and its parameters; None where no record is known."""
+    if isinstance(distribution, UnivariateMixin):
+        return distribution.family, distribution._family_parameters()
+    for cls in type(distribution).__mro__:
+        family = HOST_FAMILIES.get(cls)
+        if family is not None:
+            return family, tuple(jnp.asarray(getattr(distribution, name)) for name in family.parameters)
+    return None
+
+
+def unwrapped(distribution: Any) -> Any:
+    """The elementwise distribution."""
+    while isinstance(distribution, host.Independent | host.ExpandedDistribution | host.MaskedDistribution):
+        distribution = distribution.base_dist
+    return distribution
+
+
+def has_tails(distribution: Any) -> bool:
+    """Whether `log_tails` knows the distribution."""
+    distribution = unwrapped(distribution)
+    if distribution.event_shape:
+        return False
+    if family_of(distribution) is not None:
+        return True
+    if isinstance(distribution, host.MixtureSameFamily):
+        return has_tails(distribution.component_distribution)
+    if isinstance(distribution, host.MixtureGeneral):
+        return all(map(has_tails, distribution.component_distributions))
+    if _is_transformed(distribution):
+        return has_tails(distribution.base_dist)
+    return type(distribution).cdf is not host.Distribution.cdf
+
+
+_TRANSFORMED_CDF = host.TransformedDistribution.cdf
+
+
+def _is_transformed(distribution: Any) -> bool:
+    """Whether its cdf is that of its base at the value transformed back."""
+    is_transformed = isinstance(distribution, host.TransformedDistribution)
+    return is_transformed and type(distribution).cdf is _TRANSFORMED_CDF
+
+
+def log_tails(distribution: Any, x: Array) -> tuple[Array, Array]:
+    """(log P(X <= x), log P(X > x)) elementwise, differentiable in x and the parameters.
+
+    :raises NotImplementedError: for a distribution without a distribution function.
+    """
+    distribution = unwrapped(distribution)
+    known = family_of(distribution)
+    return _log_tails(distribution, x) if known is None else tails_of(*known, x)
+
+
+def tails_of(family: Family, params: tuple[Array, ...], x: Array) -> tuple[Array, Array]:
+    """`log_tails` of a family."""
+    if family.tails_are_closed:
+        return family.log_tails(NATIVE, x, *params)
+    args = together(x, *params)
+    return call(log_cdf_of(family), *args), call(log_sf_of(family), *args)
+
+
+@singledispatch
+def _log_tails(distribution: Any, x: Array) -> tuple[Array, Array]:
+    if hasattr(distribution, "log_tails"):
+        return distribution.log_tails(x)
+    try:
+        lower = distribution.cdf(x)
+    except NotImplementedError:
+        raise NotImplementedError(
+            f"{type(distribution).__name__} has no cdf; take a distribution from numpyro_irg.distributions, or give "
+            "the class a cdf"
+        ) from None
+    return _log_mass(lower), _log_mass(1.0 - lower)
+
+
+def _log_mass(mass: Array) -> Array:
+    """log of a mass, lifted off 0 where it has underflowed, with its derivative: a maximum would make that 0."""
+    fixed = lax.stop_gradient(mass)
+    return jnp.log(jnp.maximum(fixed, jnp.finfo(mass.dtype).tiny) + (mass - fixed))
+
+
+@_log_tails.register(host.TransformedDistribution)
+def _transformed(distribution, x):
+    if not _is_transformed(distribution):
+        return _log_tails.dispatch(object)(distribution, x)
+    lower_first: Any = True
+    for transform in reversed(distribution.transforms):
+        lower_first = lower_first == (transform.sign > 0)  # an array if the scale is
+        x = transform._inverse(x)
+    lower, upper = log_tails(distribution.base_dist, x)
+    if isinstance(lower_first, bool):
+        return (lower, upper) if lower_first else (upper, lower)
+    return jnp.where(lower_first, lower, upper), jnp.where(lower_first, upper, lower)
+
+
+@_log_tails.register(host.MixtureSameFamily)
+def _mixture(distribution, x):
+    log_weights = log_softmax(distribution.mixing_distribution.logits, -1)
+    each = log_tails(distribution.component_distribution, x[..., None])
+    lower, upper = (logsumexp(log_weights + tail, -1) for tail in each)
+    return lower, upper
+
+
+@_log_tails.register(host.MixtureGeneral)
+def _general_mixture(distribution, x):
+    log_weights = log_softmax(distribution.mixing_distribution.logits, -1)
+    each = zip(*(log_tails(component, x) for component in distribution.component_distributions), strict=True)
+    lower, upper = (logsumexp(log_weights + jnp.stack(jnp.broadcast_arrays(*tails), -1), -1) for tails in each)
+    return lower, upper

@@ -1,0 +1,37 @@
+"""InverseGamma with implicit gradients."""
+
+from __future__ import annotations
+
+import numpyro.distributions as host
+
+from irg_kernels.families import inverse_gamma
+
+from ..registry import implicit_twin_of
+from .base import UnivariateMixin, exponential, parameters
+from .gamma import draw_log_gamma, precise
+
+__all__ = ["InverseGamma"]
+
+
+@implicit_twin_of(host.InverseGamma)
+class InverseGamma(UnivariateMixin, host.InverseGamma):
+    r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
+
+    :param concentration: shape :math:`a > 0`; broadcast with `rate`.
+    :param rate: :math:`b > 0`, the scale of x.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """
+
+    family = inverse_gamma.FAMILY
+
+    def __init__(self, concentration, rate=1.0, *, validate_args=None):
+        concentration, rate = parameters("InverseGamma", concentration=concentration, rate=rate)
+        super().__init__(concentration, rate, validate_args=validate_args)
+
+    def sample(self, key, sample_shape=()):
+        concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
+        z, log_x = draw_log_gamma(key, concentration, rate)
+        return exponential(-log_x, precise(rate / z, -log_x, z))
+
+    def sample_with_intermediates(self, key, sample_shape=()):
+        return self.sample(key, sample_shape), []

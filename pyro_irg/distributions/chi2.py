@@ -1,0 +1,30 @@
+"""Chi2 with implicit gradients."""
+
+from __future__ import annotations
+
+import pyro.distributions as host
+
+from irg_kernels.families import chi2
+
+from ..registry import implicit_twin_of
+from .base import UnivariateMixin, parameters
+from .gamma import Gamma
+
+__all__ = ["Chi2"]
+
+
+@implicit_twin_of(host.Chi2)
+class Chi2(UnivariateMixin, host.Chi2):
+    r"""Chi-squared law, Gamma(df / 2, 1 / 2), reparameterized in `df`.
+
+    :param df: degrees of freedom, positive.
+    :raises ValueError: for parameters outside their constraint or not finite.
+    """
+
+    family = chi2.FAMILY
+
+    def __init__(self, df, validate_args=None):
+        super().__init__(*parameters("Chi2", df=df), validate_args=validate_args)
+        self._refuse_infinite()
+
+    rsample = Gamma.rsample

@@ -1,0 +1,188 @@
+"""Families of the host's own classes, and the log-tails of any univariate distribution."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from functools import singledispatch
+from typing import Any
+
+import pyro.distributions as host
+import torch
+from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
+from torch import Tensor
+
+from irg_kernels.families import (
+    beta,
+    gamma,
+    inverse_gamma,
+    laplace,
+    normal,
+    pareto,
+    standard,
+    student_t,
+    weibull,
+)
+from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
+
+from ..attach import NATIVE, call
+from .base import UnivariateMixin, together
+
+__all__ = ["HOST_FAMILIES", "family_of", "has_tails", "log_tails", "tails_of", "tensors", "unwrapped", "widened"]
+
+HOST_FAMILIES: dict[type, Family] = {
+    torch.distributions.Beta: beta.FAMILY,
+    torch.distributions.Cauchy: standard.CAUCHY,
+    torch.distributions.Exponential: standard.EXPONENTIAL,
+    torch.distributions.Gamma: gamma.FAMILY,
+    torch.distributions.Gumbel: standard.GUMBEL,
+    torch.distributions.HalfCauchy: standard.HALF_CAUCHY,
+    torch.distributions.HalfNormal: standard.HALF_NORMAL,
+    host.InverseGamma: inverse_gamma.FAMILY,
+    torch.distributions.Laplace: laplace.FAMILY,
+    host.Logistic: standard.LOGISTIC,
+    torch.distributions.LogNormal: standard.LOG_NORMAL,
+    torch.distributions.Normal: normal.FAMILY,
+    torch.distributions.Pareto: pareto.FAMILY,
+    torch.distributions.StudentT: student_t.FAMILY,
+    torch.distributions.Uniform: standard.UNIFORM,
+    torch.distributions.Weibull: weibull.FAMILY,
+}
+"""The host's class -> its family, whose parameters are attributes of the class."""
+
+
+def family_of(distribution: Any) -> tuple[Family, tuple[Tensor, ...]] | None:
+    """The family of an elementwise distribution and its parameters; None where no record is known."""
+    if isinstance(distribution, UnivariateMixin):
+        return distribution.family, distribution._family_parameters()
+    for cls in type(distribution).__mro__:
+        family = HOST_FAMILIES.get(cls)
+        if family is not None:
+            return family, tuple(getattr(distribution, name) for name in family.parameters)
+    return None
+
+
+def unwrapped(distribution: Any) -> Any:
+    """The elementwise distribution."""
+    while isinstance(distribution, (host.Independent, ExpandedDistribution, MaskedDistribution)):
+        distribution = distribution.base_dist
+    return distribution
+
+
+def has_tails(distribution: Any) -> bool:
+    """Whether `log_tails` knows the distribution."""
+    distribution = unwrapped(distribution)
+    if distribution.event_shape:
+        return False
+    if family_of(distribution) is not None:
+        return True
+    if isinstance(distribution, torch.distributions.MixtureSameFamily):
+        return has_tails(distribution.component_distribution)
+    if _is_transformed(distribution):
+        return has_tails(distribution.base_dist)
+    return type(distribution).cdf is not torch.distributions.Distribution.cdf
+
+
+_TRANSFORMED_CDF = torch.distributions.TransformedDistribution.cdf
+
+
+def _is_transformed(distribution: Any) -> bool:
+    """Whether its cdf is that of its base at the value transformed back."""
+    is_transformed = isinstance(distribution, torch.distributions.TransformedDistribution)
+    return is_transformed and type(distribution).cdf is _TRANSFORMED_CDF
+
+
+def tensors(distribution: Any) -> list[Tensor]:
+    """Floating parameters, those of the distributions and transforms inside too."""
+    found = []
+    for part in vars(distribution).values():
+        for value in part if isinstance(part, list) else [part]:
+            if isinstance(value, torch.distributions.Distribution):
+                found += tensors(value)
+            inside = vars(value).values() if isinstance(value, torch.distributions.Transform) else [value]
+            found += [v for v in inside if isinstance(v, Tensor) and v.is_floating_point()]
+    return found
+
+
+def widened(distribution: Any) -> Any:
+    """The distribution in float64 and without validation, made anew where its constructor takes just its parameters."""
+    values: dict[str, Any] = {name: getattr(distribution, name, None) for name in distribution.arg_constraints}
+    accepted = set(inspect.signature(type(distribution)).parameters)
+    if (
+        values
+        and "logits" not in values
+        and all(isinstance(v, Tensor) for v in values.values())
+        and accepted == {*values, "validate_args"}
+    ):
+        return type(distribution)(**{name: value.double() for name, value in values.items()}, validate_args=False)
+    distribution = copy.copy(distribution)
+    for name, value in list(vars(distribution).items()):
+        if isinstance(value, Tensor) and value.is_floating_point():
+            vars(distribution)[name] = value.double()
+        elif isinstance(value, torch.distributions.Distribution):
+            vars(distribution)[name] = widened(value)
+    distribution._validate_args = False
+    return distribution
+
+
+def log_tails(distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """(log P(X <= x), log P(X > x)) elementwise, differentiable in x and the parameters.
+
+    :raises NotImplementedError: for a distribution without a distribution function.
+    """
+    distribution = unwrapped(distribution)
+    known = family_of(distribution)
+    if known is None:
+        return _log_tails(distribution, x)
+    return tails_of(*known, x)
+
+
+def tails_of(family: Family, params: tuple[Tensor, ...], x: Tensor) -> tuple[Tensor, Tensor]:
+    """`log_tails` of a family."""
+    if family.tails_are_closed:
+        return family.log_tails(NATIVE, x, *params)
+    args = together(x, *params)
+    return call(log_cdf_of(family), *args), call(log_sf_of(family), *args)
+
+
+@singledispatch
+def _log_tails(distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    if hasattr(distribution, "log_tails"):
+        return distribution.log_tails(x)
+    try:
+        lower = distribution.cdf(x)
+    except NotImplementedError:
+        raise NotImplementedError(
+            f"{type(distribution).__name__} has no cdf; take a distribution from pyro_irg.distributions, or give the "
+            "class a cdf"
+        ) from None
+    return _log_mass(lower), _log_mass(1.0 - lower)
+
+
+def _log_mass(mass: Tensor) -> Tensor:
+    """log of a mass, lifted off 0 where it has underflowed, with its derivative: a clamp would make that 0."""
+    fixed = mass.detach()
+    return (fixed.clamp(min=torch.finfo(mass.dtype).tiny) + (mass - fixed)).log()
+
+
+@_log_tails.register(torch.distributions.TransformedDistribution)
+def _transformed(distribution, x):
+    if not _is_transformed(distribution):
+        return _log_tails.dispatch(object)(distribution, x)
+    lower_first: Any = True
+    for transform in reversed(distribution.transforms):
+        lower_first = lower_first == (torch.as_tensor(transform.sign) > 0)  # a tensor if the scale is
+        x = transform.inv(x)
+    lower, upper = log_tails(distribution.base_dist, x)
+    if isinstance(lower_first, bool):
+        return (lower, upper) if lower_first else (upper, lower)
+    return torch.where(lower_first, lower, upper), torch.where(lower_first, upper, lower)
+
+
+@_log_tails.register(torch.distributions.MixtureSameFamily)
+def _mixture(distribution, x):
+    logits = distribution.mixture_distribution.logits
+    log_weights = logits.to(torch.promote_types(logits.dtype, x.dtype)).log_softmax(-1)
+    each = log_tails(distribution.component_distribution, x[..., None])
+    lower, upper = ((log_weights + tail).logsumexp(-1) for tail in each)
+    return lower, upper
