@@ -19,7 +19,7 @@ from functools import cache
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.elementary import horner
+from ..numerics.elementary import both_log_tails, horner
 from ..numerics.quadrature import is_double
 
 # Below it, the series in eta: a term is (2 / 2 pi)**2 = 0.1 of the one before.  Above it, the closed forms lose less
@@ -168,7 +168,9 @@ def log_tails(xp: Namespace, x: Array, eta: Array) -> tuple[Array, Array]:
     x = xp.minimum(xp.maximum(x, 0.0), 1.0)
     upper = 1.0 - x
     log_lower = xp.log(x) + log_normalizer(xp, eta * x) - log_normalizer(xp, eta)
-    return log_lower, xp.log(upper) + log_normalizer(xp, -eta * upper) - log_normalizer(xp, -eta)
+    log_upper = xp.log(upper) + log_normalizer(xp, -eta * upper) - log_normalizer(xp, -eta)
+    is_lower = log_lower < log_upper  # the larger one has lost its distance from 0
+    return both_log_tails(xp, xp.where(is_lower, log_lower, log_upper), is_lower)
 
 
 def _find(xp: Namespace, q: Array, one_minus_q: Array, eta: Array) -> Array:

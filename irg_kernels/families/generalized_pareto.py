@@ -60,14 +60,17 @@ def dz_dc(xp: Namespace, z: Array, c: Array) -> Array:
     """dz / dc at fixed quantile: z**2 ((1 + w) log1p(w) - w) / w**2, w = c z, by its limit 1/2 near w = 0."""
     w = c * z
     near = xp.abs(w) < 0.25
-    small, large = xp.where(near, w, 0.0), xp.where(near, 1.0, w)
+    small = xp.where(near, w, 0.0)
     # (log1p(w) - w) / w**2, with s and the series of `exponential_of`
     s = small / (2.0 + small)
     terms = 9 if is_double(xp, z) else 5
     series = horner(s * s, [1.0 / (2 * j + 3) for j in range(terms)])
     curved = (2.0 * s / (2.0 + small) * series - 1.0) / (2.0 + small)
-    log1p_w = _log1p_product(xp, xp.where(near, 1.0, z), xp.where(near, 1.0, c))
-    beyond = z * ((log1p_w - 1.0) + log1p_w / large) / xp.where(near, 1.0, c)
+    # (1 + w) log1p(w) / w, 0 at the upper end itself
+    off_end = ~near & (w > -1.0)
+    log1p_w = _log1p_product(xp, xp.where(off_end, z, 1.0), xp.where(off_end, c, 1.0))
+    weighted = xp.where(off_end, log1p_w + log1p_w / xp.where(off_end, w, 1.0), 0.0)
+    beyond = z * (weighted - 1.0) / xp.where(near, 1.0, c)
     return xp.where(near, z * z * (1.0 + (1.0 + small) * curved), beyond)
 
 

@@ -7,9 +7,11 @@ from . import divergences as _divergences
 from .beta import Beta
 from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
+from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
 from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
+from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
 from .log_gamma import LogGamma
@@ -34,10 +36,12 @@ IMPLICIT = (
     "Beta",
     "Chi2",
     "ConditionalChain",
+    "ContinuousBernoulli",
     "Dirichlet",
     "Gamma",
     "GaussianCopula",
     "GaussianCopulaBeta",
+    "GeneralizedPareto",
     "Implicit",
     "ImplicitDensity",
     "InverseGamma",

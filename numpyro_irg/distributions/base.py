@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from numbers import Number
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
-from numpyro.distributions.util import validate_sample
+from numpyro.distributions import constraints
+from numpyro.distributions.util import promote_shapes, validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
 from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_sf_of, quantile_of
@@ -19,6 +21,7 @@ from ..attach import attach, call, evaluate
 
 __all__ = [
     "ImplicitMixin",
+    "Univariate",
     "UnivariateMixin",
     "closed_form",
     "exponential",
@@ -169,6 +172,39 @@ class UnivariateMixin(ImplicitMixin):
         if self.family.variance is None:
             return super().variance
         return self._closed_form(self.family.variance, *self._family_parameters())
+
+
+class Univariate(UnivariateMixin, host.Distribution):
+    """A univariate distribution that NumPyro has not: constraints, support and shapes follow from the record.
+
+    A class gives `family`, an `__init__` that passes its arguments to `_begin`, and `sample`.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "family" in cls.__dict__:
+            cls.arg_constraints = {name: getattr(constraints, kind) for name, kind in cls.family.parameters.items()}
+            cls.reparametrized_params = list(cls.arg_constraints)
+            if cls.family.support in _SUPPORTS:
+                setattr(cls, "support", _SUPPORTS[cls.family.support])  # noqa: B010  (a property here)
+        super().__init_subclass__(**kwargs)
+
+    def _begin(self, validate_args: bool | None, **values: Any) -> None:
+        found = parameters(type(self).__name__, **values)
+        for name, value in zip(values, promote_shapes(*found), strict=True):
+            setattr(self, name, value)
+        shape = jnp.broadcast_shapes(*(value.shape for value in found))
+        host.Distribution.__init__(self, batch_shape=shape, validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def support(self) -> Any:
+        return constraints.interval(*support_of(self.family, *self._family_parameters()))
+
+
+_SUPPORTS: dict[Any, Any] = {
+    (-math.inf, math.inf): constraints.real,
+    (0.0, math.inf): constraints.positive,
+    (0.0, 1.0): constraints.unit_interval,
+}
 
 
 def support_of(family: Family, *params: Array) -> tuple[Any, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
@@ -17,6 +19,7 @@ from ..attach import attach, call, evaluate
 
 __all__ = [
     "ImplicitMixin",
+    "Univariate",
     "UnivariateMixin",
     "all_inside",
     "closed_form",
@@ -169,6 +172,49 @@ class UnivariateMixin(ImplicitMixin):
         if self.family.variance is None:
             return super().variance
         return closed_form(self.family.variance, *self._family_parameters())
+
+
+class Univariate(UnivariateMixin, TorchDistribution):
+    """A univariate distribution that Pyro has not: constraints, support and shapes follow from the record.
+
+    A class gives `family`, an `__init__` that passes its arguments to `_begin`, and `rsample`.
+    """
+
+    has_rsample = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "family" in cls.__dict__:
+            given = {name: getattr(constraints, kind) for name, kind in cls.family.parameters.items()}
+            setattr(cls, "arg_constraints", given)  # noqa: B010  (the host declares properties)
+            if cls.family.support in _SUPPORTS:
+                setattr(cls, "support", _SUPPORTS[cls.family.support])  # noqa: B010
+
+    def _begin(self, validate_args: bool | None, **values: Any) -> None:
+        found = parameters(type(self).__name__, **values)
+        for name, value in zip(values, found, strict=True):
+            setattr(self, name, value)
+        torch.distributions.Distribution.__init__(self, found[0].shape, validate_args=validate_args)
+        self._refuse_infinite()
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
+        for name in self.family.parameters:
+            setattr(new, name, getattr(self, name).expand(batch_shape))
+        torch.distributions.Distribution.__init__(new, torch.Size(batch_shape), validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def support(self) -> Any:
+        return constraints.interval(*support_of(self.family, *self._family_parameters()))
+
+
+_SUPPORTS: dict[Any, Any] = {
+    (-math.inf, math.inf): constraints.real,
+    (0.0, math.inf): constraints.positive,
+    (0.0, 1.0): constraints.unit_interval,
+}
 
 
 def support_of(family: Family, *params: Tensor) -> tuple[Any, Any]:

@@ -11,14 +11,14 @@ from irg_kernels.families import continuous_bernoulli as kernel
 from ..attach import NATIVE, attach
 from ..registry import implicit_twin_of
 from ..samplers import draw
-from .base import ImplicitMixin, parameters
+from .base import UnivariateMixin, parameters
 
 __all__ = ["ContinuousBernoulli"]
 
 
 @implicit_twin_of(host.ContinuousBernoulli)
-class ContinuousBernoulli(ImplicitMixin, host.ContinuousBernoulli):
-    r"""Law on [0, 1] of density proportional to :math:`p^x (1-p)^{1-x}`, smooth in p, also at 1/2.
+class ContinuousBernoulli(UnivariateMixin, host.ContinuousBernoulli):
+    r"""Distribution on [0, 1] of density proportional to :math:`p^x (1-p)^{1-x}`, smooth in p, also at 1/2.
 
     The host interpolates between `lims`, where its draws then have no gradient at all; every method here is in the
     logit, accurate at any of its values.
@@ -28,13 +28,14 @@ class ContinuousBernoulli(ImplicitMixin, host.ContinuousBernoulli):
     :param lims: without effect; the host's argument.
     :raises ValueError: for both or none of `probs` and `logits`, or one outside its constraint or not finite.
 
-    The source of the law: Loaiza-Ganem and Cunningham 2019.
+    Source: Loaiza-Ganem and Cunningham 2019.
 
     >>> p = torch.tensor(0.5, requires_grad=True)
     >>> torch.autograd.grad(ContinuousBernoulli(p).mean, p)[0]
     tensor(0.3333)
     """
 
+    family = kernel.FAMILY
     host_fault = "whose gradient in probs is zero near probs = 1/2"
 
     def __init__(self, probs=None, logits=None, lims=(0.499, 0.501), validate_args=None):
@@ -70,32 +71,6 @@ class ContinuousBernoulli(ImplicitMixin, host.ContinuousBernoulli):
         (logits,) = self._extended(sample_shape, self.logits)
         x = draw(_standard, logits)
         return attach((kernel.dx_deta,), x, logits)
-
-    def icdf(self, value):
-        value, logits = torch.broadcast_tensors(torch.as_tensor(value, dtype=self.logits.dtype), self.logits)
-        x = kernel.quantile(NATIVE, value.detach(), logits.detach())
-        return attach((kernel.dx_du, kernel.dx_deta_at), x, value, logits)
-
-    def log_prob(self, value):
-        if self._validate_args:
-            self._validate_sample(value)
-        return kernel.log_density(NATIVE, value, self.logits)
-
-    def cdf(self, value):
-        if self._validate_args:
-            self._validate_sample(value)
-        return kernel.cdf(NATIVE, value.clamp(0.0, 1.0), self.logits)
-
-    def entropy(self):
-        return kernel.entropy(NATIVE, self.logits)
-
-    @property
-    def mean(self):
-        return kernel.mean(NATIVE, self.logits)
-
-    @property
-    def variance(self):
-        return kernel.variance(NATIVE, self.logits)
 
     @lazy_property
     def probs(self):
