@@ -18,7 +18,7 @@ from . import xp
 
 __all__ = ["attach", "attach_jointly", "call", "evaluate"]
 
-NATIVE: Namespace = xp  # the module is a namespace: a static check
+NATIVE: Namespace[Array] = xp  # the module is a namespace: a static check
 
 
 def attach(partials: Sequence[Callable | None], draw: Array, *params: Array) -> Array:

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.nn import sigmoid, softplus
-from jax.numpy import abs, arcsin, arctan2, copysign, cos, exp, expm1, log, log1p, maximum, minimum, sin, sqrt, where
+from jax.numpy import (
+    abs,
+    arcsin,
+    arctan2,
+    copysign,
+    cos,
+    exp,
+    expm1,
+    log,
+    log1p,
+    matmul,
+    maximum,
+    minimum,
+    sin,
+    sqrt,
+    stack,
+    where,
+)
 from jax.numpy import max as max
 from jax.numpy import sum as sum
-from jax.scipy import special
-from jax.scipy.special import digamma, erf, i0e, i1e
+from jax.scipy.special import digamma, erf, erfc, i0e, i1e
+
+from irg_kernels.namespace import Namespace
+from irg_kernels.numerics import normal_tail
 
 __all__ = [
     "abs",
     "addcmul",
     "arcsin",
+    "arcsinh",
     "arctan2",
     "blend",
     "constant",
@@ -26,6 +48,7 @@ __all__ = [
     "cos",
     "digamma",
     "erf",
+    "erfc",
     "exp",
     "expm1",
     "finfo",
@@ -37,6 +60,7 @@ __all__ = [
     "log",
     "log1p",
     "log_ndtr",
+    "matmul",
     "max",
     "maximum",
     "minimum",
@@ -44,6 +68,7 @@ __all__ = [
     "sin",
     "softplus",
     "sqrt",
+    "stack",
     "stop_gradient",
     "sum",
     "where",
@@ -53,11 +78,16 @@ has_guard_digits = False
 stop_gradient = lax.stop_gradient
 
 
+def arcsinh(x: Array) -> Array:
+    # beyond 1e8, where it is log(2 |x|), the native derivative squares x, which overflows
+    far = abs(x) > 1e8
+    large = where(far, x, 1.0)
+    return where(far, copysign(log(abs(large)) + math.log(2.0), large), jnp.arcsinh(where(far, 0.0, x)))
+
+
 def log_ndtr(x: Array) -> Array:
-    # Near 0 JAX's is right in absolute terms only, and the 3 terms of its series are right to 4e-9 at x = -20.
-    # (`minimum(x, 0)` has half the derivative at 0.)
-    far = special.log_ndtr(where(x > 0.0, 0.0, x), series_order=12)
-    return where(x > 0.0, log1p(-special.ndtr(where(x > 0.0, -x, 0.0))), far)
+    # JAX's own is right near 0 in absolute terms only, and its derivative loses x**2 / 2 units in the last place
+    return normal_tail.log_ndtr(_SELF, x)
 
 
 def indicator(condition: Array, *, like: Array) -> Array:
@@ -98,3 +128,6 @@ def integrate(
         return tuple(total + w[i] * value for total, w in zip(totals, ws, strict=True))
 
     return lax.fori_loop(0, len(nodes), body, (jnp.zeros_like(like),) * len(ws))
+
+
+_SELF: Namespace[Array] = sys.modules[__name__]

@@ -17,8 +17,8 @@ from . import xp, xp64
 __all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform"]
 
 # the modules are namespaces: a static check
-NATIVE: Namespace = xp
-FLOAT64: Namespace = xp64
+NATIVE: Namespace[Tensor] = xp
+FLOAT64: Namespace[Tensor] = xp64
 
 in_transform = torch._C._are_functorch_transforms_active
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import builtins
 import functools
+import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.special import digamma, erf, i0e, i1e, log_ndtr
+from torch.autograd import forward_ad
+from torch.special import digamma, erf, erfc, i0e, i1e
+
+from irg_kernels.namespace import Namespace
+from irg_kernels.numerics import normal_tail
 
 __all__ = [
     "abs",
     "addcmul",
     "arcsin",
+    "arcsinh",
     "arctan2",
     "blend",
     "constant",
@@ -23,6 +30,7 @@ __all__ = [
     "cos",
     "digamma",
     "erf",
+    "erfc",
     "exp",
     "expm1",
     "finfo",
@@ -34,6 +42,7 @@ __all__ = [
     "log",
     "log1p",
     "log_ndtr",
+    "matmul",
     "max",
     "maximum",
     "minimum",
@@ -41,6 +50,7 @@ __all__ = [
     "sin",
     "softplus",
     "sqrt",
+    "stack",
     "stop_gradient",
     "sum",
     "where",
@@ -48,13 +58,42 @@ __all__ = [
 
 exp, expm1, log, log1p, sqrt = torch.exp, torch.expm1, torch.log, torch.log1p, torch.sqrt
 sin, cos, arcsin, arctan2, sigmoid = torch.sin, torch.cos, torch.arcsin, torch.arctan2, torch.sigmoid
-abs, copysign, where = torch.abs, torch.copysign, torch.where
+abs, copysign, matmul = torch.abs, torch.copysign, torch.matmul
+where: Callable[[Tensor, Tensor | float, Tensor | float], Tensor] = torch.where  # type: ignore[assignment]
 
 has_guard_digits = False
 
 # One group of nodes holds at most this many elements, 400 KB in float64: more temporaries leave a core's cache, fewer
 # cost more calls.
 GROUP = 50_000
+
+
+def arcsinh(x: Tensor) -> Tensor:
+    # beyond 1e8, where it is log(2 |x|), the native derivative squares x, which overflows
+    far = torch.abs(x) > 1e8
+    large, near = torch.where(far, x, 1.0), torch.where(far, 0.0, x)
+    return torch.where(far, torch.copysign(torch.log(torch.abs(large)) + math.log(2.0), large), torch.asinh(near))
+
+
+class _LogNdtr(torch.autograd.Function):
+    """The native value; the native derivative loses x**2 / 2 units in the last place, and the second all digits."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.special.log_ndtr(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return grad * normal_tail.dlog_ndtr_dx(_SELF, x)
+
+
+def log_ndtr(x: Tensor) -> Tensor:
+    # torch has no batching rule for its own, and a jvp rule of a Function is wrong when nested
+    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return normal_tail.log_ndtr(_SELF, x)
+    return _LogNdtr.apply(x) if x.requires_grad and torch.is_grad_enabled() else torch.special.log_ndtr(x)
 
 
 def minimum(x: Any, y: Any) -> Tensor:
@@ -83,6 +122,10 @@ def softplus(x: Tensor) -> Tensor:
 
 def sum(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
     return torch.sum(x, dim=axis, keepdim=keepdims)
+
+
+def stack(arrays: Sequence[Tensor], *, axis: int = 0) -> Tensor:
+    return torch.stack(tuple(arrays), dim=axis)
 
 
 def max(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
@@ -147,3 +190,6 @@ def _rule(rule: tuple, dtype: torch.dtype, device: torch.device) -> tuple[Tensor
 
 def _rows(x: Tensor) -> Tensor:
     return x if x.dim() == 2 else x.reshape(x.shape[0], x[0].numel())
+
+
+_SELF: Namespace[Tensor] = sys.modules[__name__]

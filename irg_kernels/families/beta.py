@@ -23,7 +23,7 @@ upper one its mirror image; where a is small and the lower one close to 1, its d
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
@@ -130,7 +130,8 @@ def _score(xp: Namespace, x: Array, w: Array, a: Array, b: Array, delta: Array) 
     log_z = -xp.softplus(-x)
     logarithm = xp.where(near, xp.log1p(xp.where(near, ratio, 0.0)), log_z + xp.log1p(b * r))
     r2, s2 = r * r, s * s
-    power, divided, series = s2, 1.0, coefficients[0]
+    divided: Any = 1.0
+    power, series = s2, coefficients[0]
     for coefficient in coefficients[1:]:
         divided = r2 * divided + power
         series = series + coefficient * divided
@@ -158,7 +159,7 @@ def _cut(xp: Namespace, zeta: Array, complement: Array, alpha: Array, n: Array, 
     return y
 
 
-class Place(NamedTuple):
+class Place(NamedTuple, Generic[Array]):
     """A point of (0, 1) in all its forms, each to full relative accuracy; `delta` is a w - b z."""
 
     z: Array
@@ -240,7 +241,7 @@ def log_density(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
     inside = (z > 0.0) & (z < 1.0)
     power = xp.where(z <= 0.0, a, b)  # at an end: its own shape decides; 1 leaves log(other shape)
     end = xp.where(power > 1.0, -math.inf, xp.where(power < 1.0, math.inf, xp.log(xp.where(z <= 0.0, b, a))))
-    end = xp.where((z == 0.0) | (z == 1.0), end, -math.inf)
+    end = xp.where((z >= 0.0) & (z <= 1.0), end, -math.inf)
     return xp.where(inside, _log_density_at(xp, at, a, b) - at.log_z - at.log_w, end)
 
 

@@ -27,12 +27,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from ..namespace import Array, Namespace
 from ..numerics.bessel import asymptotic
 from ..numerics.bessel_ratio import change, i0e, missing, ratio, rule
-from ..numerics.elementary import horner
+from ..numerics.elementary import along_axis, horner
 from ..numerics.quadrature import depth, is_double, tail_rule
 from .von_mises import dz_dkappa, to_pi
 
@@ -40,7 +40,7 @@ from .von_mises import dz_dkappa, to_pi
 NODES_F32, NODES_F64 = 16, 30
 
 
-class Frame(NamedTuple):
+class Frame(NamedTuple, Generic[Array]):
     """Where the mass of u on [0, pi] lies; values without derivatives."""
 
     mode: Array
@@ -51,7 +51,7 @@ class Frame(NamedTuple):
     """the same beyond c, at most pi - c"""
 
 
-class _Centre(NamedTuple):
+class _Centre(NamedTuple, Generic[Array]):
     """What the integrands read of the point c."""
 
     k2: Array
@@ -68,7 +68,7 @@ class _Centre(NamedTuple):
     """1 - R M, where R > 1"""
 
 
-class _Point(NamedTuple):
+class _Point(NamedTuple, Generic[Array]):
     """A point from which others are reached."""
 
     t: Array
@@ -186,13 +186,8 @@ def frame(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Frame:
 
 def _shoulders(xp: Namespace, at: _Centre, c: Array, *falls: float) -> Array:
     """Distances from c at which g has fallen by each of `falls`; to the left and to the right, along a second axis."""
-    sign, fall = _axis(xp, [-1.0, 1.0], c), _axis(xp, list(falls), c, after=1)
+    sign, fall = along_axis(xp, [-1.0, 1.0], c), along_axis(xp, list(falls), c, after=1)
     return _reach(xp, at, _centre_point(at, c), sign, fall, xp.where(sign < 0.0, c, to_pi(xp, c)) + 0.0 * fall)
-
-
-def _axis(xp: Namespace, values: list[float], like: Array, after: int = 0) -> Array:
-    """The constants along a new axis, followed by `after` others, before those of `like`."""
-    return xp.constant(tuple(values), like=like).reshape((-1,) + (1,) * (after + like.ndim))
 
 
 def _mode(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Array:
@@ -238,17 +233,17 @@ def log_mass(xp: Namespace, k1: Array, k2: Array, rho: Array, *reach: Array) -> 
     """log int_0^pi exp(g(t) - g(c)) dt, of the parameters and the frame."""
     c, left, right = (xp.stop_gradient(value) for value in reach)
     at = _centre(xp, c, k1, k2, rho)
-    begin, sign = _centre_point(at, c), _axis(xp, [-1.0, 1.0], c)
+    begin, sign = _centre_point(at, c), along_axis(xp, [-1.0, 1.0], c)
     span = xp.where(sign < 0.0, -left, right)
     mass = _integrate(xp, lambda move: xp.exp(_log_ratio(xp, at, begin, move)[0]), span, span)
     return xp.log(xp.sum(sign * mass, axis=0))
 
 
-def _means(xp: Namespace, at: _Centre, held: Frame) -> Array:
+def _means(xp: Namespace, at: _Centre[Array], held: Frame[Array]) -> Array:
     """E of the three scores along a first axis."""
-    begin, sign = _centre_point(at, held.mode), _axis(xp, [-1.0, 1.0], held.mode)
+    begin, sign = _centre_point(at, held.mode), along_axis(xp, [-1.0, 1.0], held.mode)
     span = xp.where(sign < 0.0, -held.left, held.right)
-    one, *masks = (_axis(xp, [float(j == k) for j in range(4)], span) for k in range(4))
+    one, *masks = (along_axis(xp, [float(j == k) for j in range(4)], span) for k in range(4))
 
     def integrand(move: Array) -> Array:
         log_p, S, sine = _log_ratio(xp, at, begin, move)
@@ -270,16 +265,16 @@ def partials(xp: Namespace, u: Array, k1: Array, k2: Array, rho: Array, *reach: 
     at = _centre(xp, c, k1, k2, rho)
     mean = _means(xp, at, held)
     size = xp.abs(u)
-    masks = [_axis(xp, [float(j == k) for j in range(3)], size) for k in range(3)]
+    masks = [along_axis(xp, [float(j == k) for j in range(3)], size) for k in range(3)]
     S = _distance(xp, size, c)
-    inward = _along(masks, _scores(xp, at, S, xp.sin(size))) < mean
+    inward = xp.stack(_scores(xp, at, S, xp.sin(size))) < mean
     inward = inward & ((size < 0.5 * math.pi) | (masks[0] > 0.5))
     # one piece from c or u, the farther of the two, to the end, and one from u to c, where c lies on that side
     past = (inward & (size > c)) | (~inward & (size < c))
     outer_t, outer_S = xp.where(past, c, size), xp.where(past, 0.0, S)
     most = xp.where(inward, outer_t, to_pi(xp, outer_t))
     direction = xp.where(inward, -1.0, 1.0 + 0.0 * size)
-    is_outer = _axis(xp, [1.0, 0.0], size) > 0.5
+    is_outer = along_axis(xp, [1.0, 0.0], size) > 0.5
     begin = _point(xp, at, xp.where(is_outer, outer_t[:, None], size), xp.where(is_outer, outer_S[:, None], S))
     still, start = _Centre(*map(xp.stop_gradient, at)), _Point(*(xp.stop_gradient(a)[:, 0] for a in begin))
     cut = _reach(xp, still, start, direction, depth(xp, u), xp.stop_gradient(most))
@@ -294,7 +289,7 @@ def partials(xp: Namespace, u: Array, k1: Array, k2: Array, rho: Array, *reach: 
     pieces = _integrate(xp, integrand, spans, spans)
     here = _log_ratio(xp, at, _centre_point(at, c), size - c)[0]
     total = pieces[:, 1] + pieces[:, 0] * xp.exp(xp.where(past, -here, 0.0))
-    scale = _along([mask[:, 0] for mask in masks], (-2.0 + 0.0 * size, -k2, rho))
+    scale = xp.stack([-2.0 + 0.0 * size, -k2, rho])
     return xp.where(u < 0.0, -1.0, 1.0) * scale * total
 
 
@@ -306,10 +301,8 @@ def slopes(xp: Namespace, u: Array, z: Array, k1: Array, k2: Array, rho: Array) 
     dz = dz_dkappa(xp, z, R)
     cosine_v, sine_v = k2 / R, side / R  # of the location
     by_side, by_k2 = cosine_v / R + dz * sine_v, dz * cosine_v - sine_v / R
-    masks = [_axis(xp, [float(j == k) for j in range(3)], u) for k in (1, 2)]
-    by_v = by_side * rho * xp.cos(u) * by_u + _along(masks, (by_k2, by_side * sine))
-    first, second = (_axis(xp, values, u, after=1) for values in ([1.0, 0.0], [0.0, 1.0]))
-    return first * by_u + second * by_v
+    by_v = by_side * rho * xp.cos(u) * by_u + xp.stack([0.0 * u, by_k2, by_side * sine])
+    return xp.stack([by_u, by_v])
 
 
 def log_density(xp: Namespace, u: Array, v: Array, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
@@ -330,7 +323,7 @@ def log_normalizer(xp: Namespace, k1: Array, k2: Array, rho: Array, *reach: Arra
     return log_mass(xp, k1, k2, rho, *reach) + k1 * xp.cos(c) + R + xp.log(i0e(xp, R)) + math.log(4.0 * math.pi)
 
 
-class Envelope(NamedTuple):
+class Envelope(NamedTuple, Generic[Array]):
     """exp(g - g(c)) is at most 1, and beyond `low` and `high`, where it is about 1/e, at most an exponential.
 
     For g is concave in S, so that the line through (S, g) at c and at `high` lies above it from there on; and S rises
@@ -354,7 +347,7 @@ def envelope(xp: Namespace, k1: Array, k2: Array, rho: Array) -> tuple[Envelope,
     k1, k2, rho = (xp.stop_gradient(value) for value in (k1, k2, rho))
     c = _mode(xp, k1, k2, rho)
     at = _centre(xp, c, k1, k2, rho)
-    sign = _axis(xp, [-1.0, 1.0], c)
+    sign = along_axis(xp, [-1.0, 1.0], c)
     near, far = _shoulders(xp, at, c, 1.0, depth(xp, c))
     ends = c + sign * near
     room = xp.maximum(xp.where(sign < 0.0, ends, math.pi - ends), 0.0)

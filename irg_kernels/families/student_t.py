@@ -19,10 +19,11 @@ Abramowitz & Stegun 26.7.1).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
-from ..numerics.charts import Shape, arcsinh, heavy_line
+from ..numerics.charts import Shape, heavy_line
 from ..numerics.elementary import horner, log1mexp, log1pmx_near_0
 from ..numerics.gamma_function import log_gamma_step
 from ..numerics.quadrature import depth, is_double, tail_integral
@@ -99,7 +100,7 @@ def _cut(xp: Namespace, kappa: Array, complement: Array, nu: Array) -> Array:
 def _c(xp: Namespace, nu: Array) -> Array:
     """C(nu) > 0: C(nu) = C(nu + 2) + 2 / (nu (nu + 1) (nu + 2)), then sum_k (4**k - 1) B_2k / (k nu**2k)."""
     steps, terms = (10, 9) if is_double(xp, nu) else (5, 5)
-    total = 0.0
+    total: Any = 0.0
     for j in range(steps):
         m = nu + 2.0 * j
         total = total + 2.0 / (m * (m + 1.0) * (m + 2.0))
@@ -179,7 +180,7 @@ def shape(xp: Namespace, nu: Array, loc: Array, scale: Array) -> Shape:
         near = xp.abs(v) < 1.0
         little, much = xp.where(near, v, 0.0), xp.where(near, 1.0, v)
         s = (x - centre) / width
-        cosh_y, y = xp.sqrt(1.0 + s * s), arcsinh(xp, s)
+        cosh_y, y = xp.sqrt(1.0 + s * s), xp.arcsinh(s)
         offset = (x - loc) / width
         spread = core + offset * offset
         # near: sinh(y + v) - sinh(y) and cosh(y + v) / cosh(y) - 1 by half angles

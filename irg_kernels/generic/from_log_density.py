@@ -18,21 +18,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
-from ..numerics.elementary import both_log_tails
+from ..numerics.elementary import along_axis, both_log_tails
 from ..numerics.quadrature import gauss_legendre, is_double
 
 
-class Support(NamedTuple):
+class Support(NamedTuple, Generic[Array]):
     """The values between `low` and `high`, either of which may be None for infinity."""
 
     low: Array | None
     high: Array | None
 
 
-class Grid(NamedTuple):
+class Grid(NamedTuple, Generic[Array]):
     """Where a density lies."""
 
     centre: Array
@@ -47,7 +47,7 @@ class Grid(NamedTuple):
     """of their far ends"""
 
 
-class Verdict(NamedTuple):
+class Verdict(NamedTuple, Generic[Array]):
     """What speaks against a grid, elementwise; none may be integrated where a condition holds."""
 
     error: Array
@@ -72,7 +72,9 @@ NODES, MORE_NODES = 16, 23  # the second rule shares no node with the first
 SCAN, DENSER = 256, 5.0
 
 
-def log_jacobian_at(xp: Namespace, support: Support, centre: Array, width: Array, y: Array) -> tuple[Array, Array]:
+def log_jacobian_at(
+    xp: Namespace, support: Support[Array], centre: Array, width: Array, y: Array
+) -> tuple[Array, Array]:
     """(x, log dx/dy); x grows with y."""
     low, high = support
     if low is None and high is None:
@@ -88,11 +90,11 @@ def log_jacobian_at(xp: Namespace, support: Support, centre: Array, width: Array
     return x, xp.log(span) - xp.softplus(t) - xp.softplus(-t)
 
 
-def coordinate(xp: Namespace, support: Support, centre: Array, width: Array, x: Array) -> Array:
+def coordinate(xp: Namespace, support: Support[Array], centre: Array, width: Array, x: Array) -> Array:
     """y of x, differentiable."""
     low, high = support
     if low is None and high is None:
-        return _asinh(xp, (x - centre) / width)
+        return xp.arcsinh((x - centre) / width)
     if high is None:
         return xp.log(x - low) - centre
     if low is None:
@@ -100,17 +102,7 @@ def coordinate(xp: Namespace, support: Support, centre: Array, width: Array, x: 
     return xp.log(x - low) - xp.log(high - x) - centre
 
 
-def _asinh(xp: Namespace, x: Array) -> Array:
-    sign = xp.where(x < 0.0, -1.0 + 0.0 * x, 1.0 + 0.0 * x)
-    size = sign * x
-    far = size > 1e4
-    near = xp.where(far, 1.0, size)
-    beyond = xp.where(far, size, 1.0)
-    inside = xp.log1p(near + near * near / (1.0 + xp.sqrt(1.0 + near * near)))
-    return sign * xp.where(far, xp.log(beyond) + math.log(2.0), inside)
-
-
-def _range(xp: Namespace, support: Support, zero: Array) -> tuple[Array, Array]:
+def _range(xp: Namespace, support: Support[Array], zero: Array) -> tuple[Array, Array]:
     """Coordinates, for centre 0 and width 1, within which x is a normal number inside the support and x**2 finite."""
     limits = xp.finfo(zero)
     tiny, eps, far = 4.0 * float(limits.tiny), 4.0 * float(limits.eps), 0.5 * math.log(float(limits.max))
@@ -128,18 +120,13 @@ def _range(xp: Namespace, support: Support, zero: Array) -> tuple[Array, Array]:
     return least_low - span, span - least_high
 
 
-def _axis(xp: Namespace, values: list[float], like: Array, before: int = 1, after: int = 0) -> Array:
-    """The constants along an axis of their own, before those of `like`."""
-    return xp.constant(tuple(values), like=like).reshape((1,) * (before - 1) + (-1,) + (1,) * (after + like.ndim))
-
-
 def _seen(xp: Namespace, g: Array) -> Array:
     """g with NaN and -inf as the least number."""
     least = -float(xp.finfo(g).max)
     return xp.where(g > least, g, least)
 
 
-class _Scan(NamedTuple):
+class _Scan(NamedTuple, Generic[Array]):
     at: Array
     values: Array
     mode: Array
@@ -151,14 +138,14 @@ def _scan(xp: Namespace, g: Callable, low: Array, high: Array) -> _Scan:
     steps = [math.sinh(DENSER * i / half) / math.sinh(DENSER) for i in range(half + 1)]
     up = [0.0] * half + steps
     down = [*reversed(steps), *([0.0] * half)]
-    at = high * _axis(xp, up, high) + low * _axis(xp, down, low)
+    at = high * along_axis(xp, up, high) + low * along_axis(xp, down, low)
     values = _seen(xp, g(at))
     best = xp.max(values, axis=0)
     mode = xp.max(xp.where(values >= best, at, -float(xp.finfo(at).max)), axis=0)
     # the spacing there, which grows with the distance from 0
     reach = xp.maximum(high, -low)
     spacing = 1.1 * DENSER / half * (xp.abs(mode) + reach / math.sinh(DENSER))
-    fractions = _axis(xp, [i / 8.0 for i in range(-8, 9)], high)
+    fractions = along_axis(xp, [i / 8.0 for i in range(-8, 9)], high)
     for _ in range(12 if is_double(xp, high) else 8):
         closer = xp.minimum(xp.maximum(mode + spacing * fractions, low), high)
         found = _seen(xp, g(closer))
@@ -186,7 +173,7 @@ def _crossings(xp: Namespace, g: Callable, peak: Array, falls: Array, limits: Ar
     return xp.where(near > start[0], xp.exp(near), 0.0), xp.exp(far)
 
 
-def resolve(xp: Namespace, log_density: Callable, support: Support, zero: Array) -> tuple[Grid, Verdict]:
+def resolve(xp: Namespace, log_density: Callable, support: Support[Array], zero: Array) -> tuple[Grid, Verdict]:
     """Find the panels of a density, and judge them.  Values only.
 
     :param log_density: elementwise, of values with any number of axes before those of `zero`.
@@ -201,7 +188,7 @@ def resolve(xp: Namespace, log_density: Callable, support: Support, zero: Array)
         return log_density(x) if line else log_density(x) + log_jacobian
 
     scan = _scan(xp, on_scan, low, high)
-    signs = _axis(xp, [-1.0, 1.0], zero, after=1)
+    signs = along_axis(xp, [-1.0, 1.0], zero, after=1)
     centre, width = scan.mode, one
     if line:
         centre, _ = log_jacobian_at(xp, support, zero, one, scan.mode)
@@ -222,22 +209,21 @@ def resolve(xp: Namespace, log_density: Callable, support: Support, zero: Array)
         return log_density(x) + log_jacobian
 
     peak = g(zero)
-    falls = _axis(xp, list(levels(xp, zero)), zero)
+    falls = along_axis(xp, list(levels(xp, zero)), zero)
     limits = xp.maximum(xp.where(signs < 0.0, -low, high), 1e-3)
     before, after = _crossings(xp, g, peak, falls, limits, signs)
     # in order, whatever g does between: the farthest of those of lesser fall
-    rank = range(len(levels(xp, zero)))
-    upto = _axis(xp, [float(j <= k) for k in rank for j in rank], zero, 1, 1)
-    less = _axis(xp, [float(j < k) for k in rank for j in rank], zero, 1, 1)
-    outer, inner = (
-        xp.max(mask.reshape((1, len(rank), len(rank)) + (1,) * zero.ndim) * after[:, None], axis=2)
-        for mask in (upto, less)
-    )
+    edges = [0.0 * after[:, 0]]
+    for k in range(len(levels(xp, zero))):
+        edges.append(xp.maximum(edges[-1], after[:, k]))
+    inner, outer = xp.stack(edges[:-1], axis=1), xp.stack(edges[1:], axis=1)
     grid = Grid(centre, width, peak, inner, outer)
     return grid, _judge(xp, log_density, support, grid, scan, (before, after, falls, limits, signs))
 
 
-def _judge(xp: Namespace, log_density: Callable, support: Support, grid: Grid, scan: _Scan, found: tuple) -> Verdict:
+def _judge(
+    xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array], scan: _Scan, found: tuple
+) -> Verdict:
     before, after, falls, limits, signs = found
     zero = 0.0 * grid.centre
     g = _shape(xp, log_density, support, grid)
@@ -277,7 +263,7 @@ def tolerance(xp: Namespace, like: Array) -> float:
     return 1e-9 if is_double(xp, like) else 1e-4
 
 
-def resolved(xp: Namespace, verdict: Verdict) -> Array:
+def resolved(xp: Namespace, verdict: Verdict[Array]) -> Array:
     """Whether the panels serve."""
     fine = verdict.error <= tolerance(xp, verdict.error)
     return fine & ~verdict.infinite & ~verdict.jump & ~verdict.rises
@@ -303,7 +289,7 @@ def fault(error: float, allowed: float, infinite: bool, jump: bool, rises: bool)
     return None
 
 
-def _shape(xp: Namespace, log_density: Callable, support: Support, grid: Grid) -> Callable:
+def _shape(xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array]) -> Callable:
     def g(y: Array) -> Array:
         x, log_jacobian = log_jacobian_at(xp, support, grid.centre, grid.width, y)
         return log_density(x) + log_jacobian
@@ -311,10 +297,10 @@ def _shape(xp: Namespace, log_density: Callable, support: Support, grid: Grid) -
     return g
 
 
-def masses(xp: Namespace, log_density: Callable, support: Support, grid: Grid, n: int = NODES) -> Array:
+def masses(xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array], n: int = NODES) -> Array:
     """int exp(g - peak) over each panel, (2, panels, *batch), differentiable in what `log_density` closes over."""
     g = _shape(xp, log_density, support, grid)
-    signs = _axis(xp, [-1.0, 1.0], grid.peak, after=1)
+    signs = along_axis(xp, [-1.0, 1.0], grid.peak, after=1)
     span = grid.outer - grid.inner
     nodes, weights = gauss_legendre(n)
     (mass,) = xp.integrate(lambda u: xp.exp(g(signs * (grid.inner + span * u)) - grid.peak), nodes, weights, like=span)
@@ -325,7 +311,7 @@ def _total(xp: Namespace, mass: Array) -> Array:
     return xp.sum(xp.sum(mass, axis=0), axis=0)
 
 
-def log_normalizer(xp: Namespace, grid: Grid, mass: Array) -> Array:
+def log_normalizer(xp: Namespace, grid: Grid[Array], mass: Array) -> Array:
     """The logarithm of the integral of the density."""
     return grid.peak + xp.log(_total(xp, mass))
 
@@ -338,7 +324,13 @@ def _side(xp: Namespace, values: Array, upper: Array) -> Array:
 
 
 def _beyond(
-    xp: Namespace, log_density: Callable, support: Support, grid: Grid, mass: Array, upper: Array, y: Array
+    xp: Namespace,
+    log_density: Callable,
+    support: Support[Array],
+    grid: Grid[Array],
+    mass: Array,
+    upper: Array,
+    y: Array,
 ) -> Array:
     """The mass beyond the distance y from the mode, above it where `upper` holds, in units of exp(peak)."""
     inner, outer, part = (_side(xp, values, upper) for values in (grid.inner, grid.outer, mass))
@@ -355,7 +347,7 @@ def _beyond(
 
 
 def log_tails(
-    xp: Namespace, log_density: Callable, support: Support, grid: Grid, mass: Array, x: Array
+    xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array], mass: Array, x: Array
 ) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)), differentiable in x and in what `log_density` closes over."""
     y = coordinate(xp, support, grid.centre, grid.width, x)
@@ -370,7 +362,7 @@ MAX_STEPS = 60
 
 
 def quantile(
-    xp: Namespace, log_density: Callable, support: Support, grid: Grid, mass: Array, q: Array, rest: Array
+    xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array], mass: Array, q: Array, rest: Array
 ) -> Array:
     """x with P(X <= x) = q = 1 - rest, 0 < q < 1; values only."""
     below, above = xp.sum(mass[0], axis=0), xp.sum(mass[1], axis=0)

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from ..namespace import Array, Namespace
-from ..numerics.charts import Chart, Shape, arcsinh
+from ..numerics.charts import Chart, Shape
+from ..numerics.elementary import along_axis
 from ..numerics.masses import Piece, Pieces, moving_end, rule
 from ..numerics.quadrature import depth, is_double
 
@@ -36,7 +37,7 @@ LEAST, HALVINGS = 1e-10, 12
 GRADED = 6.0
 
 
-class _Panel(NamedTuple):
+class _Panel(NamedTuple, Generic[Array]):
     """Displacements sign (peak + way t), 0 <= t <= length."""
 
     sign: float
@@ -45,7 +46,7 @@ class _Panel(NamedTuple):
     length: Array
 
 
-class _Bound(NamedTuple):
+class _Bound(NamedTuple, Generic[Array]):
     given: Array
     """moves"""
     shut: Array
@@ -78,7 +79,7 @@ def masses_by_density(
     return pieces
 
 
-def _bound(xp: Namespace, shape: Shape, bound: Array | None, side: int) -> _Bound | None:
+def _bound(xp: Namespace, shape: Shape, bound: Any, side: int) -> _Bound | None:
     """The bound, or the end of the support where that is nearer; at a tie the bound, which moves inwards."""
     end = shape.ends[side]
     if bound is None:
@@ -117,7 +118,7 @@ def _panels(xp: Namespace, fixed: Shape, x: Array, bound: _Bound | None, side: i
     _, reach = _reach(xp, fixed.chart, x, bound, sign)
     reach = xp.stop_gradient(reach)
 
-    def both_ways(mode: Array, first: Array, last: Array) -> list[_Panel]:
+    def both_ways(mode: Array | float, first: Array, last: Array) -> list[_Panel]:
         peak = sign * fixed.chart.displacement(xp, x, mode + 0.0 * x)
         peak = xp.minimum(xp.maximum(peak, first), last)
         return [_Panel(sign, -1.0, peak, peak - first), _Panel(sign, 1.0, peak, last - peak)]
@@ -132,25 +133,16 @@ def _panels(xp: Namespace, fixed: Shape, x: Array, bound: _Bound | None, side: i
     return both_ways(here, 0.0 * x, turn) + both_ways(there, turn, reach)
 
 
-def _stack(xp: Namespace, arrays: list, like: Array) -> Array:
-    """Along a new leading axis."""
-    return sum(_axis(xp, [float(i == j) for j in range(len(arrays))], like) * a for i, a in enumerate(arrays))
-
-
-def _axis(xp: Namespace, values: list[float], like: Array) -> Array:
-    return xp.constant(tuple(values), like=like).reshape((-1,) + (1,) * like.ndim)
-
-
 def _masses(xp: Namespace, shape: Shape, fixed: Shape, x: Array, panels: list[_Panel]) -> list[tuple[Array, Array]]:
     """(mass, log_unit) of each panel, all in one integral."""
     still = xp.stop_gradient(x)
-    sign, way = (_axis(xp, [panel[i] for panel in panels], x) for i in (0, 1))
-    peak, limit = (_stack(xp, [panel[i] for panel in panels], x) for i in (2, 3))
+    sign, way = (along_axis(xp, [panel[i] for panel in panels], x) for i in (0, 1))
+    peak, limit = (xp.stack([panel[i] for panel in panels]) for i in (2, 3))
     top = xp.stop_gradient(fixed.rise(still, sign * peak))
     span = xp.stop_gradient(_cut(xp, lambda t: top - fixed.rise(still, sign * (peak + way * t)), limit, fixed.chart))
     nodes, weights = rule(NODES_F64 if is_double(xp, x) else NODES_F32)
     # nodes are drawn towards the peak, the more so the longer what falls off exponentially is
-    k = xp.stop_gradient(xp.maximum(arcsinh(xp, span / (GRADED * fixed.chart.scale)), 1.5))
+    k = xp.stop_gradient(xp.maximum(xp.arcsinh(span / (GRADED * fixed.chart.scale)), 1.5))
     whole = xp.expm1(k) - xp.expm1(-k)
 
     def integrand(u: Array) -> Array:

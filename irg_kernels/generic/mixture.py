@@ -31,12 +31,12 @@ q_kd = sum_{e<d} eps_ke^2, have
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
 
 
-class Shares(NamedTuple):
+class Shares(NamedTuple, Generic[Array]):
     """How a draw follows its components; both of shape (..., D, K)."""
 
     posterior: Array
@@ -104,7 +104,7 @@ def pullback(xp: Namespace, cotangent: Array, of: Shares, slope: Array) -> tuple
     return a, densities[::-1], draws[::-1]
 
 
-class Anchor(NamedTuple):
+class Anchor(NamedTuple, Generic[Array]):
     """What `residual` and the triangular system need of the draw; the arrays are of shape (..., D)."""
 
     of: Shares

@@ -27,7 +27,7 @@ from ..numerics.masses import Piece, Pieces
 # ------------------------------------------------------------------------------------------------ from the two pieces
 
 
-def _aligned(xp: Namespace, below: Piece, above: Piece) -> tuple[Array, Array, Array]:
+def _aligned(xp: Namespace, below: Piece[Array], above: Piece[Array]) -> tuple[Array, Array, Array]:
     """(A, B, log_unit) in one unit."""
     top = xp.maximum(below.log_unit, above.log_unit)
     return below.mass * xp.exp(below.log_unit - top), above.mass * xp.exp(above.log_unit - top), top
@@ -38,7 +38,7 @@ FAR = -1e30
 
 
 def log_density(
-    xp: Namespace, pieces: Pieces, log_base: Callable, x: Array, at_end: Array, end: Array, within: Array
+    xp: Namespace, pieces: Pieces[Array], log_base: Callable, x: Array, at_end: Array, end: Array, within: Array
 ) -> Array:
     """log p_T(x).  The masses are taken about a constant: the derivative in x is that of `log_base` alone.
 
@@ -57,13 +57,15 @@ def log_density(
     return xp.where(finite, xp.where(far, change, near), base)
 
 
-def cdf(xp: Namespace, pieces: Pieces, x: Array) -> Array:
+def cdf(xp: Namespace, pieces: Pieces[Array], x: Array) -> Array:
     """u = A / (A + B)."""
     a, b, _ = _aligned(xp, *pieces(x))
     return a / (a + b)
 
 
-def at_fixed_quantile(xp: Namespace, pieces: Pieces, x: Array, shares: tuple[Array, Array] | None = None) -> Array:
+def at_fixed_quantile(
+    xp: Namespace, pieces: Pieces[Array], x: Array, shares: tuple[Array, Array] | None = None
+) -> Array:
     """x, unchanged in value, that moves so as to keep its quantile: two Newton steps, derivatives to third order.
 
     :param shares: (u, 1 - u) where they move themselves, as in a quantile function.

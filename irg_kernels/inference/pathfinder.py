@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
 
@@ -57,7 +57,7 @@ MASS_DRAWS = 64
 """Of each component, by which `masses` are found: an error of .2 in a logit costs .005 nats."""
 
 
-class Path(NamedTuple):
+class Path(NamedTuple, Generic[Array]):
     x: Array
     f: Array
     g: Array

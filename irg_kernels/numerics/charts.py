@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
 from .elementary import expm1mx, log1pmx_near_0
 
 
-class Chart(NamedTuple):
+class Chart(NamedTuple, Generic[Array]):
     """A coordinate y; functions of xp and of x inside the support."""
 
     displacement: Callable
@@ -35,7 +35,7 @@ class Chart(NamedTuple):
     """the largest displacement, in units of it"""
 
 
-class Shape(NamedTuple):
+class Shape(NamedTuple, Generic[Array]):
     """A law in a chart."""
 
     chart: Chart
@@ -88,14 +88,6 @@ def _logit_displacement(xp: Namespace, x: Array, end: Array) -> Array:
 INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
 
 
-def arcsinh(xp: Namespace, s: Array) -> Array:
-    size = xp.abs(s)
-    far = size > 1e8
-    near = xp.where(far, 1.0, size)
-    found = xp.log1p(near + near * (near / (1.0 + xp.sqrt(1.0 + near * near))))
-    return xp.copysign(xp.where(far, xp.log(xp.where(far, size, 1.0)) + math.log(2.0), found), s)
-
-
 def heavy_line(xp: Namespace, centre: Array, width: Array) -> Chart:
     """Both held constant."""
     centre, width = xp.stop_gradient(centre), xp.stop_gradient(width)
@@ -106,7 +98,7 @@ def heavy_line(xp: Namespace, centre: Array, width: Array) -> Chart:
         one_side = y * z > 0.0
         total = xp.where(one_side, z * at_y + y * at_z, 1.0)
         step = xp.where(one_side, apart * (z + y) / total, z * at_y - y * at_z)
-        return arcsinh(xp, step)
+        return xp.arcsinh(step)
 
     def unit(xp: Namespace, x: Array) -> Array:
         y = (x - centre) / width

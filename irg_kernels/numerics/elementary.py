@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from ..namespace import Array, Namespace
 from .quadrature import is_double
@@ -15,10 +16,15 @@ from .quadrature import is_double
 
 def horner(x: Array, coefficients: Sequence[float]) -> Array:
     """sum_k coefficients[k] x**k."""
-    *rest, total = coefficients
-    for c in reversed(rest):
+    total: Any = coefficients[-1]
+    for c in reversed(coefficients[:-1]):
         total = total * x + c
     return total
+
+
+def along_axis(xp: Namespace, values: Sequence[float], like: Array, *, before: int = 0, after: int = 0) -> Array:
+    """The constants along an axis of their own, which stands before those of `like`, others before and after it."""
+    return xp.constant(tuple(values), like=like).reshape((1,) * before + (-1,) + (1,) * (after + like.ndim))
 
 
 def expm1mx(xp: Namespace, t: Array) -> Array:

@@ -9,6 +9,7 @@ B_f(x, y)  f(x) - f(y) - (x - y) f'(y), the Bregman divergence of f
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..namespace import Array, Namespace
 from .elementary import digamma_minus_log, digamma_terms, horner, log1pmx
@@ -124,7 +125,10 @@ def power_bregman(u: Array, w: Array, d: Array, odd: tuple[float, ...], even: tu
     R_{m+1} = w R_m + h_{m+1}, h_{m+1} = w h_m + u**m.
     """
     coefficients = [c for k in range(len(odd)) for c in (odd[k], even[k] if k < len(even) else 0.0)]
-    r, h, power, total = 1.0, 1.0, u, 0.0
+    r: Any = 1.0
+    h: Any = 1.0
+    total: Any = 0.0
+    power = u
     for coefficient in coefficients:
         total = total + coefficient * r if coefficient else total
         h = w * h + power

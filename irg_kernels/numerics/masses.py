@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
 from .quadrature import gauss_legendre, is_double
 
 
-class Piece(NamedTuple):
+class Piece(NamedTuple, Generic[Array]):
     """A or B, as mass * exp(log_unit)."""
 
     mass: Array
@@ -18,7 +18,7 @@ class Piece(NamedTuple):
     """without derivative"""
 
 
-Pieces = Callable[[Array], tuple[Piece, Piece]]
+Pieces = Callable[[Array], tuple[Piece[Array], Piece[Array]]]
 """x -> (A, B), differentiable in x and in what it closes over"""
 
 

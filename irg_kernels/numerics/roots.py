@@ -31,7 +31,11 @@ MAX_STEPS = 30
 
 
 def newton(
-    xp: Namespace, residual: Callable[[Array], tuple[Array, Array]], start: Array, low: Array, high: Array
+    xp: Namespace,
+    residual: Callable[[Array], tuple[Array, Array]],
+    start: Array,
+    low: Array | float,
+    high: Array | float,
 ) -> Array:
     """The root of a function of x by Newton's method in [low, high]; `residual(x)` gives its value and the step."""
     tolerance = math.sqrt(float(xp.finfo(start).eps))

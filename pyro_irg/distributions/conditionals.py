@@ -23,6 +23,7 @@ from irg_kernels.namespace import Namespace
 from irg_kernels.numerics.elementary import log1mexp
 
 from ..attach import NATIVE, attach, attach_jointly, call, in_transform
+from ..samplers import draw, standard_gamma
 from .base import together
 from .host_families import has_tails, log_tails, unwrapped
 from .student_t import StudentT
@@ -237,7 +238,7 @@ class _Elliptical(NamedTuple):
         eps = torch.randn_like(loc)
         if self.df is not None:
             df = self.df[missing].take_along_dim(which[..., None], -1)
-            eps = eps * (df / host.Chi2(df).sample()).sqrt()
+            eps = eps * (0.5 * ((0.5 * df).log() - draw(standard_gamma, 0.5 * df)[1])).exp()
         return loc + (scale_tril @ eps[..., None])[..., 0]
 
     def degrees(self) -> Tensor:

@@ -8,7 +8,6 @@ import pyro.distributions as host
 import torch
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
-from torch.special import log_ndtr
 
 from irg_kernels.generic import mixture
 
@@ -148,7 +147,7 @@ def _shares(x, locs, scales, logits):
     y = (x[..., None] - locs.mT) / scales
     log_f = -0.5 * y * y - scales.log() - 0.5 * math.log(2.0 * math.pi)
     log_r = torch.cat([logits[..., None, :], log_f[..., :-1, :]], -2).cumsum(-2)
-    return mixture.shares(NATIVE, log_r, log_f, log_ndtr(y), log_ndtr(-y)), y, scales
+    return mixture.shares(NATIVE, log_r, log_f, NATIVE.log_ndtr(y), NATIVE.log_ndtr(-y)), y, scales
 
 
 def _pull(cotangent, x, locs, scales, logits):

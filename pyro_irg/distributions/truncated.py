@@ -308,7 +308,7 @@ def _is_open(end: Any) -> bool:
     return isinstance(end, float) and math.isinf(end)
 
 
-def _ends(base: Any) -> tuple[Any, Any]:
+def _ends(base: Any) -> tuple[Any, ...]:
     """The ends of the support, numbers or, where they depend on parameters, tensors without derivative."""
     known = family_of(base)
     if known is not None:

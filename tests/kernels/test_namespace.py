@@ -3,8 +3,10 @@
 import math
 from functools import partial
 
+import jax
 import numpy as np
 import pytest
+import torch
 from mpmath import mp
 
 import numpyro_irg.xp
@@ -19,18 +21,30 @@ NAMES -= {name for name in NAMES if name in vars(type(Namespace))}  # what the p
 
 ALL = np.concatenate([-np.geomspace(1e-6, 80.0, 25), [0.0], np.geomspace(1e-6, 80.0, 25)])
 POSITIVE = np.geomspace(1e-30, 1e30, 61)
+EVERY_SIZE = np.concatenate([-np.geomspace(1e-37, 3e38, 76), [0.0], np.geomspace(1e-37, 3e38, 76)])
+FAR_BELOW = np.concatenate([-np.geomspace(1e-3, 1e4, 71), np.linspace(-7.0, 5.0, 49)])
 INTERVAL = np.linspace(-1.0, 1.0, 41)
+
+
+def log_ndtr(x):
+    return mp.log(mp.ncdf(x)) if x < 0 else mp.log1p(-mp.ncdf(-x))
+
 
 # name -> (exact function, points, error allowed in eps).  Vectorised elementary functions are good to 1 or 2 eps.
 ELEMENTARY = {
     "exp": (mp.exp, ALL, 4),
     "expm1": (mp.expm1, ALL, 4),
     "log": (mp.log, POSITIVE, 4),
-    "log1p": (mp.log1p, np.concatenate([[-0.999, -1e-3, -1e-20, 0.0], POSITIVE]), 4),
+    "log1p": (
+        mp.log1p,
+        np.concatenate([[-0.999, -0.5, -1e-3, -1e-20, 0.0], POSITIVE]),
+        4,
+    ),  # but XLA, -.414 to -.366: 119
     "sqrt": (mp.sqrt, np.concatenate([[0.0], POSITIVE]), 1),
     "sin": (mp.sin, np.linspace(-4.0, 4.0, 33), 4),
     "cos": (mp.cos, np.linspace(-4.0, 4.0, 33), 4),
     "arcsin": (mp.asin, INTERVAL, 4),
+    "arcsinh": (mp.asinh, EVERY_SIZE, 4),
     "abs": (abs, ALL, 0),
     "sigmoid": (lambda x: 1 / (1 + mp.exp(-x)), ALL, 4),
     "softplus": (lambda x: mp.log1p(mp.exp(x)), ALL, 4),
@@ -39,7 +53,9 @@ ELEMENTARY = {
     "i0e": (lambda x: mp.besseli(0, x) * mp.exp(-abs(x)), ALL, 8),
     "i1e": (lambda x: mp.besseli(1, x) * mp.exp(-abs(x)), ALL, 8),
     "erf": (mp.erf, ALL, 8),
-    "log_ndtr": (lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2), np.linspace(-40.0, 5.0, 46), 20),
+    # where it is small, the rounding of x**2 inside counts: x**2 / 2 eps at the most
+    "erfc": (mp.erfc, np.linspace(-9.0, 9.0, 46), 50),
+    "log_ndtr": (log_ndtr, FAR_BELOW, 20),
 }
 
 backends = pytest.mark.parametrize("backend", BACKENDS, ids=str)
@@ -54,6 +70,42 @@ def test_elementary(name, backend):
         truth = np.array([float(mp.re(function(mp.mpf(x)))) for x in points])
     values = backend.values(lambda xp, x: getattr(xp, name)(x), points)
     np.testing.assert_allclose(values, truth, rtol=allowed * backend.eps, atol=backend.tiny)
+
+
+# name -> (first derivative, second derivative, points, error of each allowed in eps)
+DERIVATIVES = {
+    "arcsinh": (lambda x: 1 / mp.sqrt(1 + x * x), lambda x: -x / mp.sqrt(1 + x * x) ** 3, EVERY_SIZE, 4, 8),
+    # next to the cut, at -6 or -4, the rounding of x / sqrt(2) counts x**2 / 2 = 18 units, and 1/36 is left of both
+    # terms of the second
+    "log_ndtr": (
+        lambda x: mp.npdf(x) / mp.ncdf(x),
+        lambda x: -mp.npdf(x) / mp.ncdf(x) * (x + mp.npdf(x) / mp.ncdf(x)),
+        FAR_BELOW,
+        30,
+        200,
+    ),
+}
+
+
+@backends
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_derivatives(name, backend):
+    """Of first and second order, at every size of the argument."""
+    *exact, points, first, second = DERIVATIVES[name]
+    points = points.astype(backend.precision).astype(np.float64)
+    with mp.workdps(60):  # 1 - x**2 K cancels at 1e4
+        truth = [np.array([float(f(mp.mpf(x))) for x in points]) for f in exact]
+
+    def sloped(xp, x):
+        # the derivative by the library's own autodiff, so that it can be differentiated again
+        if isinstance(x, torch.Tensor):
+            x = x if x.requires_grad else x.clone().requires_grad_()
+            return torch.autograd.grad(getattr(xp, name)(x).sum(), x, create_graph=True)[0]
+        return jax.vmap(jax.grad(partial(getattr(xp, name))))(x)
+
+    values, (slopes,) = backend.values_and_slopes(sloped, points)
+    np.testing.assert_allclose(values, truth[0], rtol=first * backend.eps, atol=backend.tiny)
+    np.testing.assert_allclose(slopes, truth[1], rtol=second * backend.eps, atol=backend.tiny)
 
 
 def check_sigmoid_and_softplus_tails(backend: Backend):
@@ -113,6 +165,19 @@ def check_reduction(backend: Backend, name, function):
             values = backend.values(lambda xp, x: getattr(xp, name)(x, axis=axis, keepdims=keepdims), x)  # noqa: B023
             np.testing.assert_array_equal(values, function(x, axis=axis, keepdims=keepdims))
     np.testing.assert_array_equal(backend.values(lambda xp, x: getattr(xp, name)(x, axis=1), x), function(x, axis=1))
+
+
+def check_stack(backend: Backend):
+    x, y = np.arange(6.0).reshape(2, 3), -np.arange(6.0).reshape(2, 3)
+    for axis in (0, 1, 2, -1):
+        values = backend.values(lambda xp, *a: xp.stack(a, axis=axis), x, y)  # noqa: B023
+        np.testing.assert_array_equal(values, np.stack([x, y], axis=axis))
+    np.testing.assert_array_equal(backend.values(lambda xp, *a: xp.stack(list(a)), x, y), np.stack([x, y]))
+
+
+def check_matmul(backend: Backend):
+    x, y = np.arange(12.0).reshape(2, 2, 3), np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(backend.values(lambda xp, *a: xp.matmul(*a), x, y), x @ y)
 
 
 def check_stop_gradient(backend: Backend):
@@ -202,6 +267,8 @@ CHECKS = {
     "indicator": check_indicator,
     "sum": partial(check_reduction, name="sum", function=np.sum),
     "max": partial(check_reduction, name="max", function=np.max),
+    "stack": check_stack,
+    "matmul": check_matmul,
     "stop_gradient": check_stop_gradient,
     "finfo": check_finfo,
     "constant": check_constant,
@@ -241,3 +308,46 @@ def test_dtypes(name, backend):
         x = backend.array(np.array([0.25, 0.5]))
         function = getattr(backend.xp, name)
         assert (function(x) if name in ELEMENTARY else function(x, 0.5)).dtype == x.dtype
+
+
+# Names that no elementwise call of one array covers, each as a function of (xp, array of shape (3,)).
+ON_VECTORS = {
+    "where": lambda xp, x: xp.where(x > 0.4, x, 2.0 * x),
+    "minimum": lambda xp, x: xp.minimum(x, 1.0 - x),
+    "maximum": lambda xp, x: xp.maximum(x, 1.0 - x),
+    "blend": lambda xp, x: xp.blend(x, 2.0 * x, xp.indicator(x > 0.4, like=x)),
+    "arctan2": lambda xp, x: xp.arctan2(x, 1.0 - 2.0 * x),
+    "copysign": lambda xp, x: xp.copysign(x, x - 0.4),
+    "addcmul": lambda xp, x: xp.addcmul(x, x, 1.0 + x, -2.0),
+    "indicator": lambda xp, x: x * xp.indicator(x > 0.4, like=x),
+    "sum": lambda xp, x: xp.sum(x * x, axis=0),
+    "max": lambda xp, x: xp.max(x * x, axis=0, keepdims=True),
+    "stack": lambda xp, x: xp.stack([x, x * x], axis=1),
+    "matmul": lambda xp, x: xp.matmul(x.reshape((3, 1)), x.reshape((1, 3))),
+    "stop_gradient": lambda xp, x: x * xp.stop_gradient(x),
+    "finfo": lambda xp, x: x * float(xp.finfo(x).eps),
+    "constant": lambda xp, x: x * xp.constant((1.0, 2.0, 3.0), like=x),
+    "has_guard_digits": lambda xp, x: 2.0 * x if xp.has_guard_digits else x,
+    "integrate": lambda xp, x: xp.integrate(lambda u: xp.exp(-x * u), *gauss_legendre(3), like=x)[0],
+    "converge": lambda xp, x: x * xp.converge(
+        lambda s: (0.5 * s[0], s[1] + 1.0), (xp.stop_gradient(x), 0.0 * x), lambda s: s[0] < 0.1, 3
+    )[0],
+}  # fmt: skip
+
+
+@backends
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_vmap(name, backend):
+    """Rows side by side are as each alone, in value and gradient, without a warning of the library's."""
+    function = ON_VECTORS.get(name) or (lambda xp, x: getattr(xp, name)(x))
+    x = np.array([[0.1, 0.3, 0.5], [0.2, 0.7, 0.9]])
+    vmap = jax.vmap if backend.xp is numpyro_irg.xp else torch.func.vmap
+    grad = jax.grad if backend.xp is numpyro_irg.xp else torch.func.grad
+
+    def total(xp, x):
+        return function(xp, x).sum()
+
+    for each in (function, total, lambda xp, x: grad(partial(total, xp))(x)):
+        together = backend.values(lambda xp, x: vmap(partial(each, xp))(x), x)  # noqa: B023
+        alone = np.stack([backend.values(each, row) for row in x])
+        np.testing.assert_allclose(together, alone, rtol=8 * backend.eps)

@@ -19,9 +19,6 @@ from tests import mixtures
 from tests.laws import STANDARD_ERRORS, standardised
 from tests.mixtures import FORM, MANY, ROWS, TILT
 
-# torch.func has no batching rule for log_ndtr and says so
-pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop because we have not yet implemented")
-
 
 @pytest.fixture(autouse=True)
 def seeded():
