@@ -9,7 +9,9 @@ from numpyro.handlers import block, seed, trace
 from numpyro.infer.reparam import Reparam
 from numpyro.primitives import Messenger
 
-from .registry import implicit_twin
+from irg_kernels.adapter import messages
+
+from .registry import TWINS
 
 __all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit"]
 
@@ -31,15 +33,15 @@ class implicit(Messenger):
     """
 
     def __init__(self, fn: Callable | None = None, *, strict: bool = False) -> None:
-        if fn is not None and not callable(fn):
-            raise TypeError(f"implicit: fn must be a model or guide, a callable, got {type(fn).__name__}")
+        if fn is not None:
+            messages.check_program("implicit", "fn", fn)
         self.strict = strict
         super().__init__(fn)
 
     def process_message(self, msg: Any) -> None:
         if msg["type"] != "sample" or msg["is_observed"]:
             return
-        twin = implicit_twin(msg["fn"])
+        twin = TWINS.find(msg["fn"])
         if twin is not None:
             msg["fn"] = twin
 
@@ -66,12 +68,9 @@ class ImplicitReparam(Reparam):
     """
 
     def __call__(self, name: str, fn: Any, obs: Any) -> tuple[Any, Any]:
-        twin = implicit_twin(fn)
+        twin = TWINS.find(fn)
         if twin is None:
-            raise ValueError(
-                f"ImplicitReparam: site {name!r} has a law without implicit twin, {_described(fn)}; "
-                "leave the site out of the config, or write a twin with implicit_twin_of"
-            )
+            raise ValueError(messages.no_twin(name, fn))
         return twin, obs
 
 
@@ -84,7 +83,7 @@ class AutoImplicit:
     """
 
     def __call__(self, msg: Any) -> ImplicitReparam | None:
-        return None if implicit_twin(msg["fn"]) is None else ImplicitReparam()
+        return None if TWINS.find(msg["fn"]) is None else ImplicitReparam()
 
 
 def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
@@ -106,20 +105,7 @@ def _fault(msg: Any) -> str | None:
     fn = msg["fn"]
     if fn.has_rsample or (msg["infer"] or {}).get("enumerate"):
         return None
-    what = f"site {msg['name']!r} is not reparameterized: {_described(fn)}; "
-    twin = implicit_twin(fn)
-    if twin is not None and twin.has_rsample:
-        return what + "wrap the guide in numpyro_irg.implicit, or import the class from numpyro_irg.distributions"
+    remedy = "use TraceGraph_ELBO, or give the class a twin with numpyro_irg.implicit_twin_of"
     if fn.support is not None and fn.support.is_discrete:
-        return what + "use TraceGraph_ELBO, TraceEnum_ELBO with infer={'enumerate': 'parallel'}, or sum it out"
-    return what + "use TraceGraph_ELBO, or give the class a twin with numpyro_irg.implicit_twin_of"
-
-
-_TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "TransformedDistribution")
-
-
-def _described(fn: Any) -> str:
-    inner = fn
-    while type(inner).__name__ in _TRANSPARENT:
-        inner = inner.base_dist
-    return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"
+        remedy = "use TraceGraph_ELBO, TraceEnum_ELBO with infer={'enumerate': 'parallel'}, or sum it out"
+    return messages.fault(msg["name"], fn, TWINS.find(fn), "numpyro_irg", None, remedy)

@@ -11,7 +11,9 @@ from pyro.infer.reparam.strategies import Strategy
 from pyro.poutine import block, trace
 from pyro.poutine.messenger import Messenger
 
-from .registry import implicit_twin, implicit_twins
+from irg_kernels.adapter import messages
+
+from .registry import TWINS
 
 __all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit"]
 
@@ -33,8 +35,7 @@ def implicit(fn: Callable | None = None, *, strict: bool = False) -> Any:
     """
     if fn is None:
         return _ImplicitMessenger(strict)
-    if not callable(fn):
-        raise TypeError(f"implicit: fn must be a model or guide, a callable, got {type(fn).__name__}")
+    messages.check_program("implicit", "fn", fn)
     return _ImplicitModule(fn, strict) if isinstance(fn, torch.nn.Module) else _ImplicitMessenger(strict)(fn)
 
 
@@ -46,7 +47,7 @@ class _ImplicitMessenger(Messenger):
     def _pyro_sample(self, msg: Any) -> None:
         if msg["is_observed"] or _is_subsample(msg):
             return
-        twin = implicit_twin(msg["fn"])
+        twin = TWINS.find(msg["fn"])
         if twin is not None:
             msg["fn"] = twin
 
@@ -95,12 +96,9 @@ class ImplicitReparam(Reparam):
     """
 
     def apply(self, msg: Any) -> Any:
-        twin = implicit_twin(msg["fn"])
+        twin = TWINS.find(msg["fn"])
         if twin is None:
-            raise ValueError(
-                f"ImplicitReparam: site {msg['name']!r} has a law without implicit twin, {_described(msg['fn'])}; "
-                "leave the site out of the config, or write a twin with implicit_twin_of"
-            )
+            raise ValueError(messages.no_twin(msg["name"], msg["fn"]))
         return {"fn": twin, "value": msg["value"], "is_observed": msg["is_observed"]}
 
 
@@ -113,7 +111,7 @@ class AutoImplicit(Strategy):
     """
 
     def configure(self, msg: Any) -> ImplicitReparam | None:
-        return None if implicit_twin(msg["fn"]) is None else ImplicitReparam()
+        return None if TWINS.find(msg["fn"]) is None else ImplicitReparam()
 
 
 def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
@@ -139,32 +137,13 @@ def _fault(msg: Any) -> str | None:
     fn = msg["fn"]
     if (msg["infer"] or {}).get("enumerate"):
         return None
-    twin = implicit_twin(fn)
-    host_fault = getattr(implicit_twins().get(type(_innermost(fn))), "host_fault", None)
-    if fn.has_rsample and not (twin and host_fault):
+    wrong = TWINS.host_fault(type(messages.innermost(fn))) if fn.has_rsample else None
+    if fn.has_rsample and wrong is None:
         return None
-    what = f"site {msg['name']!r} is not reparameterized: {_described(fn)}; "
-    if host_fault:
-        what = f"site {msg['name']!r} has a wrong gradient: {_described(fn)}, {host_fault}; "
-    if twin is not None and twin.has_rsample:
-        return what + "wrap the guide in pyro_irg.implicit, or import the class from pyro_irg.distributions"
+    remedy = "take a reparameterized distribution, or give the class a twin with pyro_irg.implicit_twin_of"
     if fn.support.is_discrete:
-        return what + "enumerate it with TraceEnum_ELBO and infer={'enumerate': 'parallel'}, or sum it out"
-    return what + "take a reparameterized law, or give the class a twin with pyro_irg.implicit_twin_of"
-
-
-def _described(fn: Any) -> str:
-    inner = _innermost(fn)
-    return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"
-
-
-_TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "TransformedDistribution")
-
-
-def _innermost(fn: Any) -> Any:
-    while type(fn).__name__ in _TRANSPARENT:
-        fn = fn.base_dist
-    return fn
+        remedy = "enumerate it with TraceEnum_ELBO and infer={'enumerate': 'parallel'}, or sum it out"
+    return messages.fault(msg["name"], fn, TWINS.find(fn), "pyro_irg", wrong, remedy)
 
 
 def _is_subsample(msg: Any) -> bool:

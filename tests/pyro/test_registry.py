@@ -10,6 +10,7 @@ import pytest
 import torch
 from pyro.distributions import constraints
 from pyro.distributions import transforms as T
+from pyro.distributions.testing import fakes
 
 import pyro_irg
 import pyro_irg.distributions as dist
@@ -58,11 +59,12 @@ PARAMETERS = {
 def restored():
     """Every test begins and ends with the host as it was."""
     pyro.set_rng_seed(0)
-    table = dict(registry._TWINS)
+    table = implicit_twins()
     yield
     unregister()
-    registry._TWINS.clear()
-    registry._TWINS.update(table)
+    registry.TWINS._twins.clear()
+    registry.TWINS._twins.update(table)
+    registry.TWINS._kinds.clear()
     assert all(getattr(host, name) is stock for name, stock in STOCK.items())
 
 
@@ -201,11 +203,8 @@ def test_laws_without_twin(name):
         assert implicit_twin(law) is None
 
 
-def test_subclasses_and_refusals_are_left_alone():
-    class Mine(STOCK["Gamma"]):
-        pass
-
-    assert implicit_twin(Mine(1.0, 1.0)) is None
+def test_refusals_are_left_alone():
+    assert implicit_twin(fakes.NonreparameterizedGamma(1.0, 1.0)) is None
     assert implicit_twin(STOCK["Gamma"](1.0, 1.0).has_rsample_(False)) is None
     assert implicit_twin(STOCK["Gamma"](torch.ones(2), 1.0).has_rsample_(False).to_event(1)) is None
 
@@ -273,6 +272,35 @@ def test_a_users_twin_with_from_host():
     assert implicit_twin(STOCK["Weibull"](1.0, 2.0)).note == "from_host"
 
 
+class ByMoments(host.Gamma):
+    """Other arguments, the same distribution."""
+
+    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+
+    def __init__(self, mean, variance, validate_args=None):
+        super().__init__(mean**2 / variance, mean / variance, validate_args=validate_args)
+
+
+class Shifted(ByMoments):
+    """Another distribution."""
+
+    support = constraints.greater_than(1.0)
+
+    def rsample(self, sample_shape=()):
+        return 1.0 + super().rsample(sample_shape)
+
+    def log_prob(self, value):
+        return super().log_prob(value - 1.0)
+
+
+def test_subclasses_of_what_has_a_twin():
+    """The base class's twin where they change arguments only; none where they may be something else."""
+    fn = ByMoments(torch.tensor([2.0, 3.0]), torch.tensor(1.5))
+    assert_same_law(implicit_twin(fn), fn)
+    assert type(implicit_twin(fn.to_event(1)).base_dist) is dist.Gamma
+    assert implicit_twin(Shifted(torch.tensor(2.0), torch.tensor(1.5))) is None
+
+
 def test_a_later_twin_takes_over_while_registered():
     assert register()["Gamma"] is dist.Gamma
 
@@ -284,6 +312,12 @@ def test_a_later_twin_takes_over_while_registered():
     assert type(implicit_twin(STOCK["Gamma"](1.0, 1.0))) is Gamma
     unregister()
     assert host.Gamma is STOCK["Gamma"]
+
+
+@pytest.mark.parametrize("given", [None, "Gamma", STOCK["Gamma"]], ids=["None", "name", "class"])
+def test_only_a_distribution_has_a_twin(given):
+    with pytest.raises(TypeError, match=r"implicit_twin: fn must be a distribution, got (None|'Gamma'|the class)"):
+        implicit_twin(given)
 
 
 @pytest.mark.parametrize("given", [int, "Gamma", None, torch.nn.Module])
@@ -377,7 +411,7 @@ def test_threads_share_the_blocks():
         thread.start()
     for thread in threads:
         thread.join(timeout=60)
-    assert not wrong and in_place() == set() and registry._blocks == 0
+    assert not wrong and in_place() == set() and registry.TWINS._blocks == 0
 
 
 def test_a_model_written_against_the_host():

@@ -321,7 +321,7 @@ FAULTS = {
     "Bernoulli": (lambda: host.Bernoulli(logits=torch.tensor(0.5)), "not reparameterized: Bernoulli; enumerate", False),
     "refused": (
         lambda: host.Gamma(torch.ones(2), 1.0).has_rsample_(False).to_event(1),
-        "not reparameterized: Independent of Gamma; take a reparameterized law",
+        "not reparameterized: Independent of Gamma; take a reparameterized distribution",
         False,
     ),
     "von Mises": (lambda: host.VonMises(0.0, 1.0), "not reparameterized: VonMises; wrap the guide in", True),
@@ -383,7 +383,9 @@ def angles_of_ours():
 
 def test_reparam_refuses_what_has_no_twin():
     program = poutine.reparam(latent(host.Normal(torch.zeros(2), 1.0).to_event(1)), config={"z": ImplicitReparam()})
-    with pytest.raises(ValueError, match="site 'z' has a law without implicit twin, Independent of Normal; leave"):
+    with pytest.raises(
+        ValueError, match="site 'z' has a distribution without implicit twin, Independent of Normal; leave"
+    ):
         program()
 
 

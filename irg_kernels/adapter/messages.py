@@ -1,0 +1,51 @@
+"""What both adapters tell a user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "TransformedDistribution")
+
+
+def shown(given: Any) -> str:
+    """A wrong argument, for an error."""
+    return f"the class {given.__name__}" if isinstance(given, type) else f"{given!r} ({type(given).__name__})"
+
+
+def innermost(fn: Any) -> Any:
+    """The distribution inside the wrappers that leave its draws as they are, or map them."""
+    while type(fn).__name__ in TRANSPARENT:
+        fn = fn.base_dist
+    return fn
+
+
+def described(fn: Any) -> str:
+    """Its class, and the one inside."""
+    inner = innermost(fn)
+    return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"
+
+
+def check_program(what: str, name: str, given: Any) -> None:
+    """:raises TypeError: unless `given` can be called, as a model or guide."""
+    if not callable(given):
+        raise TypeError(f"{what}: {name} must be a model or guide, a callable, got {type(given).__name__}")
+
+
+def no_twin(site: str, fn: Any) -> str:
+    return (
+        f"ImplicitReparam: site {site!r} has a distribution without implicit twin, {described(fn)}; "
+        "leave the site out of the config, or write a twin with implicit_twin_of"
+    )
+
+
+def fault(site: str, fn: Any, twin: Any | None, package: str, what: str | None, otherwise: str) -> str:
+    """What is wrong with the gradient of a site, and the remedy.
+
+    :param what: what is wrong with it, beyond that it has none.
+    :param otherwise: the remedy where no twin helps.
+    """
+    kind = "is not reparameterized" if what is None else "has a wrong gradient"
+    remedy = otherwise
+    if twin is not None and twin.has_rsample:
+        remedy = f"wrap the guide in {package}.implicit, or import the class from {package}.distributions"
+    return f"site {site!r} {kind}: {described(fn)}{'' if what is None else f', {what}'}; {remedy}"
