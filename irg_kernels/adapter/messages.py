@@ -49,3 +49,10 @@ def fault(site: str, fn: Any, twin: Any | None, package: str, what: str | None, 
     if twin is not None and twin.has_rsample:
         remedy = f"wrap the guide in {package}.implicit, or import the class from {package}.distributions"
     return f"site {site!r} {kind}: {described(fn)}{'' if what is None else f', {what}'}; {remedy}"
+
+
+def outside_plate(site: str, plate: str) -> str:
+    return (
+        f"log_weights: site {site!r} is not inside the plate {plate!r}, so that a datum has no weight of its own; "
+        "leave `plate` out"
+    )

@@ -75,32 +75,3 @@ def quadratic_tempering(xp: Namespace, sqrt_t0: Array, num_steps: int) -> tuple[
 def initial_cooling(num_steps: int) -> float:
     """Where the free alphas start: 0.9**(5/K), so that T_0 = 2.9 whatever the number of steps."""
     return 0.9 ** (5.0 / max(num_steps, 1))
-
-
-TEMPERINGS = ("none", "fixed", "quadratic", "free")
-STEP_SIZE_SHAPES = ("dim", "step", "scalar")
-
-
-def check_settings(
-    num_steps: int, step_size: float, max_step_size: float, step_size_shape: str, tempering: object, temperature: float
-) -> None:
-    """Raise a ValueError that names the first argument of a Hamiltonian guide that is out of bounds."""
-    if not isinstance(num_steps, int) or isinstance(num_steps, bool) or num_steps < 0:
-        raise ValueError(f"HVAE: num_steps must be an integer >= 0, got {num_steps!r}")
-    if not 0.0 < max_step_size < float("inf"):
-        raise ValueError(f"HVAE: max_step_size must be positive and finite, got {max_step_size!r}")
-    if not 0.0 < step_size < max_step_size:
-        raise ValueError(f"HVAE: step_size must lie between 0 and max_step_size = {max_step_size}, got {step_size!r}")
-    if step_size_shape not in STEP_SIZE_SHAPES:
-        raise ValueError(f"HVAE: step_size_shape must be one of {STEP_SIZE_SHAPES}, got {step_size_shape!r}")
-    if tempering not in TEMPERINGS and not callable(tempering):
-        raise ValueError(f"HVAE: tempering must be one of {TEMPERINGS} or a function, got {tempering!r}")
-    if not 1.0 < temperature < float("inf"):
-        raise ValueError(f"HVAE: initial_temperature must be greater than 1 and finite, got {temperature!r}")
-
-
-def check_cooling(cooling: tuple[float, ...], num_steps: int) -> tuple[float, ...]:
-    """The cooling factors that a user's schedule returned, or a ValueError."""
-    if len(cooling) != num_steps or not all(0.0 < a <= 1.0 for a in cooling):
-        raise ValueError(f"HVAE: tempering(num_steps) must return {num_steps} factors in (0, 1], got {cooling}")
-    return cooling

@@ -254,13 +254,3 @@ def masses(xp: Namespace, log_p: Array, log_q: Array) -> Array:
     ratio = xp.minimum(ratio, count**-0.5 * xp.sum(ratio, axis=-1, keepdims=True))
     found = xp.sum(shares / total * ratio[..., None], axis=-2)
     return xp.log(xp.maximum(found, LEAST_MASS * xp.max(found, axis=-1, keepdims=True)))
-
-
-def check_settings(num_components: int, num_starts: int, init_scale: float, init_spread: float) -> None:
-    """Raise a ValueError that names the first argument of a mixture guide that is out of bounds."""
-    for name, value, least in (("num_components", num_components, 1), ("num_starts", num_starts, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"AutoMixture: {name} must be an integer >= {least}, got {value!r}")
-    for name, width in (("init_scale", init_scale), ("init_spread", init_spread)):
-        if not 0.0 < width < float("inf"):
-            raise ValueError(f"AutoMixture: {name} must be positive and finite, got {width!r}")

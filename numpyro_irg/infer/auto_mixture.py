@@ -16,6 +16,7 @@ from numpyro.distributions import biject_to, constraints
 from numpyro.infer.autoguide import AutoContinuous
 from numpyro.infer.initialization import init_to_sample, init_to_uniform
 
+from irg_kernels.adapter import settings
 from irg_kernels.inference import pathfinder as quasi_newton
 
 from .. import xp
@@ -60,7 +61,7 @@ class AutoMixture(AutoContinuous):
         init_scale: float = 1.0,
         init_spread: float = 2.0,
     ) -> None:
-        quasi_newton.check_settings(num_components, num_starts, init_scale, init_spread)
+        settings.check_auto_mixture(num_components, num_starts, init_scale, init_spread)
         self.num_components, self.num_starts = num_components, num_starts
         self.init_scale, self.init_spread = init_scale, init_spread
         super().__init__(model, prefix=prefix, init_loc_fn=init_loc_fn)

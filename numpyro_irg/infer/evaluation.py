@@ -15,6 +15,8 @@ from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import get_importance_trace
 from tqdm import tqdm
 
+from irg_kernels.adapter import messages, settings
+
 from .hvae import HVAE
 
 __all__ = ["Evidence", "diagnostics", "log_evidence", "log_weights"]
@@ -58,8 +60,7 @@ def log_weights(
 
 
 def _keys(rng_key: Array, num_samples: int) -> Array:
-    if num_samples < 1:
-        raise ValueError(f"log_weights: num_samples must be at least 1, got {num_samples}")
+    settings.check_count("log_weights", "num_samples", num_samples)
     return jax.random.split(rng_key, num_samples)
 
 
@@ -85,10 +86,7 @@ def _log_density(sites: Any, plate: str | None) -> Array:
             continue
         dims = [frame.dim for frame in site["cond_indep_stack"] if frame.name == plate]
         if not dims:
-            raise ValueError(
-                f"log_weights: site {name!r} is not inside the plate {plate!r}, so that a datum has no weight of its "
-                "own; leave `plate` out"
-            )
+            raise ValueError(messages.outside_plate(name, plate))
         density = site["log_prob"] if site["scale"] is None else site["log_prob"] / site["scale"]
         others = tuple(d for d in range(-jnp.ndim(density), 0) if d != dims[0])
         total = total + jnp.sum(density, axis=others)

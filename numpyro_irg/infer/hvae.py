@@ -16,6 +16,7 @@ from jax.custom_batching import custom_vmap
 from numpyro.distributions import biject_to, constraints
 from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 
+from irg_kernels.adapter import settings
 from irg_kernels.inference import hamiltonian
 
 from .. import xp
@@ -91,7 +92,7 @@ class HVAE:
         prefix: str = "hvae",
         checkpoint: bool = False,
     ) -> None:
-        hamiltonian.check_settings(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
+        settings.check_hvae(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
         self.model, self.guide, self.num_steps, self.prefix = model, guide, num_steps, prefix
         self.step_size, self.max_step_size, self.step_size_shape = step_size, max_step_size, step_size_shape
         self.tempering, self.initial_temperature, self.checkpoint = tempering, initial_temperature, checkpoint
@@ -215,7 +216,7 @@ class _Factor(dist.Unit):
 def _checked_cooling(returned: Any, num_steps: int) -> Array:
     alphas = tuple(returned)
     if not any(isinstance(alpha, jax.core.Tracer) for alpha in alphas):
-        alphas = hamiltonian.check_cooling(tuple(float(alpha) for alpha in alphas), num_steps)
+        alphas = settings.check_cooling(tuple(float(alpha) for alpha in alphas), num_steps)
     elif len(alphas) != num_steps:
         raise ValueError(f"HVAE: tempering(num_steps) must return {num_steps} factors, got {len(alphas)}")
     return jnp.stack([jnp.asarray(alpha, jnp.result_type(float)) for alpha in alphas])

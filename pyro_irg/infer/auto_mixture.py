@@ -17,6 +17,7 @@ from pyro.poutine.runtime import am_i_wrapped
 from torch import Tensor, nn
 from torch.distributions import biject_to
 
+from irg_kernels.adapter import settings
 from irg_kernels.inference import pathfinder as quasi_newton
 
 from ..attach import NATIVE
@@ -67,7 +68,7 @@ class AutoMixture(AutoContinuous):
         init_scale: float = 1.0,
         init_spread: float = 2.0,
     ) -> None:
-        quasi_newton.check_settings(num_components, num_starts, init_scale, init_spread)
+        settings.check_auto_mixture(num_components, num_starts, init_scale, init_spread)
         self.num_components, self.num_starts = num_components, num_starts
         self.init_scale, self.init_spread = init_scale, init_spread
         self._bare = (model,)  # in a tuple, lest a model that is a module becomes a part of the guide

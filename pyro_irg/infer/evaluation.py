@@ -15,6 +15,8 @@ from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 from tqdm import tqdm
 
+from irg_kernels.adapter import messages, settings
+
 from .hvae import HVAE
 
 __all__ = [
@@ -106,10 +108,7 @@ def _plate_dim(name: str, site: Any, plate: str) -> int:
     for frame in site["cond_indep_stack"]:
         if frame.name == plate:
             return frame.dim
-    raise ValueError(
-        f"log_weights: site {name!r} is not inside the plate {plate!r}, so that a datum has no weight of its own; "
-        "leave `plate` out"
-    )
+    raise ValueError(messages.outside_plate(name, plate))
 
 
 def log_evidence(
@@ -163,9 +162,8 @@ def _pareto_k(log_weights: Tensor) -> Tensor:
 
 def batches(where: str, num_samples: int, batch_size: int) -> Iterator[int]:
     """Sizes of at most `batch_size` that add up to `num_samples`."""
-    for name, number in (("num_samples", num_samples), ("batch_size", batch_size)):
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"{where}: {name} must be an integer, at least 1, got {number!r}")
+    settings.check_count(where, "num_samples", num_samples)
+    settings.check_count(where, "batch_size", batch_size)
     whole, rest = divmod(num_samples, batch_size)
     return iter([batch_size] * whole + [rest] * bool(rest))
 

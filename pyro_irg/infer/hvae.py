@@ -15,6 +15,7 @@ from pyro.nn import PyroModule, PyroParam
 from pyro.poutine.runtime import apply_stack
 from torch import Tensor
 
+from irg_kernels.adapter import settings
 from irg_kernels.inference import hamiltonian
 
 from .. import xp
@@ -80,7 +81,7 @@ class HVAE(PyroModule):
         initial_temperature: float = 2.0,
         prefix: str = "hvae",
     ) -> None:
-        hamiltonian.check_settings(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
+        settings.check_hvae(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
         super().__init__(prefix)
         self._model = (model,)  # in a tuple: the model's parameters are its own, not the guide's
         self.base = guide
@@ -131,7 +132,7 @@ class HVAE(PyroModule):
             return hamiltonian.fixed_tempering(xp, self.root_temperature, self.num_steps)
         if self.tempering == "quadratic":
             return hamiltonian.quadratic_tempering(xp, self.root_temperature, self.num_steps)
-        return hamiltonian.check_cooling(tuple(float(a) for a in self.tempering(self.num_steps)), self.num_steps)
+        return settings.check_cooling(tuple(float(a) for a in self.tempering(self.num_steps)), self.num_steps)
 
     def step_size(self, site: str, position: Tensor | None = None, event_dim: int = 0) -> Tensor:
         """The step sizes of a site: of shape (), of its unconstrained event's shape, or with a leading axis of K."""

@@ -130,7 +130,7 @@ def test_evidence_of_each_datum():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="num_samples must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="num_samples must be an integer >= 1, got 0"):
         log_weights(pareto_model, pareto_base, {}, jax.random.key(0), num_samples=0)
     with pytest.raises(ValueError, match="'z' is not inside the plate 'rows'"):
         log_weights(pareto_model, pareto_base, {}, jax.random.key(0), plate="rows")

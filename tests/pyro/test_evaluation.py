@@ -136,9 +136,9 @@ def test_without_arviz(monkeypatch):
 def test_errors():
     with pytest.raises(ValueError, match="'mu' is not inside the plate 'data'"):
         log_weights(global_model, global_guide, DATA, num_samples=2, plate="data")
-    with pytest.raises(ValueError, match="log_weights: num_samples must be an integer, at least 1, got 0"):
+    with pytest.raises(ValueError, match="log_weights: num_samples must be an integer >= 1, got 0"):
         log_weights(global_model, global_guide, DATA, num_samples=0)
-    with pytest.raises(ValueError, match="log_evidence: batch_size must be an integer, at least 1, got 0"):
+    with pytest.raises(ValueError, match="log_evidence: batch_size must be an integer >= 1, got 0"):
         log_evidence(global_model, global_guide, DATA, batch_size=0)
 
 
