@@ -213,7 +213,7 @@ def picture() -> None:
 def _speed(law, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """dx / d weight, of each draw."""
     weight = weight.expand(x.shape).clone().requires_grad_()
-    return torch.autograd.grad(law(weight)._held(x).sum(), weight)[0]
+    return torch.autograd.grad(law(weight).at_fixed_quantile(x).sum(), weight)[0]
 
 
 if __name__ == "__main__":

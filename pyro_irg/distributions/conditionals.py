@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from irg_kernels.families import student_t
-from irg_kernels.generic import mixture
+from irg_kernels.generic import fixed_quantile, mixture
 from irg_kernels.generic.family import log_cdf_of
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics.elementary import log1mexp
@@ -97,6 +97,8 @@ def _newton(log_weights: Tensor, law: _Factorised, x: Tensor) -> Tensor:
     Two Newton steps from x to x with one Jacobian: none changes the value, and each adds an order to which the
     derivatives are right.  (A rule of its own, as in the twin, would need the parameters of any law by name.)
     """
+    if x.shape[-1] == 1:
+        return _univariate(log_weights, law, x)
     moving, at, jacobian = x, None, None
     for _ in range(2):
         log_f, lower, upper = law.conditionals(moving)
@@ -107,10 +109,22 @@ def _newton(log_weights: Tensor, law: _Factorised, x: Tensor) -> Tensor:
                 jacobian = law.jacobian(at.of, x)
         b = mixture.residual(NATIVE, at, log_r, lower, upper)
         del log_r, log_f, lower, upper
-        if x.shape[-1] > 1:
-            b = torch.linalg.solve_triangular(jacobian, b[..., None], upper=False, unitriangular=True)[..., 0]
+        b = torch.linalg.solve_triangular(jacobian, b[..., None], upper=False, unitriangular=True)[..., 0]
         moving = moving - b
     return x + (moving - moving.detach())
+
+
+def _univariate(log_weights: Tensor, law: _Factorised, x: Tensor) -> Tensor:
+    """The same of one coordinate, to third order: no Jacobian to hold still."""
+    log_weights = log_weights[..., None, :]
+
+    def log_tails(x: Tensor) -> tuple[Tensor, Tensor]:
+        lower, upper = ((log_weights + tail).logsumexp(-1) for tail in law.log_tails(x))
+        return lower, upper
+
+    return fixed_quantile.at_fixed_quantile(
+        NATIVE, log_tails, lambda x: (log_weights + law.log_density(x)).logsumexp(-1), x
+    )
 
 
 def _at(x: Tensor, log_weights: Tensor, *params: Tensor) -> tuple[Tensor, Callable]:
@@ -187,14 +201,16 @@ class _Factorised:
 
     def conditionals(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(log f_kd, log F_kd, log(1 - F_kd))"""
-        at = self._stretched(x)
-        tails: Any = log_tails(self.law, at)
-        lower, upper = tails
-        return self._last_two(self.law.log_prob(at)), self._last_two(lower), self._last_two(upper)
+        return self.log_density(x), *self.log_tails(x)
+
+    def log_density(self, x: Tensor) -> Tensor:
+        return self._last_two(self.law.log_prob(self._stretched(x)))
+
+    def log_tails(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        lower, upper = log_tails(self.law, self._stretched(x))
+        return self._last_two(lower), self._last_two(upper)
 
     def jacobian(self, of: mixture.Shares, x: Tensor) -> Tensor:
-        if x.shape[-1] == 1:
-            return x
         at = self._stretched(x)
         at = at.expand(torch.broadcast_shapes(at.shape, self.law.batch_shape))
         slope = _slope(self.law.log_prob, at)

@@ -8,13 +8,11 @@ import pyro.distributions as host
 import torch
 from torch import Tensor
 
-from irg_kernels.generic import fixed_quantile
-
-from ..attach import NATIVE, in_transform
+from ..attach import in_transform
 from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
 from .base import ImplicitMixin
-from .host_families import has_tails, log_tails
+from .host_families import has_tails
 
 __all__ = ["MixtureSameFamily"]
 
@@ -70,12 +68,9 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves so as to keep its place under the parameters."""
-        # in float64 where the device has it: parameters follow, by promotion
-        wide = x.dtype if x.device.type == "mps" else torch.float64
-        if not self.event_shape:
-            moving = fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(self, x), self.log_prob, x.to(wide))
-            return moving.to(x.dtype)
         weights, component = self._unexpanded
+        # in float64 where the device has it
+        wide = x.dtype if x.device.type == "mps" else torch.float64
         return conditionals.at_fixed_quantile(weights.logits.to(wide).log_softmax(-1), component, x)
 
 

@@ -34,12 +34,12 @@ def at_fixed_quantile(name, leaves, x, form):
     p = {k: v for k, v in leaves.items() if k != "logits"}
     weights, family = dist.Categorical(logits=leaves["logits"]), getattr(dist, name)
     if form == "same family":
-        return dist.MixtureSameFamily(weights, family(**p))._held(x)
+        return dist.MixtureSameFamily(weights, family(**p)).at_fixed_quantile(x)
     if form == "general":
         parts = [family(**{k: v[..., i] for k, v in p.items()}) for i in range(leaves["logits"].shape[-1])]
-        return dist.MixtureGeneral(weights, parts)._held(x)
+        return dist.MixtureGeneral(weights, parts).at_fixed_quantile(x)
     law = dist.MixtureSameFamily(weights, family(**{k: v[..., None] for k, v in p.items()}).to_event(1))
-    return law._held(x[..., None])[..., 0]
+    return law.at_fixed_quantile(x[..., None])[..., 0]
 
 
 # ------------------------------------------------------------------------------------------------------------- path

@@ -49,9 +49,9 @@ def test_partials(row, dtype, rtol, events):
     if events:
         component = law.component_distribution
         component = type(component)(**{k: v[..., None] for k, v in leaves.items() if k != "logits"}).to_event(1)
-        moved = dist.MixtureSameFamily(law.mixture_distribution, component)._held(x[..., None])[..., 0]
+        moved = dist.MixtureSameFamily(law.mixture_distribution, component).at_fixed_quantile(x[..., None])[..., 0]
     else:
-        moved = law._held(x)
+        moved = law.at_fixed_quantile(x)
     assert torch.equal(moved, x)
     found = torch.autograd.grad(moved.sum(), list(leaves.values()))
     found = {name: slope.numpy() for name, slope in zip(leaves, found, strict=True)}
