@@ -42,6 +42,10 @@ WITHOUT_TWIN: dict[str, str] = {
 # Kernels that one adapter leaves unused: (adapter, kernel) -> why.
 UNUSED_KERNELS: dict[tuple[str, str], str] = {}
 
+# The floors of the kernels, top down: each imports those below it, and families the one file of generic's.
+FLOORS = ("adapter", "inference", "generic", "families", "numerics", "namespace")
+FROM_ABOVE = {("families", "irg_kernels.generic.family")}
+
 MOST_LINES = 450
 # An absolute path of some machine, such as the place of a checkout or of a temporary file.
 MACHINE_PATH = re.compile(r"(?<![\w.:/*])(?:/(?:home|root|work|tmp|usr|opt|var|mnt|srv|Users|private)/|[A-Z]:\\\w)")
@@ -114,6 +118,37 @@ def test_imports_point_one_way(package):
     ]
     rule = f"{package} may import {sorted(MAY_IMPORT[package])} and the standard library only"
     assert not wrong, "\n".join([rule, *wrong])
+
+
+def test_kernels_import_downwards():
+    wrong = []
+    for path in python_files("irg_kernels"):
+        floor = module_name(path).split(".")[1:2]
+        for line, name in imports(path):
+            below = name.split(".")
+            if not floor or below[0] != "irg_kernels" or below[1] == floor[0]:
+                continue
+            if FLOORS.index(below[1]) < FLOORS.index(floor[0]) and (floor[0], ".".join(below[:3])) not in FROM_ABOVE:
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert not wrong, "\n".join([f"the kernels import downwards only: {' -> '.join(FLOORS)}", *wrong])
+
+
+@pytest.mark.parametrize("adapter", HOSTS)
+def test_distributions_are_imported_from_above_only(adapter):
+    """What `distributions/` imports of its adapter does not import it back."""
+    below, to_visit = set(), set(python_files(f"{adapter}/distributions"))
+    while to_visit:
+        below |= to_visit
+        names = {name for path in to_visit for _, name in imports(path) if name.startswith(adapter)}
+        found = {ROOT / Path(*name.split(".")[:k]).with_suffix(".py") for name in names for k in (2, 3)}
+        to_visit = {path for path in found if path.is_file()} - below
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in below - set(python_files(f"{adapter}/distributions"))
+        for line, name in imports(path)
+        if name.startswith(f"{adapter}.distributions")
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)

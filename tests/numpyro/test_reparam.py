@@ -395,7 +395,5 @@ def test_reparam_refuses_what_has_no_twin():
     program = handlers.reparam(
         lambda: numpyro.sample("z", host.Normal(jnp.zeros(2), 1.0).to_event(1)), config={"z": ImplicitReparam()}
     )
-    with pytest.raises(
-        ValueError, match="site 'z' has a distribution without implicit twin, Independent of Normal; leave"
-    ):
+    with pytest.raises(ValueError, match="site 'z' has a distribution without implicit twin, Indep"):
         trace_of(program)
