@@ -9,7 +9,7 @@ It takes its cells from `tests/matrix.py`, as the tests do: a tick is a test tha
 from __future__ import annotations
 
 from benchmarks.tables import markdown, publish
-from tests.matrix import ELBOS, FAMILIES, GAPS, HOSTS, SETTINGS, cells
+from tests.matrix import ELBOS, GAPS, HOSTS, MODELS, SETTINGS, cells
 
 
 def table() -> str:
@@ -18,7 +18,7 @@ def table() -> str:
     header = ["family", "library", *ELBOS]
     rows = []
     passing = {host: {cell.values for cell in cells(host) if not cell.marks} for host in HOSTS}
-    for family in FAMILIES:
+    for family in MODELS:
         for host in HOSTS:
 
             def mark(elbo: str, setting: str, family=family, host=host) -> str:

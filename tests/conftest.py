@@ -13,3 +13,13 @@ except PackageNotFoundError:
 if jaxlib.startswith("0.10."):
     flags = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+
+import pytest
+
+from tests.adapters import ADAPTERS
+
+
+@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.name)
+def adapter(request):
+    """Each of the libraries that are installed, by the interface of `tests/adapters`."""
+    return request.param

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from mpmath import mp
 
-from tests.laws import Params, exact_gradient
+from tests.checks import Params, exact_gradient
 
 
 @dataclass(frozen=True)

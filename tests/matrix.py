@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from tests.laws import Params
+from tests.checks import Params
 
 HOSTS = ("Pyro", "NumPyro")
 ELBOS = ("Trace", "TraceGraph", "TraceEnum", "TraceMeanField", "Renyi")
@@ -32,7 +32,7 @@ class Gap:
 GAPS = {
     ("Pyro", "Renyi", "subsampled plate"): Gap(
         "Pyro's `RenyiELBO` raises the weights to the power size / subsample size, instead of multiplying the bound by "
-        "it: wrong for every law",
+        "it: wrong for every family",
         fault=True,
     ),
     ("NumPyro", "Renyi", "vectorized particles"): Gap(
@@ -51,8 +51,8 @@ ORDER, PARTICLES = 0.5, 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Family:
-    """A law with one model and one guide."""
+class Model:
+    """A family with one model and one guide."""
 
     name: str
     guide: Params
@@ -167,8 +167,8 @@ def _dirichlet(x, concentration):
     return special.xlogy(a - 1.0, x).sum(-1) + special.gammaln(a.sum()) - special.gammaln(a).sum()
 
 
-FAMILIES = (
-    Family(
+MODELS = (
+    Model(
         "Gamma",
         guide={"concentration": 2.5, "rate": 1.5},
         prior={"concentration": 2.0, "rate": 1.0},
@@ -177,7 +177,7 @@ FAMILIES = (
         nodes=_positive,
         log_density=lambda x, concentration, rate: stats.gamma.logpdf(x, concentration, scale=1.0 / rate),
     ),
-    Family(
+    Model(
         "LogGamma",
         guide={"concentration": 2.5, "rate": 1.5},
         prior={"concentration": 2.0, "rate": 1.0},
@@ -186,7 +186,7 @@ FAMILIES = (
         nodes=_real,
         log_density=lambda x, concentration, rate: stats.loggamma.logpdf(x, concentration, loc=-np.log(rate)),
     ),
-    Family(
+    Model(
         "InverseGamma",
         guide={"concentration": 4.0, "rate": 3.0},
         prior={"concentration": 3.0, "rate": 3.0},
@@ -195,7 +195,7 @@ FAMILIES = (
         nodes=_positive,
         log_density=lambda x, concentration, rate: stats.invgamma.logpdf(x, concentration, scale=rate),
     ),
-    Family(
+    Model(
         "Chi2",
         guide={"df": 5.0},
         prior={"df": 4.0},
@@ -204,7 +204,7 @@ FAMILIES = (
         nodes=_positive,
         log_density=stats.chi2.logpdf,
     ),
-    Family(
+    Model(
         "Beta",
         guide={"concentration1": 2.0, "concentration0": 3.0},
         prior={"concentration1": 1.5, "concentration0": 1.5},
@@ -217,7 +217,7 @@ FAMILIES = (
             - special.betaln(concentration1, concentration0)
         ),
     ),
-    Family(
+    Model(
         "Dirichlet",
         guide={"concentration": (2.0, 1.5, 3.0)},
         prior={"concentration": (1.5, 1.5, 1.5)},
@@ -226,7 +226,7 @@ FAMILIES = (
         nodes=_simplex,
         log_density=_dirichlet,
     ),
-    Family(
+    Model(
         "StudentT",
         guide={"df": 2.5, "loc": 0.3, "scale": 0.8},
         prior={"df": 8.0, "loc": 0.0, "scale": 1.0},
@@ -235,7 +235,7 @@ FAMILIES = (
         nodes=_heavy,
         log_density=lambda x, df, loc, scale: stats.t.logpdf(x, df, loc, scale),
     ),
-    Family(
+    Model(
         "VonMises",
         guide={"loc": 0.8, "concentration": 1.5},
         prior={"loc": 0.0, "concentration": 0.7},
@@ -250,7 +250,7 @@ FAMILIES = (
 def cells(host: str) -> list:
     """(family, elbo, setting) for pytest: all that exist, and those with an upstream fault must fail."""
     found = []
-    for family in FAMILIES:
+    for family in MODELS:
         for elbo in ELBOS:
             for setting in SETTINGS:
                 gap = GAPS.get((host, elbo, setting))

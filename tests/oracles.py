@@ -11,6 +11,7 @@ the number it stands for.  Coordinates (log z, logit z, log|t|) are used so that
 Time grows with the digits that cancel, as -log of the smaller tail: a quantile of 1e-12 is nothing, 1e-10000 hangs.
 """
 
+import functools
 import math
 
 from mpmath import mp
@@ -298,3 +299,83 @@ def von_mises_quantile(q, kappa):
         return mp.mpf(0.5) + cdf, mp.mpf(0.5) - cdf, density
 
     return _solve(tails, q, start, mp.zero, +mp.pi)
+
+
+# ------------------------------------------------------------------------------------------------- masses of both tails
+
+
+def _student_t_masses(x, df, loc, scale):
+    t = (x - loc) / scale
+    beyond = mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + t * t), regularized=True) / 2
+    return (beyond, 1 - beyond) if t < 0 else (1 - beyond, beyond)
+
+
+def _von_mises_masses(x, loc, concentration):
+    """From -pi to x and from x to pi, by the integral of the density's Fourier series from loc on."""
+
+    def centred(x):
+        z, total, j = x - loc, mp.zero, 1
+        while (ratio := _bessel_quotient(j, concentration, mp.dps)) > mp.eps:
+            total, j = total + ratio * mp.sin(j * z) / j, j + 1
+        return z / (2 * mp.pi) + total / mp.pi
+
+    low, at, high = centred(-mp.pi), centred(x), centred(mp.pi)
+    return at - low, high - at
+
+
+@functools.cache
+def _bessel_quotient(j, concentration, digits):
+    return mp.besseli(j, concentration) / mp.besseli(0, concentration)
+
+
+def _laplace_masses(x, loc, scale):
+    tail = mp.exp(-abs(x - loc) / scale) / 2
+    return (tail, 1 - tail) if x < loc else (1 - tail, tail)
+
+
+def _gamma_masses(x, concentration, rate):
+    ends = ((0, rate * x), (rate * x, mp.inf))
+    return tuple(mp.gammainc(concentration, *end, regularized=True) for end in ends)
+
+
+def _beta_masses(x, a, b):
+    return mp.betainc(a, b, 0, x, regularized=True), mp.betainc(b, a, 0, 1 - x, regularized=True)
+
+
+def _both(lower):
+    return lambda x, *params: (lower(x, *params), 1 - lower(x, *params))
+
+
+# name of a class -> x, parameters -> P(X <= x), P(X > x) at the working precision
+MASSES = {
+    "Normal": lambda x, loc, scale: (mp.ncdf((x - loc) / scale), mp.ncdf((loc - x) / scale)),
+    "LogNormal": lambda x, loc, scale: (mp.ncdf((mp.log(x) - loc) / scale), mp.ncdf((loc - mp.log(x)) / scale)),
+    "Cauchy": _both(lambda x, loc, scale: mp.mpf(1) / 2 + mp.atan((x - loc) / scale) / mp.pi),
+    "StudentT": _student_t_masses,
+    "Laplace": _laplace_masses,
+    "Logistic": _both(lambda x, loc, scale: 1 / (1 + mp.exp(-(x - loc) / scale))),
+    "Gumbel": _both(lambda x, loc, scale: mp.exp(-mp.exp(-(x - loc) / scale))),
+    "Exponential": lambda x, rate: (-mp.expm1(-rate * x), mp.exp(-rate * x)),
+    "Weibull": _both(lambda x, scale, concentration: -mp.expm1(-((x / scale) ** concentration))),
+    "HalfNormal": _both(lambda x, scale: mp.erf(x / (scale * mp.sqrt(2)))),
+    "HalfCauchy": _both(lambda x, scale: 2 * mp.atan(x / scale) / mp.pi),
+    "Pareto": _both(lambda x, scale, alpha: 1 - (scale / x) ** alpha),
+    "Uniform": _both(lambda x, least, most: (x - least) / (most - least)),
+    "Gamma": _gamma_masses,
+    "Chi2": lambda x, df: _gamma_masses(x, df / 2, mp.mpf(1) / 2),
+    "LogGamma": lambda x, concentration, rate: _gamma_masses(mp.exp(x), concentration, rate),
+    "InverseGamma": lambda x, concentration, rate: _gamma_masses(1 / x, concentration, rate)[::-1],
+    "Beta": _beta_masses,
+    "VonMises": _von_mises_masses,
+}
+
+
+def cdf(name, x, *params):
+    """P(X <= x), as cheap as one mass is."""
+    return MASSES[name](x, *params)[0]
+
+
+def log_masses(name, x, params, digits=130):
+    """(log P(X <= x), log P(X > x)) as floats; 130 digits are for a tail of 1e-81 beside 1."""
+    with mp.workdps(digits):
+        return tuple(float(mp.log(m)) for m in MASSES[name](mp.mpf(x), *map(mp.mpf, params.values())))

@@ -8,14 +8,15 @@ from mpmath import mp
 
 from benchmarks.matrix import table
 from benchmarks.tables import README
-from tests.laws import LAWS, exact_gradient
-from tests.matrix import ELBOS, FAMILIES, GAPS, HOSTS, SETTINGS, cells
+from tests.checks import exact_gradient
+from tests.families import FAMILIES
+from tests.matrix import ELBOS, GAPS, HOSTS, MODELS, SETTINGS, cells
 
-families = {family.name: family for family in FAMILIES}
+families = {family.name: family for family in MODELS}
 
 
-def test_every_law_is_in_it():
-    assert families.keys() == {law.name for law in LAWS}
+def test_every_family_is_in_it():
+    assert families.keys() == {family.name for family in FAMILIES}
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -23,7 +24,7 @@ def test_every_cell_is_run_or_has_a_reason(host):
     run = [cell.values for cell in cells(host)]
     absent = {key[1:] for key, gap in GAPS.items() if key[0] == host and not gap.fault}
     assert len(run) == len(set(run))
-    for family in FAMILIES:
+    for family in MODELS:
         assert {cell[1:] for cell in run if cell[0] is family} | absent == {(e, s) for e in ELBOS for s in SETTINGS}
 
 
@@ -32,7 +33,7 @@ def test_readme_has_the_table():
     assert published == table(), "python -m benchmarks.matrix --write"
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=str)
+@pytest.mark.parametrize("family", MODELS, ids=str)
 def test_nodes(family):
     """The guide's density integrates to 1, and so does the prior's."""
     x, log_weights = family.nodes()

@@ -7,7 +7,7 @@ import numpyro.distributions as host
 import pytest
 
 import numpyro_irg.distributions as dist
-from tests.laws import STANDARD_ERRORS, standardised
+from tests.checks import STANDARD_ERRORS, standardised
 
 KEY = jax.random.key(0)
 

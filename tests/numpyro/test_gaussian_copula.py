@@ -10,7 +10,7 @@ from scipy import stats
 
 import numpyro_irg.distributions as dist
 from numpyro_irg import implicit_twin
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
 N, KEY = 20_000, jax.random.key(0)
 

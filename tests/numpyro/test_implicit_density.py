@@ -10,8 +10,8 @@ from numpyro.distributions import constraints
 import numpyro_irg.distributions as dist
 from numpyro_irg.distributions.fixed_quantile import at_fixed_quantile
 from tests import densities
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 from tests.densities import DENSITIES, FAULTY
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
 # float64: rounding of a sum over 160 nodes, and of f up to 50; in float32 the same sums, f known to eps * 50
 ROUNDING = {"float64": 2e-12, "float32": 2e-5}

@@ -11,7 +11,7 @@ import numpyro.infer
 import pytest
 
 import numpyro_irg.distributions as dist
-from tests.laws import STANDARD_ERRORS, standardised
+from tests.checks import STANDARD_ERRORS, standardised
 from tests.matrix import GUIDE_HAS, IN_GUIDE, IN_MODEL, ORDER, PARTICLES, cells
 from tests.numpyro.draws import arrays, numpy
 

@@ -15,7 +15,7 @@ import numpyro_irg.distributions as dist
 from numpyro_irg import check_reparameterized
 from numpyro_irg.distributions import conditionals
 from tests import mixtures
-from tests.laws import STANDARD_ERRORS, standardised
+from tests.checks import STANDARD_ERRORS, standardised
 from tests.mixtures import FORM, MANY, ROWS, TILT
 
 KEY = jax.random.key(0)

@@ -21,8 +21,8 @@ from numpyro.optim import SGD, Adam
 
 import numpyro_irg.distributions as dist
 from numpyro_irg import AutoImplicit, ImplicitReparam, check_reparameterized, implicit, registered
+from tests.checks import STANDARD_ERRORS, standardised
 from tests.conjugate import ANGLES, CONJUGATES, PRECISION, PRIOR_ANGLE
-from tests.laws import STANDARD_ERRORS, standardised
 
 KEY = jax.random.key(6)
 VON_MISES = next(c for c in CONJUGATES if c.family == "VonMises")

@@ -15,7 +15,7 @@ from irg_kernels.families import sine_bivariate_von_mises as kernel
 from numpyro_irg import implicit_gradients, implicit_twin
 from numpyro_irg.attach import NATIVE
 from tests import torus
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
 FUNCTIONS = (lambda u, v: np.cos(u), lambda u, v: np.cos(v), lambda u, v: np.sin(u) * np.sin(v))
 

@@ -10,8 +10,8 @@ from numpyro.infer import SVI, Trace_ELBO
 from numpyro.optim import SGD, ClippedAdam
 
 import numpyro_irg.distributions as dist
+from tests.checks import STANDARD_ERRORS, standardised
 from tests.conjugate import CONJUGATES, PRECISION
-from tests.laws import STANDARD_ERRORS, standardised
 from tests.numpyro.draws import arrays, numpy
 
 conjugates = pytest.mark.parametrize("conjugate", CONJUGATES, ids=str)

@@ -1,95 +1,24 @@
-"""Draws under every transformation of JAX: the derivative is that of the quantile.
-
-Most under jit, as anywhere in use: JAX would compile every operation by itself.  What holds for the machinery alone is
-shown with one family or two.
-"""
+"""What only JAX has: vmap over keys, scan, remat; and distributions as pytrees."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as host
 import pytest
-from jax import grad, hessian, jacfwd, jacrev, jit, jvp, lax, vmap
+from jax import grad, jacfwd, jit, lax, vmap
+from numpyro.distributions.batch_util import vmap_over
 
 import numpyro_irg.distributions as dist
 from numpyro_irg import implicit_gradients
-from tests import cases
-from tests.laws import LAWS, along_quantile
-from tests.numpyro.draws import numpy
+from tests.adapters import numpyro as adapter
+from tests.families import BY_NAME, FAMILIES
 
 KEY = jax.random.key(4)
-KERNELS = [law for law in LAWS if law.name in {case.distribution for case in cases.CASES}]
-GAMMA = next(law for law in LAWS if law.name == "Gamma")
+each = pytest.mark.parametrize("family", FAMILIES, ids=str)
 
 
-def draw_of(law):
-    """The draw as a function of the vector of its parameters."""
-    names = list(law.points[1])
-    return lambda theta: getattr(dist, law.name)(**dict(zip(names, theta))).sample(KEY)
-
-
-def theta_of(law, dtype="float64"):
-    return jnp.asarray(list(law.points[1].values()), dtype=dtype)
-
-
-def along(law, x):
-    """d x / d parameter and d**2 x / d parameter**2 from SciPy's quantile function, good to 1e-10 and 1e-7."""
-    params = law.points[1]
-    slopes = [along_quantile(law, numpy(x).reshape(1), params, name) for name in params]
-    return np.array(slopes).reshape(len(params), 2).T
-
-
-def check_second(law, x, second):
-    np.testing.assert_allclose(second, second.T, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(np.diagonal(second), along(law, x)[1], rtol=1e-6, atol=1e-7)
-
-
-def test_first_derivatives():
-    """grad, jacfwd and jvp agree."""
-    f, tangent = draw_of(GAMMA), np.array([1.0, -2.0])
-
-    @jit
-    def evaluate(theta, tangent):
-        return f(theta), grad(f)(theta), jacfwd(f)(theta), jvp(f, (theta,), (tangent,))
-
-    with jax.enable_x64(True):
-        x, reverse, forward, (value, slope) = evaluate(theta_of(GAMMA), tangent)
-    np.testing.assert_allclose(reverse, along(GAMMA, x)[0], rtol=1e-8, atol=1e-9)
-    np.testing.assert_allclose(forward, reverse, rtol=1e-12)
-    np.testing.assert_allclose(slope, numpy(forward) @ tangent, rtol=1e-12)
-    assert value == x
-
-
-@pytest.mark.parametrize("law", KERNELS, ids=str)
-def test_hessian(law):
-    """In forward over reverse mode, with the draw and its gradient on the way."""
-
-    def first(theta):
-        x, slopes = jax.value_and_grad(draw_of(law))(theta)
-        return slopes, (x, slopes)
-
-    with jax.enable_x64(True):
-        second, (x, slopes) = jit(jacfwd(first, has_aux=True))(theta_of(law))
-    np.testing.assert_allclose(slopes, along(law, x)[0], rtol=1e-8, atol=1e-9)
-    check_second(law, x, second)
-
-
-@pytest.mark.parametrize(
-    "transform",
-    [lambda f: jacrev(grad(f)), lambda f: jacfwd(jacfwd(f)), lambda f: jacrev(jacfwd(f))],
-    ids=["grad_of_grad", "jvp_of_jvp", "grad_of_jvp"],
-)
-def test_second_derivatives(transform):
-    f = draw_of(GAMMA)
-    with jax.enable_x64(True):
-        check_second(GAMMA, *jit(lambda theta: (f(theta), transform(f)(theta)))(theta_of(GAMMA)))
-
-
-def test_hessian_in_float32():
-    """Without x64, to the accuracy of second derivatives in float32 (`tests/cases.py`) and of a rounded draw."""
-    found = jit(lambda theta: (draw_of(GAMMA)(theta), hessian(draw_of(GAMMA))(theta)))
-    x, second = found(theta_of(GAMMA, "float32"))
-    assert second.dtype == jnp.float32
-    np.testing.assert_allclose(np.diagonal(second), along(GAMMA, x)[1], rtol=1e-4, atol=1e-4)
+def build(family, i=0, shape=()):
+    return getattr(dist, family.name)(**adapter.arrays(family.points[i], shape))
 
 
 def test_eager():
@@ -115,13 +44,12 @@ def test_vmap():
     np.testing.assert_allclose(slopes, truth, rtol=2e-5)
 
 
-@pytest.mark.parametrize("law", [law for law in LAWS if law.name in ("Gamma", "VonMises")], ids=str)
-def test_vmap_over_keys(law):
+@pytest.mark.parametrize("name", ["Gamma", "VonMises"])
+def test_vmap_over_keys(name):
     """A batched rejection loop goes on until its last member is done, and spoils none of the others."""
-    theta = theta_of(law, "float32")
+    d = build(BY_NAME[name], 1)
     keys = jax.random.split(KEY, 50)
-    draw = jit(lambda key: getattr(dist, law.name)(*theta).sample(key))
-    together = jit(vmap(lambda key: getattr(dist, law.name)(*theta).sample(key)))(keys)
+    draw, together = jit(d.sample), jit(vmap(d.sample))(keys)
     np.testing.assert_allclose(together, np.array([draw(key) for key in keys]), rtol=1e-5, atol=1e-6)
 
 
@@ -149,24 +77,107 @@ def test_scan():
     np.testing.assert_allclose(forward, truth, rtol=1e-10)
 
 
-def test_chain_rule():
-    """d**2/da**2 of a draw whose concentration is a draw, by differences of SciPy's quantile function."""
-
-    def chain(a):
-        inner = dist.Gamma(a, 1.0).sample(KEY)
-        return inner, dist.Gamma(inner, 1.0).sample(jax.random.key(5))
-
-    with jax.enable_x64(True):
-        a = jnp.float64(7.5)
-        (inner, outer), second = jit(lambda a: (chain(a), hessian(lambda a: chain(a)[1])(a)))(a)
-    steps = [
-        along_quantile(GAMMA, numpy(z).reshape(1), {"concentration": float(c), "rate": 1.0}, "concentration")
-        for z, c in ((inner, a), (outer, inner))
-    ]
-    (first, curve), (outer_first, outer_curve) = steps
-    np.testing.assert_allclose(second, (outer_curve * first**2 + outer_first * curve).item(), rtol=1e-5)
-
-
 def test_remat():
     f = lambda a: dist.Gamma(a, 2.0).sample(KEY)  # noqa: E731
     np.testing.assert_allclose(jit(grad(jax.checkpoint(f)))(0.5), jit(grad(f))(0.5), rtol=1e-6)
+
+
+# ----------------------------------------------------------------------------------------------------------- pytrees
+
+
+@each
+def test_pytree(family):
+    """There and back, and as an argument and a result of jit; a draw has slopes by the distribution itself."""
+    d = build(family, shape=(4,))
+    leaves, tree = jax.tree.flatten(d)
+    for again in (jax.tree.unflatten(tree, leaves), jit(lambda d: d)(d)):
+        assert type(again) is type(d) and again.batch_shape == d.batch_shape and again.event_shape == d.event_shape
+        for name in family.points[0]:
+            np.testing.assert_array_equal(getattr(again, name), getattr(d, name))
+    x = jax.eval_shape(lambda d: d.sample(KEY, (2,)), d)
+    assert x.shape == (2, *d.batch_shape, *d.event_shape)
+    slopes = jax.eval_shape(grad(lambda d: d.sample(KEY).sum()), d)
+    assert all(getattr(slopes, name).shape == getattr(d, name).shape for name in family.points[0])
+
+
+@each
+def test_rsample_is_sample(family):
+    """Under expand too."""
+    params = adapter.arrays(family.points[0])
+
+    def program(method):
+        def draw(params):
+            return getattr(getattr(dist, family.name)(**params).expand([4, 3]), method)(KEY, (2,))
+
+        return adapter.program(draw, params)
+
+    assert program("sample") == program("rsample")
+
+
+@each
+def test_vmap_over_distributions(family):
+    """Of a batch that vmap made: draws and log_prob of each member."""
+    many = vmap(lambda found: getattr(dist, family.name)(**found))(adapter.arrays(family.points[0], (4,)))
+    assert many.batch_shape == ()
+    sample_and_log_prob = vmap(lambda d, key: (x := d.sample(key), d.log_prob(x)))
+    x, log_prob = jax.eval_shape(sample_and_log_prob, many, jax.random.split(KEY, 4))
+    assert x.shape == (4, *many.event_shape) and log_prob.shape == (4,)
+    if family.name == "Gamma":
+        x, log_prob = jit(sample_and_log_prob)(many, jax.random.split(KEY, 4))
+        assert len(np.unique(x)) == 4
+        np.testing.assert_allclose(log_prob, jit(build(family).log_prob)(x), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["Gamma", "LogGamma"])
+def test_vmap_over(name):
+    """NumPyro's helper for distributions of which some parameters are batched."""
+    cls, a = getattr(dist, name), jnp.array([0.5, 1.0, 2.0])
+    axes = vmap_over(cls(1.0, 1.0), concentration=0)
+    many = vmap(cls, in_axes=(0, None), out_axes=axes)(a, 1.5)
+    assert type(many) is cls and many.concentration.shape == (3,) and many.rate.shape == ()
+    x = vmap(lambda d: d.log_prob(0.3), in_axes=(axes,))(many)
+    np.testing.assert_allclose(x, cls(a, 1.5).log_prob(0.3), rtol=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------------ keys, variance
+
+
+@pytest.mark.parametrize("method", ["sample", "rsample"])
+@each
+def test_without_a_key(family, method):
+    message = rf"{family.name}\.sample: key must be a JAX random key, got .*numpyro.handlers.seed"
+    with pytest.raises(ValueError, match=message):
+        getattr(build(family), method)(None)
+
+
+@each
+def test_strict_validation_inside_jit(family):
+    """The host's: quiet when a traced distribution is made, an error when asked for."""
+    with pytest.raises(RuntimeError, match="Cannot validate arguments inside jitted code"):
+        jax.eval_shape(
+            lambda found: getattr(dist, family.name)(**found).validate_args(), adapter.arrays(family.points[0])
+        )
+
+
+def test_von_mises_outside_the_circle():
+    with pytest.warns(UserWarning, match="Out-of-support values"):
+        assert dist.VonMises(0.0, 1.0).log_prob(4.0) == -jnp.inf
+
+
+@pytest.mark.parametrize("shapes", [(0.3, 0.3, 1.89), (1.0, 1.0, 1.68), (5.0, 5.0, 1.71)], ids=str)
+def test_variance_of_beta(shapes):
+    """The gradient in a of E[z**2]: NumPyro's own, of two normalised Gammas, has that many times our variance."""
+    a, b, ratio = shapes
+    params = jnp.full(100_000, a), jnp.full(100_000, b)
+    ours, stock = (beta_slopes(module)(jax.random.key(3), *params) for module in (dist, host))
+    variances = [np.var(np.asarray(slopes, np.float64)) for slopes in (ours, stock)]
+    np.testing.assert_allclose(variances[1] / variances[0], ratio, rtol=0.1)
+
+
+def beta_slopes(module):
+    return BETA_SLOPES.setdefault(
+        module, jit(grad(lambda key, a, b: jnp.square(module.Beta(a, b).sample(key)).sum(), argnums=1))
+    )
+
+
+BETA_SLOPES: dict = {}

@@ -20,7 +20,7 @@ from irg_kernels.generic import truncation as truncated
 from numpyro_irg import implicit, registered
 from numpyro_irg.attach import NATIVE
 from numpyro_irg.registry import implicit_twin
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS
 from tests.numpyro.draws import numpy, precision_of
 from tests.truncation import AT_ENDS, NORMAL, OTHERS, POINTS, curvature, worst
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import pyro_irg.distributions as dist
-from tests.laws import STANDARD_ERRORS, standardised
+from tests.checks import STANDARD_ERRORS, standardised
 
 
 def test_gradient_through_the_chain():

@@ -9,7 +9,7 @@ from torch.distributions import kl_divergence
 
 import pyro_irg.distributions as dist
 from irg_kernels.numerics.quadrature import gauss_legendre
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
 # both sides of the points where series and closed forms meet, 1 and 2, and the ends
 LOGITS = (0.0, 1e-9, -1e-3, 0.5, 0.999, -1.001, -1.99, 2.01, 30.0, -30.0, 88.0, -120.0, 1e3, -1e3)

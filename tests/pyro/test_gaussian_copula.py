@@ -10,7 +10,7 @@ from mpmath import mp
 from scipy import stats
 
 import pyro_irg.distributions as dist
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
 N = 20_000
 

@@ -10,7 +10,7 @@ from mpmath import mp
 from scipy import stats
 
 import pyro_irg.distributions as dist
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
 # both sides of the host's window about 0, 1e-8; the uniform law, c = -1; ones with no mean
 CONCENTRATIONS = (0.0, 1e-300, 1e-9, -1e-9, 1e-4, -0.01, 0.25, -0.3, 0.999, -1.0, 3.0, -4.0)

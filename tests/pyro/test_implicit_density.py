@@ -11,8 +11,8 @@ from pyro.distributions import constraints
 import pyro_irg.distributions as dist
 from pyro_irg.distributions.fixed_quantile import at_fixed_quantile
 from tests import densities
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 from tests.densities import DENSITIES, FAULTY
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
 # float64: rounding of a sum over 160 nodes, and of f up to 50; float32: the draw's own rounding, arithmetic is float64
 ROUNDING = {"float64": 2e-12, "float32": 2e-6}

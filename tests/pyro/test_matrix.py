@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pyro_irg.distributions as dist
-from tests.laws import STANDARD_ERRORS, standardised
+from tests.checks import STANDARD_ERRORS, standardised
 from tests.matrix import GUIDE_HAS, IN_GUIDE, IN_MODEL, ORDER, PARTICLES, cells
 from tests.pyro.draws import numpy
 

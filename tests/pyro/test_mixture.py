@@ -16,7 +16,7 @@ import pyro_irg.distributions as dist
 from pyro_irg import check_reparameterized, implicit
 from pyro_irg.distributions import conditionals
 from tests import mixtures
-from tests.laws import STANDARD_ERRORS, standardised
+from tests.checks import STANDARD_ERRORS, standardised
 from tests.mixtures import FORM, MANY, ROWS, TILT
 
 

@@ -9,7 +9,7 @@ import torch
 from mpmath import mp
 
 import pyro_irg.distributions as dist
-from tests.laws import STANDARD_ERRORS, standardised
+from tests.checks import STANDARD_ERRORS, standardised
 
 LOCS = ((0.0, 0.5), (1.5, -0.5), (-1.0, 2.0))
 SCALES = ((1.0, 0.5), (0.75, 1.5), (0.5, 1.0))

@@ -20,8 +20,8 @@ from torch.distributions import constraints
 import pyro_irg.distributions as dist
 from pyro_irg import AutoImplicit, ImplicitReparam, check_reparameterized, implicit, registered
 from pyro_irg.infer import HVAE
+from tests.checks import STANDARD_ERRORS, standardised
 from tests.conjugate import CONJUGATES, PRECISION
-from tests.laws import STANDARD_ERRORS, standardised
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from pyro_irg import implicit_gradients, implicit_twin
 from pyro_irg.attach import FLOAT64, NATIVE
 from pyro_irg.distributions.sine_bivariate_von_mises import _moving
 from tests import torus
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS, p_value, standardised
 
 PRECISIONS = {"float64": (NATIVE, 1e-12), "float32": (FLOAT64, 2e-6)}
 FUNCTIONS = (lambda u, v: np.cos(u), lambda u, v: np.cos(v), lambda u, v: np.sin(u) * np.sin(v))

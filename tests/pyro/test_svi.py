@@ -9,8 +9,8 @@ from pyro.optim import ClippedAdam
 from torch.distributions import constraints
 
 import pyro_irg.distributions as dist
+from tests.checks import STANDARD_ERRORS, standardised
 from tests.conjugate import CONJUGATES, PRECISION
-from tests.laws import STANDARD_ERRORS, standardised
 
 conjugates = pytest.mark.parametrize("conjugate", CONJUGATES, ids=str)
 

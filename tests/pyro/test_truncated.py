@@ -15,7 +15,7 @@ from torch.func import grad, hessian, jacrev, vmap
 import pyro_irg.distributions as dist
 from irg_kernels.generic import truncation as truncated
 from pyro_irg.attach import NATIVE
-from tests.laws import LEAST_P_VALUE, STANDARD_ERRORS
+from tests.checks import LEAST_P_VALUE, STANDARD_ERRORS
 from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, point, worst
 
 

@@ -1,10 +1,9 @@
-"""The laws that the distributions must follow: distribution functions, exact expectations, exact ELBOs.
+"""The table of families: a row each, with its points (hard ones included), its oracles, and what it has.
 
-Parameters go by the hosts' names; a Dirichlet's concentration is a tuple.  Nothing here knows of an adapter: the twin
-files `pyro/test_*.py` and `numpyro/test_*.py` hold both to it.
+Parameters go by the hosts' names; a Dirichlet's concentration is a tuple.  Nothing here knows of an adapter: the tests
+in `shared/` hold both to it.  A new family is a row here, and every test that takes its rows from here holds for it.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,16 +12,9 @@ import numpy as np
 from mpmath import mp
 from scipy import special, stats
 
-Params = Mapping[str, float | tuple[float, ...]]
+from tests.checks import Params
 
-# |mean - truth| / standard error beyond which an unbiased estimate is rejected: one false alarm in 16,000, and the
-# seeds are fixed.
-STANDARD_ERRORS = 4.0
-
-# p-value of the Kolmogorov-Smirnov tests, as rare a false alarm.
-LEAST_P_VALUE = 6e-5
-
-# f(xp, x) with xp torch or jax.numpy: the functions whose expectations `Law.expectations` gives
+# f(xp, x) with xp torch or jax.numpy: the functions whose expectations `Family.expectations` gives
 FUNCTIONS: dict[str, Callable] = {
     "x": lambda xp, x: x,
     "x**2": lambda xp, x: x * x,
@@ -40,17 +32,23 @@ FUNCTIONS: dict[str, Callable] = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Law:
-    """A family with the points at which it is tested."""
+class Family:
+    """A class with the points at which it is tested."""
 
     name: str
-    """its class in both adapters"""
-    points: tuple[Params, ...]
+    """its class in the adapters"""
+    points: tuple[Params, ...] = ()
     """moderate parameters, where every expectation below and its gradient's variance exist"""
-    outside: tuple
+    outside: tuple = ()
     """values outside the support"""
+    ends: tuple[float, float] = (0.0, math.inf)
+    """of the support"""
+    scipy: Callable | None = None
+    """params -> SciPy's distribution, for entropy, mean and variance"""
+    entropies: tuple[Params, ...] = ()
+    """parameters, from tiny to large, for the entropy alone"""
     cdf: Callable | None = None
-    """x, params -> P(X <= x); a Dirichlet has `marginal` instead"""
+    """x, params -> P(X <= x), measured from the location of a VonMises; a Dirichlet has `marginal` instead"""
     ppf: Callable | None = None
     """quantile, params -> x, to full precision"""
     hard: tuple[Params, ...] = ()
@@ -59,94 +57,20 @@ class Law:
     """key of FUNCTIONS, exact E[f] as an mpmath function of the parameters"""
     small: tuple[str, Callable, Params] | None = None
     """key of FUNCTIONS, its exact expectation, and parameters so small that most draws leave the range of float32"""
+    tails: tuple[Params, tuple[float, ...]] | None = None
+    """parameters, and values that float32 holds from the centre out to where the masses underflow it"""
+    apart: str = ""
+    """the file of its own tests, if those of the table do not hold for it"""
+    made: bool = False
+    """of other distributions, which its constructor takes"""
 
     def __str__(self) -> str:
         return self.name
 
-
-def functions_of(law: Law) -> tuple[str, ...]:
-    """The keys of FUNCTIONS that the law is tested with."""
-    return tuple(dict.fromkeys([*law.expectations, *(law.small[:1] if law.small else ())]))
-
-
-def exact_gradient(function: Callable, params: Params) -> dict[str, np.ndarray]:
-    """d function / d parameter, differentiated numerically at 50 digits."""
-    gradient = {}
-    with mp.workdps(50):
-        for name, value in params.items():
-            entries = np.atleast_1d(value)
-
-            def along(t, i, name=name, entries=entries):
-                moved = tuple(t if j == i else mp.mpf(float(v)) for j, v in enumerate(entries))
-                return function(**{**params, name: moved if isinstance(params[name], tuple) else moved[0]})
-
-            slopes = [float(mp.diff(lambda t, i=i: along(t, i), mp.mpf(float(v)))) for i, v in enumerate(entries)]
-            gradient[name] = np.array(slopes if isinstance(value, tuple) else slopes[0])
-    return gradient
-
-
-def along_quantile(law: Law, x: np.ndarray, params: Params, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """dx/dtheta and d**2x/dtheta**2 at fixed quantile: differences of SciPy's ppf, extrapolated to step 0 (Richardson).
-
-    Good to some 1e-10 and 1e-7: truncation leaves step**6, rounding eps / step and eps / step**2.
-    """
-    level, unit = law.cdf(x, **params), max(abs(params[name]), 0.5)
-
-    def at(shift):
-        return law.ppf(level, **{**params, name: params[name] + shift})
-
-    firsts, seconds = [], []
-    for step in (0.016 * unit, 0.008 * unit, 0.004 * unit):
-        up, down = at(step), at(-step)
-        firsts.append((up - down) / (2.0 * step))
-        seconds.append((up - 2.0 * at(0.0) + down) / step**2)
-    return _extrapolated(firsts), _extrapolated(seconds)
-
-
-def _extrapolated(values):
-    coarse, fine = [(4.0 * b - a) / 3.0 for a, b in itertools.pairwise(values)]
-    return (16.0 * fine - coarse) / 15.0
-
-
-def standardised(slopes: np.ndarray, truth: np.ndarray, rtol: float) -> np.ndarray:
-    """|mean - truth| / standard error, over the leading axis; `rtol` is how exact a single slope is."""
-    mean, error = slopes.mean(0), slopes.std(0) / math.sqrt(len(slopes))
-    return np.abs(mean - truth) / (error + rtol / STANDARD_ERRORS * np.abs(truth))
-
-
-def p_value(x: np.ndarray, cdf: Callable, held: tuple[float, float] | None = None) -> float:
-    """Of the Kolmogorov-Smirnov test, over the range between the ends at which draws are `at_fixed_quantile`."""
-    x, n = np.asarray(x, dtype=np.float64), np.size(x)
-    assert not np.isnan(x).any()
-    with np.errstate(over="ignore"):  # at the ends of float64
-        level, inside, largest = cdf(x), np.ones(n, dtype=bool), 0.0
-        if held:
-            low, high = held
-            inside = (x > low) & (x < high)
-            below, above = cdf(np.array(held))
-            largest = max(abs(np.mean(x <= low) - below), abs(np.mean(x < high) - above))
-    assert inside.sum() > 1000
-    order = np.argsort(level, kind="stable")
-    inside, rank = inside[order], np.arange(1, n + 1)
-    above, below = rank / n - level[order], level[order] - (rank - 1) / n
-    return float(stats.kstwo.sf(max(largest, np.max(above[inside]), np.max(below[inside])), n))
-
-
-def held_at(name: str, precision: str) -> tuple[float, float] | None:
-    """Where draws are held that leave the range of their dtype."""
-    limits = np.finfo(precision)
-    low, high = float(limits.tiny), 0.25 / float(limits.tiny)
-    if name in ("Beta", "Dirichlet"):
-        return low, 1.0 - float(limits.eps)
-    if name == "StudentT":
-        return -high, high
-    return (low, high) if name in ("Gamma", "Chi2", "InverseGamma") else None
-
-
-def marginal(component: int, concentration: tuple[float, ...]) -> Callable:
-    """Distribution function of a component of a Dirichlet."""
-    rest = math.fsum(c for i, c in enumerate(concentration) if i != component)
-    return stats.beta(concentration[component], rest).cdf
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The keys of FUNCTIONS that it is tested with."""
+        return tuple(dict.fromkeys([*self.expectations, *(self.small[:1] if self.small else ())]))
 
 
 # ------------------------------------------------------------------------------------------------ the distributions
@@ -234,23 +158,39 @@ GAMMA_MOMENTS = {
 }
 CHI2_MOMENTS = {name: lambda df, f=f: f(mp.mpf(df) / 2, mp.mpf(0.5)) for name, f in GAMMA_MOMENTS.items()}
 
-LAWS = (
-    Law(
+
+def _entropies(first, second, **fixed):
+    pairs = ((0.5, 2.0), (3.0, 0.7), (20.0, 5.0), (0.01, 0.3), (200.0, 300.0))
+    return tuple({first: a, **fixed, second: b} for a, b in pairs)
+
+
+ANGLES = ("phi_loc", "psi_loc", "phi_concentration", "psi_concentration", "correlation")
+LOCS = ((0.0, 1.0), (2.0, 3.0))
+
+TABLE = (
+    Family(
         "Gamma",
         points=({"concentration": 0.5, "rate": 2.0}, {"concentration": 7.5, "rate": 0.25}),
         outside=(-1.0,),
+        scipy=lambda concentration, rate: stats.gamma(concentration, scale=1.0 / rate),
+        entropies=_entropies("concentration", "rate"),
         cdf=_gamma_cdf,
         ppf=lambda u, concentration, rate: special.gammaincinv(concentration, u) / rate,
+        tails=({"concentration": 2.5, "rate": 1.5}, (2.0**-60, 0.25, 1.5, 8.0, 120.0)),
         hard=tuple({"concentration": a, "rate": b} for a, b in [(1e-3, 1.0), (0.02, 1e-30), (1.0, 1e3), (1e6, 10.0)]),
         expectations=GAMMA_MOMENTS,
         small=("log x", GAMMA_MOMENTS["log x"], {"concentration": 0.001, "rate": 2.0}),
     ),
-    Law(
+    Family(
         "LogGamma",
         points=({"concentration": 0.5, "rate": 2.0}, {"concentration": 7.5, "rate": 0.25}),
         outside=(math.nan,),
+        ends=(-math.inf, math.inf),
+        scipy=lambda concentration, rate: stats.loggamma(concentration, loc=-math.log(rate)),
+        entropies=_entropies("concentration", "rate"),
         cdf=lambda x, concentration, rate: _log_gamma_tails(x, concentration, rate)[0],
         ppf=lambda u, concentration, rate: np.log(special.gammaincinv(concentration, u) / rate),
+        tails=({"concentration": 2.5, "rate": 1.5}, (-60.0, -1.0, 0.5, 2.0, 4.5)),
         hard=tuple({"concentration": a, "rate": b} for a, b in [(1e-3, 1.0), (1e-6, 1.0), (1.0, 1e3), (1e6, 1.0)]),
         expectations={
             "x": GAMMA_MOMENTS["log x"],
@@ -261,12 +201,15 @@ LAWS = (
         },
         small=("x", GAMMA_MOMENTS["log x"], {"concentration": 0.001, "rate": 2.0}),
     ),
-    Law(
+    Family(
         "InverseGamma",
         points=({"concentration": 6.0, "rate": 2.0}, {"concentration": 20.0, "rate": 0.25}),
         outside=(-1.0,),
+        scipy=lambda concentration, rate: stats.invgamma(concentration, scale=rate),
+        entropies=_entropies("concentration", "rate"),
         cdf=_inverse_gamma_cdf,
         ppf=lambda u, concentration, rate: rate / special.gammainccinv(concentration, u),
+        tails=({"concentration": 2.5, "rate": 1.5}, (2.0**-7, 0.25, 1.0, 64.0, 2.0**50)),
         hard=tuple({"concentration": a, "rate": b} for a, b in [(1e-2, 1.0), (0.02, 1e-30), (1.0, 1e-3), (1e4, 1.0)]),
         expectations={
             "x": lambda concentration, rate: rate / (concentration - 1),
@@ -275,22 +218,28 @@ LAWS = (
         },
         small=("log x", _mean_log_inverse_gamma, {"concentration": 0.001, "rate": 2.0}),
     ),
-    Law(
+    Family(
         "Chi2",
         points=({"df": 1.0}, {"df": 15.0}),
         outside=(-1.0,),
+        scipy=stats.chi2,
         cdf=lambda x, df: _gamma_cdf(x, df / 2.0, 0.5),
         ppf=lambda u, df: 2.0 * special.gammaincinv(df / 2.0, u),
+        tails=({"df": 5.0}, (2.0**-60, 1.0, 5.0, 40.0, 250.0)),
         hard=({"df": 0.01}, {"df": 2.0}, {"df": 1e5}),
         expectations=CHI2_MOMENTS,
         small=("log x", CHI2_MOMENTS["log x"], {"df": 0.002}),
     ),
-    Law(
+    Family(
         "Beta",
         points=({"concentration1": 0.5, "concentration0": 2.0}, {"concentration1": 8.0, "concentration0": 3.0}),
         outside=(-0.5, 1.5),
+        ends=(0.0, 1.0),
+        scipy=lambda concentration1, concentration0: stats.beta(concentration1, concentration0),
+        entropies=_entropies("concentration1", "concentration0"),
         cdf=lambda x, concentration1, concentration0: special.betainc(concentration1, concentration0, x),
         ppf=lambda u, concentration1, concentration0: special.betaincinv(concentration1, concentration0, u),
+        tails=({"concentration1": 2.5, "concentration0": 30.0}, (2.0**-60, 0.0625, 0.5, 0.96875)),
         hard=tuple(
             {"concentration1": a, "concentration0": b}
             for a, b in [(1e-3, 1e-3), (1.0, 1.0), (0.3, 0.3), (2.0, 1e4), (1e6, 1e6)]
@@ -303,10 +252,12 @@ LAWS = (
         },
         small=("log x", _mean_log_beta, {"concentration1": 0.001, "concentration0": 0.002}),
     ),
-    Law(
+    Family(
         "Dirichlet",
         points=({"concentration": (0.6, 2.0, 1.5)}, {"concentration": (8.0, 3.0, 5.0)}),
         outside=((0.5, 0.4, 0.3), (1.2, -0.1, -0.1)),
+        ends=(0.0, 1.0),
+        scipy=stats.dirichlet,
         hard=(
             {"concentration": (1e-3, 1e-3, 1e-3)},
             {"concentration": (1e-3, 1e3, 1.0)},
@@ -321,12 +272,16 @@ LAWS = (
         },
         small=("log x[0]", _mean_log_dirichlet, {"concentration": (0.001, 0.002, 0.003)}),
     ),
-    Law(
+    Family(
         "StudentT",
         points=({"df": 5.0, "loc": 0.3, "scale": 0.8}, {"df": 20.0, "loc": -0.5, "scale": 2.0}),
         outside=(math.nan,),
+        ends=(-math.inf, math.inf),
+        scipy=stats.t,
+        entropies=_entropies("df", "scale", loc=0.5),
         cdf=lambda x, df, loc, scale: special.stdtr(df, (np.asarray(x, dtype=np.float64) - loc) / scale),
         ppf=lambda u, df, loc, scale: loc + scale * stats.t.ppf(u, df),
+        tails=({"df": 5.0, "loc": 0.5, "scale": 2.0}, (-(2.0**30), -6.0, 0.25, 9.0, 2.0**30)),
         hard=tuple({"df": df, "loc": 0.0, "scale": 1.0} for df in (0.05, 1.0, 2.0, 1e8)),
         expectations={
             "cos x": lambda df, loc, scale: mp.cos(loc) * _mean_cos_t(df, scale),
@@ -334,12 +289,16 @@ LAWS = (
         },
         small=("log |x|", _mean_log_t, {"df": 0.05, "loc": 0.0, "scale": 2.0}),
     ),
-    Law(
+    Family(
         "VonMises",
         points=({"loc": 0.5, "concentration": 0.7}, {"loc": -2.9, "concentration": 12.0}),
         outside=(math.nan,),
+        ends=(-math.pi, math.pi),
+        scipy=lambda loc, concentration: stats.vonmises(concentration, loc=loc),
+        entropies=tuple({"loc": 0.5, "concentration": kappa} for kappa in (0.5, 3.0, 20.0, 0.01, 200.0)),
         cdf=_von_mises_cdf,
         ppf=_von_mises_ppf,
+        tails=({"loc": 0.0, "concentration": 30.0}, (-3.0, -0.5, 0.125, 1.0, 3.0)),
         hard=tuple(
             {"loc": loc, "concentration": kappa}
             for loc, kappa in [(0.0, 1e-8), (3.0, 0.5), (0.0, 50.0), (0.0, 1e4), (0.0, 1e6), (0.0, 1e8)]
@@ -350,16 +309,41 @@ LAWS = (
             "cos 2x": lambda loc, concentration: _mean_cos(concentration, 2) * mp.cos(2 * loc),
         },
     ),
-)
-UNIVARIATE = tuple(law for law in LAWS if law.name != "Dirichlet")
-SCALAR_POINTS = {f"{law}-{i}": (law, params) for law in UNIVARIATE for i, params in enumerate(law.points)}
-POINTS = {f"{law}-{i}": (law, params) for law in LAWS for i, params in enumerate(law.points)}
-SAMPLED = {
-    f"{law}({', '.join(f'{v:g}' for v in params.values())})": (law, params)
-    for law in UNIVARIATE
-    for params in law.points + law.hard
-}
-SMALL = {str(law): law for law in LAWS if law.small}
-DIRICHLETS = tuple(
-    params["concentration"] for law in LAWS if law.name == "Dirichlet" for params in law.points + law.hard
-)
+    Family("ContinuousBernoulli", points=({"probs": 0.25},), apart="pyro/test_continuous_bernoulli.py"),
+    Family(
+        "GeneralizedPareto",
+        points=({"loc": 0.5, "scale": 2.0, "concentration": 0.25},),
+        apart="pyro/test_generalized_pareto.py",
+    ),
+    Family(
+        "SineBivariateVonMises",
+        points=(dict(zip(ANGLES, (0.5, -1.0, 2.0, 3.0, 1.0), strict=True)),),
+        apart="shared/test_sine_bivariate_von_mises.py",
+    ),
+    Family(
+        "MixtureOfDiagNormals",
+        points=({"locs": LOCS, "coord_scale": ((1.0, 0.5), (2.0, 1.0)), "component_logits": (0.0, 1.0)},),
+        apart="pyro/test_mixture_of_diag_normals.py",
+    ),
+    Family(
+        "MixtureOfDiagNormalsSharedCovariance",
+        points=({"locs": LOCS, "coord_scale": (1.0, 0.5), "component_logits": (0.0, 1.0)},),
+        apart="pyro/test_mixture_of_diag_normals.py",
+    ),
+    Family("MixtureSameFamily", made=True, apart="shared/test_mixture.py"),
+    Family("MixtureGeneral", made=True, apart="shared/test_mixture.py"),
+    Family("GaussianCopula", made=True, apart="shared/test_gaussian_copula.py"),
+    Family("GaussianCopulaBeta", made=True, apart="shared/test_gaussian_copula.py"),
+    Family("ConditionalChain", made=True, apart="shared/test_conditional_chain.py"),
+    Family("Implicit", made=True, apart="shared/test_implicit_density.py"),
+    Family("ImplicitDensity", made=True, apart="shared/test_implicit_density.py"),
+    *(Family(f"Truncated{base}", made=True, apart="shared/test_truncated.py")
+      for base in ("", "Normal", "Cauchy", "Distribution")),
+    *(Family(f"{side}TruncatedDistribution", made=True, apart="shared/test_truncated.py")
+      for side in ("Left", "Right", "TwoSided")),
+)  # fmt: skip
+BY_NAME = {family.name: family for family in TABLE}
+FAMILIES = tuple(family for family in TABLE if not family.apart)
+UNIVARIATE = tuple(family for family in FAMILIES if family.cdf)
+SEVERAL_PARAMETERS = tuple(family for family in FAMILIES if len(family.points[0]) > 1)
+DIRICHLETS = tuple(params["concentration"] for params in BY_NAME["Dirichlet"].points + BY_NAME["Dirichlet"].hard)

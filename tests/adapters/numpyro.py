@@ -1,0 +1,170 @@
+"""NumPyro under test.  Arrays are JAX's, a key is a random key, and `jit` compiles."""
+
+import contextlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as host
+import pytest
+from jax import jit, jvp, test_util
+from numpyro import handlers, infer
+
+name = "numpyro"
+eager = False  # `shapes` gives numbers too
+xp = jnp
+Distribution = host.Distribution
+constraints, transforms = host.constraints, host.transforms
+# what the host says of a parameter outside its constraint, and what ours of one that is not finite
+INVALID = r"distribution got invalid {name} parameter"
+INFINITE = r"{family} distribution got invalid {name} parameter"
+# NumPyro's classes that keep another distribution
+VALIDATES_ALWAYS = {
+    ("Beta", "concentration1"), ("Beta", "concentration0"), ("InverseGamma", "concentration"),
+    ("InverseGamma", "rate"), ("StudentT", "df"),
+}  # fmt: skip
+validation_enabled = numpyro.validation_enabled
+SUBMODULES = ("constraints", "transforms", "continuous", "util", "kl", "distribution", "biject_to")
+
+
+# ------------------------------------------------------------------------------------------------------------- arrays
+
+
+def fresh():
+    """As at the start of a program."""
+
+
+@contextlib.contextmanager
+def precision(of):
+    """float32 or float64: what `array` makes within."""
+    with jax.enable_x64(of == "float64"):
+        yield
+
+
+default_precision = precision
+
+
+@contextlib.contextmanager
+def accelerator():
+    """What `array` makes within is on it."""
+    if all(device.platform == "cpu" for device in jax.devices()):
+        pytest.skip("JAX sees no accelerator")
+    yield
+
+
+def array(values):
+    return jnp.asarray(values, dtype=float)
+
+
+def arrays(params, shape=()):
+    """Each of the parameters, for every draw of `shape`."""
+    found = {name: array(value) for name, value in params.items()}
+    return {name: jnp.broadcast_to(p, (*shape, *p.shape)) for name, p in found.items()}
+
+
+def numpy(x):
+    """In float64."""
+    return np.asarray(x, dtype=np.float64)
+
+
+def dtype_of(x):
+    return str(x.dtype)
+
+
+def key(seed):
+    return jax.random.key(seed)
+
+
+def draw(d, key, shape=()):
+    """With its derivatives."""
+    return d.sample(key, shape)
+
+
+def detached_draw(d, key, shape=()):
+    return d.rsample(key, shape)
+
+
+@contextlib.contextmanager
+def outside_the_support():
+    """What the host does about a value outside; `found` takes the log-density, if there is one."""
+    with pytest.warns(UserWarning, match="Out-of-support values provided to log prob method"):
+        yield []
+
+
+def contains(support, x):
+    return support(x)
+
+
+def leaves_of(values):
+    """A flat list of the arrays in dicts, tuples and lists, and what they were in."""
+    return jax.tree.flatten(values)
+
+
+# -------------------------------------------------------------------------------------------------------- derivatives
+
+
+def shapes(f, *args):
+    """Shapes and dtypes of f's result: without numbers nothing is compiled."""
+    return jax.eval_shape(f, *args)
+
+
+def program(f, *args):
+    """What f computes, to be compared with `==`."""
+    return str(jax.make_jaxpr(f)(*args))
+
+
+def value_and_slopes(f):
+    """(params, ...) -> f's value and the derivative of its sum by each parameter; of each value, if they have names."""
+
+    def both(params, *args):
+        values, pull = jax.vjp(lambda params: f(params, *args), params)
+        if not isinstance(values, dict):
+            return values, pull(jnp.ones_like(values))[0]
+        zeros = jax.tree.map(jnp.zeros_like, values)
+        return values, {k: pull({**zeros, k: jnp.ones_like(v)})[0] for k, v in values.items()}
+
+    return both
+
+
+def along(f, args, tangents):
+    """The derivative of f in a direction."""
+    return jvp(f, tuple(args), tuple(tangents))[1]
+
+
+def slopes(f):
+    return lambda params, *args: value_and_slopes(f)(params, *args)[1]
+
+
+def check_grads(f, args):
+    """First and second derivatives by each argument, against differences of f itself."""
+    test_util.check_grads(jit(f), tuple(args), order=2, modes=["rev"], rtol=1e-5, atol=1e-6)
+
+
+kl_divergence = jit(lambda p, q: host.kl_divergence(p, q))  # the dispatcher itself cannot be hashed weakly
+
+
+# --------------------------------------------------------------------------------------------------- models and guides
+
+
+sample, plate, factor = numpyro.sample, numpyro.plate, numpyro.factor
+
+
+def param(name, value, constraint=constraints.real):
+    return numpyro.param(name, value, constraint=constraint)
+
+
+def trace(program, seed=0, *args):
+    """name -> site, a dict."""
+    return handlers.trace(handlers.seed(program, seed)).get_trace(*args)
+
+
+def elbo(name, **options):
+    return getattr(infer, f"{name}_ELBO")(**options)
+
+
+def loss_and_slopes(model, guide, params, *args, elbo="Trace", seeds=(0,), **options):
+    """Of each seed the loss, and its derivative by each of the parameters, which start at `params`."""
+    loss = getattr(infer, f"{elbo}_ELBO")(**options)
+    evaluate = jit(jax.value_and_grad(lambda params, key: loss.loss(key, params, model, guide, *args)))
+    return [jax.tree.map(numpy, evaluate(params, key(seed))) for seed in seeds]

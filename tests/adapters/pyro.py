@@ -1,0 +1,224 @@
+"""Pyro under test.  Arrays are tensors, a key is a number for the seed, and nothing is compiled."""
+
+import contextlib
+
+import numpy as np
+import pyro
+import pyro.distributions as host
+import pytest
+import torch
+from pyro import infer, poutine
+from torch.utils import _pytree as tree
+
+name = "pyro"
+eager = True  # `shapes` gives numbers too
+xp = torch
+Distribution = host.TorchDistribution
+constraints, transforms = host.constraints, host.transforms
+SUBMODULES = ("constraints", "transforms", "torch", "util", "kl", "TorchDistribution")
+# what the host says of a parameter outside its constraint, and what ours of one that is not finite
+INVALID = r"Expected parameter {name} \(Tensor of shape .*|Expected parameter {name}\b"
+INFINITE = r"Expected parameter {name} .* of distribution {family} to be finite"
+VALIDATES_ALWAYS = {("StudentT", "df")}  # torch's class keeps a Chi2
+validation_enabled = pyro.validation_enabled
+_dtype = torch.float32
+
+
+# ------------------------------------------------------------------------------------------------------------- arrays
+
+
+def fresh():
+    """As at the start of a program."""
+    pyro.clear_param_store()
+    pyro.set_rng_seed(0)
+
+
+@contextlib.contextmanager
+def precision(of):
+    """float32 or float64: what `array` makes within."""
+    global _dtype
+    before, _dtype = _dtype, getattr(torch, of)
+    try:
+        yield
+    finally:
+        _dtype = before
+
+
+@contextlib.contextmanager
+def default_precision(of):
+    """The precision that the library falls back to, as where all parameters are integers."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, of))
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def accelerator():
+    """What `array` makes within is on it."""
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch sees no CUDA device")
+    with torch.device("cuda"):
+        yield
+
+
+def array(values):
+    if isinstance(values, torch.Tensor):
+        return values.to(_dtype)
+    return torch.tensor(np.asarray(values, dtype=np.float64), dtype=_dtype)
+
+
+def arrays(params, shape=()):
+    """Each of the parameters, for every draw of `shape`."""
+    found = {name: array(value) for name, value in params.items()}
+    return {name: p.expand((*shape, *p.shape)).clone() for name, p in found.items()}
+
+
+def numpy(x):
+    """In float64."""
+    return x.detach().double().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x, dtype=np.float64)
+
+
+def dtype_of(x):
+    return str(x.dtype).removeprefix("torch.")
+
+
+def key(seed):
+    return seed
+
+
+def draw(d, key, shape=()):
+    """With its derivatives."""
+    pyro.set_rng_seed(key)
+    return d.rsample(shape)
+
+
+def detached_draw(d, key, shape=()):
+    pyro.set_rng_seed(key)
+    return d.sample(shape)
+
+
+@contextlib.contextmanager
+def outside_the_support():
+    """What the host does about a value outside; `found` takes the log-density, if there is one."""
+    with pytest.raises(ValueError, match=r"Expected value argument .* to be within the support .* of the distrib"):
+        yield []
+
+
+def contains(support, x):
+    return support.check(x)
+
+
+def leaves_of(values):
+    """A flat list of the arrays in dicts, tuples and lists, and what they were in."""
+    return tree.tree_flatten(values)
+
+
+# -------------------------------------------------------------------------------------------------------- derivatives
+
+
+def jit(f):
+    return f
+
+
+def shapes(f, *args):
+    """f's result, of which nobody asks more than shape and dtype."""
+    return f(*args)
+
+
+def program(f, *args):
+    """What f computes, to be compared with `==`."""
+    return {name: numpy(x).tolist() for name, x in f(*args).items()}
+
+
+def vmap(f, in_axes=0):
+    return torch.func.vmap(f, in_axes, randomness="different")
+
+
+def value_and_slopes(f):
+    """(params, ...) -> f's value, the derivative of its sum by each parameter; of each of its values, if it has names.
+
+    By the tape, as a user's program has it; `grad` is `torch.func`'s.
+    """
+
+    def both(params, *args):
+        leaves, spec = tree.tree_flatten(params)
+        leaves = [p.detach().clone().requires_grad_() for p in leaves]
+        values = f(tree.tree_unflatten(leaves, spec), *args)
+
+        def slopes(value):
+            if not value.requires_grad:
+                return tree.tree_unflatten([torch.zeros_like(p) for p in leaves], spec)
+            options = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
+            return tree.tree_unflatten(torch.autograd.grad(value.sum(), leaves, **options), spec)
+
+        if isinstance(values, dict):
+            return {k: v.detach() for k, v in values.items()}, {k: slopes(v) for k, v in values.items()}
+        return values.detach(), slopes(values)
+
+    return both
+
+
+def along(f, args, tangents):
+    """The derivative of elementwise f in a direction, by the tape."""
+    leaves = [a.detach().clone().requires_grad_() for a in args]
+    total = f(*leaves).sum()
+    if not total.requires_grad:
+        return torch.zeros_like(args[0])
+    partials = torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
+    return sum(p * t for p, t in zip(partials, tangents, strict=True))
+
+
+def slopes(f):
+    return lambda params, *args: value_and_slopes(f)(params, *args)[1]
+
+
+grad, jacfwd, jacrev, hessian, jvp = (
+    torch.func.grad, torch.func.jacfwd, torch.func.jacrev, torch.func.hessian, torch.func.jvp
+)  # fmt: skip
+
+
+def check_grads(f, args):
+    """First and second derivatives by each argument, against differences of f itself."""
+    args = [a.detach().clone().requires_grad_() for a in args]
+    assert torch.autograd.gradcheck(f, args, fast_mode=True)
+    assert torch.autograd.gradgradcheck(f, args, fast_mode=True)
+
+
+kl_divergence = torch.distributions.kl_divergence
+
+
+# --------------------------------------------------------------------------------------------------- models and guides
+
+
+sample, plate, factor = pyro.sample, pyro.plate, pyro.factor
+
+
+def param(name, value, constraint=constraints.real):
+    return pyro.param(name, lambda: value, constraint=constraint)
+
+
+def trace(program, seed=0, *args):
+    """name -> site, a dict."""
+    pyro.set_rng_seed(seed)
+    nodes = poutine.trace(program).get_trace(*args).nodes
+    return {name: site for name, site in nodes.items() if name not in ("_INPUT", "_RETURN")}
+
+
+def elbo(name, **options):
+    return getattr(infer, f"{name}_ELBO")(**options)
+
+
+def loss_and_slopes(model, guide, params, *args, elbo="Trace", seeds=(0,), **options):
+    """Of each seed the loss, and its derivative by each of the parameters, which start at `params`."""
+    found, loss = [], getattr(infer, f"{elbo}_ELBO")(**options)
+    for seed in seeds:
+        pyro.clear_param_store()
+        for name, value in params.items():
+            pyro.param(name, value)
+        pyro.set_rng_seed(seed)
+        value = loss.loss_and_grads(model, guide, *args)
+        found.append((value, {name: numpy(pyro.get_param_store()._params[name].grad) for name in params}))
+    return found
