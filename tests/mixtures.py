@@ -7,33 +7,7 @@ from functools import cache
 import numpy as np
 from mpmath import mp
 
-
-def _normal(x, loc, scale):
-    return mp.ncdf((x - loc) / scale)
-
-
-def _gamma(x, concentration, rate):
-    return mp.gammainc(concentration, 0, rate * x, regularized=True)
-
-
-def _beta(x, concentration1, concentration0):
-    return mp.betainc(concentration1, concentration0, 0, x, regularized=True)
-
-
-def _student_t(x, df, loc, scale):
-    t = (x - loc) / scale
-    tail = mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + t * t), regularized=True) / 2
-    return tail if t < 0 else 1 - tail
-
-
-def _von_mises(x, loc, concentration):
-    mass = mp.quad(lambda t: mp.exp(concentration * mp.cos(t - loc)), [-mp.pi, loc, x])
-    return mass / (2 * mp.pi * mp.besseli(0, concentration))
-
-
-CDFS: dict[str, Callable] = {
-    "Normal": _normal, "Gamma": _gamma, "Beta": _beta, "StudentT": _student_t, "VonMises": _von_mises,
-}  # fmt: skip
+from tests import oracles
 
 
 @dataclass(frozen=True)
@@ -77,7 +51,7 @@ def partials(row: Row) -> dict[str, np.ndarray]:
     def cdf(x, *flat):
         flat = [mp.mpf(v) for v in flat]
         weights, total = [mp.exp(v) for v in flat[:k]], mp.fsum(mp.exp(v) for v in flat[:k])
-        each = (CDFS[row.family](x, *flat[k + i :: k]) for i in range(k))
+        each = (oracles.cdf(row.family, x, *flat[k + i :: k]) for i in range(k))
         return mp.fsum(w * f for w, f in zip(weights, each, strict=True)) / total
 
     with mp.workdps(150 if row.family == "Normal" else 30):  # F is 1 - 1e-80 in the far tails
@@ -100,7 +74,7 @@ IN_FLOAT32 = {"weight 1e-30": 8e-6, "far tails": 5e-6}
 def terms(row: Row) -> np.ndarray:
     """w_k (T_k + T) / p, of the smaller tail T: sizes of the terms of which the logits' partials are the differences.
 
-    Where the components' tails nearly agree, as those of the two gamma laws at 6 (5.3e-4 and 5.2e-4), little is left.
+    Where the components' tails nearly agree, as those of the two Gammas at 6 (5.3e-4 and 5.2e-4), little is left.
     """
     with mp.workdps(30):
         weights = [mp.exp(v) / mp.fsum(mp.exp(u) for u in row.logits) for v in row.logits]
@@ -118,11 +92,11 @@ def terms(row: Row) -> np.ndarray:
 def partial_cdf(row: Row, i: int) -> Callable:
     """The distribution function of one component."""
     params = [mp.mpf(values[i]) for _, values in row.params]
-    return lambda x: CDFS[row.family](x, *params)
+    return lambda x: oracles.cdf(row.family, x, *params)
 
 
 def errors(row: Row, found: dict[str, np.ndarray]) -> dict[str, float]:
-    """Of partials, relative to the largest of a value's; for the logits of the gamma laws, to that of the terms."""
+    """Of partials, relative to the largest of a value's; for the logits of the Gammas, to that of the terms."""
     worst = {}
     for name, truth in partials(row).items():
         # a component that is not there has partials of 1e-300

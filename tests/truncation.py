@@ -1,4 +1,4 @@
-"""Truncated laws by mpmath: how a draw moves with each parameter and bound, and the density; points to be tested at."""
+"""Truncated distributions by mpmath: how a draw moves with each parameter and bound, and the density; points to be tested at."""
 
 import functools
 import math
@@ -7,64 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from mpmath import mp
 
-
-def _von_mises(x, loc, concentration):
-    """The integral of the density's Fourier series, from loc on."""
-    z, total, j = x - loc, mp.zero, 1
-    while (ratio := _bessel_ratio(j, concentration)) > mp.eps:
-        total, j = total + ratio * mp.sin(j * z) / j, j + 1
-    return z / (2 * mp.pi) + total / mp.pi
-
-
-@functools.cache
-def _bessel_ratio(j, concentration):
-    return mp.besseli(j, concentration) / mp.besseli(0, concentration)
-
-
-def _student_t(x, df, loc, scale):
-    z = (x - loc) / scale
-    tail = mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + z * z), regularized=True) / 2
-    return tail if z < 0 else 1 - tail
-
-
-def _laplace(x, loc, scale):
-    tail = mp.exp(-abs(x - loc) / scale) / 2
-    return tail if x < loc else 1 - tail
-
-
-def _gamma(x, concentration, rate):
-    return mp.gammainc(concentration, 0, rate * x, regularized=True)
-
-
-# name of the base -> x, parameters -> its distribution function
-CDFS = {
-    "Normal": lambda x, loc, scale: mp.ncdf((x - loc) / scale),
-    "LogNormal": lambda x, loc, scale: mp.ncdf((mp.log(x) - loc) / scale),
-    "Cauchy": lambda x, loc, scale: mp.mpf(1) / 2 + mp.atan((x - loc) / scale) / mp.pi,
-    "StudentT": _student_t,
-    "Laplace": _laplace,
-    "Logistic": lambda x, loc, scale: 1 / (1 + mp.exp(-(x - loc) / scale)),
-    "Gumbel": lambda x, loc, scale: mp.exp(-mp.exp(-(x - loc) / scale)),
-    "Exponential": lambda x, rate: -mp.expm1(-rate * x),
-    "Weibull": lambda x, scale, concentration: -mp.expm1(-((x / scale) ** concentration)),
-    "HalfNormal": lambda x, scale: mp.erf(x / (scale * mp.sqrt(2))),
-    "HalfCauchy": lambda x, scale: 2 * mp.atan(x / scale) / mp.pi,
-    "Pareto": lambda x, scale, alpha: 1 - (scale / x) ** alpha,
-    "Uniform": lambda x, least, most: (x - least) / (most - least),
-    "Gamma": _gamma,
-    "Chi2": lambda x, df: _gamma(x, df / 2, mp.mpf(1) / 2),
-    "LogGamma": lambda x, concentration, rate: _gamma(mp.exp(x), concentration, rate),
-    "InverseGamma": lambda x, concentration, rate: 1 - _gamma(1 / x, concentration, rate),
-    "Beta": lambda x, concentration1, concentration0: mp.betainc(
-        concentration1, concentration0, 0, x, regularized=True
-    ),
-    "VonMises": _von_mises,
-}
+from tests import oracles
 
 
 @dataclass(frozen=True)
 class Point:
-    """A truncated law with the draws at which it is tested."""
+    """A truncated distribution with the draws at which it is tested."""
 
     base: str
     params: tuple[tuple[str, float], ...]
@@ -201,7 +149,7 @@ MOST_DIGITS = 150
 
 def _masses(p, x, params, low, high):
     """The masses on either side of x, in units of the density there."""
-    cdf = CDFS[p.base]
+    cdf = functools.partial(oracles.cdf, p.base)
     open_low, open_high = (cdf(-mp.pi, *params), cdf(mp.pi, *params)) if p.base == "VonMises" else (0, 1)
     density = (cdf(x + STEP, *params) - cdf(x - STEP, *params)) / (2 * STEP)
     at, below = cdf(x, *params), open_low if low is None else cdf(low, *params)

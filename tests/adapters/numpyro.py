@@ -16,6 +16,7 @@ eager = False  # `shapes` gives numbers too
 xp = jnp
 Distribution = host.Distribution
 constraints, transforms = host.constraints, host.transforms
+biject_to = host.biject_to
 # what the host says of a parameter outside its constraint, and what ours of one that is not finite
 INVALID = r"distribution got invalid {name} parameter"
 INFINITE = r"{family} distribution got invalid {name} parameter"

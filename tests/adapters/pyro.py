@@ -15,6 +15,7 @@ eager = True  # `shapes` gives numbers too
 xp = torch
 Distribution = host.TorchDistribution
 constraints, transforms = host.constraints, host.transforms
+biject_to = torch.distributions.biject_to
 SUBMODULES = ("constraints", "transforms", "torch", "util", "kl", "TorchDistribution")
 # what the host says of a parameter outside its constraint, and what ours of one that is not finite
 INVALID = r"Expected parameter {name} \(Tensor of shape .*|Expected parameter {name}\b"

@@ -153,10 +153,9 @@ def test_without_a_key(family, method):
 @each
 def test_strict_validation_inside_jit(family):
     """The host's: quiet when a traced distribution is made, an error when asked for."""
+    params = adapter.arrays(family.points[0])
     with pytest.raises(RuntimeError, match="Cannot validate arguments inside jitted code"):
-        jax.eval_shape(
-            lambda found: getattr(dist, family.name)(**found).validate_args(), adapter.arrays(family.points[0])
-        )
+        jax.eval_shape(lambda params: getattr(dist, family.name)(**params).validate_args(), params)
 
 
 def test_von_mises_outside_the_circle():

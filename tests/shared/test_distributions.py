@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from tests import families
-from tests.adapters import in_host, over
+from tests.adapters import ADAPTERS, in_host, over
 from tests.families import BY_NAME, FAMILIES, SEVERAL_PARAMETERS
 
 each = over(FAMILIES)
@@ -44,15 +43,12 @@ def log_prob_of(adapter, d, x):
 
 
 def test_every_class_has_a_row(adapter):
-    assert set(adapter.dist.IMPLICIT) <= set(families.BY_NAME)
+    assert set(adapter.dist.IMPLICIT) <= BY_NAME.keys()
 
 
+@pytest.mark.skipif(len(ADAPTERS) < 2, reason="a library is missing")
 def test_every_row_is_of_a_class():
-    from tests.adapters import ADAPTERS
-
-    assert (
-        set(families.BY_NAME) <= {name for adapter in ADAPTERS for name in adapter.dist.IMPLICIT} or len(ADAPTERS) < 2
-    )
+    assert BY_NAME.keys() <= {name for adapter in ADAPTERS for name in adapter.dist.IMPLICIT}
 
 
 def test_every_name_of_the_host(adapter):
@@ -82,7 +78,8 @@ def test_class(adapter, family):
     if stock:
         assert cls.arg_constraints == stock.arg_constraints
         theirs = stock(**adapter.arrays(family.points[0]))
-        assert d.support is theirs.support
+        assert d.support is theirs.support or d.support == theirs.support
+        assert type(adapter.biject_to(d.support)) is type(adapter.biject_to(theirs.support))
         assert not hasattr(adapter.xp, "Tensor") or repr(d) == repr(theirs)
 
 

@@ -57,14 +57,10 @@ def test_against_scipy(adapter, family):
 def test_hosts_class(adapter, family):
     """The same program as for our class."""
     x = adapter.array(np.full((4, *np.shape(family.points[0].get("concentration", ()))), 1 / 3))
+    params = adapter.arrays(family.points[0])
     ours, theirs = (
-        adapter.program(
-            lambda x, cls=getattr(module, family.name): adapter.irg.implicit_gradients(
-                cls(**adapter.arrays(family.points[0])), x
-            ),
-            x,
-        )
-        for module in (adapter.dist, adapter.host)
+        adapter.program(lambda x, d=d: adapter.irg.implicit_gradients(d, x), x)
+        for d in (getattr(module, family.name)(**params) for module in (adapter.dist, adapter.host))
     )
     assert ours == theirs
 
@@ -165,7 +161,6 @@ def test_not_finite(adapter, infinite):
 
 
 UNKNOWN = {
-    "Normal": lambda host, T: host.Normal(0.0, 1.0),
     "Poisson": lambda host, T: host.Poisson(3.0),
     "TransformedDistribution": lambda host, T: host.TransformedDistribution(
         host.Beta(2.0, 1.0), [T.AffineTransform(0.0, 2.0)]
@@ -176,7 +171,7 @@ UNKNOWN = {
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_unknown(adapter, name):
     d = UNKNOWN[name](adapter.host, adapter.transforms)
-    with pytest.raises(NotImplementedError, match=rf"implicit_gradients takes Beta, .*, not {name};"):
+    with pytest.raises(NotImplementedError, match=f"implicit_gradients does not take {name};"):
         adapter.irg.implicit_gradients(d, adapter.array(1.0))
 
 
