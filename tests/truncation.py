@@ -1,4 +1,4 @@
-"""Truncated distributions by mpmath: how a draw moves with each parameter and bound, and the density; points to be tested at."""
+"""Truncated distributions by mpmath: how a draw moves with each parameter and bound, its density; points to test at."""
 
 import functools
 import math

@@ -8,12 +8,18 @@ import numpy as np
 import numpyro
 import numpyro.distributions as host
 import pytest
-from jax import jit, jvp, test_util
+from jax import test_util
 from numpyro import handlers, infer
+
+import numpyro_irg
 
 name = "numpyro"
 eager = False  # `shapes` gives numbers too
 xp = jnp
+jit, vmap, grad, jacfwd, jacrev, hessian, jvp = (
+    jax.jit, jax.vmap, jax.grad, jax.jacfwd, jax.jacrev, jax.hessian, jax.jvp
+)  # fmt: skip
+irg, dist = numpyro_irg, numpyro_irg.distributions
 Distribution = host.Distribution
 constraints, transforms = host.constraints, host.transforms
 biject_to = host.biject_to

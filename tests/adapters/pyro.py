@@ -10,9 +10,12 @@ import torch
 from pyro import infer, poutine
 from torch.utils import _pytree as tree
 
+import pyro_irg
+
 name = "pyro"
 eager = True  # `shapes` gives numbers too
 xp = torch
+irg, dist = pyro_irg, pyro_irg.distributions
 Distribution = host.TorchDistribution
 constraints, transforms = host.constraints, host.transforms
 biject_to = torch.distributions.biject_to
