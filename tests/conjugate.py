@@ -1,7 +1,4 @@
-"""Models whose guides have an exact ELBO: its closed form in the guide's parameters, prior, data, posterior.
-
-`pyro/test_svi.py` and `numpyro/test_svi.py` write each model and its guide in their library's words.
-"""
+"""Models whose guides have an exact ELBO: its closed form in the guide's parameters, prior, data, posterior."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,6 +34,28 @@ class Conjugate:
         slopes = exact_gradient(self.elbo, self.guide)
         return {n: s if n in self.free else s * np.array(self.guide[n]) for n, s in slopes.items()}
 
+    def programs(self, adapter, classes):
+        """Model and guide, of the distributions in `classes`: the host's module or ours."""
+        prior, data = adapter.arrays(self.prior), adapter.array(self.data)
+
+        def model():
+            x = adapter.sample("x", getattr(classes, self.family)(**prior))
+            if self.family == "Dirichlet":
+                adapter.sample("y", classes.Multinomial(int(sum(self.data)), x), obs=data)
+                return
+            with adapter.plate("data", len(data)):
+                adapter.sample("y", LIKELIHOODS[self.family](classes, x), obs=data)
+
+        def guide():
+            constraints = adapter.constraints
+            params = {
+                name: adapter.param(name, value, constraints.real if name in self.free else constraints.positive)
+                for name, value in adapter.arrays(self.guide).items()
+            }
+            adapter.sample("x", getattr(classes, self.family)(**params))
+
+        return model, guide
+
     def gap(self, params: Params) -> float:
         """KL(guide, posterior) in nats: how far the ELBO is below its maximum."""
         return float(self.elbo(**self.posterior) - self.elbo(**params))
@@ -46,6 +65,11 @@ FLIPS = (1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0)
 COUNTS = (3.0, 0.0, 4.0, 2.0, 1.0)
 CLASSES = (4.0, 1.0, 2.0)
 ANGLES, PRECISION = (0.3, 1.1, -0.2, 0.7), 2.0
+LIKELIHOODS = {
+    "VonMises": lambda classes, x: classes.VonMises(x, PRECISION),
+    "Beta": lambda classes, x: classes.Bernoulli(x),
+    "Gamma": lambda classes, x: classes.Poisson(x),
+}
 PRIOR_ANGLE = {"loc": -0.5, "concentration": 1.5}
 
 

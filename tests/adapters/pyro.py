@@ -115,6 +115,10 @@ def contains(support, x):
     return support.check(x)
 
 
+def affine(loc, scale):
+    return transforms.AffineTransform(loc, scale)
+
+
 def leaves_of(values):
     """A flat list of the arrays in dicts, tuples and lists, and what they were in."""
     return tree.tree_flatten(values)
@@ -204,15 +208,27 @@ def param(name, value, constraint=constraints.real):
     return pyro.param(name, lambda: value, constraint=constraint)
 
 
+reparam, condition, config_enumerate = poutine.reparam, poutine.condition, infer.config_enumerate
+LocScaleReparam = infer.reparam.LocScaleReparam
+
+
+def trace_at(program, values, *args):
+    """As `trace`; draws cost nothing here, so that nobody needs their values."""
+    return trace(program, 0, *args)
+
+
+@contextlib.contextmanager
+def tracing():
+    """Gives a function that tells which sites were seen."""
+    with poutine.trace() as tracer:
+        yield lambda: tracer.trace.nodes
+
+
 def trace(program, seed=0, *args):
     """name -> site, a dict."""
     pyro.set_rng_seed(seed)
     nodes = poutine.trace(program).get_trace(*args).nodes
     return {name: site for name, site in nodes.items() if name not in ("_INPUT", "_RETURN")}
-
-
-def elbo(name, **options):
-    return getattr(infer, f"{name}_ELBO")(**options)
 
 
 def loss_and_slopes(model, guide, params, *args, elbo="Trace", seeds=(0,), **options):
@@ -226,3 +242,33 @@ def loss_and_slopes(model, guide, params, *args, elbo="Trace", seeds=(0,), **opt
         value = loss.loss_and_grads(model, guide, *args)
         found.append((value, {name: numpy(pyro.get_param_store()._params[name].grad) for name in params}))
     return found
+
+
+def elbo_gradients(model, guide, steps=500):
+    """By each parameter the gradient of `Trace_ELBO` over 200 particles, unconstrained, each of `steps` times."""
+    pyro.clear_param_store()
+    loss = infer.Trace_ELBO(num_particles=200, vectorize_particles=True, max_plate_nesting=1)
+    svi, found = infer.SVI(model, guide, pyro.optim.ClippedAdam({"lr": 0.0}), loss), {}
+    for _ in range(steps):
+        svi.loss_and_grads(model, guide)  # the part of `step` that comes before the optimizer
+        for name, leaf in pyro.get_param_store()._params.items():
+            found.setdefault(name, []).append(-numpy(leaf.grad))
+            leaf.grad = None
+    return {name: np.array(slopes) for name, slopes in found.items()}
+
+
+def train(model, guide, *args, steps, rate, decay=1.0, particles=100):
+    """(parameters, losses) of some steps of SVI."""
+    pyro.clear_param_store()
+    loss = infer.Trace_ELBO(num_particles=particles, vectorize_particles=True, max_plate_nesting=1)
+    svi = infer.SVI(model, guide, pyro.optim.ClippedAdam({"lr": rate, "lrd": decay}), loss)
+    losses = np.array([svi.step(*args) for _ in range(steps)])
+    return {name: numpy(pyro.param(name)) for name in pyro.get_param_store()}, losses
+
+
+def predictive(guide, params, n, parallel):
+    pyro.clear_param_store()
+    for name, value in params.items():
+        pyro.param(name, torch.tensor(value), constraint=constraints.positive)
+    found = infer.Predictive(guide, num_samples=n, parallel=parallel)()
+    return {name: numpy(x) for name, x in found.items()}

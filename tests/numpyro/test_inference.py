@@ -8,15 +8,15 @@ import numpy as np
 import numpyro
 import numpyro.distributions as host
 import pytest
-from numpyro.infer import MCMC, NUTS, SVI, Predictive, Trace_ELBO, autoguide, init_to_value
+from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO, autoguide, init_to_value
 from numpyro.optim import Adam
 
 import numpyro_irg.distributions as dist
+from tests.adapters import numpyro as adapter
 from tests.checks import STANDARD_ERRORS, standardised
 from tests.conjugate import CONJUGATES
 from tests.matrix import MODELS
 from tests.numpyro.draws import arrays, numpy
-from tests.numpyro.test_svi import model_and_guide
 
 KEY = jax.random.key(4)
 conjugates = {conjugate.family: conjugate for conjugate in CONJUGATES}
@@ -30,7 +30,7 @@ various = [families[name] for name in ("InverseGamma", "Dirichlet", "VonMises")]
 
 @pytest.fixture(scope="module")
 def svi():
-    return SVI(*model_and_guide(conjugates["VonMises"]), Adam(0.05), Trace_ELBO(num_particles=10))
+    return SVI(*conjugates["VonMises"].programs(adapter, dist), Adam(0.05), Trace_ELBO(num_particles=10))
 
 
 def test_run_is_a_scan_of_updates(svi):
@@ -133,7 +133,7 @@ def test_autoguides(name):
 def test_hamiltonian_monte_carlo():
     """Gamma-Poisson: mean of the exact posterior, within 4 standard errors by the effective number of draws."""
     conjugate = conjugates["Gamma"]
-    model, _ = model_and_guide(conjugate)
+    model, _ = conjugate.programs(adapter, dist)
     chain = MCMC(NUTS(model), num_warmup=200, num_samples=500, progress_bar=False)
     chain.run(KEY)
     x = numpy(chain.get_samples()["x"])
@@ -141,14 +141,3 @@ def test_hamiltonian_monte_carlo():
     effective = float(numpyro.diagnostics.effective_sample_size(x[None]))
     error = float(jnp.sqrt(posterior.variance)) / np.sqrt(effective)
     assert effective > 50 and abs(x.mean() - float(posterior.mean)) < STANDARD_ERRORS * error
-
-
-@pytest.mark.parametrize("parallel", [False, True])
-def test_predictive(parallel):
-    """Draws of the posterior, from a guide at the exact posterior."""
-    conjugate, n = conjugates["Gamma"], 300
-    _, guide = model_and_guide(conjugate)
-    x = numpy(Predictive(guide, params=arrays(conjugate.posterior), num_samples=n, parallel=parallel)(KEY)["x"])
-    posterior = dist.Gamma(**arrays(conjugate.posterior))
-    assert x.shape == (n,) and len(np.unique(x)) == n
-    assert abs(x.mean() - float(posterior.mean)) < STANDARD_ERRORS * float(jnp.sqrt(posterior.variance)) / np.sqrt(n)

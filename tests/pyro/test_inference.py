@@ -9,15 +9,15 @@ import pyro.infer.autoguide as autoguide
 import pytest
 import torch
 from mpmath import mp
-from pyro.infer import HMC, MCMC, NUTS, JitTrace_ELBO, Predictive, Trace_ELBO
+from pyro.infer import HMC, MCMC, NUTS, JitTrace_ELBO, Trace_ELBO
 from pyro.poutine import trace
 
 import pyro_irg.distributions as dist
+from tests.adapters import pyro as adapter
 from tests.checks import STANDARD_ERRORS, standardised
 from tests.conjugate import CONJUGATES
 from tests.matrix import MODELS
 from tests.pyro.draws import numpy
-from tests.pyro.test_svi import model_and_guide
 
 families = pytest.mark.parametrize("family", MODELS, ids=str)
 conjugates = {conjugate.family: conjugate for conjugate in CONJUGATES}
@@ -164,7 +164,7 @@ def test_autoguides(name):
 def test_hamiltonian_monte_carlo(kernel):
     """Gamma-Poisson: mean of the exact posterior, within 4 standard errors by the effective number of draws."""
     conjugate = conjugates["Gamma"]
-    model, _ = model_and_guide(conjugate)
+    model, _ = conjugate.programs(adapter, dist)
     options = {"trajectory_length": 1.5} if kernel is HMC else {}
     chain = MCMC(kernel(model, **options), num_samples=200, warmup_steps=100, disable_progbar=True)
     chain.run()
@@ -173,20 +173,6 @@ def test_hamiltonian_monte_carlo(kernel):
     posterior = dist.Gamma(**tensors(conjugate.posterior))
     error = float(posterior.stddev) / np.sqrt(float(site["n_eff"]))
     assert float(site["n_eff"]) > 20 and abs(x.mean() - float(posterior.mean)) < STANDARD_ERRORS * error
-
-
-@pytest.mark.parametrize("parallel", [False, True])
-def test_predictive(parallel):
-    """Draws of the posterior and of replicated data, from a guide at the exact posterior."""
-    conjugate, n = conjugates["Gamma"], 300
-    model, guide = model_and_guide(conjugate)
-    for name, value in tensors(conjugate.posterior).items():
-        pyro.param(name, value, constraint=dist.constraints.positive)
-    drawn = Predictive(model, guide=guide, num_samples=n, parallel=parallel, return_sites=["x"])()
-    x = numpy(drawn["x"]).ravel()
-    posterior = dist.Gamma(**tensors(conjugate.posterior))
-    assert x.shape == (n,) and len(np.unique(x)) == n
-    assert abs(x.mean() - float(posterior.mean)) < STANDARD_ERRORS * float(posterior.stddev) / np.sqrt(n)
 
 
 class Guide(pyro.nn.PyroModule):

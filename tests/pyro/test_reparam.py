@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import re
 
 import numpy as np
 import pyro
@@ -12,16 +11,22 @@ import torch
 from pyro import poutine
 from pyro.infer import HMC, MCMC, SVI, Predictive, Trace_ELBO, TraceEnum_ELBO, TraceMeanField_ELBO, config_enumerate
 from pyro.infer.autoguide import AutoNormal
-from pyro.infer.reparam import LocScaleReparam
 from pyro.nn import PyroModule, PyroParam
 from pyro.optim import ClippedAdam
 from torch.distributions import constraints
 
 import pyro_irg.distributions as dist
-from pyro_irg import AutoImplicit, ImplicitReparam, check_reparameterized, implicit, registered
+from pyro_irg import check_reparameterized, implicit, registered
 from pyro_irg.infer import HVAE
+from tests.adapters import pyro as adapter
 from tests.checks import STANDARD_ERRORS, standardised
-from tests.conjugate import CONJUGATES, PRECISION
+from tests.conjugate import CONJUGATES
+
+
+def types(program, *args):
+    """Site -> class of its distribution."""
+    sites = poutine.trace(program).get_trace(*args).nodes.values()
+    return {site["name"]: type(site["fn"]) for site in sites if site["type"] == "sample"}
 
 
 @pytest.fixture(autouse=True)
@@ -30,158 +35,18 @@ def fresh():
     pyro.set_rng_seed(6)
 
 
-def types(program, *args):
-    """Site -> class of its distribution, without its batch wrappers."""
-    sites = poutine.trace(program).get_trace(*args).nodes.values()
-    laws = {site["name"]: site["fn"] for site in sites if site["type"] == "sample"}
-    return {name: type(getattr(fn, "base_dist", fn)) for name, fn in laws.items()}
-
-
-def angles():
-    """Stock: a von Mises, a Gamma in a plate, a normal, an event of Betas, an observed Gamma."""
-    pyro.sample("direction", host.VonMises(0.5, 2.0))
-    with pyro.plate("rows", 10, subsample_size=3):
-        pyro.sample("rate", host.Gamma(2.0, 1.0))
-        pyro.sample("seen", host.Gamma(2.0, 1.0), obs=torch.ones(3))
-    pyro.sample("level", host.Normal(0.0, 1.0))
-    return pyro.sample("shares", host.Beta(torch.ones(2), 2.0).to_event(1))
-
-
-OURS = {"direction": dist.VonMises, "rate": dist.Gamma, "level": host.Normal, "shares": dist.Beta}
-
-
-# --------------------------------------------------------------------------------------------------------- implicit
-
-
-def context(fn):
-    def program(*args):
-        with implicit():
-            return fn(*args)
-
-    return program
-
-
-WAYS = {
-    "function": implicit,
-    "context manager": context,
-    "decorator": lambda fn: implicit()(fn),
-    "strict": lambda fn: implicit(fn, strict=True),
-    "twice": lambda fn: implicit(implicit(fn)),
-    "strategy": lambda fn: poutine.reparam(fn, config=AutoImplicit()),
-    "callable config": lambda fn: poutine.reparam(
-        fn, config=lambda site: ImplicitReparam() if site["name"] in OURS and site["name"] != "level" else None
-    ),
-    "dict config": lambda fn: poutine.reparam(
-        fn, config={name: ImplicitReparam() for name in OURS if name != "level"}
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_latent_sites_are_exchanged(way):
-    program = WAYS[way](angles)
-    found = types(program)
-    assert {name: found[name] for name in OURS} == OURS
-    if "strategy" not in way:  # a strategy takes every site that has a twin
-        assert found["seen"] is host.Gamma
-    assert found["rows"].__name__ == "_Subsample"
-    assert types(angles)["direction"] is host.VonMises  # nothing stays behind
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_the_density_stays(way):
-    trace = poutine.trace(angles).get_trace()
-    again = poutine.trace(poutine.replay(WAYS[way](angles), trace=trace)).get_trace()
-    assert list(again.nodes) == list(trace.nodes)
-    torch.testing.assert_close(again.log_prob_sum(), trace.log_prob_sum())
-    for name, site in trace.nodes.items():
-        if name in OURS:
-            assert again.nodes[name]["fn"].shape() == site["fn"].shape()
-
-
-def test_what_is_no_program():
-    with pytest.raises(TypeError, match="implicit: fn must be a model or guide, a callable, got Tensor"):
-        implicit(torch.zeros(2))
-
-
-def test_conditioned_sites_keep_their_values():
-    data = {"direction": torch.tensor(0.25), "shares": torch.tensor([0.5, 0.75])}
-    for program in (poutine.condition(implicit(angles, strict=True), data), implicit(poutine.condition(angles, data))):
-        trace = poutine.trace(program).get_trace()
-        assert all(trace.nodes[name]["value"] is value for name, value in data.items())
-        assert trace.log_prob_sum().isfinite()
-
-
-def test_together_with_other_reparameterizers():
-    def model():
-        return pyro.sample("x", host.Normal(1.0, 2.0)) * pyro.sample("direction", host.VonMises(0.5, 2.0))
-
-    program = implicit(poutine.reparam(model, config={"x": LocScaleReparam(0.0)}), strict=True)
-    assert types(program)["direction"] is dist.VonMises and "x_decentered" in types(program)
-
-
 # --------------------------------------------------------------------------------------------------------- inference
-
-
-def stock_program(conjugate):
-    """A model and guide in Pyro's own words, not one name of ours."""
-    data = torch.tensor(conjugate.data)
-    likelihoods = {
-        "von Mises": lambda x: host.VonMises(x, PRECISION),
-        "Beta-Bernoulli": host.Bernoulli,
-        "Gamma-Poisson": host.Poisson,
-    }
-
-    def model():
-        x = pyro.sample(
-            "x", getattr(host, conjugate.family)(**{n: torch.tensor(v) for n, v in conjugate.prior.items()})
-        )
-        if conjugate.family == "Dirichlet":
-            pyro.sample("y", host.Multinomial(int(data.sum()), x), obs=data)
-            return
-        with pyro.plate("data", len(data)):
-            pyro.sample("y", likelihoods[conjugate.name](x), obs=data)
-
-    def guide():
-        params = {}
-        for name, value in conjugate.guide.items():
-            constraint = constraints.real if name in conjugate.free else constraints.positive
-            params[name] = pyro.param(name, torch.tensor(value), constraint=constraint)
-        pyro.sample("x", getattr(host, conjugate.family)(**params))
-
-    return model, guide
-
-
-def elbo_gradients(model, guide, names, steps=100):
-    loss = Trace_ELBO(num_particles=200, vectorize_particles=True, max_plate_nesting=1)
-    svi = SVI(model, guide, ClippedAdam({"lr": 0.0}), loss)
-    found = {name: [] for name in names}
-    for _ in range(steps):
-        svi.loss_and_grads(svi.model, svi.guide)
-        for name in found:
-            leaf = pyro.get_param_store()._params[name]
-            found[name].append(-leaf.grad.double().numpy())
-            leaf.grad = None
-    return {name: np.array(slopes) for name, slopes in found.items()}
-
-
-@pytest.mark.parametrize("conjugate", CONJUGATES, ids=str)
-def test_svi_with_a_stock_guide_is_unbiased(conjugate):
-    model, guide = stock_program(conjugate)
-    found = elbo_gradients(model, implicit(guide, strict=True), conjugate.guide)
-    for name, truth in conjugate.gradient().items():
-        assert (standardised(found[name], truth, rtol=2e-5) < STANDARD_ERRORS).all(), name
 
 
 def test_svi_has_less_variance_than_the_score_function():
     """Pyro's VonMises is not reparameterized: right, with some hundred times the variance."""
     conjugate = CONJUGATES[0]
     assert conjugate.family == "VonMises"
-    model, guide = stock_program(conjugate)
-    stock = elbo_gradients(model, guide, conjugate.guide, steps=50)
-    ours = elbo_gradients(implicit(model), implicit(guide), conjugate.guide, steps=50)
+    model, guide = conjugate.programs(adapter, host)
+    stock = adapter.elbo_gradients(model, guide, steps=50)
+    ours = adapter.elbo_gradients(implicit(model), implicit(guide), steps=50)
     with registered():
-        in_place = elbo_gradients(*stock_program(conjugate), conjugate.guide, steps=50)
+        in_place = adapter.elbo_gradients(*conjugate.programs(adapter, host), steps=50)
     for name in stock:
         assert ours[name].var() < 0.1 * stock[name].var() and in_place[name].var() < 0.1 * stock[name].var()
 
@@ -212,7 +77,7 @@ def test_hmc_takes_the_same_path():
     chains = []
     for wrap in (lambda model: model, implicit, lambda model: implicit(model, strict=True)):
         pyro.set_rng_seed(1)
-        model, _ = stock_program(CONJUGATES[2])
+        model, _ = CONJUGATES[2].programs(adapter, host)
         mcmc = MCMC(HMC(wrap(model), step_size=0.2, num_steps=3), num_samples=10, warmup_steps=5, disable_progbar=True)
         mcmc.run()
         chains.append(mcmc.get_samples()["x"])
@@ -221,7 +86,7 @@ def test_hmc_takes_the_same_path():
 
 
 def test_predictive():
-    model, guide = stock_program(CONJUGATES[0])
+    model, guide = CONJUGATES[0].programs(adapter, host)
     draws = Predictive(model, guide=implicit(guide), num_samples=7, return_sites=["x", "y"])()
     assert draws["x"].shape[0] == draws["y"].shape[0] == 7
     assert Predictive(implicit(model), num_samples=7, parallel=True)()["x"].shape[0] == 7
@@ -287,7 +152,7 @@ def test_a_module_may_call_itself():
 
 def test_autoguide():
     """Parameters, names, median, quantiles and draws of the posterior are the guide's own; training is the same."""
-    model, _ = stock_program(CONJUGATES[2])
+    model, _ = CONJUGATES[2].programs(adapter, host)
     trained = []
     for wrap in (lambda guide: guide, implicit):
         pyro.clear_param_store()
@@ -304,87 +169,6 @@ def test_autoguide():
 
 
 # ---------------------------------------------------------------------------------------------------- no silent bias
-
-
-def latent(fn):
-    return lambda: pyro.sample("z", fn)
-
-
-def stock_mixture(part):
-    return host.MixtureSameFamily(host.Categorical(logits=torch.zeros(2)), part)
-
-
-SHARED = "MixtureOfDiagNormalsSharedCovariance"
-FAULTS = {
-    "mixture": (lambda: stock_mixture(host.Normal(torch.zeros(2), 1.0)), "MixtureSameFamily; wrap the guide in", True),
-    "Dirichlets": (lambda: stock_mixture(host.Dirichlet(torch.ones(2, 3))), "MixtureSameFamily; take a repara", False),
-    "Bernoulli": (lambda: host.Bernoulli(logits=torch.tensor(0.5)), "not reparameterized: Bernoulli; enumerate", False),
-    "refused": (
-        lambda: host.Gamma(torch.ones(2), 1.0).has_rsample_(False).to_event(1),
-        "not reparameterized: Independent of Gamma; take a reparameterized distribution",
-        False,
-    ),
-    "von Mises": (lambda: host.VonMises(0.0, 1.0), "not reparameterized: VonMises; wrap the guide in", True),
-    "event": (lambda: host.VonMises(torch.zeros(2), 1.0).to_event(1), "not reparameterized: Independent of VonM", True),
-    "diagonal": (
-        lambda: host.MixtureOfDiagNormals(torch.eye(2), torch.ones(2, 2), torch.zeros(2)),
-        "a wrong gradient: MixtureOfDiagNormals, whose gradient in component_logits is biased; wrap",
-        True,
-    ),
-    "shared": (
-        lambda: host.MixtureOfDiagNormalsSharedCovariance(torch.eye(2), torch.ones(2), torch.zeros(2)),
-        f"a wrong gradient: {SHARED}, whose gradient in component_logits is biased; wrap",
-        True,
-    ),
-    "half": (
-        lambda: host.ContinuousBernoulli(torch.full((3,), 0.5)).to_event(1),
-        "a wrong gradient: Independent of ContinuousBernoulli, whose gradient in probs is zero near probs = 1/2; wrap",
-        True,
-    ),
-    "Pareto": (
-        lambda: host.GeneralizedPareto(0.0, 1.0, torch.zeros(())),
-        "a wrong gradient: GeneralizedPareto, whose gradient in concentration is zero at concentration = 0; wrap",
-        True,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_faults_are_named(name):
-    make, text, cured = FAULTS[name]
-    guide = latent(make())
-    with pytest.raises(ValueError, match=re.escape("check_reparameterized: site 'z' ") + ".*" + re.escape(text)):
-        check_reparameterized(guide)
-    if cured:
-        check_reparameterized(implicit(guide, strict=True))
-    else:
-        with pytest.raises(ValueError, match=r"implicit\(strict=True\): site 'z' .*" + re.escape(text)):
-            implicit(guide, strict=True)()
-        implicit(guide)()  # left alone
-
-
-def test_check_names_every_site_and_leaves_no_trace():
-    def guide(shift):
-        pyro.sample("a", host.VonMises(shift, 1.0))
-        pyro.sample("b", host.Poisson(1.0))
-        with pyro.plate("rows", 5, subsample_size=2):
-            pyro.sample("c", host.Normal(0.0, 1.0))
-
-    with poutine.trace() as outer, pytest.raises(ValueError, match=r"(?s)site 'a' .*site 'b' ") as error:
-        check_reparameterized(guide, shift=0.5)
-    assert not outer.trace.nodes and "'c'" not in str(error.value) and "'rows'" not in str(error.value)
-    check_reparameterized(angles_of_ours)
-
-
-def angles_of_ours():
-    with registered():
-        angles()
-
-
-def test_reparam_refuses_what_has_no_twin():
-    program = poutine.reparam(latent(host.Normal(torch.zeros(2), 1.0).to_event(1)), config={"z": ImplicitReparam()})
-    with pytest.raises(ValueError, match="site 'z' has a distribution without implicit twin, Indep"):
-        program()
 
 
 def site_slopes(guide, params, function):

@@ -244,9 +244,12 @@ def test_log_prob_is_the_hosts(adapter, family):
             ours, theirs = (
                 getattr(module, family.name)(**adapter.arrays(params)) for module in (adapter.dist, adapter.host)
             )
-            x = adapter.array(inside(family))
-            found = adapter.jit(lambda x, ours=ours, theirs=theirs: (ours.log_prob(x), theirs.log_prob(x)))(x)
-            np.testing.assert_allclose(*map(adapter.numpy, found), rtol=1e-12, atol=1e-13)
+            x = inside(family)
+            evaluate = adapter.jit(lambda x, ours=ours, theirs=theirs: (ours.log_prob(x), theirs.log_prob(x)))
+            found, expected = map(adapter.numpy, evaluate(adapter.array(x)))
+            if family.name == "VonMises":  # Pyro's log I0 has 8 digits
+                expected = family.scipy(**params).logpdf(x)
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("df", [0.05, 3.0, 1e6])
