@@ -24,7 +24,19 @@ from irg_kernels.inference import hamiltonian
 
 from .masks import check_absent, check_mask_outside, is_lifted, lift, mask_of, unwrapped
 
-__all__ = ["BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "Seen", "first_run", "run_base"]
+__all__ = [
+    "BaseSites",
+    "Drawn",
+    "Inside",
+    "Latent",
+    "LiveModel",
+    "Seen",
+    "event_last",
+    "first_run",
+    "run_base",
+    "sum_event",
+    "sum_to",
+]
 
 
 def event_last(x: Array, event_dim: int) -> Array:
