@@ -122,6 +122,25 @@ MANY: dict[str, dict[str, np.ndarray]] = {
 MANY["student t"] = {**MANY["normal"], "df": np.array([9.0, 12.0, 15.0])}
 
 
+def many(adapter, kind, leaves, general=False):
+    """A mixture of `MANY`."""
+    dist, p = adapter.dist, {k: v for k, v in leaves.items() if k != "logits"}
+    names = {"factorised": "Normal", "normal": "MultivariateNormal", "student t": "MultivariateStudentT"}
+    family = getattr(dist, names[kind])
+    if "scale_tril" in p:
+        p["scale_tril"] = adapter.xp.tril(p["scale_tril"])
+    weights = dist.Categorical(logits=leaves["logits"])
+
+    def event(d):
+        return d.to_event(1) if kind == "factorised" else d
+
+    if general:
+        after = {"df": (), "loc": (slice(None),), "scale": (slice(None),), "scale_tril": (slice(None),) * 2}
+        parts = [event(family(**{k: v[(..., i, *after[k])] for k, v in p.items()})) for i in range(K)]
+        return dist.MixtureGeneral(weights, parts)
+    return dist.MixtureSameFamily(weights, event(family(**p)))
+
+
 def softmax(logits):
     weights = (logits - logits.max()).exp() if hasattr(logits, "exp") else np.exp(logits - logits.max())
     return weights / weights.sum(-1)

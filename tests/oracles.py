@@ -343,7 +343,7 @@ def _beta_masses(x, a, b):
 
 
 def _both(lower):
-    return lambda x, *params: (lower(x, *params), 1 - lower(x, *params))
+    return lambda x, *params: (mass := lower(x, *params), 1 - mass)
 
 
 # name of a class -> x, parameters -> P(X <= x), P(X > x) at the working precision
@@ -371,7 +371,7 @@ MASSES = {
 
 
 def cdf(name, x, *params):
-    """P(X <= x), as cheap as one mass is."""
+    """P(X <= x)."""
     return MASSES[name](x, *params)[0]
 
 

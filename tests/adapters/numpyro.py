@@ -8,10 +8,12 @@ import numpy as np
 import numpyro
 import numpyro.distributions as host
 import pytest
-from jax import test_util
+from jax import lax, test_util
 from numpyro import handlers, infer
 
 import numpyro_irg
+import numpyro_irg.infer
+from numpyro_irg.attach import NATIVE
 
 name = "numpyro"
 eager = False  # `shapes` gives numbers too
@@ -31,6 +33,12 @@ VALIDATES_ALWAYS = {
     ("Beta", "concentration1"), ("Beta", "concentration0"), ("InverseGamma", "concentration"),
     ("InverseGamma", "rate"), ("StudentT", "df"),
 }  # fmt: skip
+
+
+def WITHOUT_CDF(dist, make=False):
+    return dist.TruncatedPolyaGamma() if make else "TruncatedPolyaGamma"
+
+
 validation_enabled = numpyro.validation_enabled
 SUBMODULES = ("constraints", "transforms", "continuous", "util", "kl", "distribution", "biject_to")
 
@@ -58,6 +66,17 @@ def accelerator():
     if all(device.platform == "cpu" for device in jax.devices()):
         pytest.skip("JAX sees no accelerator")
     yield
+
+
+@contextlib.contextmanager
+def strict():
+    """Of dtypes and ranks."""
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        yield
+
+
+def cast(x, dtype):
+    return x.astype(dtype)
 
 
 def array(values):
@@ -99,6 +118,34 @@ def outside_the_support():
         yield []
 
 
+def host_draw(d, key, shape=()):
+    """By the host's own method."""
+    return d.sample_with_intermediates(key, shape)[0]
+
+
+def rsample(d, key):
+    return d.rsample(key)
+
+
+def rebuilt(d):
+    """Taken to pieces and put together again."""
+    leaves, tree = jax.tree.flatten(d)
+    return jax.tree.unflatten(tree, leaves)
+
+
+def at_fixed_transform(logits, component, x):
+    """A draw of a mixture that came out as x, by its Rosenblatt transform."""
+    return dist.conditionals.at_fixed_quantile(jax.nn.log_softmax(logits), [component], x)
+
+
+def fix_noise(monkeypatch, noise):
+    """Let the normal numbers that a Gaussian copula starts from be these."""
+    monkeypatch.setattr(jax.random, "normal", lambda *_: jnp.asarray(noise, jnp.float32))
+
+
+detach, erf = lax.stop_gradient, jax.scipy.special.erf
+
+
 def contains(support, x):
     return support(x)
 
@@ -113,6 +160,17 @@ def leaves_of(values):
 
 
 # -------------------------------------------------------------------------------------------------------- derivatives
+
+
+def compile(f, *args, **options):
+    """f(*args), with options for the compiler; without LLVM's optimizations, more than half of the compilation."""
+    options = {"xla_backend_optimization_level": 0, **options}
+    return jit(f).lower(*args).compile(compiler_options=options)(*args)
+
+
+def native(f, *args):
+    """f(xp, *args) of the kernels, as the distributions call it."""
+    return jit(lambda *args: f(NATIVE, *args))(*args)
 
 
 def shapes(f, *args):
@@ -145,6 +203,10 @@ def along(f, args, tangents):
 
 def slopes(f):
     return lambda params, *args: value_and_slopes(f)(params, *args)[1]
+
+
+def second_slope(f):
+    return grad(grad(f))
 
 
 def check_grads(f, args):
@@ -229,3 +291,50 @@ def train(model, guide, *args, steps, rate, decay=1.0, particles=100):
 def predictive(guide, params, n, parallel):
     found = infer.Predictive(guide, params=arrays(params), num_samples=n, parallel=parallel)(key(0))
     return {name: numpy(x) for name, x in found.items()}
+
+
+# --------------------------------------------------------------------------------------------------- guides and weights
+
+mask, autoguide = handlers.mask, infer.autoguide
+
+
+def started(model, guide, *args):
+    """The parameters at the start."""
+    svi = infer.SVI(model, guide, numpyro.optim.Adam(1e-3), infer.Trace_ELBO())
+    return svi.get_params(svi.init(key(0), *args))
+
+
+def fitted(model, guide, *args, steps, rate, particles=8):
+    """The parameters after some steps of SVI."""
+    svi = infer.SVI(model, guide, numpyro.optim.Adam(rate), infer.Trace_ELBO(particles))
+    return svi.run(key(0), steps, *args, progress_bar=False).params
+
+
+def log_weights(model, guide, params, *args, **options):
+    return numpy(irg.infer.log_weights(model, guide, params or {}, key(1), *args, **options))
+
+
+def log_evidence(model, guide, params, *args, **options):
+    found = irg.infer.log_evidence(model, guide, params or {}, key(1), *args, **options)
+    return type(found)(*map(numpy, found))
+
+
+def diagnostics(guide, params, *args):
+    return irg.infer.diagnostics(guide, params or {}, key(0), *args)
+
+
+def loss(model, guide, params, *args, elbo="Trace", particles=1, seed=0):
+    elbo = getattr(infer, f"{elbo}_ELBO")(particles)
+    return float(jit(lambda key: elbo.loss(key, params, model, guide, *args))(key(seed)))
+
+
+def called(guide, *args):
+    """The guide's draws, as it gives them when it is called."""
+    return handlers.seed(guide, 0)(*args)
+
+
+def guide_slopes(model, guide, *args):
+    """All gradients of one loss."""
+    loss = infer.Trace_ELBO().loss
+    slopes = grad(lambda params: loss(key(1), params, model, guide, *args))(started(model, guide, *args))
+    return [numpy(x) for x in jax.tree.leaves(slopes)]

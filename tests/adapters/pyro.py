@@ -1,6 +1,7 @@
 """Pyro under test.  Arrays are tensors, a key is a number for the seed, and nothing is compiled."""
 
 import contextlib
+import pickle
 
 import numpy as np
 import pyro
@@ -11,6 +12,8 @@ from pyro import infer, poutine
 from torch.utils import _pytree as tree
 
 import pyro_irg
+import pyro_irg.infer
+from pyro_irg.attach import FLOAT64, NATIVE
 
 name = "pyro"
 eager = True  # `shapes` gives numbers too
@@ -24,6 +27,12 @@ SUBMODULES = ("constraints", "transforms", "torch", "util", "kl", "TorchDistribu
 INVALID = r"Expected parameter {name} \(Tensor of shape .*|Expected parameter {name}\b"
 INFINITE = r"Expected parameter {name} .* of distribution {family} to be finite"
 VALIDATES_ALWAYS = {("StudentT", "df")}  # torch's class keeps a Chi2
+
+
+def WITHOUT_CDF(dist, make=False):
+    return dist.Stable(1.5, 0.0) if make else "Stable"
+
+
 validation_enabled = pyro.validation_enabled
 _dtype = torch.float32
 
@@ -66,6 +75,13 @@ def accelerator():
         pytest.skip("PyTorch sees no CUDA device")
     with torch.device("cuda"):
         yield
+
+
+strict = contextlib.nullcontext  # of dtypes and ranks
+
+
+def cast(x, dtype):
+    return x.to(dtype)
 
 
 def array(values):
@@ -111,6 +127,37 @@ def outside_the_support():
         yield []
 
 
+def host_draw(d, key, shape=()):
+    """By the host's own method."""
+    return detached_draw(d, key, shape)
+
+
+def rsample(d, key):
+    return d.rsample()
+
+
+def rebuilt(d):
+    """Taken to pieces and put together again."""
+    return pickle.loads(pickle.dumps(d))
+
+
+def at_fixed_transform(logits, component, x):
+    """A draw of a mixture that came out as x, by its Rosenblatt transform."""
+    return dist.conditionals.at_fixed_quantile(logits.log_softmax(-1), component, x)
+
+
+def fix_noise(monkeypatch, noise):
+    """Let the normal numbers that a Gaussian copula starts from be these."""
+    monkeypatch.setattr(torch, "randn", lambda *_, **__: torch.tensor(noise))
+
+
+def detach(x):
+    return x.detach()
+
+
+erf = torch.erf
+
+
 def contains(support, x):
     return support.check(x)
 
@@ -129,6 +176,18 @@ def leaves_of(values):
 
 def jit(f):
     return f
+
+
+def compile(f, *args, **options):
+    """f(*args), with options for the compiler."""
+    return f(*args)
+
+
+def native(f, *args):
+    """f(xp, *args) of the kernels, as the distributions call it: float32 in float64, rounded once."""
+    dtype = args[0].dtype
+    found = f(NATIVE if dtype == torch.float64 else FLOAT64, *(x.double() for x in args))
+    return tree.tree_map(lambda x: x.to(dtype), found)
 
 
 def shapes(f, *args):
@@ -186,6 +245,15 @@ def slopes(f):
 grad, jacfwd, jacrev, hessian, jvp = (
     torch.func.grad, torch.func.jacfwd, torch.func.jacrev, torch.func.hessian, torch.func.jvp
 )  # fmt: skip
+
+
+def second_slope(f):
+    def second(x):
+        x = x.detach().clone().requires_grad_()
+        (first,) = torch.autograd.grad(f(x), x, create_graph=True)
+        return torch.autograd.grad(first, x)[0]
+
+    return second
 
 
 def check_grads(f, args):
@@ -272,3 +340,49 @@ def predictive(guide, params, n, parallel):
         pyro.param(name, torch.tensor(value), constraint=constraints.positive)
     found = infer.Predictive(guide, num_samples=n, parallel=parallel)()
     return {name: numpy(x) for name, x in found.items()}
+
+
+# --------------------------------------------------------------------------------------------------- guides and weights
+
+mask, autoguide = poutine.mask, infer.autoguide
+
+
+def started(model, guide, *args):
+    """The parameters at the start: Pyro keeps them itself."""
+
+
+def fitted(model, guide, *args, steps, rate, particles=8):
+    """The parameters after some steps of SVI."""
+    train(model, guide, *args, steps=steps, rate=rate, particles=particles)
+
+
+def log_weights(model, guide, params, *args, **options):
+    return numpy(irg.infer.log_weights(model, guide, *args, **options))
+
+
+def log_evidence(model, guide, params, *args, **options):
+    found = irg.infer.log_evidence(model, guide, *args, **options)
+    return type(found)(*map(numpy, found))
+
+
+def diagnostics(guide, params, *args):
+    return irg.infer.diagnostics(guide, *args)
+
+
+def loss(model, guide, params, *args, elbo="Trace", particles=1, seed=0):
+    pyro.set_rng_seed(seed)
+    options = {"vectorize_particles": True, "max_plate_nesting": 1} if particles > 1 else {}
+    return getattr(infer, f"{elbo}_ELBO")(num_particles=particles, **options).loss(model, guide, *args)
+
+
+def called(guide, *args):
+    """The guide's draws, as it gives them when it is called."""
+    return guide(*args)
+
+
+def guide_slopes(model, guide, *args):
+    """All gradients of one loss."""
+    pyro.clear_param_store()
+    infer.Trace_ELBO().loss_and_grads(model, guide, *args)
+    leaves = [*pyro.get_param_store()._params.values(), *getattr(guide, "parameters", list)()]
+    return [numpy(p.grad) for p in leaves if p.grad is not None]

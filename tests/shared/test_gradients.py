@@ -196,7 +196,9 @@ def observed(adapter, family):
     return evaluate
 
 
-def run(adapter, family, params, draws=DRAWS):
+def run(adapter, family, params, enough=DRAWS):
+    """(draws, slopes, gradients); where nothing is compiled for a shape, no more draws than are enough."""
+    draws = enough if adapter.eager else DRAWS
     return observed(adapter, family)(adapter.arrays(params, (draws,)), adapter.key(2))
 
 
@@ -207,7 +209,7 @@ def test_draws_carry_the_implicit_gradients(adapter, family, precision):
         pytest.skip("test_transformations.py has it, without another compilation")
     for params in family.points:
         with adapter.precision(precision):
-            _, slopes, gradients = run(adapter, family, params)
+            _, slopes, gradients = run(adapter, family, params, 500)
         for name, truth in gradients.items():
             truth, allowed = adapter.numpy(truth), NATIVE[precision]
             atol = allowed * np.median(np.abs(truth))
@@ -259,7 +261,7 @@ def test_gradients_at_hard_points(adapter, family):
             and len(params.get("concentration", (0,) * 3) if family.name == "Dirichlet" else "123") != 3
         ):
             continue  # another shape is another compilation
-        x, slopes, _ = run(adapter, family, params)
+        x, slopes, _ = run(adapter, family, params, 5000)
         for name in {"x", *family.functions[:1]}:
             for parameter, slope in slopes[name].items():
                 assert not np.isnan(adapter.numpy(slope)).any(), (params, parameter)
