@@ -7,15 +7,17 @@ import numpyro.distributions as host
 from irg_kernels.families import inverse_gamma
 
 from ..registry import implicit_twin_of
-from .base import UnivariateMixin, exponential, parameters
+from .base import Univariate, exponential
 from .gamma import draw_log_gamma, precise
 
 __all__ = ["InverseGamma"]
 
 
 @implicit_twin_of(host.InverseGamma)
-class InverseGamma(UnivariateMixin, host.InverseGamma):
+class InverseGamma(Univariate):
     r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
+
+    Not a `TransformedDistribution` as the host's is, which other wrappers would take apart, past its draws.
 
     :param concentration: shape :math:`a > 0`; broadcast with `rate`.
     :param rate: :math:`b > 0`, the scale of x.
@@ -25,13 +27,9 @@ class InverseGamma(UnivariateMixin, host.InverseGamma):
     family = inverse_gamma.FAMILY
 
     def __init__(self, concentration, rate=1.0, *, validate_args=None):
-        concentration, rate = parameters("InverseGamma", concentration=concentration, rate=rate)
-        super().__init__(concentration, rate, validate_args=validate_args)
+        self._begin(validate_args, concentration=concentration, rate=rate)
 
     def sample(self, key, sample_shape=()):
         concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
         z, log_x = draw_log_gamma(key, concentration, rate)
         return exponential(-log_x, precise(rate / z, -log_x, z))
-
-    def sample_with_intermediates(self, key, sample_shape=()):
-        return self.sample(key, sample_shape), []

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
 from numpyro.distributions import constraints
+from numpyro.distributions.batch_util import vmap_over
 from numpyro.distributions.util import validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
@@ -386,3 +387,8 @@ def TruncatedNormal(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=No
 def TruncatedCauchy(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=None):
     """A Cauchy law between the bounds that are given."""
     return TruncatedDistribution(host.Cauchy(loc, scale), low, high, validate_args=validate_args)
+
+
+@vmap_over.register
+def _vmap_over_truncated(dist: Truncated, low: Any = None, high: Any = None) -> Any:
+    return vmap_over.dispatch(host.Distribution)(dist, low=low, high=high)

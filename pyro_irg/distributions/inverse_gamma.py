@@ -8,15 +8,17 @@ import torch
 from irg_kernels.families import inverse_gamma
 
 from ..registry import implicit_twin_of
-from .base import UnivariateMixin, exponential, parameters
+from .base import Univariate, exponential
 from .gamma import draw_log_gamma, precise
 
 __all__ = ["InverseGamma"]
 
 
 @implicit_twin_of(host.InverseGamma)
-class InverseGamma(UnivariateMixin, host.InverseGamma):
+class InverseGamma(Univariate):
     r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
+
+    Not a `TransformedDistribution` as the host's is, which other wrappers would take apart, past its draws.
 
     :param concentration: shape :math:`a > 0`; number or tensor, broadcast with `rate`.
     :param rate: :math:`b > 0`, the scale of x.
@@ -26,9 +28,7 @@ class InverseGamma(UnivariateMixin, host.InverseGamma):
     family = inverse_gamma.FAMILY
 
     def __init__(self, concentration, rate, validate_args=None):
-        concentration, rate = parameters("InverseGamma", concentration=concentration, rate=rate)
-        super().__init__(concentration, rate, validate_args=validate_args)
-        self._refuse_infinite()
+        self._begin(validate_args, concentration=concentration, rate=rate)
 
     def rsample(self, sample_shape=torch.Size()):
         concentration, rate = self._extended(sample_shape, self.concentration, self.rate)
