@@ -61,6 +61,8 @@ class Family:
     """parameters, and values that float32 holds from the centre out to where the masses underflow it"""
     apart: str = ""
     """the file of its own tests, if those of the table do not hold for it"""
+    hosts: bool = False
+    """the host's class, which the adapters leave as it is; the kernels have its record"""
     made: bool = False
     """of other distributions, which its constructor takes"""
 
@@ -165,6 +167,8 @@ def _entropies(first, second, **fixed):
 
 
 ANGLES = ("phi_loc", "psi_loc", "phi_concentration", "psi_concentration", "correlation")
+LOC_SCALE = {"loc": 0.5, "scale": 2.0}
+TWO = {"scale": 2.0}
 LOCS = ((0.0, 1.0), (2.0, 3.0))
 
 TABLE = (
@@ -309,10 +313,17 @@ TABLE = (
             "cos 2x": lambda loc, concentration: _mean_cos(concentration, 2) * mp.cos(2 * loc),
         },
     ),
-    Family("ContinuousBernoulli", points=({"probs": 0.25},), apart="pyro/test_continuous_bernoulli.py"),
+    Family(
+        "ContinuousBernoulli",
+        points=({"probs": 0.25},),
+        tails=({"logits": -3.0}, (2.0**-30, 0.25, 0.5, 0.96875)),
+        apart="pyro/test_continuous_bernoulli.py",
+    ),
     Family(
         "GeneralizedPareto",
         points=({"loc": 0.5, "scale": 2.0, "concentration": 0.25},),
+        scipy=lambda concentration, loc, scale: stats.genpareto(concentration, loc, scale),
+        tails=({"concentration": 0.25, "loc": 0.5, "scale": 2.0}, (0.5 + 2.0**-20, 0.75, 3.0, 64.0, 2.0**20)),
         apart="pyro/test_generalized_pareto.py",
     ),
     Family(
@@ -329,6 +340,39 @@ TABLE = (
         "MixtureOfDiagNormalsSharedCovariance",
         points=({"locs": LOCS, "coord_scale": (1.0, 0.5), "component_logits": (0.0, 1.0)},),
         apart="pyro/test_mixture_of_diag_normals.py",
+    ),
+    *(
+        Family(name, scipy=scipy, tails=tails, hosts=True, apart="kernels/test_families.py")
+        for name, scipy, tails in (
+            ("Normal", stats.norm, (LOC_SCALE, (-20.0, -2.0, 0.25, 3.0, 24.0))),
+            (
+                "LogNormal",
+                lambda loc, scale: stats.lognorm(scale, scale=math.exp(loc)),
+                (LOC_SCALE, (2.0**-20, 0.5, 2.0**20)),
+            ),
+            ("Cauchy", stats.cauchy, (LOC_SCALE, (-(2.0**30), -6.0, 0.25, 9.0, 2.0**30))),
+            ("Laplace", stats.laplace, (LOC_SCALE, (-160.0, -2.0, 0.25, 3.0, 160.0))),
+            ("Logistic", stats.logistic, (LOC_SCALE, (-160.0, -2.0, 0.25, 3.0, 160.0))),
+            ("Gumbel", stats.gumbel_r, (LOC_SCALE, (-8.0, -2.0, 0.75, 3.0, 160.0))),
+            ("Exponential", lambda rate: stats.expon(scale=1.0 / rate), ({"rate": 1.5}, (2.0**-40, 0.5, 3.0, 60.0))),
+            ("HalfNormal", lambda scale: stats.halfnorm(scale=scale), (TWO, (2.0**-40, 0.5, 3.0, 24.0))),
+            ("HalfCauchy", lambda scale: stats.halfcauchy(scale=scale), (TWO, (2.0**-40, 0.5, 3.0, 2.0**30))),
+            (
+                "Weibull",
+                lambda scale, concentration: stats.weibull_min(concentration, scale=scale),
+                ({"scale": 2.0, "concentration": 1.5}, (2.0**-20, 0.5, 3.0, 40.0)),
+            ),
+            (
+                "Pareto",
+                lambda scale, alpha: stats.pareto(alpha, scale=scale),
+                ({"scale": 1.5, "alpha": 2.5}, (1.5 + 2.0**-20, 2.0, 64.0, 2.0**20)),
+            ),
+            (
+                "Uniform",
+                lambda low, high: stats.uniform(low, high - low),
+                ({"low": 0.5, "high": 4.0}, (0.5 + 2.0**-20, 1.0, 3.875)),
+            ),
+        )
     ),
     Family("MixtureSameFamily", made=True, apart="shared/test_mixture.py"),
     Family("MixtureGeneral", made=True, apart="shared/test_mixture.py"),

@@ -361,6 +361,10 @@ MASSES = {
     "HalfCauchy": _both(lambda x, scale: 2 * mp.atan(x / scale) / mp.pi),
     "Pareto": _both(lambda x, scale, alpha: 1 - (scale / x) ** alpha),
     "Uniform": _both(lambda x, least, most: (x - least) / (most - least)),
+    "ContinuousBernoulli": _both(lambda x, logits: mp.expm1(logits * x) / mp.expm1(logits)),
+    "GeneralizedPareto": _both(
+        lambda x, concentration, loc, scale: 1 - (1 + concentration * (x - loc) / scale) ** (-1 / concentration)
+    ),
     "Gamma": _gamma_masses,
     "Chi2": lambda x, df: _gamma_masses(x, df / 2, mp.mpf(1) / 2),
     "LogGamma": lambda x, concentration, rate: _gamma_masses(mp.exp(x), concentration, rate),
@@ -379,3 +383,20 @@ def log_masses(name, x, params, digits=130):
     """(log P(X <= x), log P(X > x)) as floats; 130 digits are for a tail of 1e-81 beside 1."""
     with mp.workdps(digits):
         return tuple(float(mp.log(m)) for m in MASSES[name](mp.mpf(x), *map(mp.mpf, params.values())))
+
+
+def along(name, x, params, digits=150):
+    """(log p(x), d x / d parameter at fixed quantile for each): differences of the distribution function."""
+    with mp.workdps(digits):
+        x, params = mp.mpf(x), [mp.mpf(v) for v in params]
+
+        def slope(i):
+            """Of the distribution function by its i-th argument."""
+            step = mp.mpf("1e-40") * (abs([x, *params][i]) or 1)
+            up, down = (
+                cdf(name, *(v + sign * step * (i == j) for j, v in enumerate([x, *params]))) for sign in (1, -1)
+            )
+            return (up - down) / (2 * step)
+
+        density = slope(0)
+        return float(mp.log(density)), [float(-slope(i + 1) / density) for i in range(len(params))]
