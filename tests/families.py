@@ -257,6 +257,12 @@ TABLE = (
         small=("log x", _mean_log_beta, {"concentration1": 0.001, "concentration0": 0.002}),
     ),
     Family(
+        "AffineBeta",
+        points=({"concentration1": 2.0, "concentration0": 3.0, "loc": -1.0, "scale": 2.0},),
+        apart="shared/test_beta_relatives.py",
+    ),
+    Family("BetaProportion", points=({"mean": 0.3, "concentration": 5.0},), apart="shared/test_beta_relatives.py"),
+    Family(
         "Dirichlet",
         points=({"concentration": (0.6, 2.0, 1.5)}, {"concentration": (8.0, 3.0, 5.0)}),
         outside=((0.5, 0.4, 0.3), (1.2, -0.1, -0.1)),

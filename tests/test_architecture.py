@@ -37,6 +37,7 @@ EXTRA = {"pyro_irg": "pyro", "numpyro_irg": "numpyro"}
 # Files that one adapter has and its twin has not: path inside the package -> why.
 WITHOUT_TWIN: dict[str, str] = {
     "xp64.py": "eager torch computes float32 partials in float64; JAX has no float64 unless x64 is on",
+    "distributions/beta_proportion.py": "Pyro 1.9 has no such distribution",
     "distributions/mixture_of_diag_normals.py": "NumPyro 0.22 has no such law",
 }
 # Kernels that one adapter leaves unused: (adapter, kernel) -> why.

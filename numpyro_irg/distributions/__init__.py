@@ -4,7 +4,9 @@ from numpyro import distributions as _host
 from numpyro.distributions import *
 
 from . import divergences as _divergences
+from .affine_beta import AffineBeta
 from .beta import Beta
+from .beta_proportion import BetaProportion
 from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
 from .continuous_bernoulli import ContinuousBernoulli
@@ -33,7 +35,9 @@ Rosenblatt = ConditionalChain
 """The former name of `ConditionalChain`."""
 
 IMPLICIT = (
+    "AffineBeta",
     "Beta",
+    "BetaProportion",
     "Chi2",
     "ConditionalChain",
     "ContinuousBernoulli",

@@ -4,6 +4,7 @@ from pyro import distributions as _host
 from pyro.distributions import *
 
 from . import divergences as _divergences
+from .affine_beta import AffineBeta
 from .beta import Beta
 from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
@@ -34,6 +35,7 @@ Rosenblatt = ConditionalChain
 """The former name of `ConditionalChain`."""
 
 IMPLICIT = (
+    "AffineBeta",
     "Beta",
     "Chi2",
     "ConditionalChain",
