@@ -1,5 +1,6 @@
 """Log-densities for the tests of `ImplicitDensity`, written once for torch, JAX and mpmath, and mpmath's answers."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from mpmath import mp
 from scipy import stats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Density:
     """f(xp, x, **params), xp torch, jax.numpy or mpmath's context."""
 
@@ -63,6 +64,7 @@ DENSITIES = (
 )  # fmt: skip
 
 
+@functools.cache
 def partials(density: Density, x: float) -> dict[str, float]:
     """dx/dtheta at fixed quantile: -(1/p(x)) int^x (s - E s) p, with the score by differences at 30 digits."""
     with mp.workdps(30):
@@ -82,6 +84,7 @@ def partials(density: Density, x: float) -> dict[str, float]:
     return found
 
 
+@functools.cache
 def log_tails(density: Density, x: float) -> tuple[float, float]:
     with mp.workdps(30):
         cuts = [mp.mpf(c) for c in density.cuts]

@@ -323,14 +323,14 @@ TABLE = (
         "ContinuousBernoulli",
         points=({"probs": 0.25},),
         tails=({"logits": -3.0}, (2.0**-30, 0.25, 0.5, 0.96875)),
-        apart="pyro/test_continuous_bernoulli.py",
+        apart="shared/test_continuous_bernoulli.py",
     ),
     Family(
         "GeneralizedPareto",
         points=({"loc": 0.5, "scale": 2.0, "concentration": 0.25},),
         scipy=lambda concentration, loc, scale: stats.genpareto(concentration, loc, scale),
         tails=({"concentration": 0.25, "loc": 0.5, "scale": 2.0}, (0.5 + 2.0**-20, 0.75, 3.0, 64.0, 2.0**20)),
-        apart="pyro/test_generalized_pareto.py",
+        apart="shared/test_generalized_pareto.py",
     ),
     Family(
         "SineBivariateVonMises",

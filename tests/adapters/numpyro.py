@@ -206,7 +206,8 @@ def slopes(f):
 
 
 def second_slope(f):
-    return grad(grad(f))
+    """Of elementwise f."""
+    return slopes(slopes(f))
 
 
 def check_grads(f, args):
@@ -304,10 +305,11 @@ def started(model, guide, *args):
     return svi.get_params(svi.init(key(0), *args))
 
 
-def fitted(model, guide, *args, steps, rate, particles=8):
+def fitted(model, guide, *args, steps, rate, decay=1.0, particles=8, seed=0):
     """The parameters after some steps of SVI."""
-    svi = infer.SVI(model, guide, numpyro.optim.Adam(rate), infer.Trace_ELBO(particles))
-    return svi.run(key(0), steps, *args, progress_bar=False).params
+    optimizer = numpyro.optim.ClippedAdam(lambda step: rate * decay**step)
+    svi = infer.SVI(model, guide, optimizer, infer.Trace_ELBO(particles))
+    return svi.run(key(seed), steps, *args, progress_bar=False).params
 
 
 def log_weights(model, guide, params, *args, **options):
@@ -338,3 +340,41 @@ def guide_slopes(model, guide, *args):
     loss = infer.Trace_ELBO().loss
     slopes = grad(lambda params: loss(key(1), params, model, guide, *args))(started(model, guide, *args))
     return [numpy(x) for x in jax.tree.leaves(slopes)]
+
+
+def started_guide(guide, model):
+    """Its parameters."""
+    return started(model, guide)
+
+
+def guide_parameters(guide, params):
+    """By the names of Pyro's attributes."""
+    return {name.removeprefix(f"{guide.prefix}_"): numpy(p) for name, p in params.items()}
+
+
+def started_from(make, model, seeds):
+    """The parameters of new guides, by their own names, from each of the seeds."""
+    guide = make()
+    svi = infer.SVI(model, guide, numpyro.optim.Adam(0.01), infer.Trace_ELBO())
+    states = jit(vmap(svi.init))(jax.random.split(key(0), len(seeds)))
+    many = guide_parameters(guide, vmap(svi.get_params)(states))
+    return [{name: p[i] for name, p in many.items()} for i in range(len(seeds))]
+
+
+def before_and_after(guide, model):
+    """The parameters of a guide before and after a step."""
+    svi = infer.SVI(model, guide, numpyro.optim.Adam(0.01), infer.Trace_ELBO())
+    state = svi.init(key(0))
+    return tuple(guide_parameters(guide, svi.get_params(s)) for s in (state, svi.update(state)[0]))
+
+
+def of_guide(guide, method, params):
+    return lambda *args: getattr(guide, method)(params, *args)
+
+
+def quantiles(guide, params, levels, **options):
+    return {name: numpy(x) for name, x in guide.quantiles(params, levels, **options).items()}
+
+
+def posterior_draws(guide, params, n):
+    return {name: numpy(x) for name, x in guide.sample_posterior(key(1), params, sample_shape=(n,)).items()}

@@ -248,10 +248,12 @@ grad, jacfwd, jacrev, hessian, jvp = (
 
 
 def second_slope(f):
-    def second(x):
+    """Of elementwise f."""
+
+    def second(x, *args):
         x = x.detach().clone().requires_grad_()
-        (first,) = torch.autograd.grad(f(x), x, create_graph=True)
-        return torch.autograd.grad(first, x)[0]
+        (first,) = torch.autograd.grad(f(x, *args).sum(), x, create_graph=True)
+        return torch.autograd.grad(first.sum(), x)[0]
 
     return second
 
@@ -305,7 +307,7 @@ def loss_and_slopes(model, guide, params, *args, elbo="Trace", seeds=(0,), **opt
     for seed in seeds:
         pyro.clear_param_store()
         for name, value in params.items():
-            pyro.param(name, value)
+            pyro.param(name, value.clone())  # whose gradient would add up
         pyro.set_rng_seed(seed)
         value = loss.loss_and_grads(model, guide, *args)
         found.append((value, {name: numpy(pyro.get_param_store()._params[name].grad) for name in params}))
@@ -351,9 +353,10 @@ def started(model, guide, *args):
     """The parameters at the start: Pyro keeps them itself."""
 
 
-def fitted(model, guide, *args, steps, rate, particles=8):
+def fitted(model, guide, *args, steps, rate, decay=1.0, particles=8, seed=0):
     """The parameters after some steps of SVI."""
-    train(model, guide, *args, steps=steps, rate=rate, particles=particles)
+    pyro.set_rng_seed(seed)
+    train(model, guide, *args, steps=steps, rate=rate, decay=decay, particles=particles)
 
 
 def log_weights(model, guide, params, *args, **options):
@@ -386,3 +389,45 @@ def guide_slopes(model, guide, *args):
     infer.Trace_ELBO().loss_and_grads(model, guide, *args)
     leaves = [*pyro.get_param_store()._params.values(), *getattr(guide, "parameters", list)()]
     return [numpy(p.grad) for p in leaves if p.grad is not None]
+
+
+def started_guide(guide, model):
+    """Its parameters."""
+    pyro.set_rng_seed(0)
+    guide()
+
+
+def guide_parameters(guide, params):
+    """By the names of its attributes."""
+    return {name: numpy(p).copy() for name, p in guide.state_dict().items()}
+
+
+def started_from(make, model, seeds):
+    """The parameters of new guides, by their own names, from each of the seeds."""
+    for seed in seeds:
+        pyro.clear_param_store()
+        pyro.set_rng_seed(seed)
+        guide = make()
+        guide()
+        yield guide_parameters(guide, None)
+
+
+def before_and_after(guide, model):
+    """The parameters of a guide before and after a step."""
+    started_guide(guide, model)
+    before = guide_parameters(guide, None)
+    infer.SVI(model, guide, pyro.optim.ClippedAdam({"lr": 0.03}), infer.Trace_ELBO()).step()
+    return before, guide_parameters(guide, None)
+
+
+def of_guide(guide, method, params):
+    return getattr(guide, method)
+
+
+def quantiles(guide, params, levels, **options):
+    return {name: numpy(x) for name, x in guide.quantiles(levels, **options).items()}
+
+
+def posterior_draws(guide, params, n):
+    with pyro.plate("draws", n):
+        return {name: numpy(x) for name, x in guide().items()}

@@ -1,6 +1,8 @@
 """`implicit`, NumPyro's reparameterizers of ours, and `check_reparameterized`: stock programs with right gradients."""
 
+import copy
 import functools
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ from numpyro.infer import HMC, MCMC, SVI, Predictive, Trace_ELBO, TraceMeanField
 from numpyro.infer.autoguide import AutoNormal
 from numpyro.optim import Adam
 
+import numpyro_irg.distributions as dist
 from numpyro_irg import check_reparameterized, implicit
 from tests.adapters import numpyro as adapter
 from tests.checks import STANDARD_ERRORS, standardised
@@ -23,6 +26,30 @@ model, guide = VON_MISES.programs(adapter, host)
 
 
 # --------------------------------------------------------------------------------------------------------- inference
+
+
+class Compass:
+    """A stock guide with a method."""
+
+    def __init__(self, loc):
+        self.loc = loc
+
+    def __call__(self):
+        return numpyro.sample("x", host.VonMises(self.loc, 1.0))
+
+    def mode(self):
+        return self.loc
+
+
+def test_methods_and_copies():
+    wrapped = implicit(Compass(0.5), strict=True)
+    for made in (wrapped, copy.deepcopy(wrapped), copy.copy(wrapped), pickle.loads(pickle.dumps(wrapped))):
+        sites = adapter.trace_at(made, {"x": jnp.array(0.5)})
+        assert made.mode() == 0.5 and made.strict and type(sites["x"]["fn"]) is dist.VonMises
+    with pytest.raises(AttributeError, match="no_such_name"):
+        wrapped.no_such_name  # noqa: B018
+    with pytest.raises(AttributeError, match="'implicit' object has no attribute 'mode'"):
+        implicit().mode  # noqa: B018
 
 
 def errors(found, truth):

@@ -45,4 +45,4 @@ def test_supports_that_differ_and_errors(adapter):
     else:
         assert d.support.check(adapter.array([1.0, -1.0])) and not d.support.check(adapter.array([-1.0, 1.0]))
     with pytest.raises(ValueError, match=r"expected a continuous univariate .*, got Poisson"):
-        dist.ConditionalChain([host.Gamma(2.0, 1.0), host.Poisson])
+        dist.ConditionalChain([lambda: host.Gamma(2.0, 1.0), host.Poisson])

@@ -149,7 +149,9 @@ WRAPPERS = {
     "event of transformed of expanded": lambda a: transformed(a, gamma(a, ()).expand((4, 2))).to_event(2),
     "expanded transformed": lambda a: transformed(a, gamma(a)).expand((4, 2)),
     "mask of event of mask": lambda a: gamma(a).mask(mask(a)).to_event(1).mask(False),
-    "transformed event": lambda a: transformed(a, stock(a, "Dirichlet", (2,))),
+    "transformed event": lambda a: a.host.TransformedDistribution(
+        stock(a, "Dirichlet", (2,)), [a.transforms.AffineTransform(0.0, 1.0)]
+    ),
     "event of expanded simplices": lambda a: stock(a, "Dirichlet").expand((2,)).to_event(1),
     "masked mixture": lambda a: a.host.MaskedMixture(mask(a), gamma(a), a.host.Exponential(a.array(np.ones(2)))),
     "event of a mixture": lambda a: stock(a, "MixtureOfDiagNormals", (3,)).to_event(1),

@@ -1,7 +1,5 @@
 """`implicit`, the host's reparameterizers of ours, and `check_reparameterized`: stock programs, exchanged or named."""
 
-import copy
-import pickle
 import re
 
 import numpy as np
@@ -98,7 +96,7 @@ def test_conditioned_sites_keep_their_values(adapter):
     data, angles, implicit = {"direction": 0.25, "shares": [0.5, 0.75]}, angles_of(adapter), adapter.irg.implicit
     data = {name: adapter.array(v) for name, v in data.items()}
     for program in (adapter.condition(implicit(angles, strict=True), data), implicit(adapter.condition(angles, data))):
-        sites = trace(adapter, program)
+        sites = adapter.trace_at(program, {name: adapter.array(VALUES[name]) for name in ("rate", "level")})
         assert all(sites[name]["value"] is value and sites[name]["is_observed"] for name, value in data.items())
 
 
@@ -117,32 +115,6 @@ def test_reparam_refuses_what_has_no_twin(adapter):
     program = adapter.reparam(lambda: adapter.sample("z", normal), config={"z": adapter.irg.ImplicitReparam()})
     with pytest.raises(ValueError, match="site 'z' has a distribution without implicit twin, Indep"):
         adapter.trace(program)
-
-
-class Compass:
-    """A stock guide with a method."""
-
-    def __init__(self, module, loc):
-        self.module, self.loc = module, loc
-
-    def __call__(self):
-        from tests import adapters
-
-        (adapter,) = (a for a in adapters.ADAPTERS if a.name == self.module)
-        return adapter.sample("x", adapter.host.VonMises(self.loc, 1.0))
-
-    def mode(self):
-        return self.loc
-
-
-def test_methods_and_copies(adapter):
-    wrapped = adapter.irg.implicit(Compass(adapter.name, 0.5), strict=True)
-    for made in (wrapped, copy.deepcopy(wrapped), copy.copy(wrapped), pickle.loads(pickle.dumps(wrapped))):
-        assert made.mode() == 0.5 and made.strict and types(adapter, made)["x"] is adapter.dist.VonMises
-    with pytest.raises(AttributeError, match="no_such_name"):
-        wrapped.no_such_name  # noqa: B018
-    with pytest.raises(AttributeError, match="object has no attribute 'mode'"):
-        adapter.irg.implicit().mode  # noqa: B018
 
 
 # ---------------------------------------------------------------------------------------------------- no silent bias
