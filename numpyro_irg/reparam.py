@@ -92,6 +92,7 @@ def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
     :param guide: any guide; `args` and `kwargs` are its arguments.
     :raises ValueError: naming all such sites, their distributions and what to do.
     """
+    messages.check_program("check_reparameterized", "guide", guide)
     with block(), trace() as sites, seed(rng_seed=0):
         guide(*args, **kwargs)
     latents = (site for site in sites.values() if site["type"] == "sample" and not site["is_observed"])

@@ -120,6 +120,7 @@ def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
     :param guide: any guide; `args` and `kwargs` are its arguments.
     :raises ValueError: naming all such sites, their distributions and what to do.
     """
+    messages.check_program("check_reparameterized", "guide", guide)
     with torch.no_grad(), block(), trace() as sites:
         guide(*args, **kwargs)
     latents = (

@@ -84,6 +84,9 @@ def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
     z = g u**(1/a) with g ~ Gamma(a + 1) for a < 1 (Marsaglia & Tsang 2000, section 6).
     """
     a = concentration
+    if a.dtype == torch.float16:  # torch's sampler has no half on a CPU
+        z, log_z = standard_gamma(a.float())
+        return z.half(), log_z.half()
     if a.numel() == 0:
         return a, a
     least, most = torch.aminmax(a)

@@ -25,6 +25,20 @@ def described(fn: Any) -> str:
     return type(fn).__name__ if inner is fn else f"{type(fn).__name__} of {type(inner).__name__}"
 
 
+def check_distribution(what: str, name: str, given: Any, kind: type) -> None:
+    """:raises TypeError: unless `given` is an instance of the library's class of distributions."""
+    if not isinstance(given, kind):
+        raise TypeError(f"{what}: {name} must be a distribution, got {shown(given)}")
+
+
+def check_density(what: str, log_prob: Any, support: Any) -> None:
+    """:raises TypeError: unless the one can be called and the other is a constraint."""
+    if not callable(log_prob):
+        raise TypeError(f"{what}: log_prob must be a function of (x, **params), got {shown(log_prob)}")
+    if not hasattr(support, "is_discrete") or isinstance(support, type):
+        raise TypeError(f"{what}: support must be a constraint, as constraints.real, got {shown(support)}")
+
+
 def check_program(what: str, name: str, given: Any) -> None:
     """:raises TypeError: unless `given` can be called, as a model or guide."""
     if not callable(given):

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from ..adapter.messages import shown
+from ..adapter.messages import check_distribution
 
 # What a subclass may define anew and still be the distribution that its twinned base class is; besides special methods
 # and the parameters of that base class.
@@ -157,8 +157,7 @@ class Twins:
         :returns: the same distribution, of the same shapes and validation.
         :raises TypeError: for anything but a distribution.
         """
-        if not isinstance(fn, self._distribution):
-            raise TypeError(f"implicit_twin: fn must be a distribution, got {shown(fn)}")
+        check_distribution("implicit_twin", "fn", fn, self._distribution)
         return self.find(fn)
 
     def find(self, fn: Any) -> Any | None:

@@ -15,6 +15,7 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
+from irg_kernels.adapter.messages import shown
 from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
@@ -40,7 +41,7 @@ def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
 
     Python numbers follow the arrays; integers become the default floating type.
 
-    :raises ValueError: for a value that is no array, or shapes that do not broadcast.
+    :raises ValueError: for a value that is no real number or array, or shapes that do not broadcast.
     """
     for name, value in values.items():
         if not isinstance(value, Number) and not hasattr(value, "dtype"):
@@ -48,10 +49,13 @@ def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
                 f"{distribution}: {name} must be a number or an array, got {type(value).__name__}; "
                 f"write jnp.asarray({name})"
             )
+        if jnp.issubdtype(jnp.result_type(value), jnp.complexfloating):
+            raise ValueError(f"{distribution}: {name} must be real, got dtype {jnp.result_type(value)}")
     dtype = jnp.result_type(*values.values())
     if not jnp.issubdtype(dtype, jnp.floating):
         dtype = jnp.result_type(float)
-    arrays = tuple(jnp.asarray(value, dtype) for value in values.values())
+    with jax.ensure_compile_time_eval():  # constants stay known inside `jit`, to be validated
+        arrays = tuple(jnp.asarray(value, dtype) for value in values.values())
     try:
         jnp.broadcast_shapes(*(a.shape for a in arrays))
     except ValueError as error:
@@ -140,6 +144,8 @@ class UnivariateMixin(ImplicitMixin):
 
     def _at(self, value: Any, low: Any, high: Any, what: str) -> Array:
         """`value` as an array of the parameters' dtype at least, checked to lie in [low, high]."""
+        if (not isinstance(value, Number) and not hasattr(value, "dtype")) or jnp.iscomplexobj(value):
+            raise TypeError(f"{type(self).__name__}: {what} must be a real number or array, got {shown(value)}")
         value = jnp.asarray(value)
         value = value.astype(jnp.result_type(value.dtype, *self._family_parameters()))
         if self._validate_args:

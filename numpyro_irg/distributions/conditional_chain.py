@@ -11,6 +11,8 @@ from jax import Array
 from numpyro.distributions import constraints
 from numpyro.util import is_prng_key
 
+from irg_kernels.adapter import messages
+
 from .implicit_density import Implicit
 
 __all__ = ["ConditionalChain"]
@@ -39,6 +41,10 @@ class ConditionalChain(host.Distribution):
     pytree_aux_fields = ("conditionals", "_support", "reparametrized_params")
 
     def __init__(self, conditionals, *, validate_args=None, **params):
+        if not isinstance(conditionals, list | tuple) or not all(map(callable, conditionals)):
+            raise TypeError(
+                f"ConditionalChain: conditionals must be a list of functions, got {messages.shown(conditionals)}"
+            )
         self.conditionals, self.params = tuple(conditionals), params
         self.reparametrized_params = list(params)
         x: list[Array] = []  # a look at the shapes and the supports, at some value inside

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpyro.distributions as host
 from jax import Array
 from numpyro.util import not_jax_tracer
 
+from irg_kernels.adapter import messages
 from irg_kernels.generic import fixed_quantile
 
 from ..attach import NATIVE, evaluate
@@ -54,6 +56,7 @@ def implicit_gradients(distribution: Any, value: Array) -> dict[str, Array]:
     >>> float(implicit_gradients(Gamma(2.0, 1.0), 1.5)["rate"])
     -1.5
     """
+    messages.check_distribution("implicit_gradients", "distribution", distribution, host.Distribution)
     base = unwrapped(distribution)
     base = implicit_twin(base) or base
     value = jnp.asarray(value)

@@ -11,6 +11,7 @@ import numpyro.distributions as host
 from jax import Array, lax
 from numpyro.util import is_prng_key
 
+from irg_kernels.adapter import messages
 from irg_kernels.families import normal
 from irg_kernels.generic import copula, fixed_quantile
 
@@ -79,6 +80,7 @@ class GaussianCopula(_Reparameterized):
     """
 
     def __init__(self, marginal_dist, correlation_matrix=None, correlation_cholesky=None, *, validate_args=None):
+        messages.check_distribution("GaussianCopula", "marginal_dist", marginal_dist, host.Distribution)
         twin = implicit_twin(marginal_dist) or marginal_dist
         super().__init__(twin, correlation_matrix, correlation_cholesky, validate_args=validate_args)
         self._check_marginal(marginal_dist)

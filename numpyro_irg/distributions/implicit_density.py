@@ -13,6 +13,7 @@ from jax import Array, lax
 from numpyro.distributions import constraints
 from numpyro.util import is_prng_key, not_jax_tracer
 
+from irg_kernels.adapter import messages
 from irg_kernels.generic import fixed_quantile
 from irg_kernels.generic import from_log_density as density
 
@@ -58,6 +59,7 @@ class ImplicitDensity(host.Distribution):
     pytree_aux_fields = ("_log_density", "_constraint", "_sampler", "reparametrized_params")
 
     def __init__(self, log_prob, support, sampler=None, *, validate_args=None, **params):
+        messages.check_density("ImplicitDensity", log_prob, support)
         found = dict(zip(params, parameters("ImplicitDensity", **params))) if params else {}
         self._begin(log_prob, support, sampler, found, found)
         self.reparametrized_params = list(params)
@@ -268,6 +270,7 @@ class Implicit(host.Distribution):
     pytree_aux_fields = ("reparametrized_params",)
 
     def __init__(self, base, *, validate_args=None):
+        messages.check_distribution("Implicit", "base", base, host.Distribution)
         self.base_dist = implicit_twin(base) or base
         law = unwrapped(self.base_dist)
         if law.event_shape or law.support.is_discrete:

@@ -8,6 +8,8 @@ import numpyro.distributions as host
 from jax import Array, lax
 from jax.nn import log_softmax
 
+from irg_kernels.adapter import messages
+
 from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
 from .host_families import has_tails, unwrapped
@@ -84,6 +86,9 @@ class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
     """
 
     def __init__(self, mixing_distribution, component_distribution, *, validate_args=None):
+        messages.check_distribution(
+            "MixtureSameFamily", "component_distribution", component_distribution, host.Distribution
+        )
         super().__init__(mixing_distribution, _exchanged(component_distribution), validate_args=validate_args)
 
     @classmethod

@@ -81,10 +81,12 @@ class Truncated(host.Distribution):
         except ValueError as error:
             shapes = " and ".join(f"{key} of shape {b.shape}" for key, b in bounds.items())
             raise ValueError(f"{name}: {shapes} cannot be broadcast with the base's shape {of_base}") from error
-        self.low, self.high = (None if b is None else jnp.broadcast_to(b, shape) for b in (self.low, self.high))
+        with jax.ensure_compile_time_eval():  # constants stay known inside `jit`, to be validated
+            self.low, self.high = (None if b is None else jnp.broadcast_to(b, shape) for b in (self.low, self.high))
         host.Distribution.__init__(self, batch_shape=shape, validate_args=validate_args)
         if self._validate_args:
-            self._check_bounds()
+            with jax.ensure_compile_time_eval():
+                self._check_bounds()
 
     @classmethod
     def from_host(cls, fn):

@@ -13,6 +13,7 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
+from irg_kernels.adapter.messages import shown
 from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
@@ -28,6 +29,7 @@ __all__ = [
     "is_within",
     "outside",
     "parameters",
+    "refuse_outside",
     "sigmoid",
     "support_of",
     "together",
@@ -39,13 +41,19 @@ def parameters(distribution: str, **values: Any) -> tuple[Tensor, ...]:
 
     Python numbers follow the tensors; integer tensors become the default floating type.
 
-    :raises ValueError: for a value that is neither number nor tensor, or shapes that do not broadcast.
+    :raises ValueError: for a value that is neither real number nor real, dense tensor, or shapes that do not broadcast.
     """
     for name, value in values.items():
-        if not isinstance(value, (Tensor, Number)):
+        if not isinstance(value, Tensor):
+            if not isinstance(value, Number) or isinstance(value, complex):
+                raise ValueError(
+                    f"{distribution}: {name} must be a number or a torch.Tensor, got {type(value).__name__}; "
+                    f"write torch.as_tensor({name})"
+                )
+        elif value.layout is not torch.strided or value.is_meta or value.is_complex():
             raise ValueError(
-                f"{distribution}: {name} must be a number or a torch.Tensor, got {type(value).__name__}; "
-                f"write torch.as_tensor({name})"
+                f"{distribution}: {name} must be a real, dense tensor with values, got one of dtype {value.dtype}, "
+                f"layout {value.layout} on {value.device}"
             )
     tensors = [v for v in values.values() if isinstance(v, Tensor)]
     if len(tensors) == len(values) and len({(t.shape, t.dtype) for t in tensors}) == 1:
@@ -99,6 +107,16 @@ class ImplicitMixin(_Host):
                 )
 
 
+def refuse_outside(distribution: str, constraint: Any, **values: Tensor) -> None:
+    """:raises ValueError: in the host's words, for a parameter that it would name as one of another class's."""
+    for name, value in values.items():
+        if not torch._is_all_true(constraint.check(value)):
+            raise ValueError(
+                f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of distribution {distribution} "
+                f"to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
+            )
+
+
 class UnivariateMixin(ImplicitMixin):
     """A univariate distribution whose mathematics is a record of the kernels."""
 
@@ -143,6 +161,8 @@ class UnivariateMixin(ImplicitMixin):
     def _at(self, value: Any, low: Any, high: Any, what: str) -> Tensor:
         """`value` as a tensor of the parameters' dtype at least, checked to lie in [low, high]."""
         like = self._family_parameters()[0]
+        if not isinstance(value, Tensor | Number) or (value.is_complex() if isinstance(value, Tensor) else False):
+            raise TypeError(f"{type(self).__name__}: {what} must be a real number or tensor, got {shown(value)}")
         value = torch.as_tensor(value, device=like.device)
         value = value.to(torch.promote_types(value.dtype, like.dtype))
         if self._validate_args and not torch._is_all_true(is_within(value, low, high)):

@@ -11,7 +11,7 @@ from irg_kernels.families import beta
 from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_beta_logit
-from .base import UnivariateMixin, parameters, sigmoid
+from .base import UnivariateMixin, parameters, refuse_outside, sigmoid
 
 __all__ = ["Beta"]
 
@@ -34,7 +34,7 @@ class Beta(UnivariateMixin, host.Beta):
     def __init__(self, concentration1, concentration0, validate_args=None):
         a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
         if type(self)._validate_args if validate_args is None else validate_args:
-            _refuse_outside(concentration1=a, concentration0=b)
+            refuse_outside("Beta", constraints.positive, concentration1=a, concentration0=b)
         # torch's check of its Dirichlet cannot reshape an empty batch
         super().__init__(a, b, validate_args=validate_args if a.numel() else False)
         self._refuse_infinite()
@@ -43,14 +43,3 @@ class Beta(UnivariateMixin, host.Beta):
         a, b = self._extended(sample_shape, self.concentration1, self.concentration0)
         logit = attach((beta.dlogit_da, beta.dlogit_db), draw(standard_beta_logit, a, b), a, b)
         return sigmoid(logit)
-
-
-def _refuse_outside(**concentrations):
-    """The host would name its Dirichlet's parameter."""
-    constraint = constraints.positive
-    for name, value in concentrations.items():
-        if not torch._is_all_true(constraint.check(value)):
-            raise ValueError(
-                f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of distribution Beta "
-                f"to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
-            )

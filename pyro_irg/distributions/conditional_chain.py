@@ -10,6 +10,8 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
+from irg_kernels.adapter import messages
+
 from .base import ImplicitMixin
 from .implicit_density import Implicit
 
@@ -38,6 +40,10 @@ class ConditionalChain(ImplicitMixin, TorchDistribution):
     has_rsample = True
 
     def __init__(self, conditionals, *, validate_args=None, **params):
+        if not isinstance(conditionals, list | tuple) or not all(map(callable, conditionals)):
+            raise TypeError(
+                f"ConditionalChain: conditionals must be a list of functions, got {messages.shown(conditionals)}"
+            )
         self.conditionals, self.params = tuple(conditionals), params
         with torch.no_grad():  # a look at the shapes and the supports, at some value inside
             x: list[Tensor] = []

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from irg_kernels.adapter import messages
 from irg_kernels.generic import fixed_quantile
 
 from ..attach import NATIVE, evaluate
@@ -53,6 +54,7 @@ def implicit_gradients(distribution: Any, value: Tensor) -> dict[str, Tensor]:
     >>> implicit_gradients(Gamma(2.0, 1.0), torch.tensor(1.5))["rate"]
     tensor(-1.5000)
     """
+    messages.check_distribution("implicit_gradients", "distribution", distribution, torch.distributions.Distribution)
     base = unwrapped(distribution)
     base = implicit_twin(base) or base
     value = torch.as_tensor(value)

@@ -11,6 +11,7 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
+from irg_kernels.adapter import messages
 from irg_kernels.families import normal
 from irg_kernels.generic import copula, fixed_quantile
 
@@ -43,6 +44,7 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
 
     def __init__(self, marginal_dist, correlation_matrix=None, correlation_cholesky=None, validate_args=None):
         name = type(self).__name__
+        messages.check_distribution(name, "marginal_dist", marginal_dist, torch.distributions.Distribution)
         self.marginal_dist = implicit_twin(marginal_dist) or marginal_dist
         if marginal_dist.event_shape or not has_tails(self.marginal_dist):
             raise ValueError(

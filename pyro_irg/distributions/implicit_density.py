@@ -12,6 +12,7 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
+from irg_kernels.adapter import messages
 from irg_kernels.generic import fixed_quantile
 from irg_kernels.generic import from_log_density as density
 
@@ -53,6 +54,7 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
     has_rsample = True
 
     def __init__(self, log_prob, support, sampler=None, *, validate_args=None, **params):
+        messages.check_density("ImplicitDensity", log_prob, support)
         found = parameters("ImplicitDensity", **params) if params else ()
         like = found[0] if found else torch.zeros(())
         self._begin(log_prob, support, sampler, dict(zip(params, found)), like)
@@ -224,6 +226,7 @@ class Implicit(ImplicitMixin, TorchDistribution):
     has_rsample = True
 
     def __init__(self, base, validate_args=None):
+        messages.check_distribution("Implicit", "base", base, torch.distributions.Distribution)
         self.base_dist = implicit_twin(base) or base
         law = unwrapped(self.base_dist)
         if law.event_shape or law.support.is_discrete:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pyro.distributions as host
 import torch
+from pyro.distributions import constraints
 
 from irg_kernels.families import student_t
 
 from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_student_t
-from .base import UnivariateMixin, exponential, parameters
+from .base import UnivariateMixin, exponential, parameters, refuse_outside
 
 __all__ = ["StudentT"]
 
@@ -31,7 +32,10 @@ class StudentT(UnivariateMixin, host.StudentT):
     family = student_t.FAMILY
 
     def __init__(self, df, loc=0.0, scale=1.0, validate_args=None):
-        super().__init__(*parameters("StudentT", df=df, loc=loc, scale=scale), validate_args=validate_args)
+        df, loc, scale = parameters("StudentT", df=df, loc=loc, scale=scale)
+        if type(self)._validate_args if validate_args is None else validate_args:
+            refuse_outside("StudentT", constraints.positive, df=df)  # the host would blame its Chi2
+        super().__init__(df, loc, scale, validate_args=validate_args)
         self._refuse_infinite()
 
     def rsample(self, sample_shape=torch.Size()):
