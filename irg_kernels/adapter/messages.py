@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "TransformedDistribution")
@@ -70,3 +71,30 @@ def outside_plate(site: str, plate: str) -> str:
         f"log_weights: site {site!r} is not inside the plate {plate!r}, so that a datum has no weight of its own; "
         "leave `plate` out"
     )
+
+
+def reasons(overflows: Mapping[str, tuple[float, ...]], left_out: float) -> list[str]:
+    """What a Hamiltonian guide's diagnostics say in words.
+
+    :param overflows: of each site, the share of numbers whose position, slope or curvature is not finite.
+    """
+    found = []
+    for name, (position, slope, curvature) in overflows.items():
+        if position:
+            found.append(
+                f"{position:.1%} of the base's draws of {name!r} lie at an end of the support, where the unconstrained "
+                "space ends; they do not move. Bound the base's parameters away from it, or use float64."
+            )
+        elif slope:
+            found.append(
+                f"{slope:.1%} of the model's slopes in {name!r} are not finite at the base's draws; those do not move. "
+                "Look at the model's density there, or use float64."
+            )
+        elif curvature:
+            found.append(
+                f"{curvature:.1%} of the model's curvatures in {name!r} overflow at the base's draws; they count as 0 "
+                "in the gradient. Bound the base's parameters, or use float64."
+            )
+    if left_out > 0.03:
+        found.append(f"{left_out:.1%} of the steps diverge and are refused; lower step_size and max_step_size.")
+    return found

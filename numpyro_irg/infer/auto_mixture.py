@@ -12,7 +12,7 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 from jax.scipy.linalg import solve_triangular
 from numpyro import handlers
-from numpyro.distributions import biject_to, constraints
+from numpyro.distributions import constraints
 from numpyro.infer.autoguide import AutoContinuous
 from numpyro.infer.initialization import init_to_sample, init_to_uniform
 
@@ -21,8 +21,9 @@ from irg_kernels.inference import pathfinder as quasi_newton
 
 from .. import xp
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
+from .bijections import bijection
 from .masks import Unmasked, check_absent, factor, is_lifted, lift, taken
-from .sites import Seen, first_run
+from .reruns import Seen, first_run
 
 __all__ = ["AutoMixture"]
 
@@ -130,7 +131,7 @@ class AutoMixture(AutoContinuous):
         values = dict(self._init_locs)
         for name in values:
             if trace[name]["type"] == "sample":
-                values[name] = biject_to(trace[name]["fn"].support).inv(trace[name]["value"])
+                values[name] = bijection(trace[name]["fn"].support).inv(trace[name]["value"])
         return ravel_pytree(values)[0].astype(self._init_latent.dtype)
 
     def _searched(self, key: Array, unit: Array, noise: Array, args: tuple, kwargs: dict) -> tuple[Array, ...]:

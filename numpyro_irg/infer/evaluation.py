@@ -168,7 +168,7 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     :returns: "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K, the
         change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
         float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
-        systems).
+        systems), "why" (sentences: which site's draws, slopes or curvatures are not finite, and what helps).
 
     A smaller `step_size` and `max_step_size` serve better where the energy changes by about a nat per datum and step,
     the second moment is far from 1, or more than a few hundredths of the steps are left out: a model can grow used to
@@ -182,10 +182,11 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     def run(key):
         with block(), seed(rng_seed=key), substitute(data=params):
             _, path = guide.refine(*args, **kwargs)
+            overflows = path.live.overflows()
         names[:] = path.live.names
-        return path.energy_errors, path.rho, path.left_out, path.alphas
+        return path.energy_errors, path.rho, path.left_out, path.alphas, overflows
 
-    errors, rho, left_out, alphas = jax.jit(run)(rng_key)
+    errors, rho, left_out, alphas, overflows = jax.jit(run)(rng_key)
     passed = jnp.concatenate([jnp.zeros(1), jnp.cumsum(jnp.log(alphas))])
     return {
         "step_sizes": {name: params[f"{guide.prefix}_{name}_step_size"] for name in names},
@@ -193,4 +194,5 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
         "energy_errors": errors,
         "momentum_second_moment": {n: float(jnp.mean(r**2)) for n, r in zip(names, rho, strict=True)},
         "left_out": float(left_out),
+        "why": messages.reasons({n: tuple(map(float, shares)) for n, shares in overflows.items()}, float(left_out)),
     }

@@ -22,7 +22,8 @@ from irg_kernels.inference import hamiltonian
 
 from .. import xp
 from .masks import factor, is_lifted, lift, taken, unwrapped
-from .sites import BaseSites, Drawn, Inside, Latent, LiveModel, event_last, first_run, run_base, sum_event, sum_to
+from .reruns import first_run
+from .sites import BaseSites, Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, sum_to
 
 __all__ = ["HVAE", "Path"]
 

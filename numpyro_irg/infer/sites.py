@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,29 +13,17 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array, lax
-from numpyro.distributions import biject_to
 from numpyro.distributions.util import scale_and_mask, sum_rightmost
-from numpyro.handlers import block, seed, substitute, trace
 from numpyro.infer.autoguide import AutoGuide
-from numpyro.primitives import _PYRO_STACK, Messenger
+from numpyro.primitives import Messenger
 
 from irg_kernels.inference import hamiltonian
 
+from .bijections import bijection, finite_slopes
 from .masks import check_absent, check_mask_outside, is_lifted, lift, mask_of, unwrapped
+from .reruns import Seen, first_run, repeated
 
-__all__ = [
-    "BaseSites",
-    "Drawn",
-    "Inside",
-    "Latent",
-    "LiveModel",
-    "Seen",
-    "event_last",
-    "first_run",
-    "run_base",
-    "sum_event",
-    "sum_to",
-]
+__all__ = ["BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "event_last", "run_base", "sum_event", "sum_to"]
 
 
 def event_last(x: Array, event_dim: int) -> Array:
@@ -52,64 +39,6 @@ def sum_event(x: Array, batch_ndim: int) -> Array:
 def sum_to(x: Array, dims: frozenset[int]) -> Array:
     """The sum over all axes but `dims` (negative), of size 1 then."""
     return jnp.sum(x, axis=tuple(d for d in range(-jnp.ndim(x), 0) if d not in dims), keepdims=True)
-
-
-@dataclass
-class Seen:
-    """What a first run saw of parameters, mutable state and plates, for the runs that repeat it.
-
-    NumPyro's primitives must not be called inside `grad` or `scan`, where their values would leak as tracers; a
-    repeated run takes them from here, live and differentiable.
-    """
-
-    params: dict[str, Any] = field(default_factory=dict)
-    mutables: dict[str, Any] = field(default_factory=dict)
-    plates: dict[str, tuple[Array, list]] = field(default_factory=dict)
-
-    def record(self, msg: Any) -> None:
-        if msg["value"] is None:  # the first of the two calls with which flax_module and others begin
-            return
-        if msg["type"] == "param":
-            self.params[msg["name"]] = msg["value"]
-        elif msg["type"] == "mutable":
-            self.mutables[msg["name"]] = _copied(msg["value"])
-        elif msg["type"] == "plate":
-            self.plates[msg["name"]] = msg["value"], list(msg["cond_indep_stack"])
-
-    def answer(self, msg: Any) -> bool:
-        """Give a message its recorded value, if there is one."""
-        kind, name = msg["type"], msg.get("name")
-        if kind == "param" and name in self.params:
-            msg["value"] = self.params[name]
-        elif kind == "mutable" and name in self.mutables:
-            msg["value"] = _copied(self.mutables[name])
-        elif kind == "plate" and name in self.plates:
-            msg["value"], frames = self.plates[name]
-            msg["cond_indep_stack"][:] = frames
-        else:
-            return False
-        return True
-
-
-def _copied(state: Any) -> Any:
-    return dict(state) if isinstance(state, dict) else state
-
-
-class _Again(Messenger):
-    """A repeated run: everything comes from the first one, nothing goes out."""
-
-    def __init__(self, seen: Seen) -> None:
-        super().__init__()
-        self.seen = seen
-
-    def process_message(self, msg: Any) -> None:
-        self.seen.answer(msg)
-
-
-@contextmanager
-def _repeated(seen: Seen, key: Array | None, values: Callable[[Any], Any]) -> Iterator[Any]:
-    with block(), trace() as sites, _Again(seen), seed(rng_seed=key), substitute(substitute_fn=values):
-        yield sites
 
 
 @dataclass
@@ -163,7 +92,8 @@ class BaseSites(Messenger):
         if msg["type"] == "sample":
             msg["name"] = self._open.pop()
             site = self.sites[msg["name"]]
-            site.value = msg["value"]
+            differentiable = self.prefix and jnp.issubdtype(jnp.result_type(msg["value"]), jnp.floating)
+            site.value = finite_slopes(msg["value"]) if differentiable else msg["value"]
             site.outer = [frame for frame in msg["cond_indep_stack"] if frame not in site.frames]
         else:
             self.seen.record(msg)
@@ -211,7 +141,7 @@ def run_base(guide: Callable, prefix: str, args: tuple, kwargs: dict) -> tuple[B
     laws = {name: site.fn for name, site in base.sites.items()}
     random = [s for s in base.sites.values() if not s.observed and not isinstance(unwrapped(s.fn), dist.Delta)]
     if len(random) > 1:
-        with _repeated(base.seen, numpyro.prng_key(), _centre) as sites:
+        with repeated(base.seen, numpyro.prng_key(), _centre) as sites:
             guide(*args, **kwargs)
         laws = {name: site["fn"] for name, site in sites.items() if site["type"] == "sample"}
     return base, laws
@@ -268,8 +198,8 @@ def _latent(site: Any, base: BaseSites) -> Latent:
     name, value = site["name"], jnp.asarray(base.latents[site["name"]].value)
     support = base.supports.get(name, site["fn"].support)
     batch_shape = value.shape[: value.ndim - site["fn"].event_dim]
-    position = biject_to(support).inv(value)
-    log_det = sum_event(biject_to(support).log_abs_det_jacobian(position, value), len(batch_shape))
+    position = bijection(support).inv(value)
+    log_det = sum_event(bijection(support).log_abs_det_jacobian(position, value), len(batch_shape))
     return Latent(name, support, position, log_det, batch_shape, site["scale"])
 
 
@@ -296,46 +226,7 @@ class _Entry(Messenger):
                 f"HVAE: the support of site {name!r} was {then} at the autoguide's first call and is {now} now; "
                 "make an autoguide for each kind of support"
             )
-        msg["value"] = biject_to(now)(biject_to(then).inv(msg["value"]))
-
-
-class _First(Messenger):
-    """The model's first run.  Only its plates and its learned values reach the handlers outside.
-
-    A parameter that nobody outside has a value for yet is initialised here for this run only: the model itself, which
-    SVI runs after the guide, initialises it in its own way.
-    """
-
-    def __init__(self, known: Seen) -> None:
-        super().__init__()
-        self.known = known
-        self.seen = Seen(dict(known.params), dict(known.mutables), dict(known.plates))
-
-    def process_message(self, msg: Any) -> None:
-        if msg["type"] == "mutable":
-            msg["value"] = _copied(msg["value"])
-        known = self.known.answer(msg)
-        outside = msg["type"] == "plate" or (msg["type"] in ("param", "mutable") and _has_value(msg["name"]))
-        msg["stop"] = known or not outside
-
-    def postprocess_message(self, msg: Any) -> None:
-        self.seen.record(msg)
-        if msg["type"] == "mutable":  # the state is updated by the model's own run, not by the guide's
-            msg["value"] = _copied(msg["value"])
-
-
-def first_run(
-    model: Callable, args: tuple, kwargs: dict, key: Array | None, known: Seen, entry: Any
-) -> tuple[dict[str, Any], Seen]:
-    """The sample sites of the live model, with the values that `entry` gives them, and what else it saw."""
-    first = _First(known)
-    with first, trace() as sites, seed(rng_seed=key, hide_types=["plate"]), entry:
-        model(*args, **kwargs)
-    return {name: site for name, site in sites.items() if site["type"] == "sample"}, first.seen
-
-
-def _has_value(name: str) -> bool:
-    return any(h.substitute_fn is not None or name in (h.data or {}) for h in _PYRO_STACK if isinstance(h, substitute))
+        msg["value"] = bijection(now)(bijection(then).inv(msg["value"]))
 
 
 class LiveModel:
@@ -378,10 +269,10 @@ class LiveModel:
 
         def value(msg):
             if msg["type"] == "sample" and msg["name"] in at:
-                return biject_to(msg["fn"].support)(at[msg["name"]])
+                return bijection(msg["fn"].support)(at[msg["name"]])
             return None
 
-        with _repeated(seen, self.key, value) as sites:
+        with repeated(seen, self.key, value) as sites:
             self.model(*self.args, **self.kwargs)
         return self._lift(sites)
 
@@ -397,7 +288,9 @@ class LiveModel:
             terms.append(scale_and_mask(log_det, site["scale"], mask_of(site["fn"])))
         return terms
 
-    def gradient(self, positions: tuple[Array, ...], *, detached: bool = False) -> tuple[tuple[Array, ...], Array]:
+    def gradient(
+        self, positions: tuple[Array, ...], *, detached: bool = False, guarded: bool = True
+    ) -> tuple[tuple[Array, ...], Array]:
         """dU/dz of each site, and U of each system (never differentiated).
 
         The gradient is divided by the site's own scale: a datum's latent moves by the datum's own terms.
@@ -410,8 +303,19 @@ class LiveModel:
             systems = functools.reduce(jnp.add, [sum_to(term, self.dims) for term in self._terms(z, seen)])
             return jnp.sum(systems), lax.stop_gradient(-systems)
 
+        if guarded:
+            positions = jax.tree.map(finite_slopes, positions)
         slopes, energy = jax.grad(log_joint, has_aux=True)(positions)
         return tuple(latent.scaled(-slope, -1) for slope, latent in zip(slopes, self.latents, strict=True)), energy
+
+    def overflows(self) -> dict[str, tuple[Array, ...]]:
+        """Of each site, the shares of positions, slopes and curvatures at the base's draw that are not finite."""
+        z = tuple(latent.position for latent in self.latents)
+        slopes, _ = self.gradient(z)
+        curvatures = jax.grad(lambda z: sum(jnp.sum(g) for g in self.gradient(z, guarded=False)[0]))(z)
+        triples = zip(z, slopes, curvatures, strict=True)
+        shares = [tuple(jnp.mean(~jnp.isfinite(x), dtype=x.dtype) for x in triple) for triple in triples]
+        return dict(zip(self.names, shares, strict=True))
 
     def place(self, positions: tuple[Array, ...]) -> list[tuple[Any, Array]]:
         """(site, log|dT/dy|) of each latent at the positions, with the supports that hold there."""
@@ -428,7 +332,7 @@ def _size(site: Any) -> Array | float:
 
 
 def _log_det(site: Any, position: Array, batch_ndim: int) -> Array:
-    log_det = biject_to(site["fn"].support).log_abs_det_jacobian(position, site["value"])
+    log_det = bijection(site["fn"].support).log_abs_det_jacobian(position, site["value"])
     return sum_event(log_det, batch_ndim)
 
 

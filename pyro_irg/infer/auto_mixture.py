@@ -15,13 +15,13 @@ from pyro.nn import PyroParam
 from pyro.poutine import block, trace
 from pyro.poutine.runtime import am_i_wrapped
 from torch import Tensor, nn
-from torch.distributions import biject_to
 
 from irg_kernels.adapter import settings
 from irg_kernels.inference import pathfinder as quasi_newton
 
 from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
+from .bijections import bijection
 from .masks import Lifted, Unmasked, check_absent, mask_like
 
 __all__ = ["AutoMixture"]
@@ -118,14 +118,14 @@ class AutoMixture(AutoContinuous):
             except NotImplementedError:  # an improper prior
                 break
             drawn = [(sites[name]["fn"].support, sites[name]["value"]) for name in self._unconstrained_shapes]
-            start[:] = torch.cat([biject_to(support).inv(value).reshape(-1) for support, value in drawn])
+            start[:] = torch.cat([bijection(support).inv(value).reshape(-1) for support, value in drawn])
         return starts
 
     def _potential(self, latent: Tensor, args: tuple, kwargs: dict) -> Tensor:
         values: dict[str, Tensor] = {}
         log_density = latent.new_zeros(())
         for site, unconstrained in self._unpack_latent(latent):
-            transform = biject_to(site["fn"].support)
+            transform = bijection(site["fn"].support)
             value = values[site["name"]] = transform(unconstrained)
             log_density = log_density + transform.log_abs_det_jacobian(unconstrained, value).sum()
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # one subsample throughout
@@ -201,7 +201,7 @@ class AutoMixture(AutoContinuous):
         found = {site["name"]: _constrained(site, unconstrained) for site, unconstrained in unpacked}
         lifted = self._lifted(found, args, kwargs) if self._masked else {}
         for site, unconstrained in unpacked:
-            name, event_dim, transform = site["name"], site["fn"].event_dim, biject_to(site["fn"].support)
+            name, event_dim, transform = site["name"], site["fn"].event_dim, bijection(site["fn"].support)
             value = found[name]
             log_det = transform.log_abs_det_jacobian(unconstrained, value)
             log_det = sum_rightmost(log_det, log_det.dim() - value.dim() + event_dim)
@@ -249,4 +249,4 @@ def _buffers_kept(model: Any) -> Iterator[None]:
 
 
 def _constrained(site: Any, value: Tensor) -> Tensor:
-    return biject_to(site["fn"].support)(value)
+    return bijection(site["fn"].support)(value)

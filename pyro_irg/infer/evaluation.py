@@ -196,7 +196,7 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     :returns: "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
         the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
         float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
-        systems).
+        systems), "why" (sentences: which site's draws, slopes or curvatures are not finite, and what helps).
 
     A smaller `step_size` and `max_step_size` serve better where the energy changes by about a nat per datum and step,
     the second moment is far from 1, or more than a few hundredths of the steps are left out: a model can grow used to
@@ -204,9 +204,13 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """
     if guide.num_steps == 0:
         return {}
+    watched: list[Any] = []
+    guide._watched = watched
     with torch.no_grad(), block():
         guide(*args, **kwargs)
+        guide._watched = None
         logs = torch.stack([torch.as_tensor(a) for a in guide.cooling()]).log()
+        overflows = watched[0].overflows()
     sites = guide.path["sites"]
     passed = torch.cat([torch.zeros(1), logs.cumsum(0)])
     return {
@@ -215,4 +219,5 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
         "energy_errors": guide.path["energy_errors"],
         "momentum_second_moment": {n: float((r**2).mean()) for n, r in zip(sites, guide.path["momenta"], strict=True)},
         "left_out": guide.path["left_out"],
+        "why": messages.reasons(overflows, guide.path["left_out"]),
     }

@@ -93,6 +93,7 @@ class HVAE(PyroModule):
         self.num_steps, self.initial_step_size, self.max_step_size = num_steps, step_size, max_step_size
         self.step_size_shape, self.tempering, self.prefix = step_size_shape, tempering, prefix
         self._observed: frozenset[str] = frozenset()
+        self._watched: list[Potential] | None = None  # for `diagnostics`
         self._autoguides: tuple[tuple[AutoGuide, Any], ...] = ()
         self.path: dict[str, Any] = {}
         """of the last call: names of the sites, energy errors of the steps, final momenta, share of steps left out"""
@@ -230,6 +231,8 @@ class _Flow:
             left_out.append(out)
             if self.guide.tempering != "none":
                 rho = tuple(alpha * r for r in rho)
+        if self.guide._watched is not None:
+            self.guide._watched.append(self.potential)
         self.guide.path = {
             "sites": self.names,
             "energy_errors": torch.stack(errors) if errors else torch.zeros(0),

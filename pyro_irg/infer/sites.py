@@ -15,10 +15,10 @@ from pyro.distributions.util import scale_and_mask, validation_enabled
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
-from torch.distributions import biject_to
 
 from irg_kernels.inference import hamiltonian
 
+from .bijections import bijection, finite_slopes
 from .masks import Lifted, check_absent, check_mask_outside, lift, mask_of
 
 __all__ = ["BaseSites", "Drawn", "Inside", "ModelSites", "Potential", "base_scales", "sum_to"]
@@ -180,9 +180,10 @@ class ModelSites(Messenger):
         if name not in self.values:
             self._unknown(name, fn)
             return
-        transform = biject_to(fn.support)
+        transform = bijection(fn.support)
         if self.at_values:
-            self.positions[name] = _differentiable(transform.inv(self.values[name]))
+            start = transform.inv(finite_slopes(self.values[name]))
+            self.positions[name] = _differentiable(finite_slopes(start))
         position = self.positions[name]
         value = transform(position)
         msg["value"], msg["done"] = value, True
@@ -248,6 +249,7 @@ class Potential:
         """(positions, gradient) at the values that the base guide drew."""
         self.rng_state = torch.get_rng_state()
         gradient = self._gradient(None)
+        self.first = self.last.positions
         self.subsamples.update(self.last.new_subsamples)
         return tuple(self.last.positions[name] for name in self.values), gradient
 
@@ -264,11 +266,25 @@ class Potential:
         torch.set_rng_state(outside)
         return gradient
 
-    def _gradient(self, positions: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
+    def overflows(self) -> dict[str, tuple[float, ...]]:
+        """Of each site, the shares of positions, slopes and curvatures at the base's draw that are not finite."""
+        start = [self.first[name].detach().requires_grad_() for name in self.values]
+        self.create_graph = True
+        with torch.enable_grad(), validation_enabled(False):
+            slopes = self._gradient(tuple(start), guarded=False)
+            curvatures = torch.autograd.grad(
+                torch.stack([g.sum() for g in slopes]).sum(), start, allow_unused=True, materialize_grads=True
+            )
+        triples = zip(start, slopes, curvatures, strict=True)
+        shares = [tuple(float((~x.isfinite()).float().mean()) for x in triple) for triple in triples]
+        return dict(zip(self.values, shares, strict=True))
+
+    def _gradient(self, positions: tuple[Tensor, ...] | None, *, guarded: bool = True) -> tuple[Tensor, ...]:
         with torch.enable_grad():
             named = None
             if positions is not None:
                 kept = positions if self.create_graph else tuple(p.detach() for p in positions)
+                kept = tuple(map(finite_slopes, kept)) if guarded else kept
                 named = {name: _differentiable(p) for name, p in zip(self.values, kept, strict=True)}
             values = self.values if self.create_graph else {name: v.detach() for name, v in self.values.items()}
             with pyro.poutine.block(), ModelSites(named, values, self.subsamples, self.unobserved, self.masks) as sites:

@@ -1,0 +1,83 @@
+"""Maps from unconstrained space, as the guides use them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import biject_to
+from torch.distributions.transforms import IndependentTransform, StickBreakingTransform
+from torch.nn.functional import logsigmoid
+
+__all__ = ["bijection", "finite_slopes"]
+
+
+class _StickBreaking(StickBreakingTransform):
+    """torch's, in logarithms: 1 - cumsum(y) leaves nothing of a component below float32's rounding.
+
+    Where it left 0, the inverse was 87 in place of 18, say.
+    """
+
+    def _log_parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = x - _log_counts(x)
+        rest = logsigmoid(-x)
+        before = rest.cumsum(-1) - rest
+        return logsigmoid(x), rest, before
+
+    def _call(self, x: Tensor) -> Tensor:
+        part, rest, before = self._log_parts(x)
+        return torch.cat([part + before, rest.sum(-1, keepdim=True)], -1).exp()
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        y = y.clamp(min=torch.finfo(y.dtype).tiny)
+        rest = y[..., 1:].flip(-1).cumsum(-1).flip(-1)
+        x = y[..., :-1].log() - rest.log()
+        return x + _log_counts(x)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        part, rest, before = self._log_parts(x)
+        return (part + rest + before).sum(-1)
+
+
+def _log_counts(x: Tensor) -> Tensor:
+    """So that 0 is mapped to equal parts."""
+    return torch.arange(x.shape[-1], 0, -1, dtype=x.dtype, device=x.device).log()
+
+
+def bijection(support: Any) -> Any:
+    """`biject_to`, with an accurate map onto the simplex."""
+    return _accurate(biject_to(support))
+
+
+def _accurate(transform: Any) -> Any:
+    if type(transform) is StickBreakingTransform:
+        return _StickBreaking()
+    if type(transform) is IndependentTransform:
+        return IndependentTransform(_accurate(transform.base_transform), transform.reinterpreted_batch_ndims)
+    return transform
+
+
+class _FiniteSlopes(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        return torch.where(slope.isfinite(), slope, 0.0)
+
+
+def finite_slopes(x: Tensor) -> Tensor:
+    """x; of its slopes, those that are not finite are 0.
+
+    A second derivative such as (a - 1) / theta^2 overflows in float32 at theta = 1e-19, where that in unconstrained
+    space is moderate: one datum's NaN would reach every parameter.  `diagnostics` tells where.
+    """
+    return _FiniteSlopes.apply(x) if x.requires_grad else x
