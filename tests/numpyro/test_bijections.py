@@ -87,7 +87,7 @@ def test_topics_with_mutable_state_train():
 
 def flat(x):
     with numpyro.plate("data", len(x)):
-        theta = numpyro.sample("theta", dist.Gamma(0.5, 1.0))
+        theta = numpyro.sample("theta", host.Gamma(0.5, 1.0))
         numpyro.sample("x", host.Normal(jnp.log1p(theta), 1.0), obs=x)
 
 

@@ -3,6 +3,7 @@
 import copy
 
 import pyro
+import pyro.distributions as host
 import pytest
 import torch
 from pyro.infer import SVI, Trace_ELBO
@@ -41,7 +42,7 @@ def test_corners_go_there_and_back(y):
 
 def flat(x):
     with pyro.plate("data", len(x)):
-        theta = pyro.sample("theta", dist.Gamma(0.5, 1.0))
+        theta = pyro.sample("theta", host.Gamma(0.5, 1.0))
         pyro.sample("x", dist.Normal(theta.log1p(), 1.0), obs=x)
 
 
