@@ -139,6 +139,7 @@ class Namespace(Protocol[Array]):
         a new leading axis."""
 
     def converge(
-        self, step: Callable[[tuple], tuple], init: tuple, done: Callable[[tuple], Array], most: int, /
+        self, step: Callable[..., tuple], init: tuple, done: Callable[[tuple], Array], most: int, /, *constants: Array
     ) -> tuple:
-        """`step` from `init` on until all of `done(state)` is true, `most` times at the most; values only."""
+        """`step(state, *constants)` from `init` on until all of `done(state)` is true, `most` times at the most; values
+        only.  With constants, all of one shape with the state's, an element that is done may be left as it is."""

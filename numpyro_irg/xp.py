@@ -110,12 +110,14 @@ def constant(values: Sequence[float], *, like: Array) -> Array:
     return jnp.asarray(values, dtype=like.dtype)
 
 
-def converge(step: Callable[[tuple], tuple], init: tuple, done: Callable[[tuple], Array], most: int) -> tuple:
+def converge(
+    step: Callable[..., tuple], init: tuple, done: Callable[[tuple], Array], most: int, *constants: Array
+) -> tuple:
     def unfinished(carry):
         i, state = carry
         return (i < most) & ~jnp.all(done(state))
 
-    return lax.while_loop(unfinished, lambda carry: (carry[0] + 1, step(carry[1])), (0, init))[1]
+    return lax.while_loop(unfinished, lambda carry: (carry[0] + 1, step(carry[1], *constants)), (0, init))[1]
 
 
 def integrate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from irg_kernels.namespace import Namespace
 
 from . import xp, xp64
 
-__all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform"]
+__all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform", "pulled", "pushed"]
 
 # the modules are namespaces: a static check
 NATIVE: Namespace[Tensor] = xp
@@ -61,6 +62,27 @@ def attach_jointly(push: Callable, pull: Callable, draw: Tensor, *params: Tensor
     if in_transform():
         _refuse_nested_forward_mode()
     return _AttachJointly.apply(push, pull, draw.detach(), *params)
+
+
+def pulled(function: Callable, cotangent: Tensor, *params: Tensor) -> tuple[Tensor, ...]:
+    """What `cotangent` of function(*params) makes of each parameter; differentiable where gradients are recorded."""
+    if in_transform():
+        found: Any = torch.func.vjp(function, *params)
+        return found[1](cotangent)
+    further = torch.is_grad_enabled()
+    with torch.enable_grad():
+        inner = [p.view_as(p) if p.requires_grad and further else p.detach().requires_grad_() for p in params]
+        value = function(*inner)
+    return torch.autograd.grad(value, inner, cotangent, create_graph=further)
+
+
+def pushed(function: Callable, tangents: Sequence[Tensor | None], *params: Tensor) -> Tensor:
+    """The tangent of function(*params); a tangent may be None."""
+    moves = tuple(torch.zeros_like(p) if t is None else t for t, p in zip(tangents, params, strict=True))
+    # reverse mode twice: `attach` refuses forward mode inside the caller's
+    reverse: Any = torch.func.vjp(function, *params)
+    forward: Any = torch.func.vjp(reverse[1], torch.zeros_like(reverse[0]))
+    return forward[1](moves)[0]
 
 
 def _refuse_nested_forward_mode() -> None:

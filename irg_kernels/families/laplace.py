@@ -77,10 +77,10 @@ def _mass(xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, s
         return -rises(t) * xp.expm1(2.0 * (rising - t) / scale)
 
     span, after = xp.minimum(last, most), xp.where(first, 0.0, to_end - last)
-    mass = integral(rises, last - span, span) + moving_end(xp, rises, xp.where(first, to_end, last))
-    mass = mass + moving_end(xp, bends, xp.where(first, last, rising))
+    mass = integral(rises, last - span, span) + moving_end(xp, rises, xp.where(first, to_end, last))[0]
+    mass = mass + moving_end(xp, bends, xp.where(first, last, rising))[0]
     rest = integral(falls, 0.0 * span, xp.minimum(xp.stop_gradient(after), most))
-    return Piece(mass + rest + moving_end(xp, falls, after), top)
+    return Piece(mass + rest + moving_end(xp, falls, after)[0], top)
 
 
 STANDARD = Family(

@@ -7,11 +7,12 @@ y        standardised value, (x - loc) / scale
 from __future__ import annotations
 
 import math
+from typing import Generic, NamedTuple
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
-from ..numerics.masses import Piece, Pieces, integral, moving_end
-from ..numerics.quadrature import depth
+from ..numerics.masses import Piece, Pieces, moving_end, rule
+from ..numerics.quadrature import depth, is_double
 from ..numerics.roots import logarithm, normal_quantile
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -49,9 +50,22 @@ def _quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
 NODES_F32, NODES_F64 = 18, 36
 
 
-def _mass(xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, scale: Array, power: int = 0) -> Piece:
-    """A (sign -1) or B (sign 1) of a normal base, int tau**power exp(-tau (tau + 2 sign (x - loc)) / (2 scale**2)) dtau
-    over the distance tau from x, cut on either side of the integrand's peak where that has fallen by `depth`."""
+class _Moments(NamedTuple, Generic[Array]):
+    """int tau**k exp(-tau (tau + 2 offset) / (2 scale**2)) dtau for k = 0, 1, ..., each in units of exp(log_unit)."""
+
+    moments: list[Array]
+    offset: Array
+    at_end: Array | float
+    """the integrand at the bound, in the same units"""
+    log_unit: Array
+    """without derivative"""
+
+
+def _moments(
+    xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, scale: Array, count: int = 1
+) -> _Moments:
+    """Below (sign -1) or above x (sign 1), over the distance tau from x, offset = sign (x - loc), cut on either side of
+    the integrand's peak where that has fallen by `depth`."""
     offset = sign * (x - loc)
     sd = xp.stop_gradient(scale)
     z, fall = xp.stop_gradient(offset) / sd, depth(xp, x)
@@ -66,40 +80,72 @@ def _mass(xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, s
     first = sd * xp.maximum(peak - 2.0 * fall / (xp.maximum(-slope, 0.0) + root), 0.0)
     top = -0.5 * peak * (peak + 2.0 * z)
 
-    def integrand(tau: Array) -> Array:
-        weight = xp.exp(-0.5 * (tau / scale) * ((tau + 2.0 * offset) / scale) - top)
-        return weight if power == 0 else weight * tau**power
-
-    until = sd * last if end is None else xp.minimum(sd * last, length)
-    mass = integral(xp, integrand, first, until, NODES_F32, NODES_F64)
+    until = xp.stop_gradient(sd * last if end is None else xp.minimum(sd * last, length))
+    nodes, weights = rule(NODES_F64 if is_double(xp, x) else NODES_F32)
+    span = until - first
+    # with tau = first + span v a polynomial in v
+    y, start, step = offset / scale, first / scale, span / scale
+    e_0, e_1, e_2 = -0.5 * start * (start + 2.0 * y) - top, -step * (start + y), -0.5 * step * step
+    powers = [tuple(w * v**k for v, w in zip(nodes, weights, strict=True)) for k in range(count)]
+    t = xp.integrate(lambda v: xp.exp(xp.addcmul(e_0, xp.addcmul(e_1, e_2, v), v)), nodes, *powers, like=span)
+    moments = [
+        span * sum(math.comb(k, j) * first ** (k - j) * span**j * t[j] for j in range(k + 1)) for k in range(count)
+    ]
+    at_end: Array | float = 0.0
     if end is not None:
+
+        def integrand(tau: Array) -> Array:
+            return xp.exp(-0.5 * (tau / scale) * ((tau + 2.0 * offset) / scale) - top)
+
         # not where the density is 0 in its dtype
         far = reach < 10.0 * last
-        mass = mass + moving_end(xp, integrand, xp.where(far, length, xp.stop_gradient(until)))
-    return Piece(mass, top)
+        length = xp.where(far, length, until)
+        at_end = xp.where(far, integrand(length), 0.0)
+        moments = [m + by_end for m, by_end in zip(moments, moving_end(xp, integrand, length, count), strict=True)]
+    return _Moments(moments, offset, at_end, top)
 
 
 def masses(xp: Namespace, low: Array | None, high: Array | None, loc: Array, scale: Array) -> Pieces:
     def pieces(x: Array) -> tuple[Piece, Piece]:
-        return _mass(xp, x, low, -1.0, loc, scale), _mass(xp, x, high, 1.0, loc, scale)
+        below, above = _moments(xp, x, low, -1.0, loc, scale), _moments(xp, x, high, 1.0, loc, scale)
+        return Piece(below.moments[0], below.log_unit), Piece(above.moments[0], above.log_unit)
 
     return pieces
+
+
+def truncated_slopes(
+    xp: Namespace, x: Array, low: Array | None, high: Array | None, loc: Array, scale: Array
+) -> tuple[Array, ...]:
+    """dx / d(u, low, high, loc, scale) at fixed quantile; with m the moments of A and M those of B,
+
+    dx/dloc = [(1 - u) m_1 + u M_1] / scale**2,
+    dx/dscale = [u (M_2 + 2 (x - loc) M_1) - (1 - u) (m_2 - 2 (x - loc) m_1)] / scale**3.
+    """
+    below, above = _moments(xp, x, low, -1.0, loc, scale, 3), _moments(xp, x, high, 1.0, loc, scale, 3)
+    top = xp.maximum(below.log_unit, above.log_unit)
+    to_a, to_b = xp.exp(below.log_unit - top), xp.exp(above.log_unit - top)
+    a, b = below.moments[0] * to_a, above.moments[0] * to_b
+    unit = xp.exp(xp.minimum(top, 0.95 * math.log(float(xp.finfo(x).max))))
+    # a moment of one side goes with the mass of the other
+    of_a, of_b = b / (a + b) * to_a * unit, a / (a + b) * to_b * unit
+    by_loc = (of_a * below.moments[1] + of_b * above.moments[1]) / scale / scale
+    second_a, second_b = (m.moments[2] + 2.0 * m.offset * m.moments[1] for m in (below, above))
+    by_scale = (of_b * second_b - of_a * second_a) / scale / scale / scale
+    return (a + b) * unit, of_a * below.at_end, of_b * above.at_end, by_loc, by_scale
 
 
 def truncated_moments(
     xp: Namespace, low: Array | None, high: Array | None, centre: Array, loc: Array, scale: Array
 ) -> tuple[Array, Array]:
     """(mean - centre, variance), from the moments about a centre, the mode."""
-
-    def moment(power: int) -> Array:
-        below = _mass(xp, centre, low, -1.0, loc, scale, power)
-        above = _mass(xp, centre, high, 1.0, loc, scale, power)
-        sign = -1.0 if power == 1 else 1.0
-        return sign * below.mass * xp.exp(below.log_unit) + above.mass * xp.exp(above.log_unit)
-
-    total = moment(0)
-    mean = moment(1) / total
-    return mean, moment(2) / total - mean * mean
+    below, above = _moments(xp, centre, low, -1.0, loc, scale, 3), _moments(xp, centre, high, 1.0, loc, scale, 3)
+    to_a, to_b = xp.exp(below.log_unit), xp.exp(above.log_unit)
+    total, first, second = (
+        to_b * m_above + sign * to_a * m_below
+        for sign, m_below, m_above in zip((1.0, -1.0, 1.0), below.moments, above.moments, strict=True)
+    )
+    mean = first / total
+    return mean, second / total - mean * mean
 
 
 STANDARD = Family(
@@ -115,4 +161,4 @@ STANDARD = Family(
     variance=lambda xp: 1.0,
 )
 
-FAMILY = located(STANDARD, masses=masses)
+FAMILY = located(STANDARD, masses=masses, truncated_slopes=truncated_slopes)

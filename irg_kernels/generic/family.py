@@ -66,6 +66,8 @@ class Family:
     """(xp, *params) -> `charts.Shape`, the log-density differences that truncation integrates"""
     masses: Callable | None = None
     """(xp, low, high, *params) -> `masses.Pieces`, where a rule of its own beats that of `shape`"""
+    truncated_slopes: Callable | None = None
+    """(xp, x, low, high, *params) -> dx / d(u, low, high, *params) between bounds, where an expression is at hand"""
     divergences: Mapping[str, Callable] = field(default_factory=dict)
     """class name of the other distribution -> (xp, *params, *its params), Kullback and Leibler's, accurate near 0"""
 
@@ -133,11 +135,16 @@ def quantile_of(quantile: Quantile) -> Function:
 
 
 def located(
-    standard: Family, shape: Callable | None = None, masses: Callable | None = None, *, has_loc: bool = True
+    standard: Family,
+    shape: Callable | None = None,
+    masses: Callable | None = None,
+    *,
+    truncated_slopes: Callable | None = None,
+    has_loc: bool = True,
 ) -> Family:
     """The family of x = loc + scale y, y of the family `standard`; its parameters come first, then loc and scale.
 
-    :param shape: of all parameters, as in `Family`; likewise `masses`.
+    :param shape: of all parameters, as in `Family`; likewise `masses` and `truncated_slopes`.
     :param has_loc: without, loc is 0 and no parameter.
     """
     names = {**standard.parameters, **({"loc": "real"} if has_loc else {}), "scale": "positive"}
@@ -205,6 +212,7 @@ def located(
         variance=moment(standard.variance, lambda xp, value, loc, scale: scale * scale * value + 0.0 * loc),
         shape=shape,
         masses=masses,
+        truncated_slopes=truncated_slopes,
     )
 
 

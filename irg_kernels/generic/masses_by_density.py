@@ -178,7 +178,7 @@ def _end(xp: Namespace, shape: Shape, fixed: Shape, x: Array, bound: _Bound, sid
     at = xp.stop_gradient(to)
     seen = bound.shut & (top - fixed.rise(still, at) < (600.0 if is_double(xp, x) else 70.0))
     moves = sign * xp.where(seen, to, 0.0)
-    moved = moving_end(xp, lambda w: xp.exp(xp.where(seen, shape.rise(x, sign * w), top) - top), moves)
+    (moved,) = moving_end(xp, lambda w: xp.exp(xp.where(seen, shape.rise(x, sign * w), top) - top), moves)
     limit = shape.chart.ends[side]
     if limit is None:
         return moved

@@ -12,17 +12,30 @@ method on u(x) = u0 goes from x to x - [(1 - u0) A - u0 B].  Its differential at
     dx/dtheta = -[(1 - u) int_l^x s p/p(x) - u int_x^h s p/p(x)],    dx/dl = (1 - u) p(l)/p(x),    dx/dh = u p(h)/p(x).
 
 A constant in s drops out: where F(x) - F(l) would cancel, pieces are integrals of exp(log p(t) - log p(x)), the
-difference written so that neither it nor its derivatives do (`normal_pieces`, and `unimodal` for other families).
+difference written so that neither it nor its derivatives do (`Family.masses`, and `masses_by_density`).
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 from ..namespace import Array, Namespace
 from ..numerics.masses import Piece, Pieces
+from ..numerics.roots import log_survival, logarithm
+from .family import Family
+from .masses_by_density import masses_by_density
+
+
+def masses_of(family: Family) -> Callable | None:
+    """(xp, low, high, *params) -> Pieces, of a family whose density is known; a bound may be None."""
+    if family.masses is not None:
+        return family.masses
+    return family.shape and functools.partial(masses_by_density, family.shape)
+
 
 # ------------------------------------------------------------------------------------------------ from the two pieces
 
@@ -63,21 +76,34 @@ def cdf(xp: Namespace, pieces: Pieces[Array], x: Array) -> Array:
     return a / (a + b)
 
 
-def at_fixed_quantile(
-    xp: Namespace, pieces: Pieces[Array], x: Array, shares: tuple[Array, Array] | None = None
-) -> Array:
-    """x, unchanged in value, that moves so as to keep its quantile: two Newton steps, derivatives to third order.
+def log_tails(xp: Namespace, pieces: Pieces, x: Array) -> tuple[Array, Array]:
+    """(log u, log(1 - u)) inside the interval, each as far as its piece is."""
+    log_a, log_b = (logarithm(xp, mass) + unit for mass, unit in pieces(x))
+    both = xp.maximum(log_a, log_b) + xp.log1p(xp.exp(-xp.abs(log_a - log_b)))
+    return log_a - both, log_b - both
+
+
+def residual(xp: Namespace, pieces: Pieces, x: Array, shares: tuple[Array, Array] | None = None) -> Array:
+    """(1 - u) A - u B, which is 0 at x; at fixed x its derivative is -dx, of the x that keeps its quantile u.
 
     :param shares: (u, 1 - u) where they move themselves, as in a quantile function.
+    """
+    a, b, top = _aligned(xp, *pieces(x))
+    if shares is None:
+        total = xp.stop_gradient(a + b)
+        shares = xp.stop_gradient(a) / total, xp.stop_gradient(b) / total
+    return (shares[1] * a - shares[0] * b) * xp.exp(xp.minimum(top, _most(xp, x)))
+
+
+def at_fixed_quantile(xp: Namespace, pieces: Pieces, x: Array, shares: tuple[Array, Array] | None = None) -> Array:
+    """x, unchanged in value, that moves so as to keep its quantile: two Newton steps, derivatives to third order.
+
+    For pieces that close over their parameters; where these are at hand, -`residual` is the rule for a derivative.
     """
     x = xp.stop_gradient(x)
     moving = x
     for _ in range(2):
-        a, b, top = _aligned(xp, *pieces(moving))
-        if shares is None:
-            total = xp.stop_gradient(a + b)
-            shares = xp.stop_gradient(a) / total, xp.stop_gradient(b) / total
-        moving = moving - (shares[1] * a - shares[0] * b) * xp.exp(xp.minimum(top, _most(xp, x)))
+        moving = moving - residual(xp, pieces, moving, shares)
     return x + (moving - xp.stop_gradient(moving))
 
 
@@ -90,35 +116,118 @@ def _most(xp: Namespace, like: Array) -> float:
 MAX_STEPS = 100
 
 
-def solve(xp: Namespace, pieces: Pieces, q: Array, rest: Array, start: Array, low: Array, high: Array) -> Array:
-    """The x in [low, high] with u(x) = q = 1 - rest, values only: Newton's method on log(A/B) in a bracket."""
+def solve(
+    xp: Namespace, pieces_at: Callable, q: Array, rest: Array, start: Array, low: Array, high: Array, *constants: Array
+) -> Array:
+    """The x in [low, high] with u(x) = q = 1 - rest, values only: Newton's method on log(A/B) in a bracket.
+
+    :param pieces_at: (x, *constants) -> the two pieces; the constants are of the shape of q.
+    :param start: a guess; where it is outside, the end of the bracket serves, and the middle where it is NaN.
+    """
     limits = xp.finfo(q)
     tolerance, spacing = math.sqrt(float(limits.eps)), 2.0 * float(limits.eps)
-    tiny = float(limits.tiny)
-    target = xp.log(xp.maximum(q, tiny)) - xp.log(xp.maximum(rest, tiny))
+    most = _most(xp, q)
 
-    def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        x, lo, hi, _ = state
-        log_a, log_b = (xp.log(xp.maximum(mass, tiny)) + unit for mass, unit in pieces(x))
-        error = log_a - log_b - target
+    def step(state: tuple[Array, ...], log_q: Array, log_rest: Array, *constants: Array) -> tuple[Array, ...]:
+        x, lo, hi, left = state
+        log_a, log_b = (logarithm(xp, mass) + unit for mass, unit in pieces_at(x, *constants))
+        error = log_a - log_b - (log_q - log_rest)
+        at_low, at_high = x <= lo, x >= hi
         # where it is NaN something overflows, and x is too far out
         lost = error != error
         too_low, too_high = (error < 0.0) | (lost & (x < 0.0)), (error > 0.0) | (lost & (x > 0.0))
         lo, hi = xp.where(too_low, x, lo), xp.where(too_high, x, hi)
         # A B / (A + B): in a tail the smaller of them alone
         unit = xp.minimum(log_a, log_b) - xp.log1p(xp.exp(-xp.abs(log_a - log_b)))
-        new = x - error * xp.exp(xp.minimum(unit, _most(xp, x)))
-        inside = (new > lo) & (new < hi)  # false for NaN
+        new = x - error * xp.exp(xp.minimum(unit, most))
+        # from an end on the density falls as an exponential, or less than that
+        new = xp.where(at_low, x - log_rest * xp.exp(xp.minimum(log_b, most)), new)
+        new = xp.where(at_high, x + log_q * xp.exp(xp.minimum(log_a, most)), new)
+        # a step doubles the digits: the one after an error of sqrt(eps) is the last, and so is one that rounds to none
+        arrived = (xp.abs(error) <= tolerance) | (xp.abs(new - x) <= spacing * xp.abs(x))
+        inside = arrived | ((new > lo) & (new < hi))  # false for NaN
         shut = hi - lo <= spacing * xp.maximum(xp.abs(lo), xp.abs(hi))
-        new = xp.where(inside, new, _middle(xp, lo, hi))
-        return new, lo, hi, xp.where(shut, 0.0, xp.where(inside, xp.abs(error), 1.0))
+        new = xp.where(inside, xp.minimum(xp.maximum(new, lo), hi), _middle(xp, lo, hi))
+        going = left > 0.0
+        return xp.where(going, new, x), lo, hi, xp.where(going & ~(arrived | shut), 1.0, 0.0 * x)
 
     def done(state: tuple[Array, ...]) -> Array:
-        return state[3] <= tolerance
+        return state[3] <= 0.0
 
-    inside = (start > low) & (start < high)
-    start = xp.where(inside, start, _middle(xp, low, high))
-    return xp.converge(step, (start, low, high, 1.0 + 0.0 * q), done, MAX_STEPS)[0]
+    start = xp.where(start != start, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
+    log_q, log_rest = log_survival(xp, rest, q), log_survival(xp, q, rest)
+    return xp.converge(step, (start, low, high, 1.0 + 0.0 * q), done, MAX_STEPS, log_q, log_rest, *constants)[0]
+
+
+def first_guess(xp: Namespace, family: Family, q: Array, rest: Array, low: Array, high: Array, *params: Array) -> Array:
+    """F^-1((1 - q) F(l) + q F(h)), of whose two masses none is formed by a difference; values only.
+
+    It may lie outside, or be NaN, where the masses of the interval underflow.
+    """
+    quantile = family.quantile
+    if quantile is None:
+        return _middle(xp, low, high)
+    # both ends in one call, which XLA compiles once
+    ends = family.log_tails(xp, xp.stack([low, high]), *(xp.stack([p, p]) for p in params))
+    tiny = float(xp.finfo(q).tiny)
+    lower, upper = (xp.maximum(rest * xp.exp(tail[0]) + q * xp.exp(tail[1]), tiny) for tail in ends)
+    y = quantile.find(xp, lower, upper, *params)
+    if quantile.coordinate == "x":
+        return y
+    return xp.exp(y) if quantile.coordinate == "log" else xp.sigmoid(y)
+
+
+@functools.cache
+def quantile(family: Family, has_low: bool, has_high: bool) -> Callable:
+    """(xp, q, least, most, *bounds, *params) -> x, values only, of one shape; the quantile of a family that has masses.
+
+    `least` and `most` are finite numbers between which all quantiles lie; of the bounds those that are there are given.
+    """
+    masses, bounds_of = masses_of(family), _bounds(has_low, has_high)
+
+    def find(xp: Namespace, q: Array, least: Array, most: Array, *args: Array) -> Array:
+        def pieces_at(x: Array, *args: Array) -> tuple[Piece, Piece]:
+            return masses(xp, *bounds_of(args))(x)  # type: ignore[misc]
+
+        start = first_guess(xp, family, q, 1.0 - q, least, most, *bounds_of(args)[2:])
+        return solve(xp, pieces_at, q, 1.0 - q, start, least, most, *args)
+
+    return find
+
+
+@functools.cache
+def residual_of(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Callable:
+    """(xp, x, *q, *bounds, *params) -> `residual`, of a family that has masses; q where it moves itself."""
+    masses, bounds_of = masses_of(family), _bounds(has_low, has_high)
+
+    def at(xp: Namespace, x: Array, *args: Array) -> Array:
+        shares = (args[0], 1.0 - args[0]) if has_q else None
+        return residual(xp, masses(xp, *bounds_of(args[has_q:])), x, shares)  # type: ignore[misc]
+
+    return at
+
+
+@functools.cache
+def slopes_of(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Callable | None:
+    """(xp, x, *q, *bounds, *params) -> the derivatives in these at fixed quantile, where the family has expressions."""
+    slopes, bounds_of = family.truncated_slopes, _bounds(has_low, has_high)
+    wanted = (has_q, has_low, has_high, *(True for _ in family.parameters))
+
+    def at(xp: Namespace, x: Array, *args: Array) -> tuple[Array, ...]:
+        low, high, *params = bounds_of(args[has_q:])
+        return tuple(itertools.compress(slopes(xp, x, low, high, *params), wanted))  # type: ignore[misc]
+
+    return slopes and at
+
+
+def _bounds(has_low: bool, has_high: bool) -> Callable:
+    """Arguments without the bounds that are not there -> (low, high, *params)."""
+
+    def split(args: tuple[Array, ...]) -> tuple[Array | None, ...]:
+        count = has_low + has_high
+        return args[0] if has_low else None, args[count - 1] if has_high else None, *args[count:]
+
+    return split
 
 
 def _middle(xp: Namespace, lo: Array, hi: Array) -> Array:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +17,13 @@ from numpyro.distributions.batch_util import vmap_over
 from numpyro.distributions.util import validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels.families import inverse_gamma, normal, standard, student_t
+from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
-from irg_kernels.generic.masses_by_density import masses_by_density
+from irg_kernels.generic.family import Family
 
-from ..attach import NATIVE
+from ..attach import NATIVE, attach_jointly, evaluate
 from ..registry import implicit_twin, implicit_twin_of
-from .base import closed_form, parameters, support_of
+from .base import closed_form, parameters, support_of, together
 from .host_families import family_of, has_tails, log_tails, tails_of, unwrapped
 
 __all__ = [
@@ -128,10 +129,22 @@ class Truncated(host.Distribution):
         dtype = self._like(None).dtype
         shape = tuple(sample_shape) + self.batch_shape
         u = jax.random.uniform(key, shape, dtype, minval=jnp.finfo(dtype).tiny)
-        return truncation.at_fixed_quantile(NATIVE, self._pieces(), self._inside(self._found(u, 1.0 - u)))
+        return self.at_fixed_quantile(self._found(u))
 
     def rsample(self, key, sample_shape=()):
         return self.sample(key, sample_shape)
+
+    def at_fixed_quantile(self, x: Array, q: Array | None = None) -> Array:
+        """x, unchanged in value, that moves with bounds and parameters so as to keep its quantile.
+
+        :param q: the quantile, where that moves itself.
+        """
+        x, bounds = self._inside(x), self._bounds()
+        if bounds is None:
+            shares = None if q is None else (q, 1.0 - q)
+            return truncation.at_fixed_quantile(NATIVE, self._pieces(), x, shares)
+        x, *args = together(x, *([] if q is None else [q]), *bounds.args)
+        return attach_jointly(_rule(*bounds.kind, q is not None), x, tuple(args))
 
     @validate_sample
     def log_prob(self, value, intermediates=None):
@@ -160,10 +173,8 @@ class Truncated(host.Distribution):
         ends = jnp.where(q <= 0.0, least, jnp.where(q >= 1.0, most, jnp.nan))
         inside, at_end = (q > 0.0) & (q < 1.0), jnp.isfinite(ends)
         q = jnp.where(inside | at_end, q, 0.5)
-        rest = 1.0 - q
-        x = self._inside(self._found(*lax.stop_gradient((q, rest))))
-        x = truncation.at_fixed_quantile(NATIVE, self._pieces(), jnp.where(at_end, ends, x), (q, rest))
-        return jnp.where(inside | at_end, x, ends)
+        x = jnp.where(at_end, ends, self._found(jnp.where(at_end, 0.5, q)))
+        return jnp.where(inside | at_end, self.at_fixed_quantile(x, q), ends)
 
     @property
     def mean(self):
@@ -211,37 +222,56 @@ class Truncated(host.Distribution):
     def _pieces(self) -> Callable:
         return _pieces(self.base_dist, self.low, self.high)
 
-    def _found(self, q: Array, rest: Array) -> Array:
-        """The x of quantile q = 1 - rest, without derivatives."""
-        base, low, high = lax.stop_gradient((self.base_dist, self.low, self.high))
-        pieces = _pieces(base, low, high)
-        least, most = (jnp.broadcast_to(b, q.shape).astype(q.dtype) for b in _bracket(base, low, high, q.dtype))
-        start = most if low is None or high is None else least + q * (most - least)
-        return lax.stop_gradient(truncation.solve(NATIVE, pieces, q, rest, start, least, most))
+    def _found(self, q: Array) -> Array:
+        """The x of quantile q, without derivatives."""
+        largest, bounds = LARGEST * float(jnp.finfo(q.dtype).max), self._bounds()
+        least, most = (jnp.broadcast_to(jnp.clip(e, -largest, largest), q.shape) for e in self._edges(q.dtype))
+        if bounds is None:
+            pieces = _pieces(*lax.stop_gradient((self.base_dist, self.low, self.high)))
+            x = truncation.solve(NATIVE, pieces, q, 1.0 - q, jnp.full_like(q, jnp.nan), least, most)
+        else:
+            args = (jnp.broadcast_to(a, q.shape).astype(q.dtype) for a in bounds.args)
+            x = evaluate(truncation.quantile(*bounds.kind), *lax.stop_gradient((q, least, most, *args)))
+        return self._inside(lax.stop_gradient(x))
+
+    def _bounds(self) -> _Bounds | None:
+        """What the kernels need where the base's family has masses."""
+        known = family_of(self.base_dist)
+        if known is None or truncation.masses_of(known[0]) is None:
+            return None
+        kind = known[0], self.low is not None, self.high is not None
+        return _Bounds(kind, tuple(b for b in (self.low, self.high, *known[1]) if b is not None))
+
+
+LARGEST = 0.25
+"""of the largest number, where a quantile is looked for"""
+
+
+class _Bounds(NamedTuple):
+    kind: tuple[Family, bool, bool]
+    """the family, and which bounds there are"""
+    args: tuple[Array, ...]
+    """these bounds, and the family's parameters"""
+
+
+@functools.cache
+def _rule(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Callable:
+    """How a draw moves with (q, bounds, parameters): `push` of `attach_jointly`."""
+    slopes = truncation.slopes_of(family, has_low, has_high, has_q)
+    residual = truncation.residual_of(family, has_low, has_high, has_q)
+
+    def push(tangents, x, args):
+        if slopes:
+            return sum(m * slope for m, slope in zip(tangents, slopes(NATIVE, x, *args), strict=True))
+        return -jax.jvp(lambda *a: residual(NATIVE, x, *a), args, tangents)[1]
+
+    return push
 
 
 def _known_false(condition: Array) -> bool:
     """Whether some element is false, for all that a trace can say."""
     with jax.ensure_compile_time_eval():
         return bool(not_jax_tracer(condition) and not condition.all())
-
-
-_HEAVY = (standard.CAUCHY, student_t.FAMILY, inverse_gamma.FAMILY, standard.LOG_NORMAL)
-
-
-def _bracket(base: Any, low: Array | None, high: Array | None, dtype: Any) -> tuple[Any, Any]:
-    """Finite bounds between which all quantiles of the dtype lie."""
-    family = _family(base)
-    if family is normal.FAMILY:
-        least = base.loc if high is None else jnp.minimum(base.loc, high)
-        most = base.loc if low is None else jnp.maximum(base.loc, low)
-        least, most = least - 40.0 * base.scale, most + 40.0 * base.scale  # P(-40) < 1e-349
-        return least if low is None else jnp.maximum(low, least), most if high is None else jnp.minimum(high, most)
-    largest = 0.25 * float(jnp.finfo(dtype).max)
-    if family not in _HEAVY:
-        largest = 0.05 * largest**0.5  # where the tails are held
-    least, most = _edges(base, low, high, dtype)
-    return jnp.clip(least, -largest, largest), jnp.clip(most, -largest, largest)
 
 
 def _edges(base: Any, low: Array | None, high: Array | None, dtype: Any) -> tuple[Array, Array]:
@@ -327,12 +357,9 @@ def _within(base: Any, low: Array | None, high: Array | None, dtype: Any) -> Arr
 
 def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:
     known = family_of(base)
-    if known is not None:
-        family, params = known
-        if family.masses is not None:
-            return family.masses(NATIVE, low, high, *params)
-        if family.shape is not None:
-            return masses_by_density(family.shape, NATIVE, low, high, *params)
+    masses = known and truncation.masses_of(known[0])
+    if known and masses:
+        return masses(NATIVE, low, high, *known[1])
     dtype = jnp.result_type(0.0, *(p for p in (low, high, *jax.tree.leaves(base)) if p is not None))
     return truncation.masses_by_tails(NATIVE, _base(base), low, high, _within(base, low, high, dtype))
 

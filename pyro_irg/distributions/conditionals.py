@@ -22,7 +22,7 @@ from irg_kernels.generic.family import log_cdf_of
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics.elementary import log1mexp
 
-from ..attach import NATIVE, attach, attach_jointly, call, in_transform
+from ..attach import NATIVE, attach, attach_jointly, call, in_transform, pulled, pushed
 from ..samplers import draw, standard_gamma
 from .base import together
 from .host_families import has_tails, log_tails, unwrapped
@@ -146,11 +146,7 @@ def _at(x: Tensor, log_weights: Tensor, *params: Tensor) -> tuple[Tensor, Callab
 
 def _push(tangents: list, x: Tensor, *params: Tensor) -> Tensor:
     jacobian, residual = _at(x, *params)
-    moves = tuple(torch.zeros_like(p) if t is None else t for t, p in zip(tangents, params, strict=True))
-    # reverse mode twice: `attach` refuses forward mode inside the caller's
-    reverse: Any = torch.func.vjp(residual, *params)
-    forward: Any = torch.func.vjp(reverse[1], torch.zeros_like(reverse[0]))
-    (b,) = forward[1](moves)
+    b = pushed(residual, tangents, *params)
     return -torch.linalg.solve_triangular(jacobian, b[..., None], upper=False, unitriangular=True)[..., 0]
 
 
@@ -170,14 +166,7 @@ def _pull(cotangent: Tensor, x: Tensor, *params: Tensor) -> tuple[Tensor, ...]:
 def _pull_at(cotangent: Tensor, x: Tensor, *params: Tensor) -> tuple[Tensor, ...]:
     jacobian, residual = _at(x, *params)
     onto = -torch.linalg.solve_triangular(jacobian.mT, cotangent[..., None], upper=True, unitriangular=True)[..., 0]
-    if in_transform():
-        found: Any = torch.func.vjp(residual, *params)
-        return found[1](onto)
-    further = torch.is_grad_enabled()
-    with torch.enable_grad():
-        inner = [p.view_as(p) if p.requires_grad and further else p.detach().requires_grad_() for p in params]
-        b = residual(*inner)
-    return torch.autograd.grad(b, inner, onto, create_graph=further)
+    return pulled(residual, onto, *params)
 
 
 def drawn(component: Any, which: Tensor) -> Tensor:

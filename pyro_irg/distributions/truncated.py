@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyro.distributions as host
 import torch
@@ -13,14 +13,14 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 
-from irg_kernels.families import inverse_gamma, normal, standard, student_t
+from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
-from irg_kernels.generic.masses_by_density import masses_by_density
+from irg_kernels.generic.family import Family
 
-from ..attach import NATIVE
+from ..attach import NATIVE, attach_jointly, by_chunks, evaluate, pulled, pushed
 from ..registry import implicit_twin
 from ..samplers import draw
-from .base import ImplicitMixin, closed_form, parameters, support_of
+from .base import ImplicitMixin, closed_form, parameters, support_of, together
 from .host_families import family_of, has_tails, log_tails, tails_of, tensors, unwrapped, widened
 
 __all__ = [
@@ -120,9 +120,19 @@ class Truncated(ImplicitMixin, TorchDistribution):
     def rsample(self, sample_shape=torch.Size()):
         like = self._like(None)
         u = draw(torch.rand_like, like.new_zeros(()).expand(self._extended_shape(sample_shape)))
-        u = u.clamp(min=torch.finfo(u.dtype).tiny)
-        x = self._found(u, 1.0 - u).to(like.dtype)
-        return truncation.at_fixed_quantile(NATIVE, self._pieces(), self._inside(x).double()).to(like.dtype)
+        return self.at_fixed_quantile(self._found(u.clamp(min=torch.finfo(u.dtype).tiny)))
+
+    def at_fixed_quantile(self, x: Tensor, q: Tensor | None = None) -> Tensor:
+        """x, unchanged in value, that moves with bounds and parameters so as to keep its quantile.
+
+        :param q: the quantile, where that moves itself.
+        """
+        x, bounds = self._inside(x), self._bounds()
+        if bounds is None:
+            shares = None if q is None else (q.double(), 1.0 - q.double())
+            return truncation.at_fixed_quantile(NATIVE, self._pieces(), x.double(), shares).to(x.dtype)
+        args = bounds.args if q is None else (q, *bounds.args)
+        return attach_jointly(*_rule(*bounds.kind, q is not None), *together(x, *args))
 
     def log_prob(self, value):
         if self._validate_args:
@@ -145,17 +155,15 @@ class Truncated(ImplicitMixin, TorchDistribution):
 
     def icdf(self, value):
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
-        q, dtype = self._like(value).double(), self._like(None).dtype
+        q = self._like(value)
         if self._validate_args and not torch._is_all_true((q >= 0.0) & (q <= 1.0)):
             raise ValueError(f"{type(self).__name__}: quantile must lie in [0, 1], but found:\n{q}")
-        least, most = self._edges(torch.float64)
+        least, most = self._edges(q.dtype)
         ends = torch.where(q <= 0.0, least, torch.where(q >= 1.0, most, torch.nan))
         inside, at_end = (q > 0.0) & (q < 1.0), ends.isfinite()
         q = torch.where(inside | at_end, q, 0.5)
-        rest = 1.0 - q
-        x = self._inside(self._found(q.detach(), rest.detach()).to(dtype)).double()
-        x = truncation.at_fixed_quantile(NATIVE, self._pieces(), torch.where(at_end, ends, x), (q, rest))
-        return torch.where(inside | at_end, x, ends).to(dtype)
+        x = torch.where(at_end, ends, self._found(torch.where(at_end, 0.5, q).detach()))
+        return torch.where(inside | at_end, self.at_fixed_quantile(x, q), ends)
 
     @property
     def mean(self):
@@ -211,33 +219,58 @@ class Truncated(ImplicitMixin, TorchDistribution):
         low, high = (None if b is None else b.double() for b in (self.low, self.high))
         return _pieces(self.base_dist, low, high)
 
-    def _found(self, q: Tensor, rest: Tensor) -> Tensor:
-        """The x of quantile q = 1 - rest, in float64 and without derivatives."""
+    def _found(self, q: Tensor) -> Tensor:
+        """The x of quantile q, without derivatives."""
         with torch.no_grad():
-            q, rest = q.double(), rest.double()
-            low, high = _bracket(self.base_dist, self.low, self.high)
-            low, high = low.double().expand_as(q), high.double().expand_as(q)
-            start = high if self.low is None or self.high is None else low + q * (high - low)
-            return truncation.solve(NATIVE, self._pieces(), q, rest, start, low, high).detach()
+            least, most = (e.clamp(-LARGEST, LARGEST) for e in self._edges(torch.float64))
+            bounds, wide = self._bounds(), q.double()
+            if bounds is None:
+                start = torch.full_like(wide, torch.nan)
+                x = truncation.solve(NATIVE, self._pieces(), wide, 1.0 - wide, start, least, most)
+            else:
+                args = torch.broadcast_tensors(q, least, most, *(a.to(q.dtype) for a in bounds.args))
+                x = evaluate(truncation.quantile(*bounds.kind), *args)
+            return self._inside(x.to(q.dtype))
+
+    def _bounds(self) -> _Bounds | None:
+        """What the kernels need where the base's family has masses."""
+        known = family_of(self.base_dist)
+        if known is None or truncation.masses_of(known[0]) is None:
+            return None
+        kind = known[0], self.low is not None, self.high is not None
+        return _Bounds(kind, tuple(b for b in (self.low, self.high, *known[1]) if b is not None))
 
 
-_HEAVY = (standard.CAUCHY, student_t.FAMILY, inverse_gamma.FAMILY, standard.LOG_NORMAL)
+LARGEST = 0.25 * torch.finfo(torch.float64).max
 
 
-def _bracket(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Finite bounds between which all quantiles of float64 lie."""
-    family = _family(base)
-    if family is normal.FAMILY:
-        loc, scale = base.loc.double(), base.scale.double()
-        least = loc if high is None else torch.minimum(loc, high)
-        most = loc if low is None else torch.maximum(loc, low)
-        least, most = least - 40.0 * scale, most + 40.0 * scale  # P(-40) < 1e-349
-        return least if low is None else torch.maximum(low, least), most if high is None else torch.minimum(high, most)
-    largest = 0.25 * torch.finfo(torch.float64).max
-    if family not in _HEAVY:
-        largest = 0.05 * largest**0.5  # where the tails are held
-    least, most = _edges(base, low, high)
-    return least.clamp(-largest, largest), most.clamp(-largest, largest)
+class _Bounds(NamedTuple):
+    kind: tuple[Family, bool, bool]
+    """the family, and which bounds there are"""
+    args: tuple[Tensor, ...]
+    """these bounds, and the family's parameters"""
+
+
+@functools.cache
+def _rule(family: Family, has_low: bool, has_high: bool, has_q: bool) -> tuple[Callable, Callable]:
+    """How a draw moves with (q, bounds, parameters): `push` and `pull` of `attach_jointly`."""
+    slopes = truncation.slopes_of(family, has_low, has_high, has_q)
+    residual = truncation.residual_of(family, has_low, has_high, has_q)
+
+    def push(tangents, x, *args):
+        if slopes:
+            return sum(m * slope for m, slope in zip(tangents, slopes(NATIVE, x, *args), strict=True) if m is not None)
+        return -pushed(lambda *a: residual(NATIVE, x, *a), tangents, *args)
+
+    def pull(cotangent, x, *args):
+        def part(cotangent, x, *args):
+            if slopes:
+                return cotangent * torch.stack(slopes(NATIVE, x, *args))
+            return torch.stack(pulled(lambda *a: residual(NATIVE, x, *a), -cotangent, *args))
+
+        return by_chunks(part, (cotangent, x, *args)).unbind()
+
+    return push, pull
 
 
 def _edges(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -345,13 +378,9 @@ def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:
 
 def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:
     known = family_of(base)
-    if known is not None:
-        family, params = known
-        params = tuple(p.double() for p in params)
-        if family.masses is not None:
-            return family.masses(NATIVE, low, high, *params)
-        if family.shape is not None:
-            return masses_by_density(family.shape, NATIVE, low, high, *params)
+    masses = known and truncation.masses_of(known[0])
+    if known and masses:
+        return masses(NATIVE, low, high, *(p.double() for p in known[1]))
     return truncation.masses_by_tails(NATIVE, _base(base), low, high, _within(base, low, high))
 
 

@@ -7,18 +7,12 @@ import pickle
 import numpy as np
 import pytest
 
-from irg_kernels.generic import truncation
 from tests.adapters import compiled, over
 from tests.checks import assert_distributed, assert_unbiased
 from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, elbo_slopes, point, worst
 
 precisions = pytest.mark.parametrize("precision", ["float64", "float32"])
 BASES = ("Normal", *sorted({p.base for p in OTHERS}))
-
-
-def at_fixed_quantile(adapter, q, x):
-    """A draw that came out as x."""
-    return adapter.native(lambda xp, x: truncation.at_fixed_quantile(xp, q._pieces(), x), x)
 
 
 def build(adapter, base, values, **options):
@@ -37,7 +31,7 @@ def check(adapter, points, precision, rtol, open_ends=True):
 
     def observed(values, x):
         q = build(adapter, base, values, validate_args=False)  # an infinite bound of a half-line
-        return {"x": at_fixed_quantile(adapter, q, x), "log_prob": q.log_prob(x), "cdf": q.cdf(x)}
+        return {"x": q.at_fixed_quantile(x), "log_prob": q.log_prob(x), "cdf": q.cdf(x)}
 
     def evaluate(values, x):
         found, slopes = adapter.value_and_slopes(observed)(values, x)
@@ -183,7 +177,7 @@ def test_bound_at_the_end_of_the_support(adapter, end):
         one, x = adapter.array(1.0), adapter.array(0.7)
 
         def draw(low):
-            return at_fixed_quantile(adapter, adapter.dist.Truncated(base(adapter.dist, one), low), x)
+            return adapter.dist.Truncated(base(adapter.dist, one), low).at_fixed_quantile(x)
 
         found = adapter.numpy(adapter.slopes(draw)(adapter.array(0.0)))
     np.testing.assert_allclose(found, slope(0.7), rtol=1e-12, atol=1e-300)
@@ -194,7 +188,7 @@ def test_support_that_moves(adapter):
     dist = adapter.dist
 
     def draw(scale):
-        return at_fixed_quantile(adapter, dist.Truncated(dist.Pareto(scale, 2.0), None, 3.0), adapter.array(2.0))
+        return dist.Truncated(dist.Pareto(scale, 2.0), None, 3.0).at_fixed_quantile(adapter.array(2.0))
 
     with adapter.precision("float64"):
         found = adapter.numpy(adapter.jit(adapter.slopes(draw))(adapter.array(1.0)))
@@ -292,7 +286,7 @@ def test_second_derivatives(adapter, case):
         x = adapter.array(p.xs[-1])
 
         def draw(value):
-            return at_fixed_quantile(adapter, build(adapter, p.base, {**start, name: value}), x)
+            return build(adapter, p.base, {**start, name: value}).at_fixed_quantile(x)
 
         second = adapter.compile(adapter.second_slope(draw), start[name])
     np.testing.assert_allclose(adapter.numpy(second), curvature(p, p.xs[-1], name), rtol=1e-8)
