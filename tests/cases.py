@@ -58,7 +58,7 @@ class Case:
     kernels: Mapping[str, tuple[Callable, ...]]
     """coordinate of the draw -> for each parameter, f(xp, at, *params) = d at / d parameter at fixed quantile"""
     units: Callable
-    """params -> how far (coordinate, *params) move before the law looks different: the coordinate's standard deviation,
+    """params -> how far (coordinate, *params) move before it looks different: the coordinate's standard deviation,
     a parameter's inverse root Fisher information; gamma's coordinate is log z.  partial / unit is the size that the
     partial's derivative has in general; where it is far smaller, its digits are those of this size"""
 

@@ -8,7 +8,7 @@ from tests import oracles
 # 5e-6 is measured (the logarithm of a tail of 1e-12 is 28, of which one rounding is 1.7e-6 of the tail).
 TAIL = {"float64": 2e-12, "float32": 8e-6}
 
-# Relative error of a KL divergence, also of two laws that nearly agree: its terms are not negative, and each is exact.
+# Relative error of a KL divergence, near 0 too: its terms are not negative, and each is exact.
 # Two terms of Beta's are of one size and subtract (1.1e-12 measured).  In float32 without wider arithmetic the
 # logarithm of a ratio far from 1 is what limits it, and across kappa = 16, where von Mises passes from one formula to
 # another, a difference of two values of 1 - I1/I0 (6e-6 measured from 15.9 to 16.1).

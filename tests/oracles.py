@@ -119,7 +119,7 @@ def _solve(tails, q, x, low=-mp.inf, high=mp.inf):
             low, high = (x, high) if error < 0 else (low, x)
             new = x - error * (lower if q <= 0.5 else upper) / density
             new = new if low <= new <= high else (low + high) / 2
-            if abs(new - x) <= max(1e-11 * abs(x), 1e-25):  # 1e-25: where a symmetric law has its median, 0
+            if abs(new - x) <= max(1e-11 * abs(x), 1e-25):  # 1e-25: where a symmetric distribution has its median, 0
                 return float(new) if abs(new) > 1e-20 else 0.0
             x = new
     raise ArithmeticError(f"no quantile found for q={q}, last x={x}")
@@ -206,7 +206,7 @@ def student_t_partial(nu, u):
 
 
 def student_t_quantile(q, nu):
-    """log t with F(t) = q > 1/2, to some 10 digits, as a float; by the beta law of t^2 / (nu + t^2)."""
+    """log t with F(t) = q > 1/2, to some 10 digits, as a float; by the beta distribution of t^2 / (nu + t^2)."""
     if q <= 0.5:
         raise ValueError(f"student_t_quantile: q = {q} must be above 1/2, where log t exists")
     return (beta_quantile(2 * q - 1, 0.5, nu / 2) + math.log(nu)) / 2

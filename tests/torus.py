@@ -1,4 +1,4 @@
-"""The sine bivariate von Mises law by mpmath and by sums over a grid; the tests of both adapters share it.
+"""The sine bivariate von Mises distribution by mpmath and by sums over a grid; the tests of both adapters share it.
 
     python tests/torus.py
 
@@ -148,15 +148,15 @@ class Marginal:
 
 
 def row(point):
-    law = Marginal(*point)
-    places = law.places()
+    distribution = Marginal(*point)
+    places = distribution.places()
     return {
         "point": point,
-        "mode": float(law.mode),
-        "reach": [float(law.edges[0]), float(law.edges[-1])],
-        "log_normalizer": law.log_normalizer(),
+        "mode": float(distribution.mode),
+        "reach": [float(distribution.edges[0]), float(distribution.edges[-1])],
+        "log_normalizer": distribution.log_normalizer(),
         "u": places,
-        "partials": [law.partials(u) for u in places],
+        "partials": [distribution.partials(u) for u in places],
     }
 
 

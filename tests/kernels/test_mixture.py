@@ -18,11 +18,11 @@ def point(spread=1.0):
     log_w = rng.normal(size=K)
     which = rng.integers(K, size=N)
     x = locs.T[which] + scales.T[which] * rng.normal(size=(N, D))
-    law = stats.norm(locs, scales)
+    distribution = stats.norm(locs, scales)
     y = x[..., None]
-    log_f = law.logpdf(y)
+    log_f = distribution.logpdf(y)
     before = np.concatenate([np.zeros((N, 1, K)), np.cumsum(log_f, -2)[:, :-1]], -2)
-    return log_w + before, log_f, law.logcdf(y), law.logsf(y), -(y - locs) / scales**2
+    return log_w + before, log_f, distribution.logcdf(y), distribution.logsf(y), -(y - locs) / scales**2
 
 
 def tangents():

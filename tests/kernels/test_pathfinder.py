@@ -33,14 +33,14 @@ def test_a_normal_law_is_found():
     mix = torch.linalg.qr(starts()[:DIM]).Q
     covariance = mix * scale**2 @ mix.mT
     loc = torch.tensor([3.0, -300.0, 0.0, 1.0], dtype=torch.float64)
-    law = torch.distributions.MultivariateNormal(loc, covariance)
-    path = followed(lambda x: -law.log_prob(x), starts())
+    distribution = torch.distributions.MultivariateNormal(loc, covariance)
+    path = followed(lambda x: -distribution.log_prob(x), starts())
     assert (path.active == 0.0).all()
     white = torch.linalg.solve(torch.linalg.cholesky(covariance), (path.x - loc)[..., None])
     assert white.square().sum((-1, -2)).max() < 0.5  # standard deviations, squared
     # in no direction is the scale that of a stiffer one
     entropy = path.best_factor.det().abs().log() + 0.5 * DIM * (1.0 + math.log(2.0 * math.pi))
-    assert (entropy - law.entropy()).abs().max() < 1e-3
+    assert (entropy - distribution.entropy()).abs().max() < 1e-3
     assert path.elbo.max() + 0.5 * DIM * (1.0 + math.log(2.0 * math.pi)) == pytest.approx(0.0, abs=1.5)
 
 

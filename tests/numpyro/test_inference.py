@@ -13,10 +13,10 @@ from numpyro.optim import Adam
 
 import numpyro_irg.distributions as dist
 from tests.adapters import numpyro as adapter
+from tests.adapters.numpyro import arrays, numpy
 from tests.checks import STANDARD_ERRORS, standardised
 from tests.conjugate import CONJUGATES
 from tests.matrix import MODELS
-from tests.numpyro.draws import arrays, numpy
 
 KEY = jax.random.key(4)
 conjugates = {conjugate.family: conjugate for conjugate in CONJUGATES}

@@ -11,9 +11,9 @@ import numpyro.infer
 import pytest
 
 import numpyro_irg.distributions as dist
+from tests.adapters.numpyro import arrays, numpy
 from tests.checks import STANDARD_ERRORS, standardised
 from tests.matrix import GUIDE_HAS, IN_GUIDE, IN_MODEL, ORDER, PARTICLES, cells
-from tests.numpyro.draws import arrays, numpy
 
 DRAWS = 5000  # of one evaluation, each with parameters of its own
 KEY = jax.random.key(8)
@@ -54,8 +54,8 @@ def programs(family, elbo, plate=None, shape=()):
 
     def model():
         with plate():
-            law = distribution(**arrays(family.prior, shape=shape[:copies]))
-            level = family.function(jnp, numpyro.sample("x", law.to_event(copies)))
+            prior = distribution(**arrays(family.prior, shape=shape[:copies]))
+            level = family.function(jnp, numpyro.sample("x", prior.to_event(copies)))
             if elbo == "TraceEnum":
                 shift = bernoulli("in_guide", IN_GUIDE)
                 level = level + (shift[..., None] if copies else shift)

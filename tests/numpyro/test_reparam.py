@@ -129,8 +129,8 @@ def hurdle(gate):
     return host.HurdleLogNormal(gate=jax.nn.sigmoid(gate), loc=1.0, scale=0.25)
 
 
-# what NumPyro's Trace_ELBO gets wrong without a word: the guide's law of its real parameter, the parameter, the model's
-# law, and the ELBO as a function of the parameter
+# what NumPyro's Trace_ELBO gets wrong without a word: the guide's distribution of its real parameter, the parameter,
+# the model's, and the ELBO as a function of the parameter
 def elbo_of_mixture(logits):
     z = jnp.linspace(-9.0, 10.0, 4001)
     density = jnp.exp(mixture(logits).log_prob(z))
@@ -143,7 +143,7 @@ def elbo_of_bernoulli(logit):
 
 
 def elbo_of_hurdle(gate):
-    """The positive parts of model and guide are the same law: the difference is that of the gates."""
+    """The positive parts of model and guide are the same: the difference is that of the gates."""
     p = jax.nn.sigmoid(gate)
     return p * jnp.log(0.3 / p) + (1.0 - p) * jnp.log(0.7 / (1.0 - p))
 
@@ -170,13 +170,13 @@ BIASED = {
 @pytest.mark.parametrize("name", BIASED)
 def test_silent_bias_of_the_host(name):
     """`Trace_ELBO` is wrong, `implicit` cures it or (with `strict`) raises, `TraceGraph_ELBO` is right."""
-    law, start, prior, elbo = BIASED[name]
+    make, start, prior, elbo = BIASED[name]
 
     def model():
         numpyro.sample("z", prior())
 
     def guide():
-        numpyro.sample("z", law(numpyro.param("param", start)))
+        numpyro.sample("z", make(numpyro.param("param", start)))
 
     truth = {"param": jax.grad(elbo)(start)}
     stock = adapter.elbo_gradients(model, guide, "Trace", 20_000)

@@ -14,10 +14,10 @@ from pyro.poutine import trace
 
 import pyro_irg.distributions as dist
 from tests.adapters import pyro as adapter
+from tests.adapters.pyro import numpy
 from tests.checks import STANDARD_ERRORS, standardised
 from tests.conjugate import CONJUGATES
 from tests.matrix import MODELS
-from tests.pyro.draws import numpy
 
 families = pytest.mark.parametrize("family", MODELS, ids=str)
 conjugates = {conjugate.family: conjugate for conjugate in CONJUGATES}

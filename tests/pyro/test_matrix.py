@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import pyro_irg.distributions as dist
+from tests.adapters.pyro import numpy
 from tests.checks import STANDARD_ERRORS, standardised
 from tests.matrix import GUIDE_HAS, IN_GUIDE, IN_MODEL, ORDER, PARTICLES, cells
-from tests.pyro.draws import numpy
 
 DRAWS = 5000  # of one evaluation, each with parameters of its own
 RUNS = 300  # evaluations of Renyi's bound, which is no sum over draws unless there is a plate
@@ -29,8 +29,8 @@ def programs(family, elbo, plate=None, shape=()):
     def model():
         with plate():
             prior = {name: torch.tensor(value) for name, value in family.prior.items()}
-            law = distribution(**prior)
-            x = pyro.sample("x", law.expand(shape).to_event(copies) if copies else law)
+            prior = distribution(**prior)
+            x = pyro.sample("x", prior.expand(shape).to_event(copies) if copies else prior)
             level = family.function(torch, x)
             if elbo == "TraceEnum":
                 shift = bernoulli("in_guide", IN_GUIDE)

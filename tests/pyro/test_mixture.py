@@ -54,17 +54,17 @@ def test_evidence_bound_and_variance():
 
     The variance is smaller than the score function's in the locations; in the logits the two are alike."""
     n, row = 20_000, ROWS[0]
-    leaves, law = of(row, shape=(n,))
+    leaves, mixed = of(row, shape=(n,))
     prior = host.Normal(torch.tensor(1.0).double(), 2.0)
-    x = law.rsample()
+    x = mixed.rsample()
 
     def both(total, of, **options):
         return [g.numpy() for g in torch.autograd.grad(total, [of["logits"], of["loc"]], **options)]
 
-    path = both((prior.log_prob(x) - law.log_prob(x)).sum(), leaves, retain_graph=True)
+    path = both((prior.log_prob(x) - mixed.log_prob(x)).sum(), leaves, retain_graph=True)
     at = x.detach()
-    bound = (prior.log_prob(at) - law.log_prob(at)).detach()
-    score = both((bound * law.log_prob(at)).sum(), leaves)
+    bound = (prior.log_prob(at) - mixed.log_prob(at)).detach()
+    score = both((bound * mixed.log_prob(at)).sum(), leaves)
     single, one = of(row)
     grid = torch.linspace(-12.0, 12.0, 4001).double()
     density = one.log_prob(grid)
@@ -104,9 +104,9 @@ def test_draws_by_parts(kind, monkeypatch):
     def both(chunk):
         monkeypatch.setattr(conditionals, "CHUNK", chunk)
         leaves = {k: torch.tensor(v).double().requires_grad_() for k, v in MANY[kind].items()}
-        law = many(adapter, kind, leaves)
+        mixed = many(adapter, kind, leaves)
         found = []
-        for shaped, shape in ((law, (17,)), (law.expand((17,)), ()), (law.expand((2, 1)).expand((2, 3)), (5,))):
+        for shaped, shape in ((mixed, (17,)), (mixed.expand((17,)), ()), (mixed.expand((2, 1)).expand((2, 3)), (5,))):
             pyro.set_rng_seed(1)
             total = shaped.rsample(shape).sin().sum()
             first = torch.autograd.grad(total, list(leaves.values()), retain_graph=True)
@@ -134,9 +134,9 @@ scale = (torch.eye(50).expand(100, 50, 50) + 0.1 * torch.randn(100, 50, 50).tril
 logits = torch.zeros(100, requires_grad=True)
 component = (dist.MultivariateNormal(loc, scale_tril=scale) if {kind!r} == "normal"
              else dist.Normal(loc, scale.diagonal(dim1=-2, dim2=-1)).to_event(1))
-law = dist.MixtureSameFamily(dist.Categorical(logits=logits), component)
+mixed = dist.MixtureSameFamily(dist.Categorical(logits=logits), component)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-law.rsample((1000,)).sin().sum().backward()
+mixed.rsample((1000,)).sin().sum().backward()
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
 assert all(p.grad.isfinite().all() for p in (loc, scale, logits))
 """

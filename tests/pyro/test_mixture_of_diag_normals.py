@@ -163,11 +163,11 @@ def test_gradient_is_unbiased(name, dims, precision):
     torch.manual_seed(0)
     n = 50_000
     leaves = tensors(name, dims, (n,), precision)
-    law = getattr(dist, name)(*leaves)
-    x = law.rsample()
+    mixture = getattr(dist, name)(*leaves)
+    x = mixture.rsample()
     pathwise = torch.autograd.grad(function(x).sum(), leaves)
     fixed_x = x.detach()
-    score = torch.autograd.grad((law.log_prob(fixed_x) * function(fixed_x)).sum(), leaves)
+    score = torch.autograd.grad((mixture.log_prob(fixed_x) * function(fixed_x)).sum(), leaves)
     for path, other, truth in zip(pathwise, score, exact(name, dims), strict=True):
         truth, path, other = truth.numpy(), path.double().numpy(), other.double().numpy()
         assert (standardised(path, truth, rtol=1e-5) < STANDARD_ERRORS).all()
@@ -185,13 +185,13 @@ def test_the_hosts_logits_are_biased(name):
 @BOTH
 def test_log_prob_and_moments(name):
     leaves = tensors(name, 2, (4,))
-    law, stock = getattr(dist, name)(*leaves), getattr(host, name)(*leaves)
-    x = law.sample((50_000,))
-    torch.testing.assert_close(law.log_prob(x), stock.log_prob(x), rtol=1e-12, atol=1e-12)
+    mixture, stock = getattr(dist, name)(*leaves), getattr(host, name)(*leaves)
+    x = mixture.sample((50_000,))
+    torch.testing.assert_close(mixture.log_prob(x), stock.log_prob(x), rtol=1e-12, atol=1e-12)
     rows = x.reshape(-1, 2).numpy()
-    assert (standardised(rows, law.mean[0].detach().numpy(), rtol=0.0) < STANDARD_ERRORS).all()
-    squares = (rows - law.mean[0].detach().numpy()) ** 2
-    assert (standardised(squares, law.variance[0].detach().numpy(), rtol=0.0) < STANDARD_ERRORS).all()
+    assert (standardised(rows, mixture.mean[0].detach().numpy(), rtol=0.0) < STANDARD_ERRORS).all()
+    squares = (rows - mixture.mean[0].detach().numpy()) ** 2
+    assert (standardised(squares, mixture.variance[0].detach().numpy(), rtol=0.0) < STANDARD_ERRORS).all()
 
 
 # ---------------------------------------------------------------------------------------------------------- extremes
@@ -234,9 +234,9 @@ def test_one_component_is_a_normal():
 @BOTH
 def test_shapes_and_errors(name):
     cls, leaves = getattr(dist, name), tensors(name, 2, (4,))
-    law = cls(*leaves)
-    assert law.batch_shape == (4,) and law.event_shape == (2,) and law.rsample((5,)).shape == (5, 4, 2)
-    wide = law.expand((3, 4))
+    mixture = cls(*leaves)
+    assert mixture.batch_shape == (4,) and mixture.event_shape == (2,) and mixture.rsample((5,)).shape == (5, 4, 2)
+    wide = mixture.expand((3, 4))
     assert type(wide) is cls and wide.rsample().shape == (3, 4, 2) and wide.log_prob(torch.zeros(2)).shape == (3, 4)
     single = cls(*tensors(name))
     assert single.batch_shape == () and single.expand((6,)).sample().shape == (6, 2)
