@@ -23,6 +23,7 @@ jit, vmap, grad, jacfwd, jacrev, hessian, jvp = (
 )  # fmt: skip
 irg, dist = numpyro_irg, numpyro_irg.distributions
 Distribution = host.Distribution
+TransformedDistribution = host.TransformedDistribution
 constraints, transforms = host.constraints, host.transforms
 biject_to = host.biject_to
 # what the host says of a parameter outside its constraint, and what ours of one that is not finite

@@ -20,6 +20,7 @@ eager = True  # `shapes` gives numbers too
 xp = torch
 irg, dist = pyro_irg, pyro_irg.distributions
 Distribution = host.TorchDistribution
+TransformedDistribution = torch.distributions.TransformedDistribution
 constraints, transforms = host.constraints, host.transforms
 biject_to = torch.distributions.biject_to
 SUBMODULES = ("constraints", "transforms", "torch", "util", "kl", "TorchDistribution")
