@@ -370,6 +370,7 @@ MASSES = {
     "LogGamma": lambda x, concentration, rate: _gamma_masses(mp.exp(x), concentration, rate),
     "InverseGamma": lambda x, concentration, rate: _gamma_masses(1 / x, concentration, rate)[::-1],
     "Beta": _beta_masses,
+    "AffineBeta": lambda x, a, b, loc, scale: _beta_masses((x - loc) / scale, a, b),
     "VonMises": _von_mises_masses,
 }
 
