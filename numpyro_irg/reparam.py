@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as host
+from jax.interpreters.partial_eval import dce_jaxpr
 from numpyro.handlers import block, seed, trace
 from numpyro.infer.reparam import Reparam
 from numpyro.primitives import Messenger
@@ -89,14 +93,17 @@ class AutoImplicit:
 def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
     """Run a guide once and raise if a latent site of it has no reparameterized gradient.
 
+    Draws of mixtures, and of classes of the user's own, are differentiated, for what these say of themselves may be
+    wrong.
+
     :param guide: any guide; `args` and `kwargs` are its arguments.
     :raises ValueError: naming all such sites, their distributions and what to do.
     """
     messages.check_program("check_reparameterized", "guide", guide)
     with block(), trace() as sites, seed(rng_seed=0):
         guide(*args, **kwargs)
-    latents = (site for site in sites.values() if site["type"] == "sample" and not site["is_observed"])
-    faults = [fault for fault in map(_fault, latents) if fault]
+    latents = [site for site in sites.values() if site["type"] == "sample" and not site["is_observed"]]
+    faults = [fault for site in latents if (fault := _fault(site) or _derivative_fault(site))]
     if faults:
         raise ValueError("check_reparameterized: " + "\n".join(faults))
 
@@ -110,3 +117,52 @@ def _fault(msg: Any) -> str | None:
     if fn.support is not None and fn.support.is_discrete:
         remedy = "use TraceGraph_ELBO, TraceEnum_ELBO with infer={'enumerate': 'parallel'}, or sum it out"
     return messages.fault(msg["name"], fn, TWINS.find(fn), "numpyro_irg", None, remedy)
+
+
+def _derivative_fault(msg: Any) -> str | None:
+    """What the derivative of a draw shows, where the class alone does not tell."""
+    fn = messages.innermost(msg["fn"])
+    is_mixture = isinstance(fn, host.MixtureSameFamily | host.MixtureGeneral)
+    known = type(fn).__module__.split(".")[0] in ("numpyro", "numpyro_irg") and not is_mixture
+    if known or not fn.has_rsample or (msg["infer"] or {}).get("enumerate"):
+        return None
+    if is_mixture:
+        leaves, structure = jax.tree.flatten(fn)
+        params = {str(i): leaf for i, leaf in enumerate(leaves)}
+
+        def draw(params: dict[str, Any]) -> Any:
+            return jax.tree.unflatten(structure, list(params.values())).sample(jax.random.key(0))
+    else:
+        params = fn.get_args()
+
+        def draw(params: dict[str, Any]) -> Any:
+            return type(fn)(**params).sample(jax.random.key(0))
+
+    moving = {k: v for k, v in params.items() if jnp.issubdtype(jnp.result_type(v), jnp.floating)}
+    try:
+        jax.eval_shape(draw, params)
+    except Exception:  # it is not made anew from its parameters
+        return None
+    try:
+        used = _moves_with(lambda moving: draw({**params, **moving}), {k: jnp.asarray(v) for k, v in moving.items()})
+    except Exception as error:
+        wrong = f"whose derivative raises {type(error).__name__}: {str(error).splitlines()[0]}"
+    else:
+        still = [k for k in moving if not used[k] and k in fn.reparametrized_params]
+        if is_mixture or not still:
+            return None
+        wrong = f"whose draws do not move with {', '.join(still)}"
+    remedy = "give the class a twin with numpyro_irg.implicit_twin_of, or a draw that JAX can differentiate"
+    return messages.fault(msg["name"], msg["fn"], None, "numpyro_irg", wrong, remedy)
+
+
+def _moves_with(draw: Callable, params: dict[str, Any]) -> dict[str, bool]:
+    """Which parameters the draw has a derivative in; nothing is compiled."""
+
+    def tangent(params: dict[str, Any], tangents: dict[str, Any]) -> Any:
+        return jax.jvp(draw, (params,), (tangents,))[1]
+
+    jax.eval_shape(jax.grad(lambda params: draw(params).sum()), params)  # backwards, as an ELBO goes
+    traced = jax.make_jaxpr(tangent)(params, params).jaxpr
+    _, used = dce_jaxpr(traced, [True] * len(traced.outvars))
+    return dict(zip(sorted(params), used[len(params) :], strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from pyro.infer.reparam.reparam import Reparam
 from pyro.infer.reparam.strategies import Strategy
 from pyro.poutine import block, trace
 from pyro.poutine.messenger import Messenger
+from torch import Tensor
 
 from irg_kernels.adapter import messages
 
@@ -117,6 +119,9 @@ class AutoImplicit(Strategy):
 def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
     """Run a guide once and raise if a latent site of it has no reparameterized gradient.
 
+    Draws of mixtures, and of classes of the user's own, are differentiated, for what these say of themselves may be
+    wrong.
+
     :param guide: any guide; `args` and `kwargs` are its arguments.
     :raises ValueError: naming all such sites, their distributions and what to do.
     """
@@ -128,7 +133,7 @@ def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
         for site in sites.trace.nodes.values()
         if site["type"] == "sample" and not site["is_observed"] and not _is_subsample(site)
     )
-    faults = [fault for fault in map(_fault, latents) if fault]
+    faults = [fault for site in latents if (fault := _fault(site) or _derivative_fault(site))]
     if faults:
         raise ValueError("check_reparameterized: " + "\n".join(faults))
 
@@ -145,6 +150,54 @@ def _fault(msg: Any) -> str | None:
     if fn.support.is_discrete:
         remedy = "enumerate it with TraceEnum_ELBO and infer={'enumerate': 'parallel'}, or sum it out"
     return messages.fault(msg["name"], fn, TWINS.find(fn), "pyro_irg", wrong, remedy)
+
+
+def _derivative_fault(msg: Any) -> str | None:
+    """What the derivative of a draw shows, where the class alone does not tell."""
+    fn = messages.innermost(msg["fn"])
+    is_mixture = isinstance(fn, torch.distributions.MixtureSameFamily)
+    known = type(fn).__module__.split(".")[0] in ("torch", "pyro", "pyro_irg") and not is_mixture
+    if known or not fn.has_rsample or (msg["infer"] or {}).get("enumerate"):
+        return None
+    leaves: dict[str, Tensor] = {}
+    try:
+        with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+            if is_mixture:
+                draw = _with_leaves(fn, leaves).rsample()
+            else:
+                given = {name: getattr(fn, name) for name in fn.arg_constraints}
+                leaves = {
+                    k: v.detach().clone().requires_grad_() for k, v in given.items() if torch.is_floating_point(v)
+                }
+                try:
+                    new = type(fn)(**{**given, **leaves})
+                except Exception:  # it is not made anew from its parameters
+                    return None
+                draw = new.rsample()
+            slopes = torch.autograd.grad(draw.sum(), list(leaves.values()), allow_unused=True)
+    except Exception as error:
+        wrong = f"whose derivative raises {type(error).__name__}: {str(error).splitlines()[0]}"
+    else:
+        still = [name for name, slope in zip(leaves, slopes, strict=True) if slope is None]
+        if is_mixture or not still:
+            return None
+        wrong = f"whose draws do not move with {', '.join(still)}"
+    remedy = "give the class a twin with pyro_irg.implicit_twin_of, or a draw that torch can differentiate"
+    return messages.fault(msg["name"], msg["fn"], None, "pyro_irg", wrong, remedy)
+
+
+def _with_leaves(value: Any, leaves: dict[str, Tensor]) -> Any:
+    """A copy of a distribution whose floating-point tensors are leaves, which are added to `leaves`."""
+    if isinstance(value, Tensor) and value.is_floating_point():
+        leaf = leaves[str(len(leaves))] = value.detach().clone().requires_grad_()
+        return leaf
+    if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
+        return type(value)([_with_leaves(each, leaves) for each in value])
+    if not isinstance(value, torch.distributions.Distribution):
+        return value
+    new = copy.copy(value)
+    vars(new).update({name: _with_leaves(each, leaves) for name, each in vars(value).items()})
+    return new
 
 
 def _is_subsample(msg: Any) -> bool:

@@ -26,6 +26,19 @@ HARMLESS = {
 }
 
 
+def changed(kind: type, base: Any, trusted: tuple[str, ...] = ()) -> set[str]:
+    """What of the base class's a subclass defines anew, so that it may be another distribution.
+
+    :param trusted: packages whose own subclasses are the same distribution.
+    """
+    between = [
+        each for each in kind.__mro__[: kind.__mro__.index(base)] if each.__module__.split(".")[0] not in trusted
+    ]
+    names = {name for each in between for name in vars(each) if hasattr(base, name)}
+    special = {name for name in names if name.startswith("__") and name != "__call__"}
+    return names - special - HARMLESS - set(base.arg_constraints)
+
+
 class _Kind(NamedTuple):
     """What can be done with the instances of one class."""
 
@@ -174,7 +187,7 @@ class Twins:
         if isinstance(fn, tuple(self._twins.values())):
             return None
         base = self.twinned_base(type(fn))
-        if base is not None and not self._changed(type(fn), base):
+        if base is not None and not changed(type(fn), base):
             return _Kind(self._twins[base], ())
         parts = next((names for wrapper, names in self._wrappers.items() if isinstance(fn, wrapper)), ())
         return _Kind(None, parts) if parts else None
@@ -183,17 +196,10 @@ class Twins:
         """The nearest class from which `kind` is derived, itself included, that has a twin."""
         return next((base for base in kind.__mro__ if base in self._twins), None)
 
-    def _changed(self, kind: type, base: Any) -> set[str]:
-        """What of the base class's a subclass defines anew, so that it may be another distribution."""
-        between = kind.__mro__[: kind.__mro__.index(base)]
-        names = {name for each in between for name in vars(each) if hasattr(base, name)}
-        special = {name for name in names if name.startswith("__") and name != "__call__"}
-        return names - special - HARMLESS - set(base.arg_constraints)
-
     def host_fault(self, kind: type) -> str | None:
         """What is wrong with the gradient of a class of the host's or one derived from it."""
         base = self.twinned_base(kind)
-        if base is None or issubclass(kind, self._twins[base]) or "rsample" in self._changed(kind, base):
+        if base is None or issubclass(kind, self._twins[base]) or "rsample" in changed(kind, base):
             return None
         return getattr(self._twins[base], "host_fault", None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from functools import cache, singledispatch
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from jax import Array, lax
 from jax.nn import log_softmax
 from jax.scipy.special import logsumexp
 
+from irg_kernels.adapter.twins import changed
 from irg_kernels.families import beta, gamma, inverse_gamma, laplace, normal, pareto, standard, student_t, weibull
 from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
 
@@ -42,12 +43,21 @@ HOST_FAMILIES: dict[type, Family] = {
 
 def family_of(distribution: Any) -> tuple[Family, tuple[Array, ...]] | None:
     """The family of an elementwise distribution and its parameters; None where no record is known."""
+    family = _family_of_class(type(distribution))  # type: ignore[arg-type]
+    if family is None:
+        return None
     if isinstance(distribution, UnivariateMixin):
-        return distribution.family, distribution._family_parameters()
-    for cls in type(distribution).__mro__:
-        family = HOST_FAMILIES.get(cls)
-        if family is not None:
-            return family, tuple(jnp.asarray(getattr(distribution, name)) for name in family.parameters)
+        return family, distribution._family_parameters()
+    return family, tuple(jnp.asarray(getattr(distribution, name)) for name in family.parameters)
+
+
+@cache
+def _family_of_class(kind: type) -> Family | None:
+    """That of the nearest class that has one; None where a user's subclass may be another distribution."""
+    for cls in kind.__mro__:
+        family = vars(cls).get("family", HOST_FAMILIES.get(cls))
+        if isinstance(family, Family):
+            return None if changed(kind, cls, ("numpyro", "numpyro_irg")) else family
     return None
 
 

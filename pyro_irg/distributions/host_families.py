@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from functools import singledispatch
+from functools import cache, singledispatch
 from typing import Any
 
 import pyro.distributions as host
@@ -12,6 +12,7 @@ import torch
 from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
 from torch import Tensor
 
+from irg_kernels.adapter.twins import changed
 from irg_kernels.families import (
     beta,
     gamma,
@@ -53,12 +54,21 @@ HOST_FAMILIES: dict[type, Family] = {
 
 def family_of(distribution: Any) -> tuple[Family, tuple[Tensor, ...]] | None:
     """The family of an elementwise distribution and its parameters; None where no record is known."""
+    family = _family_of_class(type(distribution))  # type: ignore[arg-type]
+    if family is None:
+        return None
     if isinstance(distribution, UnivariateMixin):
-        return distribution.family, distribution._family_parameters()
-    for cls in type(distribution).__mro__:
-        family = HOST_FAMILIES.get(cls)
-        if family is not None:
-            return family, tuple(getattr(distribution, name) for name in family.parameters)
+        return family, distribution._family_parameters()
+    return family, tuple(getattr(distribution, name) for name in family.parameters)
+
+
+@cache
+def _family_of_class(kind: type) -> Family | None:
+    """That of the nearest class that has one; None where a user's subclass may be another distribution."""
+    for cls in kind.__mro__:
+        family = vars(cls).get("family", HOST_FAMILIES.get(cls))
+        if isinstance(family, Family):
+            return None if changed(kind, cls, ("torch", "pyro", "pyro_irg")) else family
     return None
 
 
