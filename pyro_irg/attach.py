@@ -124,24 +124,24 @@ class _Attach(torch.autograd.Function):
     generate_vmap_rule = True
 
     @classmethod
-    def apply(cls, *args):
+    def apply(cls, *args: Any) -> Any:
         if in_transform():
             return super().apply(*args)
         # torch looks for default arguments of `forward` by inspect.signature: two thirds of the time of a small draw
         return super(torch.autograd.Function, cls).apply(*unwrap_dead_wrappers(args))  # type: ignore[misc]
 
     @staticmethod
-    def forward(partials, draw, *params):
+    def forward(partials: Any, draw: Any, *params: Any) -> Any:
         return draw.clone()
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> Any:
         ctx.partials, _draw, *params = inputs
         ctx.save_for_backward(output, *params)
         ctx.save_for_forward(output, *params)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Any) -> Any:
         saved = ctx.saved_tensors
         grads = [
             grad * evaluate(partial, *saved) if want and partial else None
@@ -150,7 +150,7 @@ class _Attach(torch.autograd.Function):
         return None, None, *grads
 
     @staticmethod
-    def jvp(ctx, _partials, _draw, *tangents):
+    def jvp(ctx: Any, _partials: Any, _draw: Any, *tangents: Any) -> Any:
         saved = ctx.saved_tensors
         total = torch.zeros_like(saved[0])
         for partial, tangent in zip(ctx.partials, tangents, strict=True):
@@ -163,22 +163,22 @@ class _AttachJointly(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(push, pull, draw, *params):
+    def forward(push: Any, pull: Any, draw: Any, *params: Any) -> Any:
         return draw.clone()
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> Any:
         ctx.push, ctx.pull, _draw, *params = inputs
         ctx.save_for_backward(output, *params)
         ctx.save_for_forward(output, *params)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Any) -> Any:
         grads = ctx.pull(*_widened(grad, *ctx.saved_tensors))
         return None, None, None, *(g.to(grad.dtype) for g in grads)
 
     @staticmethod
-    def jvp(ctx, _push, _pull, _draw, *tangents):
+    def jvp(ctx: Any, _push: Any, _pull: Any, _draw: Any, *tangents: Any) -> Any:
         saved = ctx.saved_tensors
         xp64 = [None if t is None else _widened(t)[0] for t in tangents]
         return ctx.push(xp64, *_widened(*saved)).to(saved[0].dtype)

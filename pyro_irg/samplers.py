@@ -41,24 +41,24 @@ def _draws_differ() -> bool:
 
 class _Draw(torch.autograd.Function):
     @staticmethod
-    def forward(sampler, _seed, *params):
+    def forward(sampler: Any, _seed: Any, *params: Any) -> Any:
         with torch.no_grad():
             return sampler(*params)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> Any:
         ctx.mark_non_differentiable(*(output if isinstance(output, tuple) else (output,)))
 
     @staticmethod
-    def backward(ctx, *grads):
+    def backward(ctx: Any, *grads: Any) -> Any:
         return (None,) * len(ctx.needs_input_grad)
 
     @staticmethod
-    def jvp(ctx, *tangents):
+    def jvp(ctx: Any, *tangents: Any) -> Any:
         return None
 
     @staticmethod
-    def vmap(info, in_dims, sampler, _seed, *params):
+    def vmap(info: Any, in_dims: Any, sampler: Any, _seed: Any, *params: Any) -> Any:
         in_dims = in_dims[1:]
         if info.randomness == "error":
             raise RuntimeError(

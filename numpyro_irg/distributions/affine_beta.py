@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -27,7 +29,9 @@ class AffineBeta(Univariate):
 
     family = affine_beta.FAMILY
 
-    def __init__(self, concentration1, concentration0, loc, scale, *, validate_args=None):
+    def __init__(
+        self, concentration1: Any, concentration0: Any, loc: Any, scale: Any, *, validate_args: bool | None = None
+    ) -> None:
         given = {"concentration1": concentration1, "concentration0": concentration0, "loc": loc, "scale": scale}
         self._begin(validate_args, **given)
 
@@ -50,12 +54,12 @@ class AffineBeta(Univariate):
         a, b = (jnp.broadcast_to(p, self.batch_shape) for p in (self.concentration1, self.concentration0))
         return Beta(a, b, validate_args=False)
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         self._extended(key, sample_shape)  # checks the key
         x = self.loc + self.scale * self._standard().sample(key, sample_shape)
         eps = jnp.finfo(x.dtype).eps * self.scale
         return x + lax.stop_gradient(jnp.clip(x, self.low + eps, self.high - eps) - x)
 
-    def icdf(self, value):
+    def icdf(self, value: Array) -> Array:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
         return self.loc + self.scale * self._standard().icdf(self._at(value, 0.0, 1.0, "quantile"))

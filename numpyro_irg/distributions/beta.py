@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpyro.distributions as host
+from jax import Array
 from numpyro import validation_enabled
 
 from irg_kernels.families import beta
@@ -30,7 +33,7 @@ class Beta(UnivariateMixin, host.Beta):
 
     family = beta.FAMILY
 
-    def __init__(self, concentration1, concentration0, *, validate_args=None):
+    def __init__(self, concentration1: Any, concentration0: Any, *, validate_args: bool | None = None) -> None:
         a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
         if a.size and b.size:
             super().__init__(a, b, validate_args=validate_args)
@@ -38,7 +41,7 @@ class Beta(UnivariateMixin, host.Beta):
             with validation_enabled(False):
                 super().__init__(a, b, validate_args=validate_args)
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         a, b = self._extended(key, sample_shape, self.concentration1, self.concentration0)
         logit = attach((beta.dlogit_da, beta.dlogit_db), standard_beta_logit(key, a, b), a, b)
         return sigmoid(logit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpyro.distributions as host
 
 from ..attach import evaluate
@@ -22,7 +24,7 @@ class BetaProportion(Beta, host.BetaProportion):
     :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """
 
-    def __init__(self, mean, concentration, *, validate_args=None):
+    def __init__(self, mean: Any, concentration: Any, *, validate_args: bool | None = None) -> None:
         mean, concentration = parameters("BetaProportion", mean=mean, concentration=concentration)
         host.BetaProportion.__init__(self, mean, concentration, validate_args=validate_args)
 

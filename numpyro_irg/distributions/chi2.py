@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpyro.distributions as host
 
@@ -24,7 +26,7 @@ class Chi2(UnivariateMixin, host.Chi2):
 
     family = chi2.FAMILY
 
-    def __init__(self, df, *, validate_args=None):
+    def __init__(self, df: Any, *, validate_args: bool | None = None) -> None:
         (df,) = parameters("Chi2", df=df)
         super().__init__(df, validate_args=validate_args)
         self.rate = jnp.asarray(0.5, df.dtype)  # the host leaves a number of the default type

@@ -40,7 +40,7 @@ class ConditionalChain(host.Distribution):
     pytree_data_fields = ("params",)
     pytree_aux_fields = ("conditionals", "_support", "reparametrized_params")
 
-    def __init__(self, conditionals, *, validate_args=None, **params):
+    def __init__(self, conditionals: Any, *, validate_args: bool | None = None, **params: Any) -> None:
         if not isinstance(conditionals, list | tuple) or not all(map(callable, conditionals)):
             raise TypeError(
                 f"ConditionalChain: conditionals must be a list of functions, got {messages.shown(conditionals)}"
@@ -60,14 +60,14 @@ class ConditionalChain(host.Distribution):
         super().__init__(shape, (len(supports),), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=False, event_dim=1)
-    def support(self):
+    def support(self) -> Any:
         if self._support is None:
             raise NotImplementedError(
                 "ConditionalChain: NumPyro has no constraint for coordinates of different supports"
             )
         return self._support
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         if not is_prng_key(key):
             raise ValueError(
                 f"ConditionalChain.sample: key must be a JAX random key, got {key!r}; write jax.random.key(0)"
@@ -81,6 +81,6 @@ class ConditionalChain(host.Distribution):
 
     rsample = sample
 
-    def log_prob(self, value):
+    def log_prob(self, value: Array) -> Array:
         x = [value[..., i] for i in range(len(self.conditionals))]
         return sum(f(*x[:i], **self.params).log_prob(x[i]) for i, f in enumerate(self.conditionals))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array, random
@@ -32,7 +34,7 @@ class ContinuousBernoulli(Univariate):
 
     family = kernel.FAMILY
 
-    def __init__(self, probs=None, logits=None, *, validate_args=None):
+    def __init__(self, probs: Any = None, logits: Any = None, *, validate_args: bool | None = None) -> None:
         if (probs is None) == (logits is None):
             raise ValueError("ContinuousBernoulli: either probs or logits must be given, but not both")
         if logits is None:
@@ -55,7 +57,7 @@ class ContinuousBernoulli(Univariate):
     def probs(self) -> Array:
         return jax.nn.sigmoid(self.logits)
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         (logits,) = self._extended(key, sample_shape, self.logits)
         u = random.uniform(key, logits.shape, logits.dtype)
         x = jax.lax.stop_gradient(kernel.quantile(NATIVE, u, logits))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
+from jax import Array
 
 from irg_kernels.families import dirichlet
 
@@ -28,10 +31,10 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
     :raises ValueError: for a concentration outside its constraint, not finite, or without axes.
     """
 
-    def __init__(self, concentration, *, validate_args=None):
+    def __init__(self, concentration: Any, *, validate_args: bool | None = None) -> None:
         super().__init__(*parameters("Dirichlet", concentration=concentration), validate_args=validate_args)
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         (concentration,) = self._extended(key, sample_shape, self.concentration)
         if concentration.shape[-1] < 2:  # a point mass
             return jnp.ones_like(concentration)
@@ -40,7 +43,7 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         value = jnp.exp(jax.lax.stop_gradient(log_x))
         return exponential(log_x, jnp.minimum(value, 1.0 - jnp.finfo(value.dtype).eps))
 
-    def entropy(self):
+    def entropy(self) -> Array:
         return self._closed_form(dirichlet.entropy, self.concentration)
 
     def _implicit_gradients(self, value):

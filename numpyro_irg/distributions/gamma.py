@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
@@ -47,11 +49,11 @@ class Gamma(UnivariateMixin, host.Gamma):
 
     family = gamma.FAMILY
 
-    def __init__(self, concentration, rate=1.0, *, validate_args=None):
+    def __init__(self, concentration: Any, rate: Any = 1.0, *, validate_args: bool | None = None) -> None:
         concentration, rate = parameters("Gamma", concentration=concentration, rate=rate)
         super().__init__(concentration, rate, validate_args=validate_args)
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
         z, log_x = draw_log_gamma(key, concentration, rate)
         return exponential(log_x, precise(z / rate, log_x, z))

@@ -36,7 +36,7 @@ class _Reparameterized(host.GaussianCopula):
                 f"of event shape {given.event_shape}; ImplicitDensity gives one to any density"
             )
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         if not is_prng_key(key):
             raise ValueError(
                 f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
@@ -55,7 +55,7 @@ class _Reparameterized(host.GaussianCopula):
 
     rsample = sample
 
-    def log_prob(self, value):
+    def log_prob(self, value: Array) -> Array:
         if self._validate_args:
             self._validate_sample(value)
         value = jnp.asarray(value)
@@ -79,7 +79,14 @@ class GaussianCopula(_Reparameterized):
     :raises ValueError: for marginals that are no univariate law with a distribution function.
     """
 
-    def __init__(self, marginal_dist, correlation_matrix=None, correlation_cholesky=None, *, validate_args=None):
+    def __init__(
+        self,
+        marginal_dist: Any,
+        correlation_matrix: Any = None,
+        correlation_cholesky: Any = None,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
         messages.check_distribution("GaussianCopula", "marginal_dist", marginal_dist, host.Distribution)
         twin = implicit_twin(marginal_dist) or marginal_dist
         super().__init__(twin, correlation_matrix, correlation_cholesky, validate_args=validate_args)
@@ -99,8 +106,14 @@ class GaussianCopulaBeta(_Reparameterized, host.GaussianCopulaBeta):
     """
 
     def __init__(
-        self, concentration1, concentration0, correlation_matrix=None, correlation_cholesky=None, *, validate_args=False
-    ):
+        self,
+        concentration1: Any,
+        concentration0: Any,
+        correlation_matrix: Any = None,
+        correlation_cholesky: Any = None,
+        *,
+        validate_args: bool | None = False,
+    ) -> None:
         host.GaussianCopulaBeta.__init__(
             self,
             concentration1,

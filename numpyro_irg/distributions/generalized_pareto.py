@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
-from jax import lax, random
+from jax import Array, lax, random
 
 from irg_kernels.families import generalized_pareto as kernel
 
@@ -31,10 +33,10 @@ class GeneralizedPareto(Univariate):
 
     family = kernel.FAMILY
 
-    def __init__(self, loc, scale, concentration, *, validate_args=None):
+    def __init__(self, loc: Any, scale: Any, concentration: Any, *, validate_args: bool | None = None) -> None:
         self._begin(validate_args, loc=loc, scale=scale, concentration=concentration)
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         loc, scale, c = self._extended(key, sample_shape, self.loc, self.scale, self.concentration)
         e = jnp.maximum(random.exponential(key, c.shape, c.dtype), jnp.finfo(c.dtype).tiny)
         size = scale * _below_end(*lax.stop_gradient((kernel.z_of(NATIVE, e, c), c)))

@@ -58,7 +58,9 @@ class ImplicitDensity(host.Distribution):
     pytree_data_fields = ("params", "_ends", "_zero")
     pytree_aux_fields = ("_log_density", "_constraint", "_sampler", "reparametrized_params")
 
-    def __init__(self, log_prob, support, sampler=None, *, validate_args=None, **params):
+    def __init__(
+        self, log_prob: Any, support: Any, sampler: Any = None, *, validate_args: bool | None = None, **params: Any
+    ) -> None:
         messages.check_density("ImplicitDensity", log_prob, support)
         found = dict(zip(params, parameters("ImplicitDensity", **params))) if params else {}
         self._begin(log_prob, support, sampler, found, found)
@@ -75,10 +77,10 @@ class ImplicitDensity(host.Distribution):
         self._ends = _ends(support, self._zero)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self):
+    def support(self) -> Any:
         return self._constraint
 
-    def expand(self, batch_shape):
+    def expand(self, batch_shape: Any) -> Any:
         new = copy.copy(self)
         new.__dict__.pop("_found", None)
         new._zero = jnp.broadcast_to(self._zero, batch_shape)
@@ -105,7 +107,7 @@ class ImplicitDensity(host.Distribution):
                 raise ValueError(f"{type(self).__name__}: {said}")
         self._found = grid
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         if not is_prng_key(key):
             raise ValueError(
                 f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
@@ -128,7 +130,7 @@ class ImplicitDensity(host.Distribution):
 
     rsample = sample
 
-    def log_prob(self, value):
+    def log_prob(self, value: Array) -> Array:
         if self._validate_args:
             self._validate_sample(value)
         value = self._wide(value)
@@ -146,11 +148,11 @@ class ImplicitDensity(host.Distribution):
         """log P(X > value)."""
         return self.log_tails(value)[1]
 
-    def cdf(self, value):
+    def cdf(self, value: Array) -> Array:
         """P(X <= value), with derivatives in the value and every parameter."""
         return jnp.exp(self.log_cdf(value))
 
-    def icdf(self, q):
+    def icdf(self, q: Any) -> Array:
         """The x with P(X <= x) = q, 0 < q < 1, with derivatives in q and every parameter."""
         q = self._wide(q)
         x = _quantile(*lax.stop_gradient(self._law()), lax.stop_gradient(q), lax.stop_gradient(1.0 - q))
@@ -269,7 +271,7 @@ class Implicit(host.Distribution):
     pytree_data_fields = ("base_dist", "_density")
     pytree_aux_fields = ("reparametrized_params",)
 
-    def __init__(self, base, *, validate_args=None):
+    def __init__(self, base: Any, *, validate_args: bool | None = None) -> None:
         messages.check_distribution("Implicit", "base", base, host.Distribution)
         self.base_dist = implicit_twin(base) or base
         law = unwrapped(self.base_dist)
@@ -283,37 +285,37 @@ class Implicit(host.Distribution):
         super().__init__(base.batch_shape, base.event_shape, validate_args=validate_args)
 
     @constraints.dependent_property
-    def support(self):
+    def support(self) -> Any:
         return self.base_dist.support
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         x = lax.stop_gradient(self.base_dist.sample(key, sample_shape))
         return at_fixed_quantile(self.base_dist if self._density is None else self._density, x)
 
     rsample = sample
 
-    def log_prob(self, value):
+    def log_prob(self, value: Array) -> Array:
         return self.base_dist.log_prob(value)
 
     def log_tails(self, value: Array) -> tuple[Array, Array]:
         """(log P(X <= value), log P(X > value))"""
         return log_tails(self.base_dist if self._density is None else self._density, value)
 
-    def cdf(self, value):
+    def cdf(self, value: Array) -> Array:
         return (self.base_dist if self._density is None else self._density).cdf(value)
 
-    def icdf(self, q):
+    def icdf(self, q: Any) -> Array:
         return (self.base_dist if self._density is None else self._density).icdf(q)
 
-    def entropy(self):
+    def entropy(self) -> Array:
         return self.base_dist.entropy()
 
     @property
-    def mean(self):
+    def mean(self) -> Array:
         return self.base_dist.mean
 
     @property
-    def variance(self):
+    def variance(self) -> Array:
         return self.base_dist.variance
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpyro.distributions as host
+from jax import Array
 
 from irg_kernels.families import inverse_gamma
 
@@ -26,10 +29,10 @@ class InverseGamma(Univariate):
 
     family = inverse_gamma.FAMILY
 
-    def __init__(self, concentration, rate=1.0, *, validate_args=None):
+    def __init__(self, concentration: Any, rate: Any = 1.0, *, validate_args: bool | None = None) -> None:
         self._begin(validate_args, concentration=concentration, rate=rate)
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         concentration, rate = self._extended(key, sample_shape, self.concentration, self.rate)
         z, log_x = draw_log_gamma(key, concentration, rate)
         return exponential(-log_x, precise(rate / z, -log_x, z))

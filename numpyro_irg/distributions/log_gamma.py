@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from jax import Array
+
 from irg_kernels.families import log_gamma
 
 from .base import Univariate
@@ -22,8 +26,8 @@ class LogGamma(Univariate):
 
     family = log_gamma.FAMILY
 
-    def __init__(self, concentration, rate=1.0, *, validate_args=None):
+    def __init__(self, concentration: Any, rate: Any = 1.0, *, validate_args: bool | None = None) -> None:
         self._begin(validate_args, concentration=concentration, rate=rate)
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         return draw_log_gamma(key, *self._extended(key, sample_shape, self.concentration, self.rate))[1]

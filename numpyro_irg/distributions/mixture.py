@@ -49,7 +49,7 @@ class _Mixture(_Host):
             )
         return self.sample(key, sample_shape)
 
-    def sample_with_intermediates(self, key, sample_shape=()):
+    def sample_with_intermediates(self, key: Array, sample_shape: tuple[int, ...] = ()) -> tuple[Array, Any]:
         """The draw and the indices of the components.  With `has_rsample`, the draw carries the implicit gradient."""
         x, indices = super().sample_with_intermediates(key, sample_shape)
         return (self.at_fixed_quantile(lax.stop_gradient(x)) if self.has_rsample else x), indices
@@ -85,14 +85,16 @@ class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
     :raises ValueError: as the host's.
     """
 
-    def __init__(self, mixing_distribution, component_distribution, *, validate_args=None):
+    def __init__(
+        self, mixing_distribution: Any, component_distribution: Any, *, validate_args: bool | None = None
+    ) -> None:
         messages.check_distribution(
             "MixtureSameFamily", "component_distribution", component_distribution, host.Distribution
         )
         super().__init__(mixing_distribution, _exchanged(component_distribution), validate_args=validate_args)
 
     @classmethod
-    def from_host(cls, fn):
+    def from_host(cls, fn: Any) -> Any:
         return cls(fn.mixing_distribution, fn.component_distribution, validate_args=fn._validate_args)
 
     def _components(self):
@@ -112,7 +114,14 @@ class MixtureGeneral(_Mixture, host.MixtureGeneral):
     :raises ValueError: as the host's.
     """
 
-    def __init__(self, mixing_distribution, component_distributions, *, support=None, validate_args=None):
+    def __init__(
+        self,
+        mixing_distribution: Any,
+        component_distributions: Any,
+        *,
+        support: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
         try:
             component_distributions = [_exchanged(law) for law in component_distributions]
         except TypeError:
@@ -120,7 +129,7 @@ class MixtureGeneral(_Mixture, host.MixtureGeneral):
         super().__init__(mixing_distribution, component_distributions, support=support, validate_args=validate_args)
 
     @classmethod
-    def from_host(cls, fn):
+    def from_host(cls, fn: Any) -> Any:
         laws = fn.component_distributions
         return cls(fn.mixing_distribution, laws, support=fn._support, validate_args=fn._validate_args)
 

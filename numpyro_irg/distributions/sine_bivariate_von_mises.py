@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax, random
@@ -46,15 +48,15 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
 
     def __init__(
         self,
-        phi_loc,
-        psi_loc,
-        phi_concentration,
-        psi_concentration,
-        correlation=None,
-        weighted_correlation=None,
+        phi_loc: Any,
+        psi_loc: Any,
+        phi_concentration: Any,
+        psi_concentration: Any,
+        correlation: Any = None,
+        weighted_correlation: Any = None,
         *,
-        validate_args=None,
-    ):
+        validate_args: bool | None = None,
+    ) -> None:
         if (correlation is None) == (weighted_correlation is None):
             raise ValueError(
                 "SineBivariateVonMises: give one of correlation and weighted_correlation, got "
@@ -76,7 +78,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
     def _shape_parameters(self) -> tuple[Array, ...]:
         return self.phi_concentration, self.psi_concentration, self.correlation
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         locs = jnp.stack([self.phi_loc, self.psi_loc], -1)
         (locs,) = self._extended(key, sample_shape, locs)
         u_key, v_key = random.split(key)
@@ -90,7 +92,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         v = attach((von_mises.dz_dkappa,), standard_von_mises(v_key, concentration), concentration)
         return wrap(locs + jnp.stack([u, v + jnp.arctan2(side, k2)], -1))
 
-    def log_prob(self, value):
+    def log_prob(self, value: Array) -> Array:
         if self._validate_args:
             self._validate_sample(value)
         value = jnp.asarray(value)
@@ -109,7 +111,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         return by_locs | {name: jnp.moveaxis(found[:, i], 0, -1) for i, name in enumerate(names)}
 
     @property
-    def norm_const(self):
+    def norm_const(self) -> Any:
         """log C"""
         params = self._shape_parameters()
         return closed_form(kernel.log_normalizer, *params, *kernel.frame(NATIVE, *params))

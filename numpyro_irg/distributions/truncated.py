@@ -71,7 +71,7 @@ class Truncated(host.Distribution):
     reparametrized_params = ["low", "high"]
     pytree_data_fields = ("base_dist", "low", "high")
 
-    def __init__(self, base_dist, low=None, high=None, *, validate_args=None):
+    def __init__(self, base_dist: Any, low: Any = None, high: Any = None, *, validate_args: bool | None = None) -> None:
         name = type(self).__name__
         self.base_dist, of_base = _univariate(name, base_dist)
         given = {key: value for key, value in (("low", low), ("high", high)) if value is not None}
@@ -90,7 +90,7 @@ class Truncated(host.Distribution):
                 self._check_bounds()
 
     @classmethod
-    def from_host(cls, fn):
+    def from_host(cls, fn: Any) -> Any:
         new = cls(fn.base_dist, **{b: getattr(fn, b) for b in ("low", "high") if b in fn.arg_constraints})
         new._validate_args = fn._validate_args
         return new
@@ -110,7 +110,7 @@ class Truncated(host.Distribution):
             raise ValueError(f"{name}: low must be below high, but found low\n{self.low}\nand high\n{self.high}")
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self):
+    def support(self) -> Any:
         if self.low is None:
             return self.base_dist.support if self.high is None else _up_to(self.base_dist, self.high)
         return _from(self.base_dist, self.low) if self.high is None else constraints.interval(self.low, self.high)
@@ -120,7 +120,7 @@ class Truncated(host.Distribution):
         shown = "".join(f", {b}={v if jnp.ndim(v) == 0 else v.shape}" for b, v in bounds if v is not None)
         return f"{type(self).__name__}({type(self.base_dist).__name__}(){shown})"
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         if not is_prng_key(key):
             raise ValueError(
                 f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
@@ -131,7 +131,7 @@ class Truncated(host.Distribution):
         u = jax.random.uniform(key, shape, dtype, minval=jnp.finfo(dtype).tiny)
         return self.at_fixed_quantile(self._found(u))
 
-    def rsample(self, key, sample_shape=()):
+    def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         return self.sample(key, sample_shape)
 
     def at_fixed_quantile(self, x: Array, q: Array | None = None) -> Array:
@@ -147,7 +147,7 @@ class Truncated(host.Distribution):
         return attach_jointly(_rule(*bounds.kind, q is not None), x, tuple(args))
 
     @validate_sample
-    def log_prob(self, value, intermediates=None):
+    def log_prob(self, value: Array, intermediates: Any = None) -> Array:
         value = self._like(value)
         inside, x, within = self._placed(value)
         least, most = _edges(self.base_dist, None, None, x.dtype)
@@ -157,14 +157,14 @@ class Truncated(host.Distribution):
         found = truncation.log_density(NATIVE, self._pieces(), density, x, at_end, end, within)
         return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, -jnp.inf))
 
-    def cdf(self, value):
+    def cdf(self, value: Array) -> Array:
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
         inside, x, _ = self._placed(value)
         found = truncation.cdf(NATIVE, self._pieces(), x)
         return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, (value > x).astype(value.dtype)))
 
-    def icdf(self, q):
+    def icdf(self, q: Any) -> Array:
         """The x where `cdf` is `q`, with the same derivatives; at 0 and 1 the ends of the support."""
         q = self._like(q)
         if self._validate_args and _known_false((q >= 0.0) & (q <= 1.0)):
@@ -177,12 +177,12 @@ class Truncated(host.Distribution):
         return jnp.where(inside | at_end, self.at_fixed_quantile(x, q), ends)
 
     @property
-    def mean(self):
+    def mean(self) -> Array:
         """For a normal base and, NaN, a Cauchy one."""
         return self._moments()[0]
 
     @property
-    def variance(self):
+    def variance(self) -> Array:
         """For a normal base and, NaN, a Cauchy one."""
         return self._moments()[1]
 
@@ -374,7 +374,7 @@ class LeftTruncatedDistribution(Truncated, host.LeftTruncatedDistribution):
     arg_constraints = {"low": Truncated.arg_constraints["low"]}
     reparametrized_params = ["low"]
 
-    def __init__(self, base_dist, low=0.0, *, validate_args=None):
+    def __init__(self, base_dist: Any, low: Any = 0.0, *, validate_args: bool | None = None) -> None:
         Truncated.__init__(self, base_dist, low, None, validate_args=validate_args)
 
 
@@ -385,7 +385,7 @@ class RightTruncatedDistribution(Truncated, host.RightTruncatedDistribution):
     arg_constraints = {"high": Truncated.arg_constraints["high"]}
     reparametrized_params = ["high"]
 
-    def __init__(self, base_dist, high=0.0, *, validate_args=None):
+    def __init__(self, base_dist: Any, high: Any = 0.0, *, validate_args: bool | None = None) -> None:
         Truncated.__init__(self, base_dist, None, high, validate_args=validate_args)
 
 
@@ -393,11 +393,13 @@ class RightTruncatedDistribution(Truncated, host.RightTruncatedDistribution):
 class TwoSidedTruncatedDistribution(Truncated, host.TwoSidedTruncatedDistribution):
     """`Truncated` on both sides, for the host's class of that name."""
 
-    def __init__(self, base_dist, low=0.0, high=1.0, *, validate_args=None):
+    def __init__(self, base_dist: Any, low: Any = 0.0, high: Any = 1.0, *, validate_args: bool | None = None) -> None:
         Truncated.__init__(self, base_dist, low, high, validate_args=validate_args)
 
 
-def TruncatedDistribution(base_dist, low=None, high=None, *, validate_args=None):
+def TruncatedDistribution(
+    base_dist: Any, low: Any = None, high: Any = None, *, validate_args: bool | None = None
+) -> Any:
     """`base_dist` between the bounds that are given; itself where none is."""
     if low is None and high is None:
         return base_dist
@@ -408,12 +410,16 @@ def TruncatedDistribution(base_dist, low=None, high=None, *, validate_args=None)
     return TwoSidedTruncatedDistribution(base_dist, low, high, validate_args=validate_args)
 
 
-def TruncatedNormal(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=None):
+def TruncatedNormal(
+    loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
+) -> Any:
     """A normal law between the bounds that are given."""
     return TruncatedDistribution(host.Normal(loc, scale), low, high, validate_args=validate_args)
 
 
-def TruncatedCauchy(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=None):
+def TruncatedCauchy(
+    loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
+) -> Any:
     """A Cauchy law between the bounds that are given."""
     return TruncatedDistribution(host.Cauchy(loc, scale), low, high, validate_args=validate_args)
 

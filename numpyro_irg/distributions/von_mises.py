@@ -36,11 +36,11 @@ class VonMises(UnivariateMixin, host.VonMises):
     reparametrized_params = ["loc", "concentration"]
     family = von_mises.FAMILY
 
-    def __init__(self, loc, concentration, *, validate_args=None):
+    def __init__(self, loc: Any, concentration: Any, *, validate_args: bool | None = None) -> None:
         loc, concentration = parameters("VonMises", loc=loc, concentration=concentration)
         super().__init__(loc, concentration, validate_args=validate_args)
 
-    def sample(self, key, sample_shape=()):
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         loc, concentration = self._extended(key, sample_shape, self.loc, self.concentration)
         centred = attach((von_mises.dz_dkappa,), standard_von_mises(key, concentration), concentration)
         return wrap(loc + centred)

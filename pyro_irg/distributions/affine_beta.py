@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyro.distributions as host
 import torch
 from torch import Tensor
@@ -31,7 +33,9 @@ class AffineBeta(Univariate):
     family = affine_beta.FAMILY
     host_fault = "whose gradient in the concentrations is off by up to .1, and has no derivative of its own"
 
-    def __init__(self, concentration1, concentration0, loc, scale, validate_args=None):
+    def __init__(
+        self, concentration1: Any, concentration0: Any, loc: Any, scale: Any, validate_args: bool | None = None
+    ) -> None:
         given = {"concentration1": concentration1, "concentration0": concentration0, "loc": loc, "scale": scale}
         self._begin(validate_args, **given)
 
@@ -53,13 +57,13 @@ class AffineBeta(Univariate):
     def _standard(self) -> Beta:
         return Beta(self.concentration1, self.concentration0, validate_args=False)
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         x = self.loc + self.scale * self._standard().rsample(sample_shape)
         with torch.no_grad():
             eps = torch.finfo(x.dtype).eps * self.scale
             shift = torch.minimum(torch.maximum(x, self.low + eps), self.high - eps) - x
         return x + shift
 
-    def icdf(self, value):
+    def icdf(self, value: Any) -> Tensor:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
         return self.loc + self.scale * self._standard().icdf(self._at(value, 0.0, 1.0, "quantile"))

@@ -79,12 +79,12 @@ _Host: Any = TorchDistribution if TYPE_CHECKING else object
 class ImplicitMixin(_Host):
     """Comes before the host's class: `expand` keeps the class, and validation refuses infinite parameters."""
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         if _instance is None:
             _instance = type(self).__new__(type(self))
         return super().expand(batch_shape, _instance)
 
-    def sample(self, sample_shape=torch.Size()):
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         # not the host's, which for some families is another sampler
         with torch.no_grad():
             return self.rsample(sample_shape)

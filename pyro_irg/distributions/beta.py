@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyro.distributions as host
 import torch
 from pyro.distributions import constraints
+from torch import Tensor
 
 from irg_kernels.families import beta
 
@@ -31,7 +34,7 @@ class Beta(UnivariateMixin, host.Beta):
 
     family = beta.FAMILY
 
-    def __init__(self, concentration1, concentration0, validate_args=None):
+    def __init__(self, concentration1: Any, concentration0: Any, validate_args: bool | None = None) -> None:
         a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
         if type(self)._validate_args if validate_args is None else validate_args:
             refuse_outside("Beta", constraints.positive, concentration1=a, concentration0=b)
@@ -39,7 +42,7 @@ class Beta(UnivariateMixin, host.Beta):
         super().__init__(a, b, validate_args=validate_args if a.numel() else False)
         self._refuse_infinite()
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         a, b = self._extended(sample_shape, self.concentration1, self.concentration0)
         logit = attach((beta.dlogit_da, beta.dlogit_db), draw(standard_beta_logit, a, b), a, b)
         return sigmoid(logit)

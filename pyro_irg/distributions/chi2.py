@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyro.distributions as host
 
 from irg_kernels.families import chi2
@@ -23,7 +25,7 @@ class Chi2(UnivariateMixin, host.Chi2):
 
     family = chi2.FAMILY
 
-    def __init__(self, df, validate_args=None):
+    def __init__(self, df: Any, validate_args: bool | None = None) -> None:
         super().__init__(*parameters("Chi2", df=df), validate_args=validate_args)
         self._refuse_infinite()
 

@@ -39,7 +39,7 @@ class ConditionalChain(ImplicitMixin, TorchDistribution):
     arg_constraints: dict = {}
     has_rsample = True
 
-    def __init__(self, conditionals, *, validate_args=None, **params):
+    def __init__(self, conditionals: Any, *, validate_args: bool | None = None, **params: Any) -> None:
         if not isinstance(conditionals, list | tuple) or not all(map(callable, conditionals)):
             raise TypeError(
                 f"ConditionalChain: conditionals must be a list of functions, got {messages.shown(conditionals)}"
@@ -65,25 +65,25 @@ class ConditionalChain(ImplicitMixin, TorchDistribution):
         )
 
     @constraints.dependent_property(is_discrete=False, event_dim=1)
-    def support(self):
+    def support(self) -> Any:
         if all(type(s) is type(self._supports[0]) and s.__dict__ == self._supports[0].__dict__ for s in self._supports):
             return constraints.independent(self._supports[0], 1)
         return constraints.independent(constraints.stack(self._supports, -1), 1)
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = copy.copy(self)
         TorchDistribution.__init__(new, torch.Size(batch_shape), self.event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape = torch.Size(sample_shape) + self.batch_shape
         x: list[Tensor] = []
         for _ in self.conditionals:
             x.append(Implicit(self._given(x).expand(shape), validate_args=False).rsample())
         return torch.stack(x, -1)
 
-    def log_prob(self, value):
+    def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         x = list(value.unbind(-1))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyro.distributions as host
 import torch
+from torch import Tensor
 from torch.distributions.utils import lazy_property
 
 from irg_kernels.families import continuous_bernoulli as kernel
@@ -38,7 +41,9 @@ class ContinuousBernoulli(UnivariateMixin, host.ContinuousBernoulli):
     family = kernel.FAMILY
     host_fault = "whose gradient in probs is zero near probs = 1/2"
 
-    def __init__(self, probs=None, logits=None, lims=(0.499, 0.501), validate_args=None):
+    def __init__(
+        self, probs: Any = None, logits: Any = None, lims: Any = (0.499, 0.501), validate_args: bool | None = None
+    ) -> None:
         if (probs is None) == (logits is None):
             raise ValueError("ContinuousBernoulli: either probs or logits must be given, but not both")
         if logits is not None:
@@ -57,23 +62,23 @@ class ContinuousBernoulli(UnivariateMixin, host.ContinuousBernoulli):
             raise ValueError(f"ContinuousBernoulli: logits must be finite, but found:\n{self.logits}")
 
     @classmethod
-    def from_host(cls, fn):
+    def from_host(cls, fn: Any) -> Any:
         name = "probs" if fn._param is fn.__dict__.get("probs") else "logits"
         return cls(**{name: fn._param}, lims=fn._lims, validate_args=fn._validate_args)
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         by_probs = self._param is self.__dict__.get("probs")
         new = super().expand(batch_shape, _instance)
         new._param = new.probs if by_probs else new.logits
         return new
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         (logits,) = self._extended(sample_shape, self.logits)
         x = draw(_standard, logits)
         return attach((kernel.dx_deta,), x, logits)
 
     @lazy_property
-    def probs(self):
+    def probs(self) -> Any:
         # as the host's, clamped at eps: its divergences take a logarithm of 1 - probs
         limits = torch.finfo(self.logits.dtype)
         return torch.sigmoid(self.logits).clamp(limits.eps, 1.0 - limits.eps)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyro.distributions as host
 import torch
+from torch import Tensor
 
 from irg_kernels.families import dirichlet
 
@@ -27,13 +30,13 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
     :raises ValueError: for a concentration outside its constraint, not finite, or without axes.
     """
 
-    def __init__(self, concentration, validate_args=None):
+    def __init__(self, concentration: Any, validate_args: bool | None = None) -> None:
         (concentration,) = parameters("Dirichlet", concentration=concentration)
         # torch's check cannot reshape an empty batch
         super().__init__(concentration, validate_args=validate_args if concentration.numel() else False)
         self._refuse_infinite()
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         (concentration,) = self._extended(sample_shape, self.concentration)
         if concentration.shape[-1] < 2:  # a point mass
             return torch.ones_like(concentration)
@@ -49,7 +52,7 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         identity = torch.eye(value.shape[-1], dtype=value.dtype, device=value.device)
         return {"concentration": value[..., None] * (identity - value[..., None, :]) * slopes[..., None, :]}
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return closed_form(dirichlet.entropy, self.concentration)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyro.distributions as host
 import torch
 from torch import Tensor
@@ -46,12 +48,12 @@ class Gamma(UnivariateMixin, host.Gamma):
 
     family = gamma.FAMILY
 
-    def __init__(self, concentration, rate, validate_args=None):
+    def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
         concentration, rate = parameters("Gamma", concentration=concentration, rate=rate)
         super().__init__(concentration, rate, validate_args=validate_args)
         self._refuse_infinite()
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         concentration, rate = self._extended(sample_shape, self.concentration, self.rate)
         z, log_z = draw(standard_gamma, concentration)
         x = (z / rate).detach()

@@ -42,7 +42,13 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
     arg_constraints: dict = {}
     has_rsample = True
 
-    def __init__(self, marginal_dist, correlation_matrix=None, correlation_cholesky=None, validate_args=None):
+    def __init__(
+        self,
+        marginal_dist: Any,
+        correlation_matrix: Any = None,
+        correlation_cholesky: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
         name = type(self).__name__
         messages.check_distribution(name, "marginal_dist", marginal_dist, torch.distributions.Distribution)
         self.marginal_dist = implicit_twin(marginal_dist) or marginal_dist
@@ -71,10 +77,10 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         return self.correlation_cholesky @ self.correlation_cholesky.mT
 
     @constraints.dependent_property(is_discrete=False, event_dim=1)
-    def support(self):
+    def support(self) -> Any:
         return constraints.independent(self.marginal_dist.support, 1)
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = self.__new__(type(self))
         new.marginal_dist = self.marginal_dist
         new.correlation_cholesky = self.correlation_cholesky
@@ -82,7 +88,7 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         new._validate_args = self._validate_args
         return new
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         law = self.marginal_dist
         wide = self._wide(self.correlation_cholesky)
@@ -97,7 +103,7 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         x = fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
         return x.to(self.correlation_cholesky.dtype)
 
-    def log_prob(self, value):
+    def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         law, wide = self.marginal_dist, self._wide(value)
@@ -113,11 +119,11 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         return value if value.device.type == "mps" else value.double()
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.marginal_dist.mean.expand(self.batch_shape + self.event_shape)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.marginal_dist.variance.expand(self.batch_shape + self.event_shape)
 
 
@@ -149,8 +155,13 @@ class GaussianCopulaBeta(GaussianCopula):
     """
 
     def __init__(
-        self, concentration1, concentration0, correlation_matrix=None, correlation_cholesky=None, validate_args=None
-    ):
+        self,
+        concentration1: Any,
+        concentration0: Any,
+        correlation_matrix: Any = None,
+        correlation_cholesky: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
         self.concentration1, self.concentration0 = concentration1, concentration0
         marginal = Beta(concentration1, concentration0, validate_args=validate_args)
         super().__init__(marginal, correlation_matrix, correlation_cholesky, validate_args=validate_args)

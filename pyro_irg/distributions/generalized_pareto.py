@@ -6,6 +6,7 @@ from typing import Any
 
 import pyro.distributions as host
 import torch
+from torch import Tensor
 
 from irg_kernels.families import generalized_pareto as kernel
 
@@ -39,14 +40,14 @@ class GeneralizedPareto(Univariate, *_HOST):  # type: ignore[misc]
     family = kernel.FAMILY
     host_fault = "whose gradient in concentration is zero at concentration = 0"
 
-    def __init__(self, loc, scale, concentration, validate_args=None):
+    def __init__(self, loc: Any, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
         self._begin(validate_args, loc=loc, scale=scale, concentration=concentration)
 
-    def log_survival_function(self, value):
+    def log_survival_function(self, value: Any) -> Any:
         """log P(X > value), by the host's name."""
         return self.log_sf(value)
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         loc, scale, c = self._extended(sample_shape, self.loc, self.scale, self.concentration)
         e = draw(_standard_exponential, c)
         with torch.no_grad():

@@ -53,7 +53,9 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
     arg_constraints: dict = {}
     has_rsample = True
 
-    def __init__(self, log_prob, support, sampler=None, *, validate_args=None, **params):
+    def __init__(
+        self, log_prob: Any, support: Any, sampler: Any = None, *, validate_args: bool | None = None, **params: Any
+    ) -> None:
         messages.check_density("ImplicitDensity", log_prob, support)
         found = parameters("ImplicitDensity", **params) if params else ()
         like = found[0] if found else torch.zeros(())
@@ -70,10 +72,10 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         self._ends = _ends(support, self._zero)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self):
+    def support(self) -> Any:
         return self._constraint
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = copy.copy(self)
         new.__dict__.pop("_panels", None)
         new.params = {name: p.expand(batch_shape) for name, p in self.params.items()}
@@ -94,7 +96,7 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         if said:
             raise ValueError(f"{type(self).__name__}: {said}")
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         mass = self._masses()
         with torch.no_grad():
@@ -112,7 +114,7 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         x = fixed_quantile.at_fixed_quantile(NATIVE, lambda x: self._log_tails(mass, x), self._unnormalised(mass), x)
         return self._inside(x)
 
-    def log_prob(self, value):
+    def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         mass = self._masses()
@@ -131,11 +133,11 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         """log P(X > value)."""
         return self.log_tails(value)[1]
 
-    def cdf(self, value):
+    def cdf(self, value: Any) -> Tensor:
         """P(X <= value), with derivatives in the value and every parameter."""
         return self.log_cdf(value).exp()
 
-    def icdf(self, value):
+    def icdf(self, value: Any) -> Tensor:
         """The x with P(X <= x) = value, 0 < value < 1, with derivatives in the value and every parameter."""
         q = value.to(self._zero.dtype)
         mass = self._masses()
@@ -225,7 +227,7 @@ class Implicit(ImplicitMixin, TorchDistribution):
     arg_constraints: dict = {}
     has_rsample = True
 
-    def __init__(self, base, validate_args=None):
+    def __init__(self, base: Any, validate_args: bool | None = None) -> None:
         messages.check_distribution("Implicit", "base", base, torch.distributions.Distribution)
         self.base_dist = implicit_twin(base) or base
         law = unwrapped(self.base_dist)
@@ -238,39 +240,39 @@ class Implicit(ImplicitMixin, TorchDistribution):
         super().__init__(base.batch_shape, base.event_shape, validate_args=validate_args)
 
     @constraints.dependent_property
-    def support(self):
+    def support(self) -> Any:
         return self.base_dist.support
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         return Implicit(self.base_dist.expand(batch_shape), validate_args=False)
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         with torch.no_grad():
             x = self.base_dist.sample(sample_shape)
         return at_fixed_quantile(self._density or self.base_dist, x)
 
-    def log_prob(self, value):
+    def log_prob(self, value: Any) -> Tensor:
         return self.base_dist.log_prob(value)
 
     def log_tails(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """(log P(X <= value), log P(X > value))"""
         return log_tails(self._density or self.base_dist, value)
 
-    def cdf(self, value):
+    def cdf(self, value: Any) -> Tensor:
         return (self._density or self.base_dist).cdf(value)
 
-    def icdf(self, value):
+    def icdf(self, value: Any) -> Tensor:
         return (self._density or self.base_dist).icdf(value)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return self.base_dist.entropy()
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.base_dist.mean
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.base_dist.variance
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyro.distributions as host
 import torch
+from torch import Tensor
 
 from irg_kernels.families import inverse_gamma
 
@@ -27,10 +30,10 @@ class InverseGamma(Univariate):
 
     family = inverse_gamma.FAMILY
 
-    def __init__(self, concentration, rate, validate_args=None):
+    def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
         self._begin(validate_args, concentration=concentration, rate=rate)
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         concentration, rate = self._extended(sample_shape, self.concentration, self.rate)
         z, log_x = draw_log_gamma(concentration, rate)
         return exponential(-log_x, precise(rate / z, -log_x, z))

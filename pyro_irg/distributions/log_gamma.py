@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from irg_kernels.families import log_gamma
 
@@ -24,8 +27,8 @@ class LogGamma(Univariate):
 
     family = log_gamma.FAMILY
 
-    def __init__(self, concentration, rate=1.0, validate_args=None):
+    def __init__(self, concentration: Any, rate: Any = 1.0, validate_args: bool | None = None) -> None:
         self._begin(validate_args, concentration=concentration, rate=rate)
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         return draw_log_gamma(*self._extended(sample_shape, self.concentration, self.rate))[1]

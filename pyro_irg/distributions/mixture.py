@@ -32,7 +32,9 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
     :raises ValueError: as the host's.
     """
 
-    def __init__(self, mixture_distribution, component_distribution, validate_args=None):
+    def __init__(
+        self, mixture_distribution: Any, component_distribution: Any, validate_args: bool | None = None
+    ) -> None:
         if isinstance(component_distribution, torch.distributions.Distribution):  # the host refuses what is none
             component_distribution = implicit_twin(component_distribution) or component_distribution
         super().__init__(mixture_distribution, component_distribution, validate_args=validate_args)
@@ -40,23 +42,23 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
         self._unexpanded = self.mixture_distribution, self.component_distribution
 
     @classmethod
-    def from_host(cls, fn):
+    def from_host(cls, fn: Any) -> Any:
         new = cls(fn.mixture_distribution, fn.component_distribution, validate_args=fn._validate_args)
         return new if new.batch_shape == fn.batch_shape else new.expand(fn.batch_shape)
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = super().expand(batch_shape, _instance)
         new.has_rsample = self.has_rsample
         new._unexpanded = self._unexpanded  # what `at_fixed_quantile` computes once for all copies
         return new
 
-    def sample(self, sample_shape=torch.Size()):
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         if conditionals.is_elliptical(self.component_distribution):
             which = self.mixture_distribution.expand(self.batch_shape).sample(torch.Size(sample_shape))
             return conditionals.drawn(self.component_distribution, which)
         return host.MixtureSameFamily.sample(self, torch.Size(sample_shape))
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         if not _has_gradient(self.component_distribution):
             raise NotImplementedError(
                 f"MixtureSameFamily of {type(self.component_distribution).__name__} is not reparameterized; components "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pyro.distributions as host
 import torch
@@ -25,7 +26,7 @@ class _DiagNormals(ImplicitMixin):
     _scale_axes: int  # of coord_scale's event
     host_fault = "whose gradient in component_logits is biased"
 
-    def __init__(self, locs, coord_scale, component_logits, validate_args=None):
+    def __init__(self, locs: Any, coord_scale: Any, component_logits: Any, validate_args: bool | None = None) -> None:
         name = type(self).__name__
         given = {"locs": locs, "coord_scale": coord_scale, "component_logits": component_logits}
         for parameter, value in given.items():
@@ -57,10 +58,10 @@ class _DiagNormals(ImplicitMixin):
         self.probs = self.categorical.probs
 
     @classmethod
-    def from_host(cls, fn):
+    def from_host(cls, fn: Any) -> Any:
         return cls(fn.locs, fn.coord_scale, fn.component_logits, validate_args=fn._validate_args)
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = _instance or type(self).__new__(type(self))
         batch_shape = torch.Size(batch_shape)
         new.locs = self.locs.expand(batch_shape + self.locs.shape[-2:])
@@ -74,25 +75,25 @@ class _DiagNormals(ImplicitMixin):
     def _scales(self):
         return self.coord_scale if self._scale_axes == 2 else self.coord_scale[..., None, :].expand_as(self.locs)
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         batch = torch.Size(sample_shape) + self.batch_shape
         params = [
             p.expand(batch + p.shape[len(self.batch_shape) :]) for p in (self.locs, self._scales, self.component_logits)
         ]
         return attach_jointly(_push, _pull, draw(_standard, *params), *params)
 
-    def log_prob(self, value):
+    def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         log_f = _log_normal(value[..., None, :], self.locs, self._scales).sum(-1)
         return (self.component_logits.log_softmax(-1) + log_f).logsumexp(-1)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return (self.probs[..., None] * self.locs).sum(-2)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         second = (self._scales**2 + (self.locs - self.mean[..., None, :]) ** 2) * self.probs[..., None]
         return second.sum(-2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import pyro.distributions as host
 import torch
@@ -50,14 +51,14 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
 
     def __init__(
         self,
-        phi_loc,
-        psi_loc,
-        phi_concentration,
-        psi_concentration,
-        correlation=None,
-        weighted_correlation=None,
-        validate_args=None,
-    ):
+        phi_loc: Any,
+        psi_loc: Any,
+        phi_concentration: Any,
+        psi_concentration: Any,
+        correlation: Any = None,
+        weighted_correlation: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
         if (correlation is None) == (weighted_correlation is None):
             raise ValueError(
                 "SineBivariateVonMises: give one of correlation and weighted_correlation, got "
@@ -79,7 +80,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         TorchDistribution.__init__(self, phi_loc.shape, torch.Size([2]), validate_args=validate_args)
         self._refuse_infinite()
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = self._get_checked_instance(type(self), _instance)
         for name in self.arg_constraints:
             setattr(new, name, getattr(self, name).expand(batch_shape))
@@ -90,7 +91,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
     def _shape_parameters(self) -> tuple[Tensor, ...]:
         return self.phi_concentration, self.psi_concentration, self.correlation
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         locs = torch.stack([self.phi_loc, self.psi_loc], -1)
         shape = torch.Size(sample_shape) + self.batch_shape
         k1, k2, rho = (p.expand(shape) for p in self._shape_parameters())
@@ -101,7 +102,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         v = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
         return wrap(locs + torch.stack([u, v + torch.atan2(side, k2)], -1))
 
-    def log_prob(self, value):
+    def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
@@ -119,7 +120,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         return by_locs | {name: found[:, i].movedim(0, -1) for i, name in enumerate(names)}
 
     @property
-    def norm_const(self):
+    def norm_const(self) -> Any:
         """log C"""
         params = self._shape_parameters()
         return closed_form(kernel.log_normalizer, *params, *_frame(*params))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyro.distributions as host
 import torch
 from pyro.distributions import constraints
+from torch import Tensor
 
 from irg_kernels.families import student_t
 
@@ -31,14 +34,14 @@ class StudentT(UnivariateMixin, host.StudentT):
 
     family = student_t.FAMILY
 
-    def __init__(self, df, loc=0.0, scale=1.0, validate_args=None):
+    def __init__(self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: bool | None = None) -> None:
         df, loc, scale = parameters("StudentT", df=df, loc=loc, scale=scale)
         if type(self)._validate_args if validate_args is None else validate_args:
             refuse_outside("StudentT", constraints.positive, df=df)  # the host would blame its Chi2
         super().__init__(df, loc, scale, validate_args=validate_args)
         self._refuse_infinite()
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         df, loc, scale = self._extended(sample_shape, self.df, self.loc, self.scale)
         sign, log_t = draw(standard_student_t, df)
         log_size = attach((student_t.dlogt_dnu,), log_t, df) + scale.log()

@@ -67,7 +67,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
     }
     has_rsample = True
 
-    def __init__(self, base_dist, low=None, high=None, *, validate_args=None):
+    def __init__(self, base_dist: Any, low: Any = None, high: Any = None, *, validate_args: bool | None = None) -> None:
         name = type(self).__name__
         self.base_dist, of_base = _univariate(name, base_dist)
         given = {key: value for key, value in (("low", low), ("high", high)) if value is not None}
@@ -98,12 +98,12 @@ class Truncated(ImplicitMixin, TorchDistribution):
             raise ValueError(f"{name}: low must be below high, but found low\n{self.low}\nand high\n{self.high}")
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self):
+    def support(self) -> Any:
         if self.low is None:
             return self.base_dist.support if self.high is None else _up_to(self.base_dist, self.high)
         return _from(self.base_dist, self.low) if self.high is None else constraints.interval(self.low, self.high)
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = type(self).__new__(type(self)) if _instance is None else _instance
         batch_shape = torch.Size(batch_shape)
         new.base_dist = self.base_dist
@@ -117,7 +117,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
         shown = "".join(f", {b}: {v if v.dim() == 0 else tuple(v.shape)}" for b, v in bounds if v is not None)
         return f"{type(self).__name__}({self.base_dist}{shown})"
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         like = self._like(None)
         u = draw(torch.rand_like, like.new_zeros(()).expand(self._extended_shape(sample_shape)))
         return self.at_fixed_quantile(self._found(u.clamp(min=torch.finfo(u.dtype).tiny)))
@@ -134,7 +134,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
         args = bounds.args if q is None else (q, *bounds.args)
         return attach_jointly(*_rule(*bounds.kind, q is not None), *together(x, *args))
 
-    def log_prob(self, value):
+    def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         value = self._like(value)
@@ -146,14 +146,14 @@ class Truncated(ImplicitMixin, TorchDistribution):
         found = truncation.log_density(NATIVE, self._pieces(), density, x, at_end, end, within)
         return torch.where(inside, found, torch.where(value.isnan(), torch.nan, -torch.inf)).to(value.dtype)
 
-    def cdf(self, value):
+    def cdf(self, value: Any) -> Tensor:
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
         inside, x, _ = self._placed(value)
         found = truncation.cdf(NATIVE, self._pieces(), x).to(value.dtype)
         return torch.where(inside, found, torch.where(value.isnan(), torch.nan, (value > x).to(value.dtype)))
 
-    def icdf(self, value):
+    def icdf(self, value: Any) -> Tensor:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
         q = self._like(value)
         if self._validate_args and not torch._is_all_true((q >= 0.0) & (q <= 1.0)):
@@ -166,12 +166,12 @@ class Truncated(ImplicitMixin, TorchDistribution):
         return torch.where(inside | at_end, self.at_fixed_quantile(x, q), ends)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         """For a normal base and, NaN, a Cauchy one."""
         return self._moments()[0]
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         """For a normal base and, NaN, a Cauchy one."""
         return self._moments()[1]
 
@@ -294,7 +294,7 @@ def _up_to(base: Any, high: Tensor) -> Any:
 class _LessThanEq(constraints.less_than):
     """x <= upper_bound, which torch has not; its transforms are those of x < upper_bound."""
 
-    def check(self, value):
+    def check(self, value: Any) -> Any:
         return value <= self.upper_bound
 
 
@@ -390,25 +390,27 @@ def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:
 class LeftTruncatedDistribution(Truncated):
     """`Truncated` from below, by NumPyro's name."""
 
-    def __init__(self, base_dist, low=0.0, *, validate_args=None):
+    def __init__(self, base_dist: Any, low: Any = 0.0, *, validate_args: bool | None = None) -> None:
         super().__init__(base_dist, low, None, validate_args=validate_args)
 
 
 class RightTruncatedDistribution(Truncated):
     """`Truncated` from above, by NumPyro's name."""
 
-    def __init__(self, base_dist, high=0.0, *, validate_args=None):
+    def __init__(self, base_dist: Any, high: Any = 0.0, *, validate_args: bool | None = None) -> None:
         super().__init__(base_dist, None, high, validate_args=validate_args)
 
 
 class TwoSidedTruncatedDistribution(Truncated):
     """`Truncated` on both sides, by NumPyro's name."""
 
-    def __init__(self, base_dist, low=0.0, high=1.0, *, validate_args=None):
+    def __init__(self, base_dist: Any, low: Any = 0.0, high: Any = 1.0, *, validate_args: bool | None = None) -> None:
         super().__init__(base_dist, low, high, validate_args=validate_args)
 
 
-def TruncatedDistribution(base_dist, low=None, high=None, *, validate_args=None):
+def TruncatedDistribution(
+    base_dist: Any, low: Any = None, high: Any = None, *, validate_args: bool | None = None
+) -> Any:
     """`base_dist` between the bounds that are given; itself where none is."""
     if low is None and high is None:
         return base_dist
@@ -419,11 +421,15 @@ def TruncatedDistribution(base_dist, low=None, high=None, *, validate_args=None)
     return TwoSidedTruncatedDistribution(base_dist, low, high, validate_args=validate_args)
 
 
-def TruncatedNormal(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=None):
+def TruncatedNormal(
+    loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
+) -> Any:
     """A normal law between the bounds that are given."""
     return TruncatedDistribution(host.Normal(loc, scale), low, high, validate_args=validate_args)
 
 
-def TruncatedCauchy(loc=0.0, scale=1.0, *, low=None, high=None, validate_args=None):
+def TruncatedCauchy(
+    loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
+) -> Any:
     """A Cauchy law between the bounds that are given."""
     return TruncatedDistribution(host.Cauchy(loc, scale), low, high, validate_args=validate_args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pyro.distributions as host
 import torch
@@ -34,11 +35,11 @@ class VonMises(UnivariateMixin, host.VonMises):
     has_rsample = True
     family = von_mises.FAMILY
 
-    def __init__(self, loc, concentration, validate_args=None):
+    def __init__(self, loc: Any, concentration: Any, validate_args: bool | None = None) -> None:
         super().__init__(*parameters("VonMises", loc=loc, concentration=concentration), validate_args=validate_args)
         self._refuse_infinite()
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         loc, concentration = self._extended(sample_shape, self.loc, self.concentration)
         centred = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
         return wrap(loc + centred)
