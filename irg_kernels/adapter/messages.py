@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "TransformedDistribution")
@@ -44,6 +45,88 @@ def check_program(what: str, name: str, given: Any) -> None:
     """:raises TypeError: unless `given` can be called, as a model or guide."""
     if not callable(given):
         raise TypeError(f"{what}: {name} must be a model or guide, a callable, got {type(given).__name__}")
+
+
+def check_hamiltonian(model: Any, guide: Any, autoguides: tuple[type, ...]) -> None:
+    """What HVAE is made of.
+
+    :param autoguides: the classes of guides that make themselves of a model.
+    :raises TypeError: for a class in place of an instance, what is not callable, and the two swapped.
+    """
+    for name, given in (("model", model), ("guide", guide)):
+        if isinstance(given, type):
+            made = f"{given.__name__}(model)" if issubclass(given, autoguides) else f"{given.__name__}(...)"
+            raise TypeError(f"HVAE: {name} must be an instance, got the class {given.__name__}; write {made}")
+        check_program("HVAE", name, given)
+    if isinstance(model, autoguides):
+        raise TypeError(
+            f"HVAE: model is a guide, of class {type(model).__name__}; write HVAE(model, guide), in that order"
+        )
+
+
+def check_auto_base(
+    base: Any, options: Iterable[str], settings: Iterable[str], allowed: Iterable[str], autoguides: tuple[type, ...]
+) -> None:
+    """What AutoHVAE makes its base guide of.
+
+    :param options: the arguments for the base; `settings` those for the steps, of which there are `allowed` ones.
+    :raises TypeError: that names the argument and the remedy.
+    """
+    if not callable(base) or isinstance(base, autoguides):
+        raise TypeError(
+            f"AutoHVAE: base must be a class such as AutoNormal, or a function that makes a guide of a model, got an "
+            f"instance of {type(base).__name__}; for a guide that exists, write HVAE(model, guide)"
+        )
+    made = getattr(base, "__name__", repr(base))
+    parameters = inspect.signature(base).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for name in settings:
+        if name not in allowed:
+            where = f"base_options={{{name!r}: ...}}, for the base {made}" if name in parameters else sorted(allowed)
+            raise TypeError(f"AutoHVAE takes no argument {name!r}; write {where}")
+    for name in options:
+        if not takes_all and name not in parameters:
+            raise TypeError(f"AutoHVAE: the base {made} does not take {name!r}; it takes {list(parameters)[1:]}")
+
+
+def check_diagnosed(guide: Any, hvae: type) -> None:
+    """:raises TypeError: for what `diagnostics` knows nothing of."""
+    if not isinstance(guide, hvae):
+        raise TypeError(
+            f"diagnostics: guide must be an HVAE or AutoHVAE, got {shown(guide)}; other guides take no steps"
+        )
+
+
+def swapped(observed: Iterable[str]) -> str:
+    return f"HVAE: the guide observes {sorted(observed)} and the model nothing; write HVAE(model, guide), in that order"
+
+
+def arguments(where: str, model: Any, args: tuple, kwargs: dict, last: Any) -> tuple[tuple, dict]:
+    """A model's arguments as given, or else those of the last call.
+
+    :raises TypeError: where the model needs some, and there are none.
+    """
+    if args or kwargs:
+        return args, kwargs
+    if last is not None:
+        return last
+    try:
+        inspect.signature(model).bind()
+    except TypeError:
+        raise TypeError(
+            f"{where}: pass the model's arguments after those of {where.split('.')[1]}, since the steps look at the "
+            "data; without them those of the guide's last call are taken, and there was none"
+        ) from None
+    except ValueError:  # no signature to read
+        pass
+    return (), {}
+
+
+def not_set_up(method: str) -> str:
+    return (
+        f"AutoMixture.{method}: the guide has no parameters before its first call; call it, or, to load saved ones, "
+        "write guide.setup(*args) first"
+    )
 
 
 def no_twin(site: str, fn: Any) -> str:

@@ -11,7 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from numpyro.handlers import block, seed, substitute
-from numpyro.infer.autoguide import AutoNormal
+from numpyro.infer.autoguide import AutoGuide, AutoNormal
+
+from irg_kernels.adapter import messages
 
 from .hvae import HVAE
 
@@ -23,8 +25,7 @@ class AutoHVAE(HVAE):
 
         guide = AutoHVAE(model, num_steps=10, tempering="free")
 
-    Where an autoguide's summaries are of its parameters alone, these need the model's arguments too, which the steps
-    look at.
+    Where an autoguide's summaries are of its parameters alone, these look at the model's arguments too.
 
     :param model: the model.
     :param num_steps: as in `HVAE`, with all its other settings as keywords.
@@ -50,18 +51,22 @@ class AutoHVAE(HVAE):
     ) -> None:
         named = {"init_loc_fn": init_loc_fn, "create_plates": create_plates}
         options = {name: value for name, value in named.items() if value is not None} | (base_options or {})
-        if prefix != "auto" or _takes(base, "prefix"):
+        if prefix != "auto" or (callable(base) and _takes(base, "prefix")):
             options.setdefault("prefix", prefix)
-        for name in options:
-            if not _takes(base, name):
-                made = getattr(base, "__name__", repr(base))
-                raise TypeError(f"AutoHVAE: the base {made} takes no argument {name!r}; leave it out")
+        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix"}
+        messages.check_program("AutoHVAE", "model", model)
+        messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
         super().__init__(model, base(model, **options), num_steps=num_steps, prefix=prefix, **settings)
 
     def sample_posterior(
         self, rng_key: Array, params: dict[str, Any], *args: Any, sample_shape: tuple[int, ...] = (), **kwargs: Any
     ) -> dict[str, Array]:
-        """Draws of the model's latents, with leading axes `sample_shape`; for the model's arguments."""
+        """Draws of the model's latents, with leading axes `sample_shape`.
+
+        :param args: the model's arguments, by default those of the last call outside `jit`, as `SVI.init` is.
+        """
+
+        args, kwargs = messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
 
         def one(key):
             with block(), seed(rng_seed=key), substitute(data=params):
@@ -83,7 +88,7 @@ class AutoHVAE(HVAE):
     ) -> dict[str, Array]:
         """Marginal quantiles of each latent from draws; a leading axis over `quantiles`.
 
-        :param args: the model's arguments.
+        :param args: the model's arguments, by default those of the last call outside `jit`, as `SVI.init` is.
         :param rng_key: of the draws; by default always the same.
         """
         key = jax.random.key(0) if rng_key is None else rng_key

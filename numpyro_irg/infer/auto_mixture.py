@@ -16,7 +16,7 @@ from numpyro.distributions import constraints
 from numpyro.infer.autoguide import AutoContinuous
 from numpyro.infer.initialization import init_to_sample, init_to_uniform
 
-from irg_kernels.adapter import settings
+from irg_kernels.adapter import messages, settings
 from irg_kernels.inference import pathfinder as quasi_newton
 
 from .. import xp
@@ -65,11 +65,25 @@ class AutoMixture(AutoContinuous):
         init_scale: float = 1.0,
         init_spread: float = 2.0,
     ) -> None:
+        messages.check_program("AutoMixture", "model", model)
         settings.check_auto_mixture(num_components, num_starts, init_scale, init_spread)
         self.num_components, self.num_starts = num_components, num_starts
         self.init_scale, self.init_spread = init_scale, init_spread
         self.model: Callable
         super().__init__(model, prefix=prefix, init_loc_fn=init_loc_fn)
+
+    def setup(self, *args: Any, **kwargs: Any) -> Any:
+        """Prepares the guide for the model's arguments, without search: then it takes parameters that were saved.
+
+        :returns: the guide.
+        """
+        starts, self.num_starts = self.num_starts, 0
+        try:
+            with handlers.block(), handlers.seed(rng_seed=0):
+                self._setup_prototype(*args, **kwargs)
+        finally:
+            self.num_starts = starts
+        return self
 
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
         model: Callable = self.model
@@ -186,6 +200,8 @@ class AutoMixture(AutoContinuous):
 
     def get_posterior(self, params: dict[str, Any]) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space."""
+        if self.prototype_trace is None:
+            raise RuntimeError(messages.not_set_up("get_posterior"))
         return numpyro.handlers.substitute(self._get_posterior, params)()
 
     def sample_posterior(

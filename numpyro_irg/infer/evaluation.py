@@ -55,6 +55,7 @@ def log_weights(
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises ValueError: for a site outside `plate`.
     """
+    _check(model, guide, "log_weights")
     keys = _keys(rng_key, num_samples)
     return lax.map(_weigher(model, guide, params, plate, args, kwargs), keys, batch_size=batch_size)
 
@@ -93,6 +94,11 @@ def _log_density(sites: Any, plate: str | None) -> Array:
     return total
 
 
+def _check(model: Any, guide: Any, where: str) -> None:
+    messages.check_program(where, "model", model)
+    messages.check_program(where, "guide", guide)
+
+
 def log_evidence(
     model: Callable,
     guide: Callable,
@@ -115,6 +121,7 @@ def log_evidence(
     :returns: `Evidence`, each field of shape () or (size of the plate,).
     :raises ImportError: without arviz-stats, outside `jit`.
     """
+    _check(model, guide, "log_evidence")
     one = _weigher(model, guide, params, plate, args, kwargs)
     keys = _keys(rng_key, num_samples)
     weights = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
@@ -174,6 +181,7 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     the second moment is far from 1, or more than a few hundredths of the steps are left out: a model can grow used to
     steps that are too long, so that none diverges.
     """
+    messages.check_diagnosed(guide, HVAE)
     if guide.num_steps == 0:
         return {}
 

@@ -14,10 +14,10 @@ import numpyro.distributions as dist
 from jax import Array, lax
 from jax.custom_batching import custom_vmap
 from numpyro.distributions import biject_to, constraints
-from numpyro.handlers import substitute
+from numpyro.handlers import block, seed, substitute
 from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 
-from irg_kernels.adapter import settings
+from irg_kernels.adapter import messages, settings
 from irg_kernels.inference import hamiltonian
 
 from .. import xp
@@ -99,12 +99,28 @@ class HVAE:
         checkpoint: bool = False,
     ) -> None:
         settings.check_hvae(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
+        messages.check_hamiltonian(model, guide, (AutoGuide, HVAE))
         self.model, self.guide, self.num_steps, self.prefix = model, guide, num_steps, prefix
         self.step_size, self.max_step_size, self.step_size_shape = step_size, max_step_size, step_size_shape
         self.tempering, self.initial_temperature, self.checkpoint = tempering, initial_temperature, checkpoint
         self._observed: frozenset[str] = frozenset()
+        self._last: tuple[tuple, dict] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}  # the data stay here
+
+    def setup(self, *args: Any, **kwargs: Any) -> Any:
+        """What the first call prepares, for the model's arguments: then draws, for parameters that were saved.
+
+        :returns: the guide.
+        """
+        with block(), seed(rng_seed=0):
+            self(*args, **kwargs)
+        return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((args, kwargs))):
+            self._last = args, kwargs
         if self.num_steps == 0:
             return self._unmoved(args, kwargs)
         return self.refine(*args, **kwargs)[0]

@@ -17,6 +17,7 @@ from numpyro.distributions.util import scale_and_mask, sum_rightmost
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import Messenger
 
+from irg_kernels.adapter import messages
 from irg_kernels.inference import hamiltonian
 
 from .bijections import bijection, finite_slopes
@@ -244,6 +245,9 @@ class LiveModel:
         self.key = numpyro.prng_key()  # the model's own randomness is the same in every run
         samples, self.seen = first_run(model, args, kwargs, self.key, base.seen, _Entry(base))
         self.observed = frozenset(name for name, site in samples.items() if site["is_observed"])
+        guide_observes = [name for name, site in base.sites.items() if site.observed]
+        if guide_observes and not self.observed:
+            raise ValueError(messages.swapped(guide_observes))
         self.names = [name for name, site in samples.items() if not site["is_observed"] and name in base.latents]
         known = {*base.latents, *unobserved}
         _check(self.names, base, samples, [n for n, s in samples.items() if not s["is_observed"] and n not in known])

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import torch
-from pyro.infer.autoguide import AutoNormal
+from pyro.infer.autoguide import AutoGuide, AutoNormal
 from pyro.poutine import block
 from torch import Tensor
+
+from irg_kernels.adapter import messages
 
 from .evaluation import batches, plate_nesting, side_by_side
 from .hvae import HVAE
@@ -46,7 +48,9 @@ class AutoHVAE(HVAE):
     ) -> None:
         given = {"init_loc_fn": init_loc_fn, "create_plates": create_plates}
         options = {name: value for name, value in given.items() if value is not None} | (base_options or {})
-        _check_taken(base, options)
+        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix"}
+        messages.check_program("AutoHVAE", "model", model)
+        messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
         super().__init__(model, base(model, **options), num_steps=num_steps, prefix=prefix, **settings)
 
     def call(self, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
@@ -59,10 +63,11 @@ class AutoHVAE(HVAE):
     ) -> dict[str, Tensor]:
         """Draws of the model's latents, with a leading axis of `num_samples`.
 
-        :param args: the model's arguments, which the steps need.
+        :param args: the model's arguments, which the steps need; by default those of the last call.
         :param batch_size: how many draws run side by side under one plate; 1 for a model that is not vectorizable.
         """
         sizes = batches("AutoHVAE.sample_posterior", num_samples, batch_size)
+        args, kwargs = messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
         draws: list[dict[str, Tensor]] = []
         with block():
             if batch_size == 1:
@@ -80,7 +85,7 @@ class AutoHVAE(HVAE):
     ) -> dict[str, Tensor]:
         """Marginal quantiles of each latent, from `num_samples` draws; a leading axis over `quantiles`.
 
-        :param args: the model's arguments, which the steps need; `batch_size` as in `sample_posterior`.
+        :param args: the model's arguments, by default those of the last call; `batch_size` as in `sample_posterior`.
         """
         draws = self.sample_posterior(*args, num_samples=num_samples, batch_size=batch_size, **kwargs)
         levels = torch.as_tensor(quantiles)
@@ -99,13 +104,3 @@ class AutoHVAE(HVAE):
             "AutoHVAE has no posterior in closed form; draw from it with sample_posterior(*args, num_samples=...), and "
             "weigh the draws with pyro_irg.infer.log_weights"
         )
-
-
-def _check_taken(base: Callable, options: dict[str, Any]) -> None:
-    parameters = inspect.signature(base).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return
-    for name in options:
-        if name not in parameters:
-            guide = getattr(base, "__name__", repr(base))
-            raise TypeError(f"AutoHVAE: the base guide {guide} does not take {name!r}; it takes {list(parameters)[1:]}")

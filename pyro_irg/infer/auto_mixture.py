@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pyro
@@ -16,13 +16,14 @@ from pyro.poutine import block, trace
 from pyro.poutine.runtime import am_i_wrapped
 from torch import Tensor, nn
 
-from irg_kernels.adapter import settings
+from irg_kernels.adapter import messages, settings
 from irg_kernels.inference import pathfinder as quasi_newton
 
 from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 from .bijections import bijection
 from .masks import Lifted, Unmasked, check_absent, mask_like
+from .sites import buffers_kept
 
 __all__ = ["AutoMixture"]
 
@@ -70,11 +71,26 @@ class AutoMixture(AutoContinuous):
         init_scale: float = 1.0,
         init_spread: float = 2.0,
     ) -> None:
+        messages.check_program("AutoMixture", "model", model)
         settings.check_auto_mixture(num_components, num_starts, init_scale, init_spread)
         self.num_components, self.num_starts = num_components, num_starts
         self.init_scale, self.init_spread = init_scale, init_spread
         self._bare = (model,)  # in a tuple, lest a model that is a module becomes a part of the guide
         super().__init__(model, init_loc_fn=init_loc_fn)
+
+    def setup(self, *args: Any, **kwargs: Any) -> Any:
+        """Makes the parameters for the model's arguments, without search: then `load_state_dict`.
+
+        :returns: the guide.
+        """
+        starts, self.num_starts, state = self.num_starts, 0, torch.get_rng_state()
+        try:
+            with buffers_kept(self._bare[0]):
+                self._setup_prototype(*args, **kwargs)
+        finally:
+            self.num_starts = starts
+            torch.set_rng_state(state)
+        return self
 
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
         super()._setup_prototype(*args, **kwargs)
@@ -83,7 +99,7 @@ class AutoMixture(AutoContinuous):
         unit = self.init_scale * torch.eye(size, dtype=like.dtype, device=like.device)
         log_weights, noise = like.new_zeros(count), torch.randn_like(like.expand(count, size))
         if self.num_starts:
-            with block(), pyro.validation_enabled(False), _buffers_kept(self._bare[0]):
+            with block(), pyro.validation_enabled(False), buffers_kept(self._bare[0]):
                 starts = self._starts(like, args, kwargs)
                 log_weights, locs, scale_trils = self._searched(starts, unit, noise, args, kwargs)
         else:
@@ -101,7 +117,7 @@ class AutoMixture(AutoContinuous):
         """Whether the model masks a latent; an error if it masks one that other terms depend on."""
         values = {site["name"]: _constrained(site, value) for site, value in self._unpack_latent(latent)}
         values = {name: value.detach().requires_grad_() for name, value in values.items()}
-        with block(), torch.enable_grad(), _buffers_kept(self._bare[0]):
+        with block(), torch.enable_grad(), buffers_kept(self._bare[0]):
             with Unmasked("AutoMixture", values) as model:
                 self._bare[0](*args, **kwargs)
             check_absent("AutoMixture", model.lifted, model.messages)
@@ -186,6 +202,8 @@ class AutoMixture(AutoContinuous):
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space."""
+        if self.prototype_trace is None:
+            raise RuntimeError(messages.not_set_up("get_posterior"))
         units = self.units.detach()
         locs = self.origins.detach() + (units @ self.shifts[..., None])[..., 0]
         components = MultivariateNormal(locs, scale_tril=units @ (self.scales[..., None] * self.scale_trils))
@@ -234,18 +252,6 @@ class AutoMixture(AutoContinuous):
     def median(self, *args: Any, num_samples: int = 1000, **kwargs: Any) -> dict[str, Tensor]:
         """Marginal medians of each latent from draws."""
         return {k: v[0] for k, v in self.quantiles([0.5], *args, num_samples=num_samples, **kwargs).items()}
-
-
-@contextmanager
-def _buffers_kept(model: Any) -> Iterator[None]:
-    """Restores what runs of a module change, the averages of a batch normalisation for one."""
-    buffers = list(model.buffers()) if isinstance(model, nn.Module) else []
-    before = [buffer.clone() for buffer in buffers]
-    try:
-        yield
-    finally:
-        for buffer, value in zip(buffers, before, strict=True):
-            buffer.copy_(value)
 
 
 def _constrained(site: Any, value: Tensor) -> Tensor:

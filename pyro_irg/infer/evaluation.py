@@ -62,6 +62,7 @@ def log_weights(
     :returns: tensor of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises ValueError: for a site outside `plate`.
     """
+    _check(model, guide, "log_weights")
     sizes = batches("log_weights", num_samples, batch_size)
     return torch.cat(list(_weights(model, guide, args, kwargs, plate, sizes, batch_size)))
 
@@ -111,6 +112,11 @@ def _plate_dim(name: str, site: Any, plate: str) -> int:
     raise ValueError(messages.outside_plate(name, plate))
 
 
+def _check(model: Any, guide: Any, where: str) -> None:
+    messages.check_program(where, "model", model)
+    messages.check_program(where, "guide", guide)
+
+
 def log_evidence(
     model: Callable,
     guide: Callable,
@@ -130,6 +136,7 @@ def log_evidence(
     :returns: `Evidence`, each field of shape () or (size of the plate,).
     :raises ImportError: without ArviZ, which estimates k-hat.
     """
+    _check(model, guide, "log_evidence")
     sizes = tqdm(list(batches("log_evidence", num_samples, batch_size)), "log evidence", disable=not progress_bar)
     weights = torch.cat(list(_weights(model, guide, args, kwargs, plate, sizes, batch_size)))
     total = weights.logsumexp(0)
@@ -202,6 +209,7 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     the second moment is far from 1, or more than a few hundredths of the steps are left out: a model can grow used to
     steps that are too long, so that none diverges.
     """
+    messages.check_diagnosed(guide, HVAE)
     if guide.num_steps == 0:
         return {}
     watched: list[Any] = []

@@ -15,13 +15,14 @@ from pyro.nn import PyroModule, PyroParam
 from pyro.poutine import block
 from pyro.poutine.runtime import apply_stack
 from torch import Tensor
+from torch.utils import _pytree as tree
 
-from irg_kernels.adapter import settings
+from irg_kernels.adapter import messages, settings
 from irg_kernels.inference import hamiltonian
 
 from .. import xp
 from .masks import Unmasked, mask_like
-from .sites import BaseSites, Inside, Potential, base_scales, sum_to
+from .sites import BaseSites, Inside, Potential, base_scales, buffers_kept, sum_to
 
 __all__ = ["HVAE"]
 
@@ -50,7 +51,7 @@ class HVAE(PyroModule):
     A global posterior that is near to a Gaussian is learned better from `step_size=0.6`; if training diverges, lower
     `max_step_size`.
 
-    As with Pyro's autoguides, the parameters of the step sizes come with the first call: call the guide once before
+    As with Pyro's autoguides, some parameters come with the first call: `setup(*args)` makes them before
     `load_state_dict`.
 
     Source: Caterini, Doucet, Sejdinovic, Hamiltonian Variational Auto-Encoder, 2018, algorithm 1.
@@ -87,12 +88,14 @@ class HVAE(PyroModule):
         prefix: str = "hvae",
     ) -> None:
         settings.check_hvae(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
+        messages.check_hamiltonian(model, guide, (AutoGuide, HVAE))
         super().__init__(prefix)
         self._model = (model,)  # in a tuple: the model's parameters are its own, not the guide's
         self.base = guide
         self.num_steps, self.initial_step_size, self.max_step_size = num_steps, step_size, max_step_size
         self.step_size_shape, self.tempering, self.prefix = step_size_shape, tempering, prefix
         self._observed: frozenset[str] = frozenset()
+        self._last: tuple[tuple, dict] | None = None
         self._watched: list[Potential] | None = None  # for `diagnostics`
         self._autoguides: tuple[tuple[AutoGuide, Any], ...] = ()
         self.path: dict[str, Any] = {}
@@ -110,7 +113,7 @@ class HVAE(PyroModule):
         modules = self.base.modules() if isinstance(self.base, torch.nn.Module) else ()
         if not self._autoguides:
             self._autoguides = tuple((part, part._model) for part in modules if isinstance(part, AutoGuide))
-        return dict(self.__dict__)
+        return {**self.__dict__, "_last": None}  # the data stay here
 
     def _restore_autoguides(self) -> None:
         for part, model in self._autoguides:
@@ -152,8 +155,20 @@ class HVAE(PyroModule):
             setattr(self.step_sizes, name, PyroParam(start, constraints.interval(0.0, self.max_step_size)))
         return getattr(self.step_sizes, name)
 
+    def setup(self, *args: Any, **kwargs: Any) -> Any:
+        """Makes the parameters, for the model's arguments, without a trace in the random state: then `load_state_dict`.
+
+        :returns: the guide.
+        """
+        state = torch.get_rng_state()
+        with torch.no_grad(), block(), buffers_kept(self.model):
+            self(*args, **kwargs)
+        torch.set_rng_state(state)
+        return self
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         self._restore_autoguides()
+        self._last = tree.tree_map(lambda x: x.detach() if isinstance(x, Tensor) else x, (args, kwargs))
         if self.num_steps == 0 and not self._masks_latents(args, kwargs):
             return self.base(*args, **kwargs)
         if torch._C._get_tracing_state() is not None:

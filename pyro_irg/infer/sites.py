@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,13 @@ from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 
+from irg_kernels.adapter import messages
 from irg_kernels.inference import hamiltonian
 
 from .bijections import bijection, finite_slopes
 from .masks import Lifted, check_absent, check_mask_outside, lift, mask_of
 
-__all__ = ["BaseSites", "Drawn", "Inside", "ModelSites", "Potential", "base_scales", "sum_to"]
+__all__ = ["BaseSites", "Drawn", "Inside", "ModelSites", "Potential", "base_scales", "buffers_kept", "sum_to"]
 
 
 @dataclass
@@ -126,6 +128,18 @@ def _normal_scale(fn: Any) -> Tensor | None:
 
 def _is_auxiliary(msg: Any) -> bool:
     return bool((msg["infer"] or {}).get("is_auxiliary"))
+
+
+@contextmanager
+def buffers_kept(model: Any) -> Iterator[None]:
+    """Restores what runs of a module change, the averages of a batch normalisation for one."""
+    buffers = list(model.buffers()) if isinstance(model, torch.nn.Module) else []
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        yield
+    finally:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
 
 
 class Inside(Messenger):
@@ -237,6 +251,7 @@ class Potential:
     def __init__(self, model: Callable, args: tuple, kwargs: dict, base: BaseSites, unobserved: frozenset[str]) -> None:
         self.model, self.args, self.kwargs = model, args, kwargs
         self.latents = base.latents
+        self.guide_observes = [name for name, site in base.sites.items() if site.message["is_observed"]]
         self.values = {name: drawn.value for name, drawn in self.latents.items()}
         self.scales = [drawn.scale for drawn in self.latents.values()]
         self.masks = {name: drawn.mask for name, drawn in self.latents.items()}
@@ -325,6 +340,8 @@ class Potential:
         return total / self.energy.numel()
 
     def _check(self, sites: ModelSites) -> None:
+        if self.guide_observes and not sites.observed:
+            raise ValueError(messages.swapped(self.guide_observes))
         if not sites.fns:
             raise ValueError("HVAE: the model has no latent sample site to move; use the base guide alone")
         added = sorted(self.values.keys() - sites.fns.keys())

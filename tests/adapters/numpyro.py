@@ -333,6 +333,18 @@ def called(guide, *args):
     return handlers.seed(guide, 0)(*args)
 
 
+def posterior(guide, params, *args):
+    return guide.get_posterior(params)
+
+
+def quantiles(guide, params, levels, *args, **options):
+    return {name: numpy(x) for name, x in guide.quantiles(params, levels, *args, **options).items()}
+
+
+def median(guide, params, *args, **options):
+    return {name: numpy(x) for name, x in guide.median(params, *args, **options).items()}
+
+
 def guide_slopes(model, guide, *args):
     """All gradients of one loss."""
     loss = infer.Trace_ELBO().loss

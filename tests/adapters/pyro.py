@@ -384,6 +384,18 @@ def called(guide, *args):
     return guide(*args)
 
 
+def posterior(guide, params, *args):
+    return guide.get_posterior(*args)
+
+
+def quantiles(guide, params, levels, *args, **options):
+    return {name: numpy(x) for name, x in guide.quantiles(levels, *args, **options).items()}
+
+
+def median(guide, params, *args, **options):
+    return {name: numpy(x) for name, x in guide.median(*args, **options).items()}
+
+
 def guide_slopes(model, guide, *args):
     """All gradients of one loss."""
     pyro.clear_param_store()

@@ -17,7 +17,7 @@ from pyro.infer.autoguide import (
 from pyro.optim import Adam
 
 import pyro_irg.distributions as dist
-from pyro_irg.infer import AutoHVAE
+from pyro_irg.infer import AutoHVAE, AutoMixture
 from tests.pyro.evidences import DATA, assert_mean_weight, global_evidence, global_model, mixed_evidence, mixed_model
 
 
@@ -87,8 +87,8 @@ def plain(model):
 @pytest.mark.parametrize(
     "base, options, message",
     [
-        (AutoGuideList, {"init_loc_fn": init_to_value}, "base guide AutoGuideList does not take 'init_loc_fn'"),
-        (plain, {"create_plates": lambda x: []}, "base guide plain does not take 'create_plates'; it takes"),
+        (AutoGuideList, {"init_loc_fn": init_to_value}, "base AutoGuideList does not take 'init_loc_fn'"),
+        (plain, {"create_plates": lambda x: []}, "base plain does not take 'create_plates'; it takes"),
         (AutoNormal, {"base_options": {"rank": 2}}, "AutoNormal does not take 'rank'; it takes .*'init_loc_fn'"),
     ],
 )
@@ -142,3 +142,15 @@ def test_a_point_as_base():
     """AutoDelta has no scale; its momenta alone spread the draws."""
     guide = AutoHVAE(global_model, num_steps=3, base=AutoDelta, step_size=0.3)
     assert guide.sample_posterior(DATA, num_samples=50, batch_size=50)["mu"].std() > 0.01
+
+
+@pytest.mark.parametrize("make", [lambda: AutoHVAE(mixed_model, num_steps=2), lambda: AutoMixture(mixed_model, 2)])
+def test_a_fresh_guide_takes_a_state(make):
+    guide = make()
+    guide(DATA)
+    saved, state = guide.state_dict(), torch.get_rng_state()
+    fresh = make().setup(DATA)
+    assert torch.equal(torch.get_rng_state(), state)
+    fresh.load_state_dict(saved)
+    for one, other in zip(guide(DATA).values(), (torch.set_rng_state(state), fresh(DATA))[1].values(), strict=True):
+        assert torch.equal(one, other)

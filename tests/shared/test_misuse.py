@@ -1,0 +1,99 @@
+"""Guides that are made or called wrongly: each error names the argument and the remedy."""
+
+import numpy as np
+import pytest
+
+X = np.array([0.5, -1.0, 2.0])
+
+
+@pytest.fixture
+def model(adapter):
+    def model(x):
+        mu = adapter.sample("mu", adapter.host.Normal(0.0, 1.0))
+        with adapter.plate("data", len(x)):
+            adapter.sample("x", adapter.host.Normal(mu, 1.0), obs=x)
+
+    return model
+
+
+@pytest.fixture
+def guide(adapter):
+    def guide(x):
+        adapter.sample("mu", adapter.host.Normal(0.3, 0.5))
+
+    return guide
+
+
+def test_a_class_in_place_of_an_instance(adapter, model, guide):
+    normal = adapter.autoguide.AutoNormal
+    with pytest.raises(
+        TypeError, match=r"guide must be an instance, got the class AutoNormal; write AutoNormal\(model\)"
+    ):
+        adapter.irg.infer.HVAE(model, normal, num_steps=1)
+    with pytest.raises(TypeError, match=r"model must be an instance, got the class dict; write dict\(\.\.\.\)"):
+        adapter.irg.infer.HVAE(dict, guide, num_steps=1)
+
+
+def test_an_instance_in_place_of_a_class(adapter, model):
+    base = adapter.autoguide.AutoNormal(model)
+    with pytest.raises(
+        TypeError, match=r"base must be a class .* instance of AutoNormal; .* write HVAE\(model, guide\)"
+    ):
+        adapter.irg.infer.AutoHVAE(model, num_steps=1, base=base)
+
+
+def test_arguments_of_the_base(adapter, model):
+    with pytest.raises(
+        TypeError, match=r"takes no argument 'init_scale'; write base_options=\{'init_scale': ...\}, for"
+    ):
+        adapter.irg.infer.AutoHVAE(model, num_steps=1, init_scale=0.1)
+    with pytest.raises(TypeError, match=r"takes no argument 'steps'; write \[.*'step_size'"):
+        adapter.irg.infer.AutoHVAE(model, num_steps=1, steps=0.1)
+
+
+def test_nothing_to_call(adapter, model, guide):
+    infer = adapter.irg.infer
+    for make in (lambda: infer.HVAE(None, guide, num_steps=1), lambda: infer.AutoHVAE(None, num_steps=1)):
+        with pytest.raises(TypeError, match="HVAE: model must be a model or guide, a callable, got NoneType"):
+            make()
+    with pytest.raises(TypeError, match="HVAE: guide must be a model or guide, a callable, got NoneType"):
+        infer.HVAE(model, None, num_steps=1)
+    with pytest.raises(TypeError, match="AutoMixture: model must be a model or guide, a callable, got NoneType"):
+        infer.AutoMixture(None, 2)
+    with pytest.raises(TypeError, match="log_weights: guide must be a model or guide, a callable, got NoneType"):
+        adapter.log_weights(model, None, {}, adapter.array(X), num_samples=2)
+
+
+def test_model_and_guide_swapped(adapter, model, guide):
+    x, auto = adapter.array(X), adapter.autoguide.AutoNormal(model)
+    with pytest.raises(TypeError, match=r"model is a guide, of class AutoNormal; write HVAE\(model, guide\)"):
+        adapter.irg.infer.HVAE(auto, model, num_steps=1)
+    with pytest.raises(ValueError, match=r"guide observes \['x'\] and the model nothing; write HVAE\(model, guide\)"):
+        adapter.called(adapter.irg.infer.HVAE(guide, model, num_steps=1), x)
+
+
+def test_diagnostics_of_what_takes_no_steps(adapter, model):
+    for given in (model, adapter.autoguide.AutoNormal(model), adapter.irg.infer.AutoHVAE):
+        with pytest.raises(
+            TypeError, match=r"diagnostics: guide must be an HVAE or AutoHVAE, got .*; other guides take"
+        ):
+            adapter.diagnostics(given, {}, adapter.array(X))
+
+
+def test_a_posterior_before_the_first_call(adapter, model):
+    mixture = adapter.irg.infer.AutoMixture(model, 2)
+    with pytest.raises(RuntimeError, match=r"AutoMixture.get_posterior: .* write guide.setup\(\*args\) first"):
+        adapter.posterior(mixture, {})
+
+
+def test_quantiles_take_the_last_calls_arguments(adapter, model):
+    guide, x = adapter.irg.infer.AutoHVAE(model, num_steps=1), adapter.array(X)
+    for method in (lambda: adapter.quantiles(guide, {}, [0.5]), lambda: adapter.median(guide, {})):
+        with pytest.raises(
+            TypeError, match="sample_posterior: pass the model's arguments after those of sample_posterior"
+        ):
+            method()
+    params = adapter.fitted(model, guide, x, steps=2, rate=0.01)
+    found = adapter.quantiles(guide, params, [0.1, 0.9], num_samples=50)
+    assert found["mu"].shape == (2,) and found["mu"][0] < found["mu"][1]
+    assert adapter.median(guide, params, num_samples=50)["mu"].shape == ()
