@@ -7,6 +7,7 @@ from . import divergences as _divergences
 from .affine_beta import AffineBeta
 from .beta import Beta
 from .beta_proportion import BetaProportion
+from .censored import IntervalCensoredDistribution, LeftCensoredDistribution, RightCensoredDistribution
 from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
 from .continuous_bernoulli import ContinuousBernoulli
@@ -48,11 +49,14 @@ IMPLICIT = (
     "GeneralizedPareto",
     "Implicit",
     "ImplicitDensity",
+    "IntervalCensoredDistribution",
     "InverseGamma",
+    "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
     "LogGamma",
     "MixtureGeneral",
     "MixtureSameFamily",
+    "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",
     "StudentT",

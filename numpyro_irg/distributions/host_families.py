@@ -16,9 +16,19 @@ from irg_kernels.families import beta, gamma, inverse_gamma, laplace, normal, pa
 from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
 
 from ..attach import NATIVE, call
-from .base import UnivariateMixin, together
+from .base import UnivariateMixin, support_of, together
 
-__all__ = ["HOST_FAMILIES", "family_of", "has_tails", "log_tails", "tails_of", "unwrapped"]
+__all__ = [
+    "HOST_FAMILIES",
+    "ends_of",
+    "family_of",
+    "has_tails",
+    "inner_point",
+    "log_tails",
+    "tails_anywhere",
+    "tails_of",
+    "unwrapped",
+]
 
 HOST_FAMILIES: dict[type, Family] = {
     host.Beta: beta.FAMILY,
@@ -59,6 +69,40 @@ def _family_of_class(kind: type) -> Family | None:
         if isinstance(family, Family):
             return None if changed(kind, cls, ("numpyro", "numpyro_irg")) else family
     return None
+
+
+def ends_of(base: Any) -> tuple[Any, Any]:
+    """The ends of the support, numbers or, where they depend on parameters, arrays without derivative."""
+    known = family_of(base)
+    if known is not None:
+        least, most = support_of(known[0], *known[1])
+    else:
+        least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
+        least, most = -jnp.inf if least is None else least, jnp.inf if most is None else most
+    return _end(least), _end(most)
+
+
+def _end(e: Any) -> Any:
+    return float(e) if isinstance(e, int | float) else lax.stop_gradient(e)
+
+
+def inner_point(least: Array, most: Array) -> Array:
+    """A point between two ends, of which any may be infinite."""
+    one_end = jnp.where(jnp.isinf(least), most - 1.0, least + 1.0)
+    point = jnp.where(jnp.isinf(least) | jnp.isinf(most), one_end, 0.5 * least + 0.5 * most)
+    return jnp.where(jnp.isinf(least) & jnp.isinf(most), 0.0, point)
+
+
+def tails_anywhere(distribution: Any, x: Array) -> tuple[Array, Array]:
+    """`log_tails`, which beyond the support are 0 and -inf, without derivative."""
+    distribution = unwrapped(distribution)
+    least, most = (jnp.asarray(e, x.dtype) for e in ends_of(distribution))
+    below, above = (x < least, x > most) if distribution.is_discrete else (x <= least, x >= most)
+    lower, upper = log_tails(distribution, jnp.where(below | above, inner_point(least, most), x))
+    return (
+        jnp.where(below, -jnp.inf, jnp.where(above, 0.0, lower)),
+        jnp.where(above, -jnp.inf, jnp.where(below, 0.0, upper)),
+    )
 
 
 def unwrapped(distribution: Any) -> Any:

@@ -23,8 +23,8 @@ from irg_kernels.generic.family import Family
 
 from ..attach import NATIVE, attach_jointly, evaluate
 from ..registry import implicit_twin, implicit_twin_of
-from .base import closed_form, parameters, support_of, together
-from .host_families import family_of, has_tails, log_tails, tails_of, unwrapped
+from .base import closed_form, parameters, together
+from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, unwrapped
 
 __all__ = [
     "LeftTruncatedDistribution",
@@ -96,7 +96,7 @@ class Truncated(host.Distribution):
         return new
 
     def _check_bounds(self) -> None:
-        name, (least, most) = type(self).__name__, _ends(self.base_dist)
+        name, (least, most) = type(self).__name__, ends_of(self.base_dist)
         for key, bound in (("low", self.low), ("high", self.high)):
             if bound is None:
                 continue
@@ -276,19 +276,19 @@ def _known_false(condition: Array) -> bool:
 
 def _edges(base: Any, low: Array | None, high: Array | None, dtype: Any) -> tuple[Array, Array]:
     """The ends of the support between the bounds, without derivative."""
-    least, most = (jnp.asarray(e, dtype) for e in _ends(base))
+    least, most = (jnp.asarray(e, dtype) for e in ends_of(base))
     least = least if low is None else jnp.maximum(least, low)
     most = most if high is None else jnp.minimum(most, high)
     return lax.stop_gradient((least, most))
 
 
 def _from(base: Any, low: Array) -> Any:
-    most = _ends(base)[1]
+    most = ends_of(base)[1]
     return constraints.greater_than_eq(low) if _is_open(most) else constraints.interval(low, most)
 
 
 def _up_to(base: Any, high: Array) -> Any:
-    least = _ends(base)[0]
+    least = ends_of(base)[0]
     return constraints.less_than_eq(high) if _is_open(least) else constraints.interval(least, high)
 
 
@@ -317,21 +317,6 @@ def _is_open(end: Any) -> bool:
     return isinstance(end, float) and math.isinf(end)
 
 
-def _ends(base: Any) -> tuple[Any, Any]:
-    """The ends of the support, numbers or, where they depend on parameters, arrays without derivative."""
-    known = family_of(base)
-    if known is not None:
-        least, most = support_of(known[0], *known[1])
-    else:
-        least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
-        least, most = -jnp.inf if least is None else least, jnp.inf if most is None else most
-    return _end(least), _end(most)
-
-
-def _end(e: Any) -> Any:
-    return float(e) if isinstance(e, int | float) else lax.stop_gradient(e)
-
-
 def _family(base: Any) -> Any:
     known = family_of(base)
     return known and known[0]
@@ -349,10 +334,7 @@ def _base(base: Any) -> truncation.Base:
 
 def _within(base: Any, low: Array | None, high: Array | None, dtype: Any) -> Array:
     """A point inside the support between the bounds."""
-    least, most = _edges(base, low, high, dtype)
-    one_end = jnp.where(jnp.isinf(least), most - 1.0, least + 1.0)
-    point = jnp.where(jnp.isinf(least) | jnp.isinf(most), one_end, 0.5 * least + 0.5 * most)
-    return jnp.where(jnp.isinf(least) & jnp.isinf(most), 0.0, point)
+    return inner_point(*_edges(base, low, high, dtype))
 
 
 def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:

@@ -6,6 +6,7 @@ from pyro.distributions import *
 from . import divergences as _divergences
 from .affine_beta import AffineBeta
 from .beta import Beta
+from .censored import IntervalCensoredDistribution, LeftCensoredDistribution, RightCensoredDistribution
 from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
 from .continuous_bernoulli import ContinuousBernoulli
@@ -47,12 +48,15 @@ IMPLICIT = (
     "GeneralizedPareto",
     "Implicit",
     "ImplicitDensity",
+    "IntervalCensoredDistribution",
     "InverseGamma",
+    "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
     "LogGamma",
     "MixtureOfDiagNormals",
     "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
+    "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",
     "StudentT",

@@ -27,9 +27,21 @@ from irg_kernels.families import (
 from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
 
 from ..attach import NATIVE, call
-from .base import UnivariateMixin, together
+from .base import UnivariateMixin, support_of, together
 
-__all__ = ["HOST_FAMILIES", "family_of", "has_tails", "log_tails", "tails_of", "tensors", "unwrapped", "widened"]
+__all__ = [
+    "HOST_FAMILIES",
+    "ends_of",
+    "family_of",
+    "has_tails",
+    "inner_point",
+    "log_tails",
+    "tails_anywhere",
+    "tails_of",
+    "tensors",
+    "unwrapped",
+    "widened",
+]
 
 HOST_FAMILIES: dict[type, Family] = {
     torch.distributions.Beta: beta.FAMILY,
@@ -70,6 +82,37 @@ def _family_of_class(kind: type) -> Family | None:
         if isinstance(family, Family):
             return None if changed(kind, cls, ("torch", "pyro", "pyro_irg")) else family
     return None
+
+
+def ends_of(base: Any) -> tuple[Any, ...]:
+    """The ends of the support, numbers or, where they depend on parameters, tensors without derivative."""
+    known = family_of(base)
+    if known is not None:
+        least, most = support_of(known[0], *known[1])
+    else:
+        least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
+        least, most = -torch.inf if least is None else least, torch.inf if most is None else most
+    least, most = (e.detach() if isinstance(e, Tensor) else float(e) for e in (least, most))
+    return least, most
+
+
+def inner_point(least: Tensor, most: Tensor) -> Tensor:
+    """A point between two ends, of which any may be infinite."""
+    one_end = torch.where(least.isinf(), most - 1.0, least + 1.0)
+    point = torch.where(least.isinf() | most.isinf(), one_end, 0.5 * least + 0.5 * most)
+    return torch.where(least.isinf() & most.isinf(), 0.0, point)
+
+
+def tails_anywhere(distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """`log_tails`, which beyond the support are 0 and -inf, without derivative."""
+    distribution = unwrapped(distribution)
+    least, most = (torch.as_tensor(e, dtype=x.dtype, device=x.device) for e in ends_of(distribution))
+    below, above = (x < least, x > most) if distribution.support.is_discrete else (x <= least, x >= most)
+    lower, upper = log_tails(distribution, torch.where(below | above, inner_point(least, most), x))
+    return (
+        torch.where(below, -torch.inf, torch.where(above, 0.0, lower)),
+        torch.where(above, -torch.inf, torch.where(below, 0.0, upper)),
+    )
 
 
 def unwrapped(distribution: Any) -> Any:

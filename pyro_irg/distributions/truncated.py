@@ -20,8 +20,8 @@ from irg_kernels.generic.family import Family
 from ..attach import NATIVE, attach_jointly, by_chunks, evaluate, pulled, pushed
 from ..registry import implicit_twin
 from ..samplers import draw
-from .base import ImplicitMixin, closed_form, parameters, support_of, together
-from .host_families import family_of, has_tails, log_tails, tails_of, tensors, unwrapped, widened
+from .base import ImplicitMixin, closed_form, parameters, together
+from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, tensors, unwrapped, widened
 
 __all__ = [
     "LeftTruncatedDistribution",
@@ -84,7 +84,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
             self._check_bounds()
 
     def _check_bounds(self) -> None:
-        name, (least, most) = type(self).__name__, _ends(self.base_dist)
+        name, (least, most) = type(self).__name__, ends_of(self.base_dist)
         for key, bound in (("low", self.low), ("high", self.high)):
             if bound is None:
                 continue
@@ -276,18 +276,18 @@ def _rule(family: Family, has_low: bool, has_high: bool, has_q: bool) -> tuple[C
 def _edges(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor, Tensor]:
     """The ends of the support between the bounds, in float64."""
     device = (*tensors(base), torch.zeros(()))[0].device
-    least, most = (torch.as_tensor(e, dtype=torch.float64, device=device) for e in _ends(base))
+    least, most = (torch.as_tensor(e, dtype=torch.float64, device=device) for e in ends_of(base))
     least = least if low is None else least.maximum(low.detach().double())
     return least, most if high is None else most.minimum(high.detach().double())
 
 
 def _from(base: Any, low: Tensor) -> Any:
-    most = _ends(base)[1]
+    most = ends_of(base)[1]
     return constraints.greater_than_eq(low) if _is_open(most) else constraints.interval(low, most)
 
 
 def _up_to(base: Any, high: Tensor) -> Any:
-    least = _ends(base)[0]
+    least = ends_of(base)[0]
     return _LessThanEq(high) if _is_open(least) else constraints.interval(least, high)
 
 
@@ -341,18 +341,6 @@ def _is_open(end: Any) -> bool:
     return isinstance(end, float) and math.isinf(end)
 
 
-def _ends(base: Any) -> tuple[Any, ...]:
-    """The ends of the support, numbers or, where they depend on parameters, tensors without derivative."""
-    known = family_of(base)
-    if known is not None:
-        least, most = support_of(known[0], *known[1])
-    else:
-        least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
-        least, most = -torch.inf if least is None else least, torch.inf if most is None else most
-    least, most = (e.detach() if isinstance(e, Tensor) else float(e) for e in (least, most))
-    return least, most
-
-
 def _family(base: Any) -> Any:
     known = family_of(base)
     return known and known[0]
@@ -370,10 +358,7 @@ def _base(base: Any) -> truncation.Base:
 
 def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:
     """A point inside the support between the bounds."""
-    least, most = _edges(base, low, high)
-    one_end = torch.where(least.isinf(), most - 1.0, least + 1.0)
-    point = torch.where(least.isinf() | most.isinf(), one_end, 0.5 * least + 0.5 * most)
-    return torch.where(least.isinf() & most.isinf(), 0.0, point)
+    return inner_point(*_edges(base, low, high))
 
 
 def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:

@@ -1,0 +1,27 @@
+"""Log-probabilities of what is known only to lie on one side of a bound, between two, or outside them."""
+
+from __future__ import annotations
+
+from ..namespace import Array, Namespace
+from ..numerics.elementary import log1mexp
+
+
+def log_between(xp: Namespace, at_low: tuple[Array, Array], at_high: tuple[Array, Array], is_point: Array) -> Array:
+    """log(F(h) - F(l)), by the tails on whose side of the median the interval lies, where no digit is lost to 1.
+
+    :param at_low: (log F, log S) at l, and `at_high` at h; -inf where there is no mass.
+    :param is_point: where l is h, at which the value, of no use, and its derivatives are finite.
+    """
+    by_upper = at_low[1] < at_high[0]
+    more, less = xp.where(by_upper, at_low[1], at_high[0]), xp.where(by_upper, at_high[1], at_low[0])
+    open_ended = less < -float(xp.finfo(less).max)
+    gap = xp.where(open_ended | is_point, -1.0, less) - xp.where(open_ended | is_point, 0.0, more)
+    return more + xp.where(open_ended, 0.0, log1mexp(xp, gap))
+
+
+def log_outside(xp: Namespace, at_low: tuple[Array, Array], at_high: tuple[Array, Array]) -> Array:
+    """log(F(l) + S(h))."""
+    below, above = at_low[0], at_high[1]
+    most = -0.5 * float(xp.finfo(below).max)
+    below, above = xp.maximum(below, most), xp.maximum(above, most)  # one of them may be log 0
+    return xp.maximum(below, above) + xp.softplus(-xp.abs(below - above))

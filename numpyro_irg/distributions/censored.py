@@ -1,0 +1,152 @@
+"""Distributions of which some values are known only to lie below, above, between or outside bounds."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpyro.distributions as host
+from jax import Array
+from numpyro.distributions.util import validate_sample
+
+from irg_kernels.generic import censoring
+
+from ..attach import NATIVE
+from ..registry import implicit_twin, implicit_twin_of
+from .host_families import ends_of, inner_point, tails_anywhere, unwrapped
+
+__all__ = ["IntervalCensoredDistribution", "LeftCensoredDistribution", "RightCensoredDistribution"]
+
+_Host: Any = host.Distribution if TYPE_CHECKING else object
+
+
+class _Censored(_Host):
+    """What the three share, before the host's class; `_flags` are the names of their indicators."""
+
+    _flags: tuple[str, ...] = ("censored",)
+
+    def _checked(self, base_dist: Any) -> Any:
+        name = type(self).__name__
+        if not isinstance(base_dist, host.Distribution):
+            raise ValueError(f"{name}: base_dist must be a distribution, got {type(base_dist).__name__}")
+        if base_dist.event_shape:
+            raise ValueError(
+                f"{name}: base_dist must be univariate, but {type(base_dist).__name__} has event shape "
+                f"{base_dist.event_shape}"
+            )
+        return implicit_twin(base_dist) or base_dist
+
+    @classmethod
+    def from_host(cls, fn):
+        # the host stretches the base's parameters, and leaves its batch shape as it was
+        base = copy.copy(fn.base_dist)
+        base._batch_shape = fn.batch_shape
+        new = cls(base, **{flag: getattr(fn, flag) for flag in cls._flags})
+        new._validate_args = fn._validate_args
+        return new
+
+    @property
+    def has_rsample(self) -> bool:
+        return self.base_dist.has_rsample
+
+    def rsample(self, key, sample_shape=()):
+        """Values of the base, as they would be seen uncensored."""
+        return self.base_dist.expand(self.batch_shape).rsample(key, sample_shape)
+
+    def _density(self, value: Array, seen: Array) -> Array:
+        """log p where `seen`; elsewhere that of a value inside the support."""
+        base = unwrapped(self.base_dist)
+        within = inner_point(*(jnp.asarray(e, value.dtype) for e in ends_of(base)))
+        return base.log_prob(jnp.where(seen, value, within))
+
+
+def _floating(value: Any) -> Array:
+    return jnp.asarray(value, jnp.result_type(value, float))
+
+
+@implicit_twin_of(host.LeftCensoredDistribution)
+class LeftCensoredDistribution(_Censored, host.LeftCensoredDistribution):
+    r"""Values of `base_dist`, of which those with `censored` = 1 lie at or below what is reported.
+
+    The log-density is :math:`\log p(x)` of a value that is seen, and :math:`\log F(x)` of one that is censored, as far
+    out as the density is finite, with derivatives in the value and in every parameter of the base.
+
+    :param base_dist: a univariate distribution with a distribution function; its implicit twin is taken for it.
+    :param censored: 0 or 1, of a shape that broadcasts with the base's.
+    :raises ValueError: for a base that is not univariate.
+    """
+
+    def __init__(self, base_dist, censored=False, *, validate_args=None):
+        host.LeftCensoredDistribution.__init__(self, self._checked(base_dist), censored, validate_args=validate_args)
+
+    @validate_sample
+    def log_prob(self, value):
+        value = _floating(value)
+        lower, _ = tails_anywhere(self.base_dist, value)
+        return jnp.where(self.censored, lower, self._density(value, ~self.censored))
+
+
+@implicit_twin_of(host.RightCensoredDistribution)
+class RightCensoredDistribution(_Censored, host.RightCensoredDistribution):
+    r"""Values of `base_dist`, of which those with `censored` = 1 lie at or above what is reported.
+
+    The log-density is :math:`\log p(x)` of a value that is seen, and :math:`\log(1 - F(x))` of one that is censored, as
+    far out as the density is finite, with derivatives in the value and in every parameter of the base.
+
+    :param base_dist: a univariate distribution with a distribution function; its implicit twin is taken for it.
+    :param censored: 0 or 1, of a shape that broadcasts with the base's.
+    :raises ValueError: for a base that is not univariate.
+
+    >>> round(float(RightCensoredDistribution(host.Gamma(2.0, 1.0), 1).log_prob(30.0)), 3)
+    -26.566
+    """
+
+    def __init__(self, base_dist, censored=False, *, validate_args=None):
+        host.RightCensoredDistribution.__init__(self, self._checked(base_dist), censored, validate_args=validate_args)
+
+    @validate_sample
+    def log_prob(self, value):
+        value = _floating(value)
+        _, upper = tails_anywhere(self.base_dist, value)
+        return jnp.where(self.censored, upper, self._density(value, ~self.censored))
+
+
+@implicit_twin_of(host.IntervalCensoredDistribution)
+class IntervalCensoredDistribution(_Censored, host.IntervalCensoredDistribution):
+    r"""Values of `base_dist` reported as (lower, upper), the last axis of what `log_prob` takes.
+
+    =============  ==============  ==========================================================
+    left_censored  right_censored  log-probability
+    =============  ==============  ==========================================================
+    1              0               :math:`\log F(u)`
+    0              1               :math:`\log(1 - F(l))`
+    0              0               :math:`\log(F(u) - F(l))`, or :math:`\log p(l)` where l and u are close (`isclose`)
+    1              1               :math:`\log(1 - F(u) + F(l))`
+    =============  ==============  ==========================================================
+
+    :param base_dist: a univariate distribution with a distribution function; its implicit twin is taken for it.
+    :param left_censored: 0 or 1, of a shape that broadcasts with the base's; and `right_censored`.
+    :raises ValueError: for a base that is not univariate.
+    """
+
+    _flags = ("left_censored", "right_censored")
+
+    def __init__(self, base_dist, left_censored, right_censored, *, validate_args=None):
+        host.IntervalCensoredDistribution.__init__(
+            self, self._checked(base_dist), left_censored, right_censored, validate_args=validate_args
+        )
+
+    @validate_sample
+    def log_prob(self, value):
+        value = _floating(value)
+        is_left, is_right, _, is_outside, is_point = self._get_censoring_masks(value)
+        low, high = value[..., 0], value[..., 1]
+        at_low, at_high = tails_anywhere(self.base_dist, low), tails_anywhere(self.base_dist, high)
+        found = jnp.where(
+            is_outside,
+            censoring.log_outside(NATIVE, at_low, at_high),
+            censoring.log_between(NATIVE, at_low, at_high, is_point),
+        )
+        found = jnp.where(is_left, at_high[0], jnp.where(is_right, at_low[1], found))
+        return jnp.where(is_point, self._density(low, is_point), found)
