@@ -20,6 +20,8 @@ from irg_kernels.inference import pathfinder as quasi_newton
 
 from .. import xp
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
+from .masks import Unmasked, check_absent, factor, is_lifted, lift, taken
+from .sites import Seen, first_run
 
 __all__ = ["AutoMixture"]
 
@@ -46,7 +48,8 @@ class AutoMixture(AutoContinuous):
     :param init_scale: longest first step of the search; without one, standard deviation of each component.
     :param init_spread: standard deviation, about the point of `init_loc_fn`, of the points where the search begins;
         without one, of the components' locations.
-    :raises ValueError: for settings out of bounds.
+    :raises ValueError: for settings out of bounds; when called, for latents that the model masks though other terms
+        depend on them (of others that it masks out, the prior is counted).
     """
 
     def __init__(
@@ -63,10 +66,17 @@ class AutoMixture(AutoContinuous):
         quasi_newton.check_settings(num_components, num_starts, init_scale, init_spread)
         self.num_components, self.num_starts = num_components, num_starts
         self.init_scale, self.init_spread = init_scale, init_spread
+        self.model: Callable
         super().__init__(model, prefix=prefix, init_loc_fn=init_loc_fn)
 
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
-        super()._setup_prototype(*args, **kwargs)
+        model: Callable = self.model
+        self.model = Unmasked(model, "AutoMixture")
+        try:
+            super()._setup_prototype(*args, **kwargs)
+        finally:
+            self.model = model
+        self._check_masks(args, kwargs)
         count, size, like = self.num_components, self.latent_dim, self._init_latent
         key, key_of_noise = jax.random.split(numpyro.prng_key())
         unit = self.init_scale * jnp.eye(size, dtype=like.dtype)
@@ -76,6 +86,29 @@ class AutoMixture(AutoContinuous):
         else:
             locs = like + self.init_spread * (noise if count > 1 else 0.0 * noise)
             self._start = jnp.zeros(count, like.dtype), locs, jnp.broadcast_to(unit, (count, size, size))
+
+    def _sites(self, values: dict[str, Array], args: tuple, kwargs: dict) -> dict[str, Any]:
+        """The sample sites of the live model at these values, their masks lifted."""
+        sites, _ = first_run(self.model, args, kwargs, jax.random.key(0), Seen(), handlers.substitute(data=values))
+        for name in values:
+            lift("AutoMixture", sites[name])
+        return sites
+
+    def _check_masks(self, args: tuple, kwargs: dict) -> None:
+        values = self._unpack_and_constrain(self._init_latent, {})
+        with handlers.block():
+            sites = self._sites(values, args, kwargs)
+            self._masked = [name for name in values if is_lifted(sites[name])]
+            if self._masked:
+                check_absent("AutoMixture", self._masked, lambda at: self._sites(at, args, kwargs), values)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Array]:
+        found = super().__call__(*args, **kwargs)
+        if self._masked:
+            sites = self._sites(found, args, kwargs)
+            for name in self._masked:
+                factor(f"{self.prefix}_prior_{name}", -jnp.sum(taken(sites[name])))
+        return found
 
     def _starts(self, key: Array, args: tuple, kwargs: dict) -> Array:
         """Where the search begins, (S, D): the point of `init_loc_fn`, points around it, and draws of the prior."""

@@ -14,12 +14,14 @@ import numpyro.distributions as dist
 from jax import Array, lax
 from jax.custom_batching import custom_vmap
 from numpyro.distributions import biject_to, constraints
+from numpyro.handlers import substitute
 from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 
 from irg_kernels.inference import hamiltonian
 
 from .. import xp
-from .sites import Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, sum_to, unwrapped
+from .masks import factor, is_lifted, lift, taken, unwrapped
+from .sites import BaseSites, Drawn, Inside, Latent, LiveModel, event_last, first_run, run_base, sum_event, sum_to
 
 __all__ = ["HVAE", "Path"]
 
@@ -51,6 +53,8 @@ class HVAE:
     A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is left out, its momentum turned round, for one
     datum alone where data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
 
+    A latent that the model masks out needs no mask in the base: its prior is counted for it, and E[w] stays p(x).
+
     A global posterior that is near to a Gaussian is learned better from `step_size=0.6`; if training diverges, lower
     `max_step_size`.
 
@@ -74,7 +78,8 @@ class HVAE:
     :param prefix: of the names of the guide's own sites and parameters.
     :param checkpoint: recompute each step in the backward pass: memory for one step instead of K.
     :raises ValueError: for settings out of bounds; when called, for latents that the base misses, adds, or draws
-        without reparameterization, for discrete latents, and for a model without latents.
+        without reparameterization, or masks where the model does not, for latents that the model masks though other
+        terms depend on them, for discrete latents, and for a model without latents.
     """
 
     def __init__(
@@ -99,8 +104,23 @@ class HVAE:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.num_steps == 0:
-            return self.guide(*args, **kwargs)
+            return self._unmoved(args, kwargs)
         return self.refine(*args, **kwargs)[0]
+
+    def _unmoved(self, args: tuple, kwargs: dict) -> Any:
+        """The base guide itself, and the priors of latents that the model masks out."""
+        base = BaseSites(None)
+        with base:
+            drawn = self.guide(*args, **kwargs)
+        values = {name: site.value for name, site in base.latents.items()}
+        sites, _ = first_run(self.model, args, kwargs, numpyro.prng_key(), base.seen, substitute(data=values))
+        for name, site in base.latents.items():
+            if name in sites and not sites[name]["is_observed"]:
+                lift("HVAE", sites[name], site.mask)
+                if is_lifted(sites[name]):
+                    with Inside(site):
+                        factor(f"{self.prefix}_prior_{name}", -taken(sites[name]))
+        return drawn
 
     def refine(self, *args: Any, **kwargs: Any) -> tuple[dict[str, Array], Path]:
         """The latents and the path that led to them; in place of a call, under the handlers that a guide needs."""
@@ -118,6 +138,8 @@ class HVAE:
             size = math.prod(latent.event_shape)
             ahead = sum_event(dist.Normal(jnp.zeros_like(rho), 1.0).log_prob(rho), latent.batch_ndim)
             term = latent.log_det - log_det - ahead - size * log_cooling.astype(rho.dtype)
+            if is_lifted(site):
+                term = term - taken(site)
             values[latent.name] = self._emit(base.sites[latent.name], site, term)
         return values, path
 
@@ -166,9 +188,7 @@ class HVAE:
         """
         name, value = site["name"], site["value"]
         with Inside(drawn):
-            flow = _Factor(term)
-            auxiliary = {"is_auxiliary": True}
-            numpyro.sample(f"{self.prefix}_flow_{name}", flow, obs=flow.sample(None), infer=auxiliary)
+            factor(f"{self.prefix}_flow_{name}", term)
             return numpyro.sample(name, dist.Delta(value, event_dim=site["fn"].event_dim))
 
     def _move(
@@ -204,12 +224,6 @@ class Path(NamedTuple):
     left_out: Array
     """the share of steps left out"""
     alphas: Array
-
-
-class _Factor(dist.Unit):
-    """numpyro.factor, but reparameterized: `TraceGraph_ELBO` stops the gradient of a Unit's log-factor."""
-
-    reparametrized_params = ["log_factor"]
 
 
 def _checked_cooling(returned: Any, num_steps: int) -> Array:

@@ -22,10 +22,9 @@ from numpyro.primitives import _PYRO_STACK, Messenger
 
 from irg_kernels.inference import hamiltonian
 
-__all__ = [
-    "BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "Seen", "event_last", "run_base", "sum_event", "sum_to",
-    "unwrapped",
-]  # fmt: skip
+from .masks import check_absent, check_mask_outside, is_lifted, lift, mask_of, unwrapped
+
+__all__ = ["BaseSites", "Drawn", "Inside", "Latent", "LiveModel", "Seen", "first_run", "run_base"]
 
 
 def event_last(x: Array, event_dim: int) -> Array:
@@ -116,30 +115,13 @@ class Drawn:
 
     @property
     def mask(self) -> Any:
-        return _mask_of(self.fn)
-
-
-def unwrapped(fn: Any) -> Any:
-    """The law inside `Independent`, `ExpandedDistribution` and `MaskedDistribution`."""
-    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
-        fn = fn.base_dist
-    return fn
-
-
-def _mask_of(fn: Any) -> Any:
-    """The mask over the batch of a law, or None."""
-    mask = None
-    while isinstance(fn, dist.ExpandedDistribution | dist.MaskedDistribution):
-        if isinstance(fn, dist.MaskedDistribution):
-            mask = fn._mask if mask is None else fn._mask & mask
-        fn = fn.base_dist
-    return mask
+        return mask_of(self.fn)
 
 
 class BaseSites(Messenger):
-    """Runs a base guide under other names, as auxiliary sites, and keeps what it drew."""
+    """Runs a base guide under other names, as auxiliary sites, and keeps what it drew; without a prefix, as it is."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str | None) -> None:
         super().__init__()
         self.prefix = prefix
         self.sites: dict[str, Drawn] = {}
@@ -152,16 +134,18 @@ class BaseSites(Messenger):
         if msg["type"] != "sample":
             return
         name, fn = msg["name"], msg["fn"]
-        if not msg["is_observed"] and not fn.has_rsample:
+        if self.prefix and not msg["is_observed"] and not fn.has_rsample:
             raise ValueError(
                 f"HVAE: the base guide's site {name!r} has a law without reparameterized draws, "
                 f"{type(unwrapped(fn)).__name__}; take its twin from numpyro_irg.distributions, or a continuous law"
             )
+        check_mask_outside(name, fn)
         auxiliary = bool(msg["infer"].get("is_auxiliary"))
         self.sites[name] = Drawn(fn, list(msg["cond_indep_stack"]), msg["scale"], auxiliary, msg["is_observed"])
         self._open.append(name)
-        msg["name"] = f"{self.prefix}_base_{name}"
-        msg["infer"] = {**msg["infer"], "is_auxiliary": True}
+        if self.prefix:
+            msg["name"] = f"{self.prefix}_base_{name}"
+            msg["infer"] = {**msg["infer"], "is_auxiliary": True}
 
     def postprocess_message(self, msg: Any) -> None:
         if msg["type"] == "sample":
@@ -328,6 +312,16 @@ class _First(Messenger):
             msg["value"] = _copied(msg["value"])
 
 
+def first_run(
+    model: Callable, args: tuple, kwargs: dict, key: Array | None, known: Seen, entry: Any
+) -> tuple[dict[str, Any], Seen]:
+    """The sample sites of the live model, with the values that `entry` gives them, and what else it saw."""
+    first = _First(known)
+    with first, trace() as sites, seed(rng_seed=key, hide_types=["plate"]), entry:
+        model(*args, **kwargs)
+    return {name: site for name, site in sites.items() if site["type"] == "sample"}, first.seen
+
+
 def _has_value(name: str) -> bool:
     return any(h.substitute_fn is not None or name in (h.data or {}) for h in _PYRO_STACK if isinstance(h, substitute))
 
@@ -345,21 +339,27 @@ class LiveModel:
     def __init__(self, model: Callable, args: tuple, kwargs: dict, base: BaseSites, unobserved: frozenset[str]) -> None:
         self.model, self.args, self.kwargs = model, args, kwargs
         self.key = numpyro.prng_key()  # the model's own randomness is the same in every run
-        first, seeded = _First(base.seen), seed(rng_seed=self.key, hide_types=["plate"])
-        with first, trace() as sites, seeded, _Entry(base):
-            model(*args, **kwargs)
-        self.seen = first.seen
-        samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
+        samples, self.seen = first_run(model, args, kwargs, self.key, base.seen, _Entry(base))
         self.observed = frozenset(name for name, site in samples.items() if site["is_observed"])
         self.names = [name for name, site in samples.items() if not site["is_observed"] and name in base.latents]
         known = {*base.latents, *unobserved}
         _check(self.names, base, samples, [n for n, s in samples.items() if not s["is_observed"] and n not in known])
+        self.masks = {name: base.latents[name].mask for name in self.names}
+        self._lift(samples)
         self.latents = [_latent(samples[name], base) for name in self.names]
-        sites = [*(samples[name] for name in self.names), *(s for s in samples.values() if s["is_observed"])]
+        sites = [s for name, s in samples.items() if s["is_observed"] or name in self.names]
         inside = [{(f.name, f.dim) for f in site["cond_indep_stack"]} for site in sites]
         outside = [{(f.name, f.dim) for f in base.sites[name].outer} for name in self.names]
         self.dims = frozenset(dim for _, dim in set.intersection(*inside) | set.intersection(*outside))
         self.size = sum(_size(site) for site in sites)
+        if masked := [name for name in self.names if is_lifted(samples[name])]:
+            named = {latent.name: latent.position for latent in self.latents}
+            check_absent("HVAE", masked, lambda at: self._run(tuple(at[n] for n in self.names), self.seen), named)
+
+    def _lift(self, sites: dict[str, Any]) -> dict[str, Any]:
+        for name, mask in self.masks.items():
+            lift("HVAE", sites[name], mask)
+        return sites
 
     def _run(self, positions: tuple[Array, ...], seen: Seen) -> dict[str, Any]:
         at = dict(zip(self.names, positions, strict=True))
@@ -371,7 +371,7 @@ class LiveModel:
 
         with _repeated(seen, self.key, value) as sites:
             self.model(*self.args, **self.kwargs)
-        return sites
+        return self._lift(sites)
 
     def _terms(self, positions: tuple[Array, ...], seen: Seen) -> list[Array]:
         """Of log p(x, z), with the scales of subsampling."""
@@ -382,7 +382,7 @@ class LiveModel:
         for latent, position in zip(self.latents, positions, strict=True):
             site = sites[latent.name]
             log_det = _log_det(site, position, latent.batch_ndim)
-            terms.append(scale_and_mask(log_det, site["scale"], _mask_of(site["fn"])))
+            terms.append(scale_and_mask(log_det, site["scale"], mask_of(site["fn"])))
         return terms
 
     def gradient(self, positions: tuple[Array, ...], *, detached: bool = False) -> tuple[tuple[Array, ...], Array]:

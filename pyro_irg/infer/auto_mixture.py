@@ -12,7 +12,7 @@ from pyro.distributions import Delta, constraints
 from pyro.distributions.util import sum_rightmost
 from pyro.infer.autoguide import AutoContinuous, init_to_median
 from pyro.nn import PyroParam
-from pyro.poutine import block, condition, trace
+from pyro.poutine import block, trace
 from pyro.poutine.runtime import am_i_wrapped
 from torch import Tensor, nn
 from torch.distributions import biject_to
@@ -21,6 +21,7 @@ from irg_kernels.inference import pathfinder as quasi_newton
 
 from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
+from .masks import Lifted, Unmasked, check_absent, mask_like
 
 __all__ = ["AutoMixture"]
 
@@ -46,7 +47,8 @@ class AutoMixture(AutoContinuous):
     :param init_scale: longest first step of the search; without one, standard deviation of each component.
     :param init_spread: standard deviation, about the point of `init_loc_fn`, of the points where the search begins;
         without one, of the components' locations.
-    :raises ValueError: for settings out of bounds.
+    :raises ValueError: for settings out of bounds; when called, for latents that the model masks though other terms
+        depend on them (of others that it masks out, the prior is counted).
     """
 
     log_weights: Any
@@ -76,6 +78,7 @@ class AutoMixture(AutoContinuous):
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
         super()._setup_prototype(*args, **kwargs)
         count, size, like = self.num_components, self.latent_dim, self._init_loc()
+        self._masked = self._looked_for_masks(like, args, kwargs)
         unit = self.init_scale * torch.eye(size, dtype=like.dtype, device=like.device)
         log_weights, noise = like.new_zeros(count), torch.randn_like(like.expand(count, size))
         if self.num_starts:
@@ -92,6 +95,16 @@ class AutoMixture(AutoContinuous):
         self.scales = PyroParam(like.new_ones(count, size), constraints.softplus_positive)
         identity = torch.eye(size, dtype=like.dtype, device=like.device)
         self.scale_trils = PyroParam(identity.repeat(count, 1, 1), constraints.unit_lower_cholesky)
+
+    def _looked_for_masks(self, latent: Tensor, args: tuple, kwargs: dict) -> bool:
+        """Whether the model masks a latent; an error if it masks one that other terms depend on."""
+        values = {site["name"]: _constrained(site, value) for site, value in self._unpack_latent(latent)}
+        values = {name: value.detach().requires_grad_() for name, value in values.items()}
+        with block(), torch.enable_grad(), _buffers_kept(self._bare[0]):
+            with Unmasked("AutoMixture", values) as model:
+                self._bare[0](*args, **kwargs)
+            check_absent("AutoMixture", model.lifted, model.messages)
+        return bool(model.lifted)
 
     @torch.no_grad()
     def _starts(self, like: Tensor, args: tuple, kwargs: dict) -> Tensor:
@@ -116,7 +129,8 @@ class AutoMixture(AutoContinuous):
             log_density = log_density + transform.log_abs_det_jacobian(unconstrained, value).sum()
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # one subsample throughout
             torch.manual_seed(0)
-            joint = trace(condition(self._bare[0], data=values)).get_trace(*args, **kwargs)
+            with Unmasked("AutoMixture", values):
+                joint = trace(self._bare[0]).get_trace(*args, **kwargs)
         return -(log_density + joint.log_prob_sum())
 
     def _energies(self, points: Tensor, active: Tensor, args: tuple, kwargs: dict) -> Tensor:
@@ -182,10 +196,12 @@ class AutoMixture(AutoContinuous):
             self._setup_prototype(*args, **kwargs)
         latent = self.sample_latent(*args, **kwargs)
         plates = self._create_plates(*args, **kwargs)
-        found = {}
-        for site, unconstrained in self._unpack_latent(latent):
+        unpacked = list(self._unpack_latent(latent))
+        found = {site["name"]: _constrained(site, unconstrained) for site, unconstrained in unpacked}
+        lifted = self._lifted(found, args, kwargs) if self._masked else {}
+        for site, unconstrained in unpacked:
             name, event_dim, transform = site["name"], site["fn"].event_dim, biject_to(site["fn"].support)
-            value = transform(unconstrained)
+            value = found[name]
             log_det = transform.log_abs_det_jacobian(unconstrained, value)
             log_det = sum_rightmost(log_det, log_det.dim() - value.dim() + event_dim)
             with ExitStack() as stack:
@@ -193,9 +209,16 @@ class AutoMixture(AutoContinuous):
                     stack.enter_context(plates[frame.name])
                 # A factor, since `TraceMeanField_ELBO` drops the `log_density` of a Delta.
                 if am_i_wrapped():
+                    log_det = log_det + (lifted[name].taken() if name in lifted else 0.0)
                     pyro.factor(f"_{self._pyro_name}_jacobian_{name}", -log_det, has_rsample=True)
-                found[name] = pyro.sample(name, Delta(value, event_dim=event_dim))
+                with mask_like(lifted.get(name)):
+                    found[name] = pyro.sample(name, Delta(value, event_dim=event_dim))
         return found
+
+    def _lifted(self, values: dict[str, Tensor], args: tuple, kwargs: dict) -> dict[str, Lifted]:
+        with block(), Unmasked("AutoMixture", values) as model:
+            self._bare[0](*args, **kwargs)
+        return model.lifted
 
     @torch.no_grad()
     def quantiles(

@@ -12,12 +12,14 @@ import torch
 from pyro.distributions import constraints
 from pyro.infer.autoguide import AutoGuide
 from pyro.nn import PyroModule, PyroParam
+from pyro.poutine import block
 from pyro.poutine.runtime import apply_stack
 from torch import Tensor
 
 from irg_kernels.inference import hamiltonian
 
 from .. import xp
+from .masks import Unmasked, mask_like
 from .sites import BaseSites, Inside, Potential, base_scales, sum_to
 
 __all__ = ["HVAE"]
@@ -42,6 +44,8 @@ class HVAE(PyroModule):
     A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is left out, its momentum turned round, for one
     datum alone where data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
 
+    A latent that the model masks out needs no mask in the base: its prior is counted for it, and E[w] stays p(x).
+
     A global posterior that is near to a Gaussian is learned better from `step_size=0.6`; if training diverges, lower
     `max_step_size`.
 
@@ -63,7 +67,8 @@ class HVAE(PyroModule):
     :param initial_temperature: T0 of "fixed" and "quadratic" to begin with, above 1.
     :param prefix: of the names of the guide's own sites.
     :raises ValueError: for settings out of bounds; when called, for latents that the base misses, adds, or draws
-        without reparameterization, for discrete latents, and for a model without latents.
+        without reparameterization, or masks where the model does not, for latents that the model masks though other
+        terms depend on them, for discrete latents, and for a model without latents.
     :raises NotImplementedError: when called under `JitTrace_ELBO`.
     """
 
@@ -123,7 +128,7 @@ class HVAE(PyroModule):
 
     def cooling(self) -> tuple[Any, ...]:
         """alpha_1..alpha_K, the present cooling factors."""
-        if self.tempering == "none":
+        if self.tempering == "none" or not self.num_steps:
             return (1.0,) * self.num_steps
         if self.tempering == "free":
             return self.cooling_factors.unbind()
@@ -147,7 +152,7 @@ class HVAE(PyroModule):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         self._restore_autoguides()
-        if self.num_steps == 0:
+        if self.num_steps == 0 and not self._masks_latents(args, kwargs):
             return self.base(*args, **kwargs)
         if torch._C._get_tracing_state() is not None:
             raise NotImplementedError(
@@ -162,6 +167,19 @@ class HVAE(PyroModule):
             _resend(message)
         scales = base_scales(base, lambda: self.base(*args, **kwargs))
         return _Flow(self, base, scales, potential, z, gradient).run()
+
+    def _masks_latents(self, args: tuple, kwargs: dict) -> bool:
+        """Whether the model masks latents out; their priors are then put back, as with steps."""
+        state = torch.get_rng_state()
+        with block():
+            with BaseSites(None) as base:
+                self.base(*args, **kwargs)
+            values = {name: site.value for name, site in base.latents.items()}
+            masks = {name: site.mask for name, site in base.latents.items()}
+            with Unmasked("HVAE", values, masks, base.subsamples) as model:
+                self.model(*args, **kwargs)
+        torch.set_rng_state(state)
+        return bool(model.lifted)
 
 
 class _Flow:
@@ -186,7 +204,9 @@ class _Flow:
 
     def step_sizes(self, scales: dict[str, Tensor]) -> list[tuple[Tensor, ...]]:
         """For each step, each site's; in units of the base's scale in unconstrained space, where its law tells."""
-        sizes = []
+        sizes: list[list[Tensor]] = []
+        if not self.guide.num_steps:
+            return []
         for name, position, event_dim in zip(self.names, self.z, self.event_dims, strict=True):
             size = self.guide.step_size(name, position, event_dim)
             unit = scales.get(f"{name}_unconstrained", scales.get(name))
@@ -200,7 +220,7 @@ class _Flow:
 
     def run(self) -> dict[str, Tensor]:
         cooling = self.guide.cooling()
-        log_cooling = torch.stack([torch.as_tensor(a) for a in cooling]).log().sum()
+        log_cooling = torch.stack([torch.ones(()), *map(torch.as_tensor, cooling)]).log().sum()
         rho = self.momenta((-log_cooling).exp())
         errors, left_out = [], []
         for eps, alpha in zip(self.eps, cooling, strict=True):
@@ -211,9 +231,9 @@ class _Flow:
                 rho = tuple(alpha * r for r in rho)
         self.guide.path = {
             "sites": self.names,
-            "energy_errors": torch.stack(errors),
+            "energy_errors": torch.stack(errors) if errors else torch.zeros(0),
             "momenta": [r.detach() for r in rho],
-            "left_out": sum(left_out) / len(left_out),
+            "left_out": sum(left_out) / max(len(left_out), 1),
         }
         return {name: self.emit(i, name, rho[i], log_cooling) for i, name in enumerate(self.names)}
 
@@ -276,10 +296,13 @@ class _Flow:
         square = rho.square().sum(tuple(range(-event_dim, 0))) if event_dim else rho.square()
         # -log N(rho_K; 0, I) - log|J|, and the change of the constraints' Jacobian
         term = 0.5 * square + size * (_HALF_LOG_2PI - log_cooling) + (self.log_dets[i] - last.log_dets[name])
+        fn, lifted = last.fns[name], last.lifted.get(name)
+        if lifted:
+            term = term - lifted.taken()
         with Inside(self.base.sites[name]):
             pyro.factor(f"{self.guide.prefix}_flow_{name}", term, has_rsample=True)
-            fn = last.fns[name]
-            return pyro.sample(name, dist.Delta(last.drawn[name], event_dim=fn.event_dim))
+            with mask_like(lifted):
+                return pyro.sample(name, dist.Delta(last.drawn[name], event_dim=fn.event_dim))
 
 
 def _resend(message: Any) -> None:

@@ -19,6 +19,8 @@ from torch.distributions import biject_to
 
 from irg_kernels.inference import hamiltonian
 
+from .masks import Lifted, check_absent, check_mask_outside, lift, mask_of
+
 __all__ = ["BaseSites", "Drawn", "Inside", "ModelSites", "Potential", "base_scales", "sum_to"]
 
 
@@ -37,9 +39,9 @@ class Drawn:
 
 
 class BaseSites(Messenger):
-    """Runs a base guide under other names, as auxiliary sites, and keeps what it drew."""
+    """Runs a base guide under other names, as auxiliary sites, and keeps what it drew; without a prefix, as it is."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str | None) -> None:
         super().__init__()
         self.prefix = prefix
         self.sites: dict[str, Drawn] = {}
@@ -54,7 +56,7 @@ class BaseSites(Messenger):
         if isinstance(fn, _Subsample):
             self.subsamples[name] = msg
             return
-        if not msg["is_observed"] and not fn.has_rsample:
+        if self.prefix and not msg["is_observed"] and not fn.has_rsample:
             raise ValueError(
                 f"HVAE: the base guide's site {name!r} has a law without reparameterized draws, {type(fn).__name__}; "
                 "take its twin from pyro_irg.distributions, or a continuous law"
@@ -64,12 +66,11 @@ class BaseSites(Messenger):
                 self.more_scales = True
             else:
                 self.scales[name] = scale
-        mask = msg["mask"]
-        if isinstance(fn, MaskedDistribution):
-            mask = fn._mask if mask is None else fn._mask & mask
-        self.sites[name] = Drawn(msg, tuple(msg["cond_indep_stack"]), msg["scale"], mask)
-        msg["name"] = f"{self.prefix}_base_{name}"
-        msg["infer"] = {**(msg["infer"] or {}), "is_auxiliary": True, "was_auxiliary": _is_auxiliary(msg)}
+        check_mask_outside(name, fn)
+        self.sites[name] = Drawn(msg, tuple(msg["cond_indep_stack"]), msg["scale"], mask_of(fn, msg["mask"]))
+        msg["infer"] = {**(msg["infer"] or {}), "was_auxiliary": _is_auxiliary(msg)}
+        if self.prefix:
+            msg["name"], msg["infer"]["is_auxiliary"] = f"{self.prefix}_base_{name}", True
 
     @property
     def latents(self) -> dict[str, Drawn]:
@@ -150,10 +151,12 @@ class ModelSites(Messenger):
         values: Mapping[str, Tensor],
         subsamples: Mapping[str, dict],
         unobserved: frozenset[str],
+        masks: Mapping[str, Any],
     ) -> None:
         super().__init__()
         self.positions = dict(positions or {})
         self.at_values = positions is None
+        self.masks, self.lifted = masks, dict[str, Lifted]()
         self.values, self.subsamples, self.unobserved = values, subsamples, unobserved
         self.fns: dict[str, Any] = {}
         self.drawn: dict[str, Tensor] = {}
@@ -185,6 +188,8 @@ class ModelSites(Messenger):
         msg["value"], msg["done"] = value, True
         self.fns[name], self.drawn[name] = fn, value
         self.log_dets[name] = transform.log_abs_det_jacobian(position, value)
+        if lifted := lift("HVAE", msg, self.masks[name]):
+            self.lifted[name] = lifted
         self.messages.append(msg)
 
     def _unknown(self, name: str, fn: Any) -> None:
@@ -233,6 +238,7 @@ class Potential:
         self.latents = base.latents
         self.values = {name: drawn.value for name, drawn in self.latents.items()}
         self.scales = [drawn.scale for drawn in self.latents.values()]
+        self.masks = {name: drawn.mask for name, drawn in self.latents.items()}
         self.subsamples = dict(base.subsamples)
         self.unobserved = unobserved
         self.create_graph = torch.is_grad_enabled()
@@ -265,10 +271,11 @@ class Potential:
                 kept = positions if self.create_graph else tuple(p.detach() for p in positions)
                 named = {name: _differentiable(p) for name, p in zip(self.values, kept, strict=True)}
             values = self.values if self.create_graph else {name: v.detach() for name, v in self.values.items()}
-            with pyro.poutine.block(), ModelSites(named, values, self.subsamples, self.unobserved) as sites:
+            with pyro.poutine.block(), ModelSites(named, values, self.subsamples, self.unobserved, self.masks) as sites:
                 self.model(*self.args, **self.kwargs)
             if positions is None:
                 self._check(sites)
+                check_absent("HVAE", sites.lifted, sites.messages)
                 self.dims = self._shared_dims(sites)
             self.terms = sites.log_probs()
             energy = functools.reduce(torch.add, [sum_to(term, self.dims) for term in self.terms])
