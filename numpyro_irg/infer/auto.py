@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from numpyro.handlers import block, seed, substitute
-from numpyro.infer.autoguide import AutoNormal
 
 from .hvae import HVAE
+from .transport import AutoTransport
 
 __all__ = ["AutoHVAE"]
 
@@ -40,8 +40,9 @@ class AutoHVAE(HVAE):
         self,
         model: Callable,
         *,
-        num_steps: int,
-        base: Callable = AutoNormal,
+        num_steps: int = 10,
+        transition: str = "refreshed",
+        base: Callable = AutoTransport,
         prefix: str = "auto",
         init_loc_fn: Callable | None = None,
         create_plates: Callable | None = None,
@@ -56,7 +57,9 @@ class AutoHVAE(HVAE):
             if not _takes(base, name):
                 made = getattr(base, "__name__", repr(base))
                 raise TypeError(f"AutoHVAE: the base {made} takes no argument {name!r}; leave it out")
-        super().__init__(model, base(model, **options), num_steps=num_steps, prefix=prefix, **settings)
+        super().__init__(
+            model, base(model, **options), num_steps=num_steps, transition=transition, prefix=prefix, **settings
+        )
 
     def sample_posterior(
         self, rng_key: Array, params: dict[str, Any], *args: Any, sample_shape: tuple[int, ...] = (), **kwargs: Any

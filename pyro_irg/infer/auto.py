@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import torch
-from pyro.infer.autoguide import AutoNormal
 from pyro.poutine import block
 from torch import Tensor
 
 from .evaluation import batches, plate_nesting, side_by_side
 from .hvae import HVAE
+from .transport import AutoTransport
 
 __all__ = ["AutoHVAE"]
 
@@ -36,8 +36,9 @@ class AutoHVAE(HVAE):
         self,
         model: Callable,
         *,
-        num_steps: int,
-        base: Callable = AutoNormal,
+        num_steps: int = 10,
+        transition: str = "refreshed",
+        base: Callable = AutoTransport,
         prefix: str = "auto",
         init_loc_fn: Callable | None = None,
         create_plates: Callable | None = None,
@@ -47,7 +48,9 @@ class AutoHVAE(HVAE):
         given = {"init_loc_fn": init_loc_fn, "create_plates": create_plates}
         options = {name: value for name, value in given.items() if value is not None} | (base_options or {})
         _check_taken(base, options)
-        super().__init__(model, base(model, **options), num_steps=num_steps, prefix=prefix, **settings)
+        super().__init__(
+            model, base(model, **options), num_steps=num_steps, transition=transition, prefix=prefix, **settings
+        )
 
     def call(self, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
         """One draw as a tuple of values, in the order of the sites' names."""

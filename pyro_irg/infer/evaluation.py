@@ -195,7 +195,12 @@ def side_by_side(fn: Callable, size: int, nesting: int) -> Callable:
 def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """What a Hamiltonian guide has learned, and how its paths fare on the given data.
 
-    :returns: "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
+    :returns: of a guide with refreshed momenta: "strengths", "angles" and "persistences" (part of the coordinates ->
+        tensor of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares"
+        (how often a draw is each of them), "energy_errors" (tensor of K, the change of -log w over each step),
+        "momentum_second_moment" (float), "left_out" (share of points without a finite density).
+
+        Otherwise "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
         the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
         float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
         systems).
@@ -208,6 +213,8 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return {}
     with torch.no_grad(), block():
         guide(*args, **kwargs)
+        if guide.transition == "refreshed":
+            return guide.refreshed_diagnostics()
         logs = torch.stack([torch.as_tensor(a) for a in guide.cooling()]).log()
     sites = guide.path["sites"]
     passed = torch.cat([torch.zeros(1), logs.cumsum(0)])

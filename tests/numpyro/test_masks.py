@@ -9,14 +9,16 @@ import numpyro.distributions as host
 import pytest
 from numpyro import handlers
 from numpyro.infer import SVI, Trace_ELBO, TraceGraph_ELBO, TraceMeanField_ELBO
-from numpyro.infer.autoguide import AutoMultivariateNormal
+from numpyro.infer.autoguide import AutoMultivariateNormal, AutoNormal
 
 import numpyro_irg.distributions as dist
 from numpyro_irg.infer import HVAE, AutoHVAE, AutoMixture, log_weights
+from tests.numpyro.hvae import LEAPFROG
 
 DATA = jnp.array([1.0, 2.0, math.nan, 0.5])
 SEEN = DATA[~jnp.isnan(DATA)]
 EVIDENCE = sum(math.log(2.0) - 3.0 * math.log1p(y) for y in (1.0, 2.0, 0.5))  # -4.512: 2 / (1 + y)^3 each
+LEAP = {"num_steps": 3, "step_size": 0.3, "tempering": "fixed"}
 NORMAL_EVIDENCE = float(host.Normal(0.0, math.sqrt(2.0)).log_prob(SEEN).sum())
 
 
@@ -64,9 +66,11 @@ def assert_mean_weight(weights, exact):
 
 
 GUIDES = {
-    "base alone": lambda m: AutoHVAE(m, num_steps=0),
-    "steps": lambda m: AutoHVAE(m, num_steps=2, step_size=0.3, tempering="free"),
-    "joint base": lambda m: AutoHVAE(m, num_steps=2, base=AutoMultivariateNormal),
+    "base alone": lambda m: AutoHVAE(m, num_steps=0, **LEAPFROG),
+    "steps": lambda m: AutoHVAE(m, num_steps=2, step_size=0.3, tempering="free", **LEAPFROG),
+    "joint base": lambda m: AutoHVAE(m, num_steps=2, base=AutoMultivariateNormal, transition="leapfrog"),
+    "refreshed": lambda m: AutoHVAE(m, num_steps=2, base_options={"num_starts": 2}),
+    "refreshed, mean field": lambda m: AutoHVAE(m, num_steps=2, base=AutoNormal),
     "mixture": lambda m: AutoMixture(m, 2, num_starts=2),
 }
 
@@ -82,10 +86,10 @@ def test_elbo_stays_below_the_evidence(make, case):
     assert_mean_weight(weights, EVIDENCE)
 
 
-@pytest.mark.parametrize("num_steps", [0, 3])
+@pytest.mark.parametrize("settings", [{"num_steps": 0}, LEAP, {"num_steps": 3, "transition": "refreshed"}])
 @pytest.mark.parametrize("case, base, exact", [(model, encoder, EVIDENCE), (a_normal, normal_encoder, NORMAL_EVIDENCE)])
-def test_a_guide_of_ones_own(num_steps, case, base, exact):
-    guide = HVAE(case, base, num_steps=num_steps, step_size=0.3, tempering="fixed")
+def test_a_guide_of_ones_own(settings, case, base, exact):
+    guide = HVAE(case, base, **settings)
     svi = SVI(case, guide, numpyro.optim.Adam(0.05), Trace_ELBO())
     params = svi.get_params(svi.init(jax.random.key(0), DATA))
     weights = log_weights(case, guide, params, jax.random.key(1), DATA, num_samples=10_000, batch_size=10_000)
@@ -138,7 +142,9 @@ def test_a_mask_inside_the_guides_event_is_named():
 
 
 @pytest.mark.parametrize("law", [dist.Normal(0.0, 1.0), host.Uniform(-3.0, 3.0)], ids=["normal", "uniform"])
-@pytest.mark.parametrize("make", [lambda m: AutoHVAE(m, num_steps=1), lambda m: AutoMixture(m, 2, num_starts=2)])
+@pytest.mark.parametrize(
+    "make", [lambda m: AutoHVAE(m, num_steps=1, **LEAPFROG), lambda m: AutoMixture(m, 2, num_starts=2)]
+)
 def test_a_mask_meant_as_a_flat_prior_is_named(make, law):
     def flat(x):
         with handlers.mask(mask=False):
@@ -151,7 +157,7 @@ def test_a_mask_meant_as_a_flat_prior_is_named(make, law):
 
 
 def test_nothing_of_missing_data_reaches_a_gradient():
-    guide = AutoHVAE(model, num_steps=2)
+    guide = AutoHVAE(model, num_steps=2, **LEAPFROG)
     svi = SVI(model, guide, numpyro.optim.Adam(0.05), Trace_ELBO())
     params = svi.get_params(svi.init(jax.random.key(0), DATA))
     slopes = jax.grad(lambda p: Trace_ELBO().loss(jax.random.key(1), p, model, guide, DATA))(params)

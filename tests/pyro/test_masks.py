@@ -13,6 +13,7 @@ from pyro.optim import Adam
 
 import pyro_irg.distributions as dist
 from pyro_irg.infer import HVAE, AutoHVAE, AutoMixture, log_weights
+from tests.pyro.evidences import LEAPFROG
 
 DATA = torch.tensor([1.0, 2.0, math.nan, 0.5])
 EVIDENCE = sum(math.log(2.0) - 3.0 * math.log1p(y) for y in (1.0, 2.0, 0.5))  # -4.512: 2 / (1 + y)^3 each
@@ -74,9 +75,11 @@ def fresh():
 
 
 GUIDES = {
-    "base alone": lambda m: AutoHVAE(m, num_steps=0),
-    "steps": lambda m: AutoHVAE(m, num_steps=2, step_size=0.3, tempering="free"),
-    "joint base": lambda m: AutoHVAE(m, num_steps=2, base=AutoMultivariateNormal),
+    "base alone": lambda m: AutoHVAE(m, num_steps=0, **LEAPFROG),
+    "steps": lambda m: AutoHVAE(m, num_steps=2, step_size=0.3, tempering="free", **LEAPFROG),
+    "joint base": lambda m: AutoHVAE(m, num_steps=2, base=AutoMultivariateNormal, transition="leapfrog"),
+    "refreshed": lambda m: AutoHVAE(m, num_steps=2, base_options={"num_starts": 2}),
+    "refreshed, mean field": lambda m: AutoHVAE(m, num_steps=2, base=AutoNormal),
     "mixture": lambda m: AutoMixture(m, 2, num_starts=2),
 }
 
@@ -97,14 +100,15 @@ def test_elbo_stays_below_the_evidence(make, case, exact):
     assert exact - 1.0 < weights.mean() < exact
 
 
+LEAP = {"num_steps": 3, "step_size": 0.3, "tempering": "fixed"}
 NORMAL_EVIDENCE = float(host.Normal(0.0, math.sqrt(2.0)).log_prob(DATA[~DATA.isnan()]).sum())
 
 
-@pytest.mark.parametrize("num_steps", [0, 3])
+@pytest.mark.parametrize("settings", [{"num_steps": 0}, LEAP, {"num_steps": 3, "transition": "refreshed"}])
 @pytest.mark.parametrize("elbo", [Trace_ELBO, TraceGraph_ELBO, TraceMeanField_ELBO])
 @pytest.mark.parametrize("case, base, exact", [(model, encoder, EVIDENCE), (a_normal, normal_encoder, NORMAL_EVIDENCE)])
-def test_a_guide_of_ones_own(num_steps, elbo, case, base, exact):
-    guide = HVAE(case, base, num_steps=num_steps, step_size=0.3, tempering="fixed")
+def test_a_guide_of_ones_own(settings, elbo, case, base, exact):
+    guide = HVAE(case, base, **settings)
     weights = log_weights(case, guide, DATA, num_samples=10_000, batch_size=10_000)
     mean, error = weights.exp().mean() / math.exp(exact), weights.exp().std() / math.exp(exact) / 100.0
     assert abs(mean - 1.0) < 5.0 * error and error < 0.05
@@ -145,7 +149,9 @@ def test_a_mask_inside_the_guides_event_is_named():
 
 
 @pytest.mark.parametrize("law", [dist.Normal(0.0, 1.0), host.Uniform(-3.0, 3.0)], ids=["normal", "uniform"])
-@pytest.mark.parametrize("make", [lambda m: AutoHVAE(m, num_steps=1), lambda m: AutoMixture(m, 2, num_starts=2)])
+@pytest.mark.parametrize(
+    "make", [lambda m: AutoHVAE(m, num_steps=1, **LEAPFROG), lambda m: AutoMixture(m, 2, num_starts=2)]
+)
 def test_a_mask_meant_as_a_flat_prior_is_named(make, law):
     def flat(x):
         with poutine.mask(mask=False):
@@ -158,6 +164,6 @@ def test_a_mask_meant_as_a_flat_prior_is_named(make, law):
 
 
 def test_nothing_of_missing_data_reaches_a_gradient():
-    guide = AutoHVAE(model, num_steps=2, base=AutoNormal)
+    guide = AutoHVAE(model, num_steps=2, base=AutoNormal, transition="leapfrog")
     Trace_ELBO().differentiable_loss(model, guide, DATA).backward()
     assert all(p.grad.isfinite().all() for p in guide.parameters() if p.grad is not None)
