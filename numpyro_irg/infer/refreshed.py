@@ -199,10 +199,10 @@ def _bound(guide: Any, log_weights: Array, scale: Any) -> tuple[Array, list[Arra
     Where only a part of the terms is scaled up, as for global latents of subsampled data, a mean of weights would lie
     above the evidence: the last point is then the only one.
     """
+    logits = guide.share_logits().astype(log_weights.dtype)
     if scale is None:
         bad = jnp.full_like(log_weights[0], refreshed.IMPOSSIBLE)
         return log_weights[-1], [bad] * guide.num_steps + [jnp.zeros_like(bad)]
-    logits = guide.share_logits().astype(log_weights.dtype)
     terms = [log_share + w / scale for log_share, w in zip(jax.nn.log_softmax(logits), log_weights, strict=True)]
     return scale * refreshed.log_sum_exp(xp, terms), terms
 

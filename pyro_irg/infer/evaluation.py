@@ -21,6 +21,7 @@ __all__ = [
     "Evidence",
     "batches",
     "diagnostics",
+    "log_density",
     "log_evidence",
     "log_weights",
     "plate_nesting",
@@ -81,11 +82,11 @@ def _weights(
             p, q = (side_by_side(fn, size, -1 - draws_dim) for fn in (model, guide))
         q_trace = trace(q).get_trace(*args, **kwargs)
         p_trace = trace(replay(p, trace=q_trace)).get_trace(*args, **kwargs)
-        weight = _log_density(p_trace, plate, draws_dim) - _log_density(q_trace, plate, draws_dim)
+        weight = log_density(p_trace, plate, draws_dim) - log_density(q_trace, plate, draws_dim)
         yield weight[None] if draws_dim is None else weight
 
 
-def _log_density(sites: Any, plate: str | None, draws_dim: int | None) -> Tensor:
+def log_density(sites: Any, plate: str | None, draws_dim: int | None) -> Tensor:
     """Of shape (), (data,), (draws,) or (draws, data)."""
     total: Any = 0.0
     nodes: dict[str, Any] = prune_subsample_sites(sites).nodes

@@ -201,7 +201,7 @@ def test_a_point_without_a_density_does_no_harm():
         pyro.factor("beyond", torch.where(z > 2.0, math.nan, 0.0) * torch.sqrt(2.0 - z).nan_to_num())
 
     def base():
-        pyro.sample("z", dist.Normal(pyro.param("m", lambda: torch.tensor(0.5)), 1.5))
+        pyro.sample("z", dist.Normal(pyro.param("m", lambda: torch.tensor(0.0)), 1.0))
 
     guide = HVAE(model, base, num_steps=3, transition="refreshed")
     with pyro.validation_enabled(False):
