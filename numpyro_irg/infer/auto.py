@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from numpyro.handlers import block, seed, substitute
-from numpyro.infer.autoguide import AutoGuide, AutoNormal
+from numpyro.infer.autoguide import AutoGuide
 
 from irg_kernels.adapter import messages
 
 from .hvae import HVAE
+from .transport import AutoTransport
 
 __all__ = ["AutoHVAE"]
 
@@ -41,8 +42,9 @@ class AutoHVAE(HVAE):
         self,
         model: Callable,
         *,
-        num_steps: int,
-        base: Callable = AutoNormal,
+        num_steps: int = 10,
+        transition: str = "refreshed",
+        base: Callable = AutoTransport,
         prefix: str = "auto",
         init_loc_fn: Callable | None = None,
         create_plates: Callable | None = None,
@@ -53,10 +55,12 @@ class AutoHVAE(HVAE):
         options = {name: value for name, value in named.items() if value is not None} | (base_options or {})
         if prefix != "auto" or (callable(base) and _takes(base, "prefix")):
             options.setdefault("prefix", prefix)
-        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix"}
+        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix", "transition"}
         messages.check_program("AutoHVAE", "model", model)
         messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
-        super().__init__(model, base(model, **options), num_steps=num_steps, prefix=prefix, **settings)
+        super().__init__(
+            model, base(model, **options), num_steps=num_steps, transition=transition, prefix=prefix, **settings
+        )
 
     def sample_posterior(
         self, rng_key: Array, params: dict[str, Any], *args: Any, sample_shape: tuple[int, ...] = (), **kwargs: Any

@@ -93,6 +93,10 @@ class AutoMixture(AutoContinuous):
         finally:
             self.model = model
         self._check_masks(args, kwargs)
+        self._find_start(args, kwargs)
+
+    def _find_start(self, args: tuple, kwargs: dict) -> None:
+        """Log-weights, locations and lower triangular scales of the components to begin with."""
         count, size, like = self.num_components, self.latent_dim, self._init_latent
         key, key_of_noise = jax.random.split(numpyro.prng_key())
         unit = self.init_scale * jnp.eye(size, dtype=like.dtype)

@@ -172,8 +172,13 @@ def _pareto_k(log_weights: Array) -> Array:
 def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """What a Hamiltonian guide has learned, and how its paths fare on the given data.
 
-    :returns: "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K, the
-        change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
+    :returns: of a guide with refreshed momenta: "strengths", "angles" and "persistences" (part of the coordinates ->
+        array of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares" (how
+        often a draw is each of them), "energy_errors" (array of K, the change of -log w over each step),
+        "momentum_second_moment" (float), "left_out" (share of points without a finite density).
+
+        Otherwise "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K,
+        the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
         float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
         systems), "why" (sentences: which site's draws, slopes or curvatures are not finite, and what helps).
 
@@ -184,12 +189,13 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     messages.check_diagnosed(guide, HVAE)
     if guide.num_steps == 0:
         return {}
-
+    if guide.transition == "refreshed":
+        return _refreshed_diagnostics(guide, params, rng_key, args, kwargs)
     names: list[str] = []
 
     def run(key):
         with block(), seed(rng_seed=key), substitute(data=params):
-            _, path = guide.refine(*args, **kwargs)
+            path: Any = guide.refine(*args, **kwargs)[1]
             overflows = path.live.overflows()
         names[:] = path.live.names
         return path.energy_errors, path.rho, path.left_out, path.alphas, overflows
@@ -203,4 +209,30 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
         "momentum_second_moment": {n: float(jnp.mean(r**2)) for n, r in zip(names, rho, strict=True)},
         "left_out": float(left_out),
         "why": messages.reasons({n: tuple(map(float, shares)) for n, shares in overflows.items()}, float(left_out)),
+    }
+
+
+def _refreshed_diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, args: tuple, kwargs: dict) -> dict:
+    def run(key):
+        with block(), seed(rng_seed=key), substitute(data=params):
+            path: Any = guide.refine(*args, **kwargs)[1]
+        moment = jnp.mean(jnp.stack([jnp.mean(r**2) for r in path.rho]))
+        return path.shares, path.energy_errors, moment, path.not_finite
+
+    chosen, errors, moment, left_out = jax.jit(run)(rng_key)
+
+    def learned(suffix):
+        start = f"{guide.prefix}_"
+        found = {k: v for k, v in params.items() if k.startswith(start) and k.endswith(suffix)}
+        return {k[len(start) : -len(suffix)].rstrip("_"): v for k, v in found.items()}
+
+    return {
+        "strengths": learned("strength"),
+        "angles": learned("angle"),
+        "persistences": learned("persistence"),
+        "shares": jax.nn.softmax(params[f"{guide.prefix}_shares"]),
+        "posterior_shares": chosen,
+        "energy_errors": errors,
+        "momentum_second_moment": float(moment),
+        "left_out": float(left_out),
     }

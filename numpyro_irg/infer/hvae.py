@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -18,9 +18,10 @@ from numpyro.handlers import block, seed, substitute
 from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 
 from irg_kernels.adapter import messages, settings
-from irg_kernels.inference import hamiltonian
+from irg_kernels.inference import hamiltonian, refreshed
 
 from .. import xp
+from . import refreshed as refreshed_path
 from .masks import factor, is_lifted, lift, taken, unwrapped
 from .reruns import first_run
 from .sites import BaseSites, Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, sum_to
@@ -90,6 +91,7 @@ class HVAE:
         guide: Callable,
         *,
         num_steps: int,
+        transition: str = "leapfrog",
         step_size: float = 0.1,
         max_step_size: float = 1.0,
         step_size_shape: str = "step",
@@ -100,7 +102,16 @@ class HVAE:
     ) -> None:
         settings.check_hvae(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
         messages.check_hamiltonian(model, guide, (AutoGuide, HVAE))
+        given = {
+            "step_size": step_size != 0.1,
+            "max_step_size": max_step_size != 1.0,
+            "step_size_shape": step_size_shape != "step",
+            "tempering": tempering != "none",
+            "initial_temperature": initial_temperature != 2.0,
+        }
+        refreshed.check_settings(transition, given)
         self.model, self.guide, self.num_steps, self.prefix = model, guide, num_steps, prefix
+        self.transition = transition
         self.step_size, self.max_step_size, self.step_size_shape = step_size, max_step_size, step_size_shape
         self.tempering, self.initial_temperature, self.checkpoint = tempering, initial_temperature, checkpoint
         self._observed: frozenset[str] = frozenset()
@@ -140,11 +151,13 @@ class HVAE:
                         factor(f"{self.prefix}_prior_{name}", -taken(sites[name]))
         return drawn
 
-    def refine(self, *args: Any, **kwargs: Any) -> tuple[dict[str, Array], Path]:
+    def refine(self, *args: Any, **kwargs: Any) -> tuple[dict[str, Array], Path | refreshed_path.Points]:
         """The latents and the path that led to them; in place of a call, under the handlers that a guide needs."""
         base, laws = run_base(self.guide, self.prefix, args, kwargs)
         live = LiveModel(self.model, args, kwargs, base, self._observed)
         self._observed |= live.observed
+        if self.transition == "refreshed":
+            return refreshed_path.refine(self, base, live, laws, _normal)
         units = _units(self.guide, laws, live.latents)
         alphas = self.cooling()
         log_cooling = jnp.sum(jnp.log(alphas))
@@ -160,6 +173,22 @@ class HVAE:
                 term = term - taken(site)
             values[latent.name] = self._emit(base.sites[latent.name], site, term)
         return values, path
+
+    def refreshed_params(self, parts: Sequence[tuple[str, tuple[int, ...], Any]]) -> tuple[tuple[Array, ...], ...]:
+        """Strengths, angles and kept shares of the steps, of each part, with a leading axis of K."""
+        strengths, angles, kept = [], [], []
+        for name, event_shape, dtype in parts:
+            name, shape = f"{self.prefix}_{name}", (self.num_steps, *event_shape)
+            strengths.append(numpyro.param(f"{name}strength", jnp.zeros(shape, dtype)))
+            angles.append(numpyro.param(f"{name}angle", jnp.full(shape, refreshed.ANGLE, dtype)))
+            start = jnp.zeros((self.num_steps - 1, *event_shape), dtype)
+            share = numpyro.param(f"{name}persistence", start, constraint=constraints.interval(-1.0, 1.0))
+            kept.append(jnp.concatenate([jnp.zeros((1, *event_shape), dtype), share]))
+        return tuple(strengths), tuple(angles), tuple(kept)
+
+    def share_logits(self) -> Array:
+        """Of the shares pi_k of the path's points."""
+        return numpyro.param(f"{self.prefix}_shares", jnp.zeros(self.num_steps + 1))
 
     def cooling(self) -> Array:
         """alpha_1..alpha_K, the present cooling factors; registers their parameters."""
@@ -259,7 +288,12 @@ def _units(guide: Callable, laws: Mapping[str, Any], latents: list[Latent]) -> t
 
 
 def _unit(guide: Callable, laws: Mapping[str, Any], latent: Latent) -> Array:
-    ones = jnp.ones_like(latent.position)
+    return _normal(guide, laws, latent)[1]
+
+
+def _normal(guide: Callable, laws: Mapping[str, Any], latent: Latent) -> tuple[Array, Array]:
+    """Location and scale of the base in a latent's unconstrained space, where its distribution tells; else 0 and 1."""
+    standard = jnp.zeros_like(latent.position), jnp.ones_like(latent.position)
     fn = unwrapped(laws[latent.name])
     automatic = isinstance(guide, AutoGuide)  # its transform is the support's
     if isinstance(fn, dist.TransformedDistribution) and (
@@ -267,18 +301,19 @@ def _unit(guide: Callable, laws: Mapping[str, Any], latent: Latent) -> Array:
     ):
         fn = unwrapped(fn.base_dist)
     if isinstance(fn, dist.Normal):
-        scale = fn.scale
+        loc, scale = fn.loc, fn.scale
     elif isinstance(guide, AutoContinuous) and f"_{guide.prefix}_latent" in laws:
         joint = unwrapped(laws[f"_{guide.prefix}_latent"])
         if not isinstance(joint, dist.Normal | dist.MultivariateNormal | dist.LowRankMultivariateNormal):
-            return ones
-        scale = guide._unpack_latent(jnp.sqrt(joint.variance))[latent.name]
+            return standard
+        loc, scale = (guide._unpack_latent(x)[latent.name] for x in (joint.mean, jnp.sqrt(joint.variance)))
     else:
-        return ones
+        return standard
     shape = jnp.shape(latent.position)
     if jnp.ndim(scale) > len(shape) or jnp.broadcast_shapes(jnp.shape(scale), shape) != shape:
-        return ones
-    return jnp.broadcast_to(scale, shape).astype(latent.position.dtype)
+        return standard
+    loc, scale = (jnp.broadcast_to(x, shape).astype(latent.position.dtype) for x in (loc, scale))
+    return loc, scale
 
 
 @custom_vmap

@@ -52,6 +52,8 @@ class Drawn:
     auxiliary: bool
     observed: bool
     value: Any = None
+    intermediates: Any = None
+    """of the draw, for a transformed distribution"""
     outer: list = field(default_factory=list)
     """the enclosing plates"""
 
@@ -95,6 +97,7 @@ class BaseSites(Messenger):
             site = self.sites[msg["name"]]
             differentiable = self.prefix and jnp.issubdtype(jnp.result_type(msg["value"]), jnp.floating)
             site.value = finite_slopes(msg["value"]) if differentiable else msg["value"]
+            site.intermediates = msg["intermediates"]
             site.outer = [frame for frame in msg["cond_indep_stack"] if frame not in site.frames]
         else:
             self.seen.record(msg)
@@ -257,7 +260,9 @@ class LiveModel:
         sites = [s for name, s in samples.items() if s["is_observed"] or name in self.names]
         inside = [{(f.name, f.dim) for f in site["cond_indep_stack"]} for site in sites]
         outside = [{(f.name, f.dim) for f in base.sites[name].outer} for name in self.names]
-        self.dims = frozenset(dim for _, dim in set.intersection(*inside) | set.intersection(*outside))
+        self.shared, self.outside = set.intersection(*inside), set.intersection(*outside)
+        self.scales = [site["scale"] for site in sites]
+        self.dims = frozenset(dim for _, dim in self.shared | self.outside)
         self.size = sum(_size(site) for site in sites)
         if masked := [name for name in self.names if is_lifted(samples[name])]:
             named = {latent.name: latent.position for latent in self.latents}
@@ -280,16 +285,18 @@ class LiveModel:
             self.model(*self.args, **self.kwargs)
         return self._lift(sites)
 
-    def _terms(self, positions: tuple[Array, ...], seen: Seen) -> list[Array]:
-        """Of log p(x, z), with the scales of subsampling."""
+    def terms(self, positions: tuple[Array, ...], *, detached: bool = False) -> list[Array]:
+        """Of log p(x, z), with the scales of subsampling; detached from the model's parameters, if so wished."""
+        seen = self.seen
+        if detached:
+            seen = replace(seen, params=lax.stop_gradient(seen.params), mutables=lax.stop_gradient(seen.mutables))
         sites, terms = self._run(positions, seen), []
         for name in [*self.names, *(name for name in sites if name in self.observed)]:
             site = sites[name]
             terms.append(scale_and_mask(site["fn"].log_prob(site["value"]), site["scale"]))
         for latent, position in zip(self.latents, positions, strict=True):
             site = sites[latent.name]
-            log_det = _log_det(site, position, latent.batch_ndim)
-            terms.append(scale_and_mask(log_det, site["scale"], mask_of(site["fn"])))
+            terms.append(weighted(site, _log_det(site, position, latent.batch_ndim)))
         return terms
 
     def gradient(
@@ -299,12 +306,10 @@ class LiveModel:
 
         The gradient is divided by the site's own scale: a datum's latent moves by the datum's own terms.
         """
-        seen = self.seen
-        if detached:
-            seen = replace(seen, params=lax.stop_gradient(seen.params), mutables=lax.stop_gradient(seen.mutables))
 
         def log_joint(z):
-            systems = functools.reduce(jnp.add, [sum_to(term, self.dims) for term in self._terms(z, seen)])
+            terms = self.terms(z, detached=detached)
+            systems = functools.reduce(jnp.add, [sum_to(term, self.dims) for term in terms])
             return jnp.sum(systems), lax.stop_gradient(-systems)
 
         if guarded:
@@ -325,6 +330,11 @@ class LiveModel:
         """(site, log|dT/dy|) of each latent at the positions, with the supports that hold there."""
         sites, pairs = self._run(positions, self.seen), zip(self.latents, positions, strict=True)
         return [(sites[at.name], _log_det(sites[at.name], position, at.batch_ndim)) for at, position in pairs]
+
+
+def weighted(site: Any, term: Array) -> Array:
+    """A term of a site's, with its scale and mask."""
+    return scale_and_mask(term, site["scale"], mask_of(site["fn"]))
 
 
 def _size(site: Any) -> Array | float:

@@ -2,7 +2,17 @@
 
 from .auto import AutoHVAE
 from .auto_mixture import AutoMixture
+from .elbo import PathGradientELBO
 from .evaluation import Evidence, diagnostics, log_evidence, log_weights
 from .hvae import HVAE
 
-__all__ = ["HVAE", "AutoHVAE", "AutoMixture", "Evidence", "diagnostics", "log_evidence", "log_weights"]
+__all__ = [
+    "HVAE",
+    "AutoHVAE",
+    "AutoMixture",
+    "Evidence",
+    "PathGradientELBO",
+    "diagnostics",
+    "log_evidence",
+    "log_weights",
+]

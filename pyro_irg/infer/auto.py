@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import torch
-from pyro.infer.autoguide import AutoGuide, AutoNormal
+from pyro.infer.autoguide import AutoGuide
 from pyro.poutine import block
 from torch import Tensor
 
@@ -15,6 +15,7 @@ from irg_kernels.adapter import messages
 
 from .evaluation import batches, plate_nesting, side_by_side
 from .hvae import HVAE
+from .transport import AutoTransport
 
 __all__ = ["AutoHVAE"]
 
@@ -38,8 +39,9 @@ class AutoHVAE(HVAE):
         self,
         model: Callable,
         *,
-        num_steps: int,
-        base: Callable = AutoNormal,
+        num_steps: int = 10,
+        transition: str = "refreshed",
+        base: Callable = AutoTransport,
         prefix: str = "auto",
         init_loc_fn: Callable | None = None,
         create_plates: Callable | None = None,
@@ -48,10 +50,12 @@ class AutoHVAE(HVAE):
     ) -> None:
         given = {"init_loc_fn": init_loc_fn, "create_plates": create_plates}
         options = {name: value for name, value in given.items() if value is not None} | (base_options or {})
-        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix"}
+        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix", "transition"}
         messages.check_program("AutoHVAE", "model", model)
         messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
-        super().__init__(model, base(model, **options), num_steps=num_steps, prefix=prefix, **settings)
+        super().__init__(
+            model, base(model, **options), num_steps=num_steps, transition=transition, prefix=prefix, **settings
+        )
 
     def call(self, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
         """One draw as a tuple of values, in the order of the sites' names."""

@@ -94,8 +94,25 @@ class AutoMixture(AutoContinuous):
 
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
         super()._setup_prototype(*args, **kwargs)
-        count, size, like = self.num_components, self.latent_dim, self._init_loc()
+        like = self._init_loc()
         self._masked = self._looked_for_masks(like, args, kwargs)
+        self._set_up(like, args, kwargs)
+
+    def _set_up(self, like: Tensor, args: tuple, kwargs: dict) -> None:
+        """The parameters, as they begin."""
+        log_weights, locs, scale_trils = self._found_start(like, args, kwargs)
+        count, size = locs.shape
+        # where the parameters begin: kept with them, but used detached, so that no optimizer moves them
+        self.log_weights, self.origins, self.units = map(nn.Parameter, (log_weights, locs, scale_trils))
+        self.logits = nn.Parameter(like.new_zeros(count))
+        self.shifts = nn.Parameter(like.new_zeros(count, size))
+        self.scales = PyroParam(like.new_ones(count, size), constraints.softplus_positive)
+        identity = torch.eye(size, dtype=like.dtype, device=like.device)
+        self.scale_trils = PyroParam(identity.repeat(count, 1, 1), constraints.unit_lower_cholesky)
+
+    def _found_start(self, like: Tensor, args: tuple, kwargs: dict) -> tuple[Tensor, ...]:
+        """Log-weights, locations and lower triangular scales of the components to begin with."""
+        count, size = self.num_components, self.latent_dim
         unit = self.init_scale * torch.eye(size, dtype=like.dtype, device=like.device)
         log_weights, noise = like.new_zeros(count), torch.randn_like(like.expand(count, size))
         if self.num_starts:
@@ -105,13 +122,7 @@ class AutoMixture(AutoContinuous):
         else:
             locs = like + self.init_spread * (noise if count > 1 else 0.0 * noise)
             scale_trils = unit.repeat(count, 1, 1)
-        # where the parameters begin: kept with them, but used detached, so that no optimizer moves them
-        self.log_weights, self.origins, self.units = map(nn.Parameter, (log_weights, locs, scale_trils))
-        self.logits = nn.Parameter(like.new_zeros(count))
-        self.shifts = nn.Parameter(like.new_zeros(count, size))
-        self.scales = PyroParam(like.new_ones(count, size), constraints.softplus_positive)
-        identity = torch.eye(size, dtype=like.dtype, device=like.device)
-        self.scale_trils = PyroParam(identity.repeat(count, 1, 1), constraints.unit_lower_cholesky)
+        return log_weights, locs, scale_trils
 
     def _looked_for_masks(self, latent: Tensor, args: tuple, kwargs: dict) -> bool:
         """Whether the model masks a latent; an error if it masks one that other terms depend on."""

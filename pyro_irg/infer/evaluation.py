@@ -23,6 +23,7 @@ __all__ = [
     "Evidence",
     "batches",
     "diagnostics",
+    "log_density",
     "log_evidence",
     "log_weights",
     "plate_nesting",
@@ -84,11 +85,11 @@ def _weights(
             p, q = (side_by_side(fn, size, -1 - draws_dim) for fn in (model, guide))
         q_trace = trace(q).get_trace(*args, **kwargs)
         p_trace = trace(replay(p, trace=q_trace)).get_trace(*args, **kwargs)
-        weight = _log_density(p_trace, plate, draws_dim) - _log_density(q_trace, plate, draws_dim)
+        weight = log_density(p_trace, plate, draws_dim) - log_density(q_trace, plate, draws_dim)
         yield weight[None] if draws_dim is None else weight
 
 
-def _log_density(sites: Any, plate: str | None, draws_dim: int | None) -> Tensor:
+def log_density(sites: Any, plate: str | None, draws_dim: int | None) -> Tensor:
     """Of shape (), (data,), (draws,) or (draws, data)."""
     total: Any = 0.0
     nodes: dict[str, Any] = prune_subsample_sites(sites).nodes
@@ -200,7 +201,12 @@ def side_by_side(fn: Callable, size: int, nesting: int) -> Callable:
 def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """What a Hamiltonian guide has learned, and how its paths fare on the given data.
 
-    :returns: "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
+    :returns: of a guide with refreshed momenta: "strengths", "angles" and "persistences" (part of the coordinates ->
+        tensor of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares"
+        (how often a draw is each of them), "energy_errors" (tensor of K, the change of -log w over each step),
+        "momentum_second_moment" (float), "left_out" (share of points without a finite density).
+
+        Otherwise "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
         the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
         float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
         systems), "why" (sentences: which site's draws, slopes or curvatures are not finite, and what helps).
@@ -217,6 +223,8 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     with torch.no_grad(), block():
         guide(*args, **kwargs)
         guide._watched = None
+        if guide.transition == "refreshed":
+            return guide.refreshed_diagnostics()
         logs = torch.stack([torch.as_tensor(a) for a in guide.cooling()]).log()
         overflows = watched[0].overflows()
     sites = guide.path["sites"]

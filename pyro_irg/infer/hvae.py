@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,11 +19,12 @@ from torch import Tensor
 from torch.utils import _pytree as tree
 
 from irg_kernels.adapter import messages, settings
-from irg_kernels.inference import hamiltonian
+from irg_kernels.inference import hamiltonian, refreshed
 
 from .. import xp
 from .masks import Unmasked, mask_like
-from .sites import BaseSites, Inside, Potential, base_scales, buffers_kept, sum_to
+from .refreshed import Refreshed
+from .sites import BaseSites, Inside, Potential, base_normals, buffers_kept, sum_to
 
 __all__ = ["HVAE"]
 
@@ -80,6 +82,7 @@ class HVAE(PyroModule):
         guide: Callable,
         *,
         num_steps: int,
+        transition: str = "leapfrog",
         step_size: float = 0.1,
         max_step_size: float = 1.0,
         step_size_shape: str = "step",
@@ -89,7 +92,16 @@ class HVAE(PyroModule):
     ) -> None:
         settings.check_hvae(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
         messages.check_hamiltonian(model, guide, (AutoGuide, HVAE))
+        given = {
+            "step_size": step_size != 0.1,
+            "max_step_size": max_step_size != 1.0,
+            "step_size_shape": step_size_shape != "step",
+            "tempering": tempering != "none",
+            "initial_temperature": initial_temperature != 2.0,
+        }
+        refreshed.check_settings(transition, given)
         super().__init__(prefix)
+        self.transition = transition
         self._model = (model,)  # in a tuple: the model's parameters are its own, not the guide's
         self.base = guide
         self.num_steps, self.initial_step_size, self.max_step_size = num_steps, step_size, max_step_size
@@ -101,6 +113,9 @@ class HVAE(PyroModule):
         self.path: dict[str, Any] = {}
         """of the last call: names of the sites, energy errors of the steps, final momenta, share of steps left out"""
         self.step_sizes = PyroModule()
+        self.steps = PyroModule()
+        if num_steps and transition == "refreshed":
+            self.shares: Any = torch.nn.Parameter(torch.zeros(num_steps + 1))
         self._set_up_tempering(initial_temperature)
 
     @property
@@ -155,6 +170,36 @@ class HVAE(PyroModule):
             setattr(self.step_sizes, name, PyroParam(start, constraints.interval(0.0, self.max_step_size)))
         return getattr(self.step_sizes, name)
 
+    def refreshed_params(self, part: str, u: Tensor, event_dim: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Strengths, angles and kept shares of the steps of a part of the coordinates, with a leading axis of K."""
+        names = [f"{part}{what}".replace(".", "__") for what in ("strength", "angle", "persistence")]
+        event_shape = u.shape[u.dim() - event_dim :]
+        if not hasattr(self.steps, names[0]):
+            start = u.new_zeros((self.num_steps, *event_shape))
+            setattr(self.steps, names[0], torch.nn.Parameter(start))
+            setattr(self.steps, names[1], torch.nn.Parameter(torch.full_like(start, refreshed.ANGLE)))
+            share = PyroParam(u.new_zeros((self.num_steps - 1, *event_shape)), constraints.interval(-1.0, 1.0))
+            setattr(self.steps, names[2], share)
+        strength, angle, share = (getattr(self.steps, name) for name in names)
+        return strength, angle, torch.cat([torch.zeros_like(strength[:1]), share])
+
+    def refreshed_diagnostics(self) -> dict[str, Any]:
+        """Of the last call, for `diagnostics`."""
+        learned = dict(self.steps.named_parameters())
+        found: dict[str, Any] = {}
+        for what, key in (("strength", "strengths"), ("angle", "angles"), ("persistence", "persistences")):
+            names = [name.removesuffix("_unconstrained") for name in learned]
+            names = [name for name in names if name.endswith(what)]
+            found[key] = {n.removesuffix(what).rstrip("_"): getattr(self.steps, n).detach() for n in names}
+        moment = torch.stack([r.square().mean() for r in self.path["momenta"]]).mean()
+        return found | {
+            "shares": self.shares.detach().softmax(-1),
+            "posterior_shares": self.path["posterior_shares"],
+            "energy_errors": self.path["energy_errors"],
+            "momentum_second_moment": float(moment),
+            "left_out": self.path["left_out"],
+        }
+
     def setup(self, *args: Any, **kwargs: Any) -> Any:
         """Makes the parameters, for the model's arguments, without a trace in the random state: then `load_state_dict`.
 
@@ -178,11 +223,17 @@ class HVAE(PyroModule):
         with BaseSites(self.prefix) as base:
             self.base(*args, **kwargs)
         potential = Potential(self.model, args, kwargs, base, self._observed)
-        z, gradient = potential.start()
+        again = self.transition == "refreshed" and self.num_steps > 0
+        z, gradient = ((), ()) if again else potential.start()
+        if again:
+            potential.begin()
         self._observed |= potential.last.observed
         for message in potential.last.new_subsamples.values():
             _resend(message)
-        scales = base_scales(base, lambda: self.base(*args, **kwargs))
+        normals = base_normals(base, lambda: self.base(*args, **kwargs))
+        if again:
+            return Refreshed(self, base, potential, functools.partial(_normal, normals)).run()
+        scales = {name: scale for name, (_, scale) in normals.items()}
         return _Flow(self, base, scales, potential, z, gradient).run()
 
     def _masks_latents(self, args: tuple, kwargs: dict) -> bool:
@@ -197,6 +248,13 @@ class HVAE(PyroModule):
                 self.model(*args, **kwargs)
         torch.set_rng_state(state)
         return bool(model.lifted)
+
+
+def _normal(normals: dict[str, tuple[Tensor, Tensor]], name: str, position: Tensor) -> tuple[Tensor, Tensor]:
+    """Location and scale of a latent's base in unconstrained space, where its distribution tells; else 0 and 1."""
+    standard = torch.zeros_like(position), torch.ones_like(position)
+    found = normals.get(f"{name}_unconstrained", normals.get(name, standard))
+    return found if all(torch.broadcast_shapes(x.shape, position.shape) == position.shape for x in found) else standard
 
 
 class _Flow:

@@ -23,7 +23,17 @@ from irg_kernels.inference import hamiltonian
 from .bijections import bijection, finite_slopes
 from .masks import Lifted, check_absent, check_mask_outside, lift, mask_of
 
-__all__ = ["BaseSites", "Drawn", "Inside", "ModelSites", "Potential", "base_scales", "buffers_kept", "sum_to"]
+__all__ = [
+    "BaseSites",
+    "Drawn",
+    "Inside",
+    "ModelSites",
+    "Potential",
+    "base_normals",
+    "buffers_kept",
+    "differentiable",
+    "sum_to",
+]
 
 
 @dataclass
@@ -48,10 +58,10 @@ class BaseSites(Messenger):
         self.prefix = prefix
         self.sites: dict[str, Drawn] = {}
         self.subsamples: dict[str, dict] = {}
-        self.scales: dict[str, Tensor] = {}
-        """standard deviations of Normal laws that were stated before anything was drawn"""
-        self.more_scales = False
-        """whether Normal laws came later, whose scales may depend on what was drawn"""
+        self.normals: dict[str, tuple[Tensor, Tensor]] = {}
+        """means and standard deviations of Normal laws that were stated before anything was drawn"""
+        self.more_normals = False
+        """whether Normal laws came later, that may depend on what was drawn"""
 
     def _pyro_sample(self, msg: Any) -> None:
         name, fn = msg["name"], msg["fn"]
@@ -63,11 +73,11 @@ class BaseSites(Messenger):
                 f"HVAE: the base guide's site {name!r} has a law without reparameterized draws, {type(fn).__name__}; "
                 "take its twin from pyro_irg.distributions, or a continuous law"
             )
-        if not msg["is_observed"] and (scale := _normal_scale(fn)) is not None:
+        if not msg["is_observed"] and (normal := _normal(fn)) is not None:
             if self.sites:
-                self.more_scales = True
+                self.more_normals = True
             else:
-                self.scales[name] = scale
+                self.normals[name] = normal
         check_mask_outside(name, fn)
         self.sites[name] = Drawn(msg, tuple(msg["cond_indep_stack"]), msg["scale"], mask_of(fn, msg["mask"]))
         msg["infer"] = {**(msg["infer"] or {}), "was_auxiliary": _is_auxiliary(msg)}
@@ -84,17 +94,17 @@ class BaseSites(Messenger):
         }
 
 
-def base_scales(base: BaseSites, run: Callable[[], Any]) -> dict[str, Tensor]:
-    """The standard deviations of the base guide's Normal laws, none of which depends on a draw.
+def base_normals(base: BaseSites, run: Callable[[], Any]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Means and standard deviations of the base guide's Normal laws, none of which depends on a draw.
 
     A step size that depends on the position is no shear any more, and the flow's Jacobian would be wrong.  What was
     stated before the first draw is safe; for the rest the guide runs again, at the means.
     """
-    if not base.more_scales:
-        return base.scales
+    if not base.more_normals:
+        return base.normals
     with pyro.poutine.block(), _AtMeans(base) as means:
         run()
-    return means.scales
+    return means.normals
 
 
 class _AtMeans(Messenger):
@@ -102,7 +112,7 @@ class _AtMeans(Messenger):
 
     def __init__(self, base: BaseSites) -> None:
         super().__init__()
-        self.base, self.scales = base, dict[str, Tensor]()
+        self.base, self.normals = base, dict[str, tuple[Tensor, Tensor]]()
         self.drawn = False
 
     def _pyro_sample(self, msg: Any) -> None:
@@ -111,19 +121,19 @@ class _AtMeans(Messenger):
             msg["value"], msg["done"] = self.base.subsamples[name]["value"], True
         elif msg["is_observed"] or isinstance(fn, dist.Delta):
             return
-        elif (scale := _normal_scale(fn)) is not None:
+        elif (normal := _normal(fn)) is not None:
             msg["value"], msg["done"] = fn.mean, True
             if not self.drawn:
-                self.scales[name] = scale
+                self.normals[name] = normal
         else:
             self.drawn = True  # another law: later scales may depend on this draw, and are not used
 
 
-def _normal_scale(fn: Any) -> Tensor | None:
-    """The standard deviation of a Normal law, perhaps wrapped; None for another law."""
+def _normal(fn: Any) -> tuple[Tensor, Tensor] | None:
+    """Mean and standard deviation of a Normal law, perhaps wrapped; None for another law."""
     while isinstance(fn, (dist.Independent, ExpandedDistribution, MaskedDistribution)):
         fn = fn.base_dist
-    return fn.scale if isinstance(fn, torch.distributions.Normal) else None
+    return (fn.loc, fn.scale) if isinstance(fn, torch.distributions.Normal) else None
 
 
 def _is_auxiliary(msg: Any) -> bool:
@@ -197,7 +207,7 @@ class ModelSites(Messenger):
         transform = bijection(fn.support)
         if self.at_values:
             start = transform.inv(finite_slopes(self.values[name]))
-            self.positions[name] = _differentiable(finite_slopes(start))
+            self.positions[name] = differentiable(finite_slopes(start))
         position = self.positions[name]
         value = transform(position)
         msg["value"], msg["done"] = value, True
@@ -231,7 +241,7 @@ class ModelSites(Messenger):
         return terms
 
 
-def _differentiable(x: Tensor) -> Tensor:
+def differentiable(x: Tensor) -> Tensor:
     return x if x.requires_grad else x.detach().requires_grad_()
 
 
@@ -259,6 +269,23 @@ class Potential:
         self.unobserved = unobserved
         self.create_graph = torch.is_grad_enabled()
         self.dims: frozenset[int] = frozenset()
+        self.outside: frozenset[int] = frozenset()
+
+    def begin(self) -> None:
+        """The first run, at the values that the base guide drew."""
+        self.rng_state = torch.get_rng_state()
+        with torch.enable_grad():
+            self._run(None)
+        self.subsamples.update(self.last.new_subsamples)
+
+    def terms_at(self, positions: tuple[Tensor, ...]) -> list[Tensor]:
+        """Of log p(x, z), with scales and masks; differentiable in the positions."""
+        outside = torch.get_rng_state()
+        torch.set_rng_state(self.rng_state)
+        with validation_enabled(False):
+            terms = self._run(dict(zip(self.values, positions, strict=True)))
+        torch.set_rng_state(outside)
+        return terms
 
     def start(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """(positions, gradient) at the values that the base guide drew."""
@@ -300,15 +327,9 @@ class Potential:
             if positions is not None:
                 kept = positions if self.create_graph else tuple(p.detach() for p in positions)
                 kept = tuple(map(finite_slopes, kept)) if guarded else kept
-                named = {name: _differentiable(p) for name, p in zip(self.values, kept, strict=True)}
-            values = self.values if self.create_graph else {name: v.detach() for name, v in self.values.items()}
-            with pyro.poutine.block(), ModelSites(named, values, self.subsamples, self.unobserved, self.masks) as sites:
-                self.model(*self.args, **self.kwargs)
-            if positions is None:
-                self._check(sites)
-                check_absent("HVAE", sites.lifted, sites.messages)
-                self.dims = self._shared_dims(sites)
-            self.terms = sites.log_probs()
+                named = {name: differentiable(p) for name, p in zip(self.values, kept, strict=True)}
+            self.terms = self._run(named)
+            sites = self.last
             energy = functools.reduce(torch.add, [sum_to(term, self.dims) for term in self.terms])
             gradient = torch.autograd.grad(
                 energy.sum(),
@@ -316,11 +337,22 @@ class Potential:
                 create_graph=self.create_graph,
                 allow_unused=True,
             )
-        self.last, self.energy = sites, -energy.detach()
+        self.energy = -energy.detach()
         return tuple(
             torch.zeros_like(sites.positions[name]) if g is None else -g / scale
             for name, g, scale in zip(self.values, gradient, self.scales, strict=True)
         )
+
+    def _run(self, named: dict[str, Tensor] | None) -> list[Tensor]:
+        values = self.values if self.create_graph else {name: v.detach() for name, v in self.values.items()}
+        with pyro.poutine.block(), ModelSites(named, values, self.subsamples, self.unobserved, self.masks) as sites:
+            self.model(*self.args, **self.kwargs)
+        if named is None:
+            self._check(sites)
+            check_absent("HVAE", sites.lifted, sites.messages)
+            self.dims = self._shared_dims(sites)
+        self.last = sites
+        return sites.log_probs()
 
     def _shared_dims(self, sites: ModelSites) -> frozenset[int]:
         inside = [{(f.name, f.dim) for f in msg["cond_indep_stack"] if f.vectorized} for msg in sites.messages]
@@ -328,7 +360,8 @@ class Potential:
             {(f.name, f.dim) for f in drawn.message["cond_indep_stack"] if f.vectorized and f not in drawn.frames}
             for drawn in self.latents.values()
         ]
-        return frozenset(dim for _, dim in set.intersection(*inside) | set.intersection(*outside))
+        self.outside = frozenset(dim for _, dim in set.intersection(*outside))
+        return frozenset(dim for _, dim in set.intersection(*inside)) | self.outside
 
     def size(self) -> float:
         """How many numbers a system has, scaled as its energy is, an observed one counting for several."""

@@ -382,9 +382,5 @@ def of_guide(guide, method, params):
     return lambda *args: getattr(guide, method)(params, *args)
 
 
-def quantiles(guide, params, levels, **options):
-    return {name: numpy(x) for name, x in guide.quantiles(params, levels, **options).items()}
-
-
 def posterior_draws(guide, params, n):
     return {name: numpy(x) for name, x in guide.sample_posterior(key(1), params, sample_shape=(n,)).items()}

@@ -437,10 +437,6 @@ def of_guide(guide, method, params):
     return getattr(guide, method)
 
 
-def quantiles(guide, params, levels, **options):
-    return {name: numpy(x) for name, x in guide.quantiles(levels, **options).items()}
-
-
 def posterior_draws(guide, params, n):
     with pyro.plate("draws", n):
         return {name: numpy(x) for name, x in guide().items()}

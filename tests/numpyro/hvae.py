@@ -10,8 +10,12 @@ import numpyro.distributions as dist
 from numpyro.distributions import constraints
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer import SVI, Trace_ELBO
+from numpyro.infer.autoguide import AutoNormal
 
 from numpyro_irg.infer import AutoHVAE
+
+LEAPFROG = {"base": AutoNormal, "transition": "leapfrog"}
+"""The paper's steps over a mean-field base."""
 
 # A linear Gaussian model: x ~ N(w.z, s^2), z ~ N(0, I) in 2 dims.
 

@@ -17,7 +17,7 @@ from numpyro.infer.autoguide import AutoBNAFNormal, AutoMultivariateNormal, Auto
 from numpyro.infer.initialization import init_to_value
 
 from numpyro_irg.infer import AutoHVAE, diagnostics, log_evidence
-from tests.numpyro.hvae import DATA, fit, jit, loss, params_of, settings
+from tests.numpyro.hvae import DATA, LEAPFROG, fit, jit, loss, params_of, settings
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,9 @@ def model(x, size=6):
 
 def test_surface():
     options = {"init_scale": 0.2}
-    guide = AutoHVAE(model, num_steps=2, base=AutoMultivariateNormal, base_options=options, tempering="free")
+    guide = AutoHVAE(
+        model, num_steps=2, base=AutoMultivariateNormal, base_options=options, tempering="free", transition="leapfrog"
+    )
     seed(guide.guide, 0)(DATA)  # an autoguide cannot be called inside `jit` for the first time
     params = params_of(model, guide, DATA)
     assert np.isfinite(jit(loss(model, guide, DATA, elbo=TraceMeanField_ELBO()))(params))
@@ -69,7 +71,7 @@ def test_arguments_of_the_base():
         return plates[-1]
 
     options = {"prefix": "mine", "init_loc_fn": init_to_value(values=values), "create_plates": create_plates}
-    guide = AutoHVAE(local, num_steps=2, **options)
+    guide = AutoHVAE(local, num_steps=2, **options, **LEAPFROG)
     svi = SVI(local, guide, numpyro.optim.Adam(0.02), Trace_ELBO())
     params = svi.get_params(svi.init(jax.random.key(0), DATA[:2]))
     assert set(params) == {"z_mine_loc", "z_mine_scale", "mine_z_step_size"} and plates
@@ -80,12 +82,12 @@ def test_argument_that_the_base_does_not_take():
     def plain(model):
         return AutoNormal(model)
 
-    assert AutoHVAE(model, num_steps=1, base=plain).prefix == "auto"
+    assert AutoHVAE(model, num_steps=1, base=plain, transition="leapfrog").prefix == "auto"
     for base, name in ((plain, "prefix"), (plain, "init_loc_fn"), (AutoBNAFNormal, "create_plates")):
         with pytest.raises(TypeError, match=f"does not take '{name}'; it takes"):
-            AutoHVAE(model, num_steps=1, base=base, **{name: "mine"})
+            AutoHVAE(model, num_steps=1, base=base, **{name: "mine"}, transition="leapfrog")
     with pytest.raises(TypeError, match="base AutoNormal does not take 'scale'"):
-        AutoHVAE(model, num_steps=1, base_options={"scale": 1.0})
+        AutoHVAE(model, num_steps=1, base_options={"scale": 1.0}, **LEAPFROG)
 
 
 def interval(x):
@@ -97,7 +99,7 @@ def interval(x):
 @pytest.mark.parametrize("base", [AutoNormal, AutoMultivariateNormal])
 def test_support_that_depends_on_a_latent(base):
     """The autoguide knows the interval of its first call alone; the evidence is the one by draws from the prior."""
-    guide = AutoHVAE(interval, num_steps=2, base=base, base_options={"init_scale": 0.6})
+    guide = AutoHVAE(interval, num_steps=2, base=base, base_options={"init_scale": 0.6}, transition="leapfrog")
     params, _ = fit(interval, guide, DATA, steps=300)
     options = {"num_samples": 20_000, "batch_size": 5000}
     found = log_evidence(interval, guide, params, jax.random.key(1), DATA, **options)
@@ -119,7 +121,7 @@ def test_support_of_another_kind():
     def switch(bounded):
         numpyro.sample("z", dist.Beta(2.0, 2.0) if bounded else dist.Gamma(2.0, 2.0))
 
-    guide = AutoHVAE(switch, num_steps=1)
+    guide = AutoHVAE(switch, num_steps=1, **LEAPFROG)
     with numpyro.handlers.seed(rng_seed=0):
         guide(True)
         with pytest.raises(ValueError, match=r"the support of site 'z' was .* at the autoguide's first call"):
@@ -135,7 +137,7 @@ def test_gaussian_model():
         with numpyro.plate("data", len(x)):
             numpyro.sample("x", dist.Normal(z, 1.0).to_event(1), obs=x)
 
-    guide = AutoHVAE(gaussian, num_steps=3)
+    guide = AutoHVAE(gaussian, num_steps=3, **LEAPFROG)
     params, losses = fit(gaussian, guide, x, steps=400)
     evidence = dist.MultivariateNormal(jnp.zeros(20), jnp.eye(20) + 1.0).log_prob(x.T).sum()
     gaps = evidence + losses

@@ -5,9 +5,13 @@ import math
 import pyro
 import torch
 from pyro.infer import Trace_ELBO
+from pyro.infer.autoguide import AutoNormal
 
 import pyro_irg.distributions as dist
 from pyro_irg.infer import log_weights
+
+LEAPFROG = {"base": AutoNormal, "transition": "leapfrog"}
+"""The paper's steps over a mean-field base."""
 
 DATA = torch.tensor([0.5, -1.0, 2.0, 0.3, 1.1, -0.4])
 

@@ -18,7 +18,15 @@ from pyro.optim import Adam
 
 import pyro_irg.distributions as dist
 from pyro_irg.infer import AutoHVAE, AutoMixture
-from tests.pyro.evidences import DATA, assert_mean_weight, global_evidence, global_model, mixed_evidence, mixed_model
+from tests.pyro.evidences import (
+    DATA,
+    LEAPFROG,
+    assert_mean_weight,
+    global_evidence,
+    global_model,
+    mixed_evidence,
+    mixed_model,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +39,16 @@ def fresh():
     "base", [AutoNormal, AutoDiagonalNormal, AutoMultivariateNormal, AutoLowRankMultivariateNormal]
 )
 def test_mean_weight_with_any_base(base):
-    guide = AutoHVAE(mixed_model, num_steps=2, base=base, tempering="free", base_options={"init_scale": 0.6})
+    guide = AutoHVAE(
+        mixed_model, num_steps=2, base=base, tempering="free", base_options={"init_scale": 0.6}, transition="leapfrog"
+    )
     assert_mean_weight(mixed_model, guide, DATA[:2], exact=mixed_evidence(DATA[:2]))
 
 
 def test_a_flow_as_base_trains():
-    guide = AutoHVAE(mixed_model, num_steps=2, base=AutoIAFNormal, base_options={"hidden_dim": [8]})
+    guide = AutoHVAE(
+        mixed_model, num_steps=2, base=AutoIAFNormal, base_options={"hidden_dim": [8]}, transition="leapfrog"
+    )
     svi = SVI(mixed_model, guide, Adam({"lr": 1e-2}), Trace_ELBO())
     losses = [svi.step(DATA) for _ in range(100)]
     assert sum(losses[-20:]) < sum(losses[:20])
@@ -44,7 +56,11 @@ def test_a_flow_as_base_trains():
 
 def test_training_reaches_the_evidence():
     guide = AutoHVAE(
-        global_model, num_steps=3, tempering="free", init_loc_fn=init_to_value(values={"mu": torch.zeros(())})
+        global_model,
+        num_steps=3,
+        tempering="free",
+        init_loc_fn=init_to_value(values={"mu": torch.zeros(())}),
+        **LEAPFROG,
     )
     svi = SVI(global_model, guide, Adam({"lr": 2e-2}), Trace_ELBO(8, 1, vectorize_particles=True))
     for _ in range(200):
@@ -55,12 +71,14 @@ def test_training_reaches_the_evidence():
 
 def test_options_reach_the_base():
     start = init_to_value(values={"mu": torch.tensor(1.75)})
-    guide = AutoHVAE(global_model, num_steps=2, init_loc_fn=start, base_options={"init_scale": 0.25}, prefix="mine")
+    guide = AutoHVAE(
+        global_model, num_steps=2, init_loc_fn=start, base_options={"init_scale": 0.25}, prefix="mine", **LEAPFROG
+    )
     guide(DATA)
     assert guide.base.median(DATA)["mu"] == 1.75
     assert float(guide.base.scales.mu.detach()) == pytest.approx(0.25)
     assert all(name.startswith("mine.") for name in pyro.get_param_store())
-    assert AutoHVAE(global_model, num_steps=2).prefix == "auto"
+    assert AutoHVAE(global_model, num_steps=2, **LEAPFROG).prefix == "auto"
 
 
 def test_create_plates_subsamples():
@@ -72,7 +90,7 @@ def test_create_plates_subsamples():
             z = pyro.sample("z", dist.Normal(0.0, 1.0))
             pyro.sample("x", dist.Normal(z, 0.5), obs=x[rows])
 
-    guide = AutoHVAE(model, num_steps=2, create_plates=plates)
+    guide = AutoHVAE(model, num_steps=2, create_plates=plates, **LEAPFROG)
     svi = SVI(model, guide, Adam({"lr": 1e-2}), Trace_ELBO())
     for _ in range(3):
         svi.step(DATA)
@@ -94,12 +112,12 @@ def plain(model):
 )
 def test_options_that_the_base_does_not_take(base, options, message):
     with pytest.raises(TypeError, match=message):
-        AutoHVAE(global_model, num_steps=2, base=base, **options)
+        AutoHVAE(global_model, num_steps=2, base=base, **options, transition="leapfrog")
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 def test_draws(batch_size):
-    guide = AutoHVAE(mixed_model, num_steps=2, tempering="free")
+    guide = AutoHVAE(mixed_model, num_steps=2, tempering="free", **LEAPFROG)
     draws = guide.sample_posterior(DATA, num_samples=7, batch_size=batch_size)
     assert draws["mu"].shape == (7,) and draws["z"].shape == (7, 6)
     assert not draws["z"].requires_grad
@@ -108,7 +126,9 @@ def test_draws(batch_size):
 
 
 def test_draws_side_by_side_have_the_same_law():
-    guide = AutoHVAE(mixed_model, num_steps=2, step_size=0.3, tempering="free", base_options={"init_scale": 0.7})
+    guide = AutoHVAE(
+        mixed_model, num_steps=2, step_size=0.3, tempering="free", base_options={"init_scale": 0.7}, **LEAPFROG
+    )
     one = guide.sample_posterior(DATA, num_samples=300)["z"]
     many = guide.sample_posterior(DATA, num_samples=20_000, batch_size=10_000)["z"]
     assert ((one.mean(0) - many.mean(0)).abs() < 4.5 * one.std(0) / 300**0.5).all()
@@ -117,7 +137,7 @@ def test_draws_side_by_side_have_the_same_law():
 
 
 def test_quantiles_and_median():
-    guide = AutoHVAE(mixed_model, num_steps=2, tempering="free")
+    guide = AutoHVAE(mixed_model, num_steps=2, tempering="free", **LEAPFROG)
     levels = guide.quantiles([0.1, 0.5, 0.9], DATA, num_samples=500, batch_size=500)
     median = guide.median(DATA, num_samples=500, batch_size=500)
     assert levels["z"].shape == (3, 6) and levels["mu"].shape == (3,)
@@ -127,20 +147,20 @@ def test_quantiles_and_median():
 
 
 def test_call_is_a_tuple_in_the_order_of_names():
-    guide = AutoHVAE(mixed_model, num_steps=2)
+    guide = AutoHVAE(mixed_model, num_steps=2, **LEAPFROG)
     mu, z = guide.call(DATA)
     assert mu.shape == () and z.shape == (6,)
 
 
 def test_posterior_in_closed_form_is_refused():
-    guide = AutoHVAE(global_model, num_steps=2)
+    guide = AutoHVAE(global_model, num_steps=2, **LEAPFROG)
     with pytest.raises(NotImplementedError, match="draw from it with sample_posterior"):
         guide.get_posterior(DATA)
 
 
 def test_a_point_as_base():
     """AutoDelta has no scale; its momenta alone spread the draws."""
-    guide = AutoHVAE(global_model, num_steps=3, base=AutoDelta, step_size=0.3)
+    guide = AutoHVAE(global_model, num_steps=3, base=AutoDelta, step_size=0.3, transition="leapfrog")
     assert guide.sample_posterior(DATA, num_samples=50, batch_size=50)["mu"].std() > 0.01
 
 

@@ -12,6 +12,7 @@ from pyro_irg.infer import HVAE, AutoHVAE, diagnostics, log_evidence, log_weight
 from pyro_irg.infer.evaluation import _pareto_k
 from tests.pyro.evidences import (
     DATA,
+    LEAPFROG,
     global_evidence,
     global_guide,
     global_model,
@@ -163,7 +164,7 @@ def test_evidence_of_an_autoguide_on_several_plates():
             with pyro.plate("columns", 4, dim=-1):
                 pyro.sample("x", dist.Normal(a, 1.0), obs=x)
 
-    guide = AutoHVAE(model, num_steps=2, tempering="free", base_options={"init_scale": 0.5})
+    guide = AutoHVAE(model, num_steps=2, tempering="free", base_options={"init_scale": 0.5}, **LEAPFROG)
     found = log_evidence(model, guide, x, num_samples=20_000, batch_size=5000, plate="rows")
     law = torch.distributions.MultivariateNormal(torch.zeros(4), torch.eye(4) + torch.ones(4, 4))
     assert ((found.log_evidence - law.log_prob(x)).abs() < 4.5 / found.ess.sqrt()).all()

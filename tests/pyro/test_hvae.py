@@ -15,6 +15,7 @@ from irg_kernels.inference import hamiltonian
 from pyro_irg.infer import HVAE, AutoHVAE, diagnostics, log_weights
 from tests.pyro.evidences import (
     DATA,
+    LEAPFROG,
     assert_mean_weight,
     banana,
     global_evidence,
@@ -188,7 +189,7 @@ def test_constrained_and_several_sites():
             share = pyro.sample("share", dist.Beta(2.0, 2.0))
             pyro.sample("x", dist.Normal(rate * share, 0.5), obs=x)
 
-    guide = AutoHVAE(model, num_steps=3, tempering="free", base_options={"init_scale": 0.8})
+    guide = AutoHVAE(model, num_steps=3, tempering="free", base_options={"init_scale": 0.8}, **LEAPFROG)
     x = DATA.abs()
     assert_mean_weight(model, guide, x, exact=torch.stack([_evidence_by_grid(v) for v in x]), plate="data")
 
@@ -258,7 +259,7 @@ def test_data_in_double_among_parameters_in_float():
 def test_far_too_large_steps_do_no_harm():
     """Positions stay finite here, but without a bound on the energy the loss reaches 1e8."""
     settings = {"step_size": 0.5, "max_step_size": 2.0, "step_size_shape": "step", "tempering": "free"}
-    guide = AutoHVAE(banana, num_steps=20, base_options={"init_scale": 0.5}, **settings)
+    guide = AutoHVAE(banana, num_steps=20, base_options={"init_scale": 0.5}, **settings, **LEAPFROG)
     svi = SVI(banana, guide, Adam({"lr": 1e-2}), Trace_ELBO(16, 0, vectorize_particles=True))
     losses, left_out = [], []
     for _ in range(40):

@@ -312,7 +312,7 @@ def auto_list(model):
 @pytest.mark.parametrize("base", [AutoNormal, AutoMultivariateNormal])
 @pytest.mark.parametrize("other", [copy.deepcopy, lambda guide: pickle.loads(pickle.dumps(guide))])
 def test_copies(base, called, other):
-    guide = AutoHVAE(global_model, num_steps=2, tempering="free", base=base)
+    guide = AutoHVAE(global_model, num_steps=2, tempering="free", base=base, transition="leapfrog")
     if called:
         guide(DATA)
     copied = other(guide)
@@ -325,7 +325,7 @@ def test_copies(base, called, other):
 
 
 def test_copies_of_a_list_of_guides():
-    guide = AutoHVAE(mixed_model, num_steps=2, base=auto_list)
+    guide = AutoHVAE(mixed_model, num_steps=2, base=auto_list, transition="leapfrog")
     first = copy.deepcopy(guide)  # before the first call
     for each in (first, guide, copy.deepcopy(guide), guide):
         assert set(each(DATA)) == {"mu", "z"}
@@ -345,7 +345,9 @@ def test_copies_of_own_guides(model, base):
 
 def test_state_dict_and_param_store():
     def make():
-        guide = AutoHVAE(global_model, num_steps=2, tempering="free", base=AutoMultivariateNormal)
+        guide = AutoHVAE(
+            global_model, num_steps=2, tempering="free", base=AutoMultivariateNormal, transition="leapfrog"
+        )
         guide(DATA)  # as with Pyro's autoguides, the parameters come with the first call
         return guide
 

@@ -77,9 +77,15 @@ def assert_mean_weight(weights, exact):
 
 
 GUIDES = {
-    "base alone": lambda a, m: a.irg.infer.AutoHVAE(m, num_steps=0),
-    "steps": lambda a, m: a.irg.infer.AutoHVAE(m, num_steps=2, step_size=0.3, tempering="free"),
-    "joint base": lambda a, m: a.irg.infer.AutoHVAE(m, num_steps=2, base=a.autoguide.AutoMultivariateNormal),
+    "base alone": lambda a, m: a.irg.infer.AutoHVAE(m, num_steps=0, base=a.autoguide.AutoNormal, transition="leapfrog"),
+    "steps": lambda a, m: a.irg.infer.AutoHVAE(
+        m, num_steps=2, step_size=0.3, tempering="free", base=a.autoguide.AutoNormal, transition="leapfrog"
+    ),
+    "joint base": lambda a, m: a.irg.infer.AutoHVAE(
+        m, num_steps=2, base=a.autoguide.AutoMultivariateNormal, transition="leapfrog"
+    ),
+    "refreshed": lambda a, m: a.irg.infer.AutoHVAE(m, num_steps=2, base_options={"num_starts": 2}),
+    "refreshed, mean field": lambda a, m: a.irg.infer.AutoHVAE(m, num_steps=2, base=a.autoguide.AutoNormal),
     "mixture": lambda a, m: a.irg.infer.AutoMixture(m, 2, num_starts=2),
 }
 CASES = {f"{case}-{guide}": (case, guide) for case in ("model", "nested") for guide in GUIDES}
@@ -95,13 +101,16 @@ def test_elbo_stays_below_the_evidence(adapter, programs, case):
     assert_mean_weight(weights, EVIDENCE)
 
 
-@pytest.mark.parametrize("num_steps", [0, 3])
+LEAPFROG = {"num_steps": 3, "step_size": 0.3, "tempering": "fixed"}
+
+
+@pytest.mark.parametrize("settings", [{"num_steps": 0}, LEAPFROG, {"num_steps": 3, "transition": "refreshed"}])
 @pytest.mark.parametrize(
     ("model", "base", "exact"), [("model", "encoder", EVIDENCE), ("normal", "normal_encoder", NORMAL_EVIDENCE)]
 )
-def test_a_guide_of_ones_own(adapter, programs, num_steps, model, base, exact):
+def test_a_guide_of_ones_own(adapter, programs, settings, model, base, exact):
     model, base, data = getattr(programs, model), getattr(programs, base), programs.data
-    guide = adapter.irg.infer.HVAE(model, base, num_steps=num_steps, step_size=0.3, tempering="fixed")
+    guide = adapter.irg.infer.HVAE(model, base, **settings)
     params = adapter.started(model, guide, data)
     weights = adapter.log_weights(model, guide, params, data, num_samples=10_000, batch_size=10_000)
     assert_mean_weight(weights, exact)

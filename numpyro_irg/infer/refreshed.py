@@ -1,0 +1,263 @@
+"""One call of the Hamiltonian guide whose momenta are refreshed, in the base's own coordinates."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax import Array, lax
+from numpyro.distributions.util import scale_and_mask
+
+from irg_kernels.inference import refreshed, transport
+
+from ..attach import NATIVE
+from .masks import factor, is_lifted, taken
+from .sites import BaseSites, Drawn, Inside, LiveModel, event_last, sum_event, sum_to, weighted
+from .transport import AutoTransport
+
+__all__ = ["Points", "refine"]
+
+
+class Part(NamedTuple):
+    """Some coordinates u of a system: those of a latent, or of all of them at once."""
+
+    name: str
+    u: Array
+    batch_ndim: int
+    drawn: Drawn
+    """the base's site whose plates, scale and mask they share"""
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        return jnp.shape(self.u)[self.batch_ndim :]
+
+    def total(self, x: Array, dims: frozenset[int]) -> Array:
+        """The sum over each system of an array of the shape of u, scaled and masked."""
+        return sum_to(scale_and_mask(sum_event(x, self.batch_ndim), self.drawn.scale, self.drawn.mask), dims)
+
+    def spread(self, x: Array) -> Array:
+        """A number of each system, for each of the coordinates."""
+        return event_last(x.reshape(x.shape[max(x.ndim - self.batch_ndim, 0) :]), len(self.event_shape))
+
+
+class Points(NamedTuple):
+    """What became of a path, for `diagnostics`; one entry for each of its K + 1 points."""
+
+    live: LiveModel
+    shares: Array
+    """how often each point is the draw"""
+    energy_errors: Array
+    """of the K steps, over all systems"""
+    rho: tuple[Array, ...]
+    not_finite: Array
+    """share of points at which the model has no finite density"""
+
+
+class _Coordinates:
+    """u of each part, and z of each latent as a function of it."""
+
+    def __init__(self, base: BaseSites, live: LiveModel, guide: Any, laws: Mapping[str, Any], normal: Any) -> None:
+        self.live, self.guide, self.to = live, guide, None
+        if isinstance(guide, AutoTransport):
+            self.to = guide.transport()
+            joint = base.sites[f"_{guide.prefix}_latent"]
+            (u, _), *_ = joint.intermediates
+            self.parts = [Part("", u, jnp.ndim(u) - 1, joint)]
+            return
+        self.normal = [normal(guide, laws, latent) for latent in live.latents]
+        self.parts = [
+            Part(f"{at.name}_", (at.position - loc) / scale, at.batch_ndim, base.sites[at.name])
+            for at, (loc, scale) in zip(live.latents, self.normal, strict=True)
+        ]
+
+    def carried(self, u: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array | float]:
+        """Unconstrained positions, and the log-Jacobian of each system, up to a constant."""
+        if self.to is None:
+            return tuple(loc + scale * x for (loc, scale), x in zip(self.normal, u, strict=True)), 0.0
+        z, log_det = transport.carried(NATIVE, u[0], self.to)
+        unpacked = self.guide._unpack_latent(z)
+        return tuple(unpacked[name] for name in self.live.names), log_det
+
+
+class _Run:
+    """Systems, their dimensions `dims`, and the scale that all their terms have in common, None if they have not."""
+
+    def __init__(self, guide: Any, base: BaseSites, live: LiveModel, at: _Coordinates) -> None:
+        self.guide, self.live, self.at, self.parts = guide, live, at, at.parts
+        frames = [{(f.name, f.dim) for f in site.frames} for site in base.sites.values()]
+        self.shared = live.shared.intersection(*frames)
+        self.dims = frozenset(dim for _, dim in self.shared | live.outside)
+        self.scale = _common([*live.scales, *(site.scale for site in base.sites.values())])
+        count = self.sum([jnp.ones_like(part.u) for part in self.parts])
+        self.count = jnp.where(count > 0.0, count, 1.0)
+        self.outside = Drawn(
+            dist.Unit(0.0),
+            [f for f in self.parts[0].drawn.frames if (f.name, f.dim) in self.shared],
+            self.scale,
+            True,
+            True,
+        )
+
+    def total(self, x: Array, part: Part) -> Array:
+        return part.total(x, self.dims)
+
+    def sum(self, arrays: Any) -> Array:
+        """Of all parts, over each system."""
+        return functools.reduce(jnp.add, [self.total(x, part) for x, part in zip(arrays, self.parts, strict=True)])
+
+    def log_density(self, u: tuple[Array, ...], *, detached: bool = False) -> Array:
+        """Of each system in the base's coordinates, up to a constant."""
+        z, log_det = self.at.carried(u)
+        return (
+            functools.reduce(jnp.add, [sum_to(t, self.dims) for t in self.live.terms(z, detached=detached)]) + log_det
+        )
+
+    def look(self, u: tuple[Array, ...]) -> tuple[Array, Array, tuple[Array, ...]]:
+        """(which systems have a density here, their log-densities, residual forces)."""
+        fine = jnp.isfinite(lax.stop_gradient(self.log_density(lax.stop_gradient(u), detached=True)))
+        # no NaN enters a formula that will be differentiated
+        safe = tuple(jnp.where(part.spread(fine), x, 0.0) for x, part in zip(u, self.parts, strict=True))
+
+        def joint(u):
+            systems = self.log_density(u)
+            return jnp.sum(systems), systems
+
+        (_, systems), slopes = jax.value_and_grad(joint, has_aux=True)(safe)
+        # a datum's latent moves by the datum's own terms
+        slopes = [_unscaled(s, part) for s, part in zip(slopes, self.parts, strict=True)]
+        square = self.sum([s * s for s in slopes])
+        forces = []
+        for s, x, part in zip(slopes, safe, self.parts, strict=True):
+            force = refreshed.tamed(NATIVE, s, part.spread(square), part.spread(self.count)) + x
+            forces.append(jnp.where(part.spread(fine), force, 0.0))
+        return fine, jnp.where(fine, systems, refreshed.IMPOSSIBLE), tuple(forces)
+
+    def start_log_det(self, base: BaseSites) -> Array:
+        """Log-Jacobian from the base's own coordinates to its values, at the start."""
+        total = jnp.asarray(self.at.carried(tuple(part.u for part in self.parts))[1])
+        for latent in self.live.latents:
+            drawn = base.sites[latent.name]
+            total = total + sum_to(scale_and_mask(latent.log_det, drawn.scale, drawn.mask), self.dims)
+        return total
+
+    def path(self, xi: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array, Array, tuple[Array, ...], Array]:
+        """Points (K + 1, ...), their log-weights but for the base's density, log-densities, momenta, and which are."""
+        start = tuple(part.u for part in self.parts)
+        fine, density, force = self.look(start)
+        learned = self.guide.refreshed_params([(part.name, part.event_shape, part.u.dtype) for part in self.parts])
+
+        def step(state, now):
+            u, rho, force, gained = state
+            noise, (strength, angle, kept) = now
+            rho = tuple(refreshed.refresh(NATIVE, *args) for args in zip(rho, noise, kept, strict=True))
+            before = rho
+            rho = tuple(refreshed.kick(*args) for args in zip(rho, strength, force, strict=True))
+            turned = [refreshed.turn(NATIVE, *args) for args in zip(u, rho, angle, strict=True)]
+            u, rho = tuple(x for x, _ in turned), tuple(r for _, r in turned)
+            fine, density, force = self.look(u)
+            rho = tuple(refreshed.kick(*args) for args in zip(rho, strength, force, strict=True))
+            gained = gained + self.sum([0.5 * (b * b - r * r) for b, r in zip(before, rho, strict=True)])
+            return (u, rho, force, gained), (u, density, gained, rho, fine)
+
+        body = jax.checkpoint(step) if self.guide.checkpoint else step
+        state = (start, tuple(jnp.zeros_like(x) for x in start), force, jnp.zeros_like(density + self.count))
+        _, (u, densities, gained, rho, all_fine) = lax.scan(body, state, (xi, learned))
+        u = tuple(jnp.concatenate([first[None], rest]) for first, rest in zip(start, u, strict=True))
+        densities = jnp.concatenate([density[None], densities])
+        gained = jnp.concatenate([jnp.zeros_like(gained[:1]), gained])
+        return u, densities + gained, densities, rho, jnp.concatenate([fine[None], all_fine])
+
+
+def _common(scales: list[Any]) -> Any:
+    """1.0 or another number that all scales are; None if they differ, or are arrays."""
+    numbers = {1.0 if scale is None else scale for scale in scales if scale is None or isinstance(scale, int | float)}
+    plain = all(scale is None or isinstance(scale, int | float) for scale in scales)
+    return numbers.pop() if plain and len(numbers) == 1 else None
+
+
+def _log_prob(site: Drawn) -> Array:
+    log_prob = site.fn.log_prob
+    found = log_prob(site.value, site.intermediates) if site.intermediates else log_prob(site.value)
+    return scale_and_mask(found, site.scale)
+
+
+def _unscaled(x: Array, part: Part) -> Array:
+    if part.drawn.scale is None:
+        return x
+    scale = jnp.asarray(part.drawn.scale, x.dtype)
+    return x / (event_last(scale, len(part.event_shape)) if scale.ndim else scale)
+
+
+def _bound(guide: Any, log_weights: Array, scale: Any) -> tuple[Array, list[Array]]:
+    """Of each system, and the terms of its sum over the points of the path.
+
+    Where only a part of the terms is scaled up, as for global latents of subsampled data, a mean of weights would lie
+    above the evidence: the last point is then the only one.
+    """
+    logits = guide.share_logits().astype(log_weights.dtype)
+    if scale is None:
+        bad = jnp.full_like(log_weights[0], refreshed.IMPOSSIBLE)
+        return log_weights[-1], [bad] * guide.num_steps + [jnp.zeros_like(bad)]
+    terms = [log_share + w / scale for log_share, w in zip(jax.nn.log_softmax(logits), log_weights, strict=True)]
+    return scale * refreshed.log_sum_exp(NATIVE, terms), terms
+
+
+def refine(
+    guide: Any, base: BaseSites, live: LiveModel, laws: Mapping[str, Any], normal: Any
+) -> tuple[dict[str, Array], Points]:
+    """Emits the momenta, the flow's term and the latents.
+
+    :param normal: (location, scale) of a latent's base.
+    """
+    run = _Run(guide, base, live, _Coordinates(base, live, guide.guide, laws, normal))
+    xi, log_prob_xi = _momenta(run)
+    log_q = functools.reduce(jnp.add, [sum_to(_log_prob(site), run.dims) for site in base.sites.values()])
+    u, log_weights, densities, rho, fine = run.path(xi)
+    log_weights = log_weights - (log_q + run.start_log_det(base))
+    bound, terms = _bound(guide, log_weights, run.scale)
+    with Inside(run.outside):
+        choice = dist.Uniform(jnp.zeros_like(bound), 1.0)
+        uniform = numpyro.sample(f"{guide.prefix}_point", choice, infer={"is_auxiliary": True})
+    flags = refreshed.picked(NATIVE, terms, uniform)
+    chosen = [
+        functools.reduce(jnp.add, [part.spread(flag) * x for flag, x in zip(flags, points, strict=True)])
+        for points, part in zip(u, run.parts, strict=True)
+    ]
+    z, log_det = run.at.carried(tuple(chosen))
+    placed = live.place(z)
+    # log p(x, z) as the model will have it there
+    joint = jnp.sum(jnp.where(jnp.stack(flags) > 0.0, densities, 0.0), 0) - log_det
+    for site, log_jacobian in placed:
+        joint = joint - sum_to(weighted(site, log_jacobian), run.dims)
+        if is_lifted(site):
+            joint = joint - sum_to(scale_and_mask(taken(site), site["scale"]), run.dims)
+    term = joint - (log_q + log_prob_xi) - bound
+    with Inside(run.outside):
+        factor(f"{guide.prefix}_flow", term if run.scale is None else term / run.scale)
+    values = {}
+    for latent, (site, _) in zip(live.latents, placed, strict=True):
+        with Inside(base.sites[latent.name]):
+            delta = dist.Delta(site["value"], event_dim=site["fn"].event_dim)
+            values[latent.name] = numpyro.sample(latent.name, delta)
+    total = jnp.sum(log_weights, axis=tuple(range(1, log_weights.ndim)))
+    share = 1.0 - jnp.mean(fine, dtype=bound.dtype)
+    often = jnp.stack([jnp.mean(jnp.exp(t - refreshed.log_sum_exp(NATIVE, terms))) for t in terms])
+    return values, Points(live, often, -jnp.diff(total), tuple(r[-1] for r in rho), share)
+
+
+def _momenta(run: _Run) -> tuple[tuple[Array, ...], Array]:
+    """Those of each part, with a leading axis of K, and their log-density in each system."""
+    xi, log_probs = [], []
+    for part in run.parts:
+        normal = dist.Normal(jnp.zeros((*jnp.shape(part.u), run.guide.num_steps), part.u.dtype), 1.0)
+        with Inside(part.drawn):
+            name, event_dim = f"{run.guide.prefix}_{part.name}momentum", len(part.event_shape) + 1
+            noise = numpyro.sample(name, normal.to_event(event_dim), infer={"is_auxiliary": True})
+        xi.append(jnp.moveaxis(noise, -1, 0))
+        log_probs.append(jnp.sum(normal.log_prob(noise), -1))
+    return tuple(xi), run.sum(log_probs)

@@ -1,0 +1,101 @@
+"""The base of `AutoHVAE`: a standard normal point carried to the posterior by a learned map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyro.distributions as dist
+import torch
+from pyro.distributions import constraints
+from pyro.distributions.torch_transform import TransformModule
+from pyro.infer.autoguide import init_to_median
+from torch import Tensor, nn
+
+from irg_kernels.inference import transport
+
+from ..attach import NATIVE
+from .auto_mixture import AutoMixture
+
+__all__ = ["AutoTransport"]
+
+
+class Carried(TransformModule):
+    """u -> z of `irg_kernels.inference.transport`; the inverse is known at its own draws only."""
+
+    domain = codomain = constraints.real_vector
+    bijective = True
+    sign = 1
+
+    def __init__(self, to: transport.Transport) -> None:
+        super().__init__(cache_size=1)
+        self._map = to
+
+    def _call(self, x: Tensor) -> Tensor:
+        z, self._log_det = transport.carried(NATIVE, x, self._map)
+        return z
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        raise NotImplementedError("AutoTransport: the density is known at the guide's own draws only")
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        cached: Any = self._cached_x_y[0]
+        if x is cached:
+            return self._log_det
+        return transport.carried(NATIVE, x, self._map)[1]
+
+
+class AutoTransport(AutoMixture):
+    """Autoguide that carries N(0, I) by two autoregressive layers and a full-rank affine map to the posterior.
+
+    The affine map begins where `AutoMixture`'s search of one component ends.  Beyond 100 latent numbers
+    (`irg_kernels.inference.transport.MOST_DENSE`) it is diagonal plus low rank, without a search and without layers.
+
+    :param model: a model whose latents are continuous and global.
+    :param num_starts, init_loc_fn, init_scale, init_spread: as in `AutoMixture`; `init_scale` is the standard
+        deviation of each latent number to begin with where there is no search, .1 if it is not given.
+    """
+
+    def __init__(
+        self,
+        model: Callable,
+        *,
+        num_starts: int = 16,
+        init_loc_fn: Callable = init_to_median,
+        init_scale: float | None = None,
+        init_spread: float = 2.0,
+    ) -> None:
+        self._deviation = 0.1 if init_scale is None else init_scale
+        scale = 1.0 if init_scale is None else init_scale
+        options: dict[str, Any] = {"num_starts": num_starts, "init_loc_fn": init_loc_fn, "init_spread": init_spread}
+        super().__init__(model, 1, init_scale=scale, **options)
+
+    def _looked_for_masks(self, latent: Tensor, args: tuple, kwargs: dict) -> bool:
+        return False  # HVAE's concern
+
+    def _set_up(self, like: Tensor, args: tuple, kwargs: dict) -> None:
+        size = self.latent_dim
+        if self.num_starts and size <= transport.MOST_DENSE:
+            _, origins, units = self._found_start(like, args, kwargs)
+            origin, unit = origins[0], units[0]
+        else:
+            origin, unit = like, torch.full_like(like, self._deviation)
+            unit = unit.diag() if size <= transport.MOST_DENSE else unit
+        # where the map begins: kept with the parameters, but used detached, so that no optimizer moves it
+        self.origin, self.unit = nn.Parameter(origin.clone()), nn.Parameter(unit.clone())
+        self._names = list(transport.shapes(size))
+        for name, shape in transport.shapes(size).items():
+            deviation = transport.initial_deviation(name, size)
+            value = deviation * torch.randn(shape, dtype=like.dtype, device=like.device)
+            setattr(self, name, nn.Parameter(value))
+
+    def transport(self) -> transport.Transport:
+        """The map at the present parameters."""
+        params = {name: getattr(self, name) for name in self._names}
+        return transport.transport(self.origin.detach(), self.unit.detach(), params)
+
+    def get_posterior(self, *args: Any, **kwargs: Any) -> Any:
+        """Of all latents in unconstrained space; its density is known at its own draws only."""
+        like = self.origin.detach()
+        base = dist.Normal(torch.zeros_like(like), torch.ones_like(like)).to_event(1)
+        return dist.TransformedDistribution(base, [Carried(self.transport())])
