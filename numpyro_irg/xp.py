@@ -31,6 +31,7 @@ from jax.numpy import (
 from jax.numpy import max as max
 from jax.numpy import sum as sum
 from jax.scipy.special import digamma, erf, erfc, i0e, i1e
+from jax.scipy.special import gammaln as lgamma
 
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics import normal_tail
@@ -52,11 +53,13 @@ __all__ = [
     "exp",
     "expm1",
     "finfo",
+    "frexp",
     "has_guard_digits",
     "i0e",
     "i1e",
     "indicator",
     "integrate",
+    "lgamma",
     "log",
     "log1p",
     "log_ndtr",
@@ -100,6 +103,11 @@ def addcmul(x: Array, y: Array, z: Array, scale: float = 1.0) -> Array:
 
 def blend(x: Array, y: Array, weight: Array) -> Array:
     return where(weight > 0.5, y, x)
+
+
+def frexp(x: Array) -> tuple[Array, Array]:
+    mantissa, exponent = jnp.frexp(lax.stop_gradient(x))
+    return mantissa, exponent.astype(x.dtype)
 
 
 def finfo(like: Array) -> Any:

@@ -34,11 +34,13 @@ __all__ = [
     "exp",
     "expm1",
     "finfo",
+    "frexp",
     "has_guard_digits",
     "i0e",
     "i1e",
     "indicator",
     "integrate",
+    "lgamma",
     "log",
     "log1p",
     "log_ndtr",
@@ -58,7 +60,7 @@ __all__ = [
 
 exp, expm1, log, log1p, sqrt = torch.exp, torch.expm1, torch.log, torch.log1p, torch.sqrt
 sin, cos, arcsin, arctan2, sigmoid = torch.sin, torch.cos, torch.arcsin, torch.arctan2, torch.sigmoid
-abs, copysign, matmul = torch.abs, torch.copysign, torch.matmul
+abs, copysign, lgamma, matmul = torch.abs, torch.copysign, torch.lgamma, torch.matmul
 where: Callable[[Tensor, Tensor | float, Tensor | float], Tensor] = torch.where  # type: ignore[assignment]
 
 has_guard_digits = False
@@ -138,6 +140,11 @@ def addcmul(x: Tensor, y: Tensor, z: Tensor, scale: float = 1.0) -> Tensor:
 
 def stop_gradient(x: Tensor) -> Tensor:
     return x.detach()
+
+
+def frexp(x: Tensor) -> tuple[Tensor, Tensor]:
+    mantissa, exponent = torch.frexp(x.detach())
+    return mantissa, exponent.to(x.dtype)
 
 
 def finfo(like: Tensor) -> torch.finfo:

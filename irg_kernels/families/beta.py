@@ -28,7 +28,18 @@ from typing import Any, Generic, NamedTuple
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import INTERVAL, Shape, logistic_rise
-from ..numerics.elementary import both_log_tails, digamma_terms, expm1mx, log1pmx, log1pmx_near_0
+from ..numerics.elementary import (
+    both_log_tails,
+    digamma_terms,
+    expm1mx,
+    finite,
+    log1pmx,
+    log1pmx_near_0,
+    log_split,
+    times_log1pmx,
+    two_product,
+    two_sum,
+)
 from ..numerics.gamma_function import (
     HALF_LOG_2PI,
     bregman_log_gamma,
@@ -50,7 +61,7 @@ def dlogit_da(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
     """dx/da for sigmoid(x) ~ Beta(a, b) at fixed quantile."""
     z, w, total = xp.sigmoid(x), xp.sigmoid(-x), a + b
     delta = a * w - b * z
-    k0 = _score(xp, x, w, a, b, delta)
+    k0 = _score(xp, -xp.softplus(-x), w, a, b, delta)
     k = k0 + b / (a * total)
     # symmetric in the two tails, but the score of the upper one must not be much below zero; where it is a little, the
     # lower tail would have the longer plateau
@@ -114,20 +125,19 @@ def _outwards(
     return xp.abs(lower - far) * y + sign * log1p_v, slope * y + n * g
 
 
-def _score(xp: Namespace, x: Array, w: Array, a: Array, b: Array, delta: Array) -> Array:
+def _score(xp: Namespace, log_z: Array, w: Array, a: Array, b: Array, delta: Array) -> Array:
     """k0 = log z + psi(a + b) - psi(a) - b / (a (a + b)), to full accuracy beside its terms.
 
     psi(a + b) - psi(a) = sum_{j < shift} b / ((a + j) (a + b + j)) + log((A + b) / A) + D(A + b) - D(A), A = a + shift,
     D = psi - log by its asymptotic series (DLMF 5.11.2) in divided differences; the logarithm joins log z, since
     z (A + b) / A - 1 = -(delta + shift w) / A.  k0 leaves out the term of j = 0, which the lower tail cancels.
     """
-    shift, coefficients = digamma_terms(xp, x)
+    shift, coefficients = digamma_terms(xp, a)
     total = a + b
     large = a + float(shift)
     r, s = 1.0 / large, 1.0 / (large + b)
     ratio = -(delta + float(shift) * w) * r
     near = xp.abs(ratio) < 0.5
-    log_z = -xp.softplus(-x)
     logarithm = xp.where(near, xp.log1p(xp.where(near, ratio, 0.0)), log_z + xp.log1p(b * r))
     r2, s2 = r * r, s * s
     divided: Any = 1.0
@@ -167,9 +177,11 @@ class Place(NamedTuple, Generic[Array]):
     log_z: Array
     log_w: Array
     delta: Array
+    rest: Array | float = 0.0
+    """of delta's own rounding, and without derivative"""
 
     def mirrored(self) -> Place:
-        return Place(self.w, self.z, self.log_w, self.log_z, -self.delta)
+        return Place(self.w, self.z, self.log_w, self.log_z, -self.delta, -self.rest)
 
 
 def _at_logit(xp: Namespace, x: Array, a: Array, b: Array) -> Place:
@@ -186,14 +198,24 @@ def _at(xp: Namespace, z: Array, a: Array, b: Array) -> Place:
     near = z < 0.5
     log_w = xp.where(near, xp.log1p(-xp.where(near, z, 0.0)), xp.log(w))
     log_z = xp.where(near, xp.log(z), xp.log1p(-xp.where(near, 0.5, w)))
-    return Place(z, w, log_z, log_w, a * w - b * z)
+    return Place(z, w, log_z, log_w, *_lean(xp, z, w, a, b))
+
+
+def _lean(xp: Namespace, z: Array, w: Array, a: Array, b: Array) -> tuple[Array, Array | float]:
+    """a w - b z and what its rounding has left: from z, for w may have been rounded itself, a - (a + b) z."""
+    if xp.has_guard_digits:
+        return a * w - b * z, 0.0
+    total, total_rest = two_sum(xp, a, b)
+    product, error = two_product(xp, total, z)
+    delta, rest = two_sum(xp, a, -product)
+    return two_sum(xp, delta, rest - (error + total_rest * z))
 
 
 def log_tails_at(xp: Namespace, at: Place, a: Array, b: Array) -> tuple[Array, Array]:
     """(log I_z(a, b), log I_w(b, a)), the smaller to full relative accuracy of its exponential."""
     is_lower = at.delta + 0.5 * (at.w - at.z) > 0.0
     zeta, complement, log_zeta, log1mexp, delta = (
-        xp.where(is_lower, here, there) for here, there in zip(at, at.mirrored(), strict=True)
+        xp.where(is_lower, here, there) for here, there in zip(at[:5], at.mirrored(), strict=False)
     )
     shape, other = xp.where(is_lower, a, b), xp.where(is_lower, b, a)
     total, slope = shape + other, delta + complement
@@ -218,13 +240,24 @@ def log_tails_at(xp: Namespace, at: Place, a: Array, b: Array) -> tuple[Array, A
 MASS_NODES_F32, MASS_NODES_F64 = 20, 48
 
 
-def _log_density_at(xp: Namespace, at: Place, a: Array, b: Array) -> Array:
-    """log(z**a w**b / B(a, b)), the density of x, by Stirling's formula about the mean."""
+def _log_density_at(xp: Namespace, at: Place, a: Array, b: Array, unit: Array | float = 1.0) -> Array:
+    """log(z**a w**b / B(a, b) / unit), for unit 1 the density of x, by Stirling's formula about the mean."""
     total = a + b
-    fall = -a * log1pmx(xp, -at.delta / a, at.log_z + xp.log(total) - xp.log(a))
-    fall = fall - b * log1pmx(xp, at.delta / b, at.log_w + xp.log(total) - xp.log(b))
+    if xp.has_guard_digits:
+        log_beta = xp.lgamma(a) + xp.lgamma(b) - xp.lgamma(total)
+        return a * at.log_z + b * at.log_w - log_beta - xp.log(unit + 0.0 * a)
+    fall = times_log1pmx(xp, a, -at.delta, -at.rest, _log_product(xp, at.z, at.log_z, total / a))
+    fall = fall + times_log1pmx(xp, b, at.delta, at.rest, _log_product(xp, at.w, at.log_w, total / b))
     remainder = stirling(xp, a) + stirling(xp, b) - stirling(xp, total)
-    return 0.5 * (xp.log(a) + xp.log(b) - xp.log(total)) - HALF_LOG_2PI - remainder - fall
+    larger, smaller = xp.maximum(a, b), xp.minimum(a, b)
+    log_unit, rest = log_split(xp, xp.sqrt(smaller) * xp.sqrt(larger / total) / unit)
+    return ((fall - (HALF_LOG_2PI + remainder)) + log_unit) + rest
+
+
+def _log_product(xp: Namespace, z: Array, log_z: Array, ratio: Array) -> Array:
+    """log(z ratio), ratio >= 1, rounded once where z has not underflowed."""
+    normal = z > float(xp.finfo(z).tiny)
+    return xp.where(normal, xp.log(xp.where(normal, z, 1.0) * ratio), log_z + xp.log(ratio))
 
 
 def log_tails(xp: Namespace, z: Array, a: Array, b: Array) -> tuple[Array, Array]:
@@ -242,7 +275,34 @@ def log_density(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
     power = xp.where(z <= 0.0, a, b)  # at an end: its own shape decides; 1 leaves log(other shape)
     end = xp.where(power > 1.0, -math.inf, xp.where(power < 1.0, math.inf, xp.log(xp.where(z <= 0.0, b, a))))
     end = xp.where((z >= 0.0) & (z <= 1.0), end, -math.inf)
-    return xp.where(inside, _log_density_at(xp, at, a, b) - at.log_z - at.log_w, end)
+    return xp.where(inside, _log_density_at(xp, at, a, b, at.z * at.w), end)
+
+
+def _score_z(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+    """((a - 1) w - (b - 1) z) / (z w)."""
+    at = _at(xp, z, a, b)
+    # for small shapes a - 1 and b - 1 are exact, and may be all that counts
+    few = a + b < 1e3
+    x, y = xp.where(few, a, 2.0) - 1.0, xp.where(few, b, 2.0) - 1.0
+    lean = xp.where(few, x - (x + y) * at.z, (at.delta - at.w) + at.z)
+    return xp.where((z >= 0.0) & (z <= 1.0), finite(xp, lean / at.z / at.w), 0.0)
+
+
+def _score_a(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+    """log z + psi(a + b) - psi(a)."""
+    return _score_at(xp, _at(xp, z, a, b), z, a, b)
+
+
+def _score_b(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+    return _score_at(xp, _at(xp, z, a, b).mirrored(), z, b, a)
+
+
+def _score_at(xp: Namespace, at: Place, z: Array, a: Array, b: Array) -> Array:
+    if xp.has_guard_digits:
+        score = at.log_z + xp.digamma(a + b) - xp.digamma(a)
+    else:
+        score = _score(xp, at.log_z, at.w, a, b, at.delta) + b / a / (a + b)
+    return xp.where((z >= 0.0) & (z <= 1.0), score, 0.0)
 
 
 def logit_quantile(xp: Namespace, q: Array, one_minus_q: Array, a: Array, b: Array) -> Array:
@@ -337,6 +397,7 @@ FAMILY = Family(
     log_density=log_density,
     log_tails=log_tails,
     slopes=(dz_da, dz_db),
+    scores=(_score_z, _score_a, _score_b),
     quantile=Quantile(logit_quantile, _logit_density, (dlogit_da, dlogit_db), "logit"),
     entropy=entropy,
     mean=mean,

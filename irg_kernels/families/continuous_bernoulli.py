@@ -166,11 +166,19 @@ def dx_deta_at(xp: Namespace, x: Array, u: Array, eta: Array) -> Array:
 def log_tails(xp: Namespace, x: Array, eta: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)): log x + A(eta x) - A(eta), and its mirror image."""
     x = xp.minimum(xp.maximum(x, 0.0), 1.0)
-    upper = 1.0 - x
-    log_lower = xp.log(x) + log_normalizer(xp, eta * x) - log_normalizer(xp, eta)
-    log_upper = xp.log(upper) + log_normalizer(xp, -eta * upper) - log_normalizer(xp, -eta)
+    log_lower, log_upper = _log_cdf(xp, x, 1.0 - x, eta), _log_cdf(xp, 1.0 - x, x, -eta)
     is_lower = log_lower < log_upper  # the larger one has lost its distance from 0
     return both_log_tails(xp, xp.where(is_lower, log_lower, log_upper), is_lower)
+
+
+def _log_cdf(xp: Namespace, x: Array, rest: Array, eta: Array) -> Array:
+    """With what A grows by for large eta apart, eta x - eta; `rest` is 1 - x."""
+
+    def less(e: Array) -> Array:
+        near, small, t, _ = _split(xp, e)
+        return xp.where(near, log_normalizer(xp, small) - xp.maximum(small, 0.0), _log_one_sided(xp, t))
+
+    return xp.log(x) + (less(eta * x) - less(eta)) - xp.maximum(eta, 0.0) * rest
 
 
 def _find(xp: Namespace, q: Array, one_minus_q: Array, eta: Array) -> Array:

@@ -24,11 +24,24 @@ of log z (by parts too, DLMF 8.8.5); where a is small and the lower one close to
 from __future__ import annotations
 
 import math
+from typing import Generic, NamedTuple
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise
-from ..numerics.elementary import both_log_tails, digamma_minus_log, expm1mx, log1pmx, positive
+from ..numerics.elementary import (
+    both_log_tails,
+    digamma_minus_log,
+    expm1mx,
+    finite,
+    log1pmx,
+    log_quotient,
+    log_split,
+    positive,
+    times_log1pmx,
+    two_product,
+    two_sum,
+)
 from ..numerics.gamma_function import HALF_LOG_2PI, bregman_log_gamma, digamma, log_entropy, log_gamma1p, stirling
 from ..numerics.quadrature import depth, tail_integral, tail_of_line
 from ..numerics.roots import log_survival, logarithm, newton, normal_quantile
@@ -68,7 +81,7 @@ def dlogz_da_at(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
     lower = xp.indicator(z < a + 0.4, like=z)
     b = a + lower
     excess = z - b
-    c = _score_zero(xp, z, log_z, b, excess)
+    c = score_zero(xp, z, log_z, b, excess)
 
     def weight(tau: Array) -> Array:
         if xp.has_guard_digits:
@@ -80,7 +93,7 @@ def dlogz_da_at(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
     return xp.blend(tail, xp.addcmul(c, z, tail) / a, lower)
 
 
-def _score_zero(xp: Namespace, z: Array, log_z: Array, b: Array, excess: Array) -> Array:
+def score_zero(xp: Namespace, z: Array, log_z: Array, b: Array, excess: Array) -> Array:
     """psi(b) - log z, which is small beside either term when b is large."""
     if xp.has_guard_digits:
         return xp.digamma(b) - log_z
@@ -104,11 +117,22 @@ def _cut(xp: Namespace, z: Array, b: Array, excess: Array) -> Array:
     return xp.maximum(tau, (z + fall) / -b)
 
 
-def log_tails_at(xp: Namespace, z: Array, log_z: Array, a: Array) -> tuple[Array, Array]:
+class Point(NamedTuple, Generic[Array]):
+    """z in three forms; `excess` is z - a, with the digits that rounding z to its dtype would cost it."""
+
+    z: Array
+    log_z: Array
+    excess: Array
+    rest: Array | float
+    """of its own rounding, and without derivative"""
+
+
+def log_tails_at(xp: Namespace, at: Point[Array], a: Array) -> tuple[Array, Array]:
     """(log P(a, z), log Q(a, z)), the smaller to full relative accuracy of its exponential, the other to absolute."""
+    z = at.z
     is_lower = z < a + 0.4
-    b = a + xp.indicator(is_lower, like=z)
-    excess_z = z - b
+    shift = xp.indicator(is_lower, like=z)
+    b, excess_z = a + shift, at.excess - shift
     little = is_lower & (a < 0.5)
 
     def integrand(tau: Array) -> Array:
@@ -117,10 +141,10 @@ def log_tails_at(xp: Namespace, z: Array, log_z: Array, a: Array) -> tuple[Array
         return weight * xp.where(little, xp.expm1(-a * tau), 1.0)
 
     mass = xp.abs(tail_integral(xp, integrand, _cut(xp, z, b, excess_z), nodes_f32=NODES_F32, nodes_f64=NODES_F64))
-    front = log_front(xp, z, log_z, a)
+    front = log_front(xp, at, a)
     lower = front + xp.log1p(z * xp.where(is_lower, mass, 0.0))
     near, change = xp.where(little, a, 0.25), xp.where(little, -z * xp.exp(-z) * mass, 0.0)
-    lower = xp.where(little, near * log_z - log_gamma1p(xp, near) + xp.log1p(change), lower)
+    lower = xp.where(little, near * at.log_z - log_gamma1p(xp, near) + xp.log1p(change), lower)
     return both_log_tails(xp, xp.where(is_lower, lower, front + xp.log(a * mass)), is_lower)
 
 
@@ -129,51 +153,101 @@ def log_tails_at(xp: Namespace, z: Array, log_z: Array, a: Array) -> tuple[Array
 NODES_F32, NODES_F64 = 10, 28
 
 
-def log_front(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
+def log_front(xp: Namespace, at: Point[Array], a: Array) -> Array:
     """log(z**a exp(-z) / Gamma(a + 1)), the density of log z over a."""
+    return log_front_times(xp, at, a, xp.where(a < 1.0, 1.0, 1.0 / xp.sqrt(xp.maximum(a, 1.0))))
+
+
+def log_front_times(xp: Namespace, at: Point[Array], a: Array, unit: Array) -> Array:
+    """`log_front` and the logarithm of a factor: of `unit` where a < 1, of unit sqrt(a) beyond.
+
+    (Its own -log(a)/2 and that of the factor are of one size, and need not be rounded apart.)
+    """
+    z, log_z, excess, excess_rest = at
     small = a < 1.0
     few, many = xp.where(small, a, 0.5), xp.where(small, 1.0, a)
-    tame = xp.where(small, 1.0, z)
-    fall = -many * log1pmx(xp, (tame - many) / many, xp.where(small, 0.0, log_z) - xp.log(many))
-    large = -fall - 0.5 * xp.log(many) - HALF_LOG_2PI - stirling(xp, many)
-    return xp.where(small, few * log_z - z - log_gamma1p(xp, few), large)
+    log_ratio = xp.where(z > float(xp.finfo(z).tiny), log_quotient(xp, positive(xp, z), many), log_z - xp.log(many))
+    large = times_log1pmx(xp, many, xp.where(small, 0.0, excess), excess_rest, log_ratio)
+    large = large - (HALF_LOG_2PI + stirling(xp, many))
+    log_unit, rest = log_split(xp, unit)
+    return (xp.where(small, few * log_z - z - log_gamma1p(xp, few), large) + log_unit) + rest
 
 
-def _from_x(xp: Namespace, x: Array, rate: Array) -> tuple[Array, Array]:
-    """(z, log z) of z = x rate; for x <= 0 those of a tiny x, and nothing beyond every quantile."""
-    x = xp.maximum(x, float(xp.finfo(x).tiny))
-    return tamed(xp, x * rate, xp.log(x) + xp.log(rate))
+def log_density_at(xp: Namespace, at: Point[Array], a: Array, x: Array) -> Array:
+    """log(z**a exp(-z) / Gamma(a) / x), the density of x where z is x to a power of +-1 times a constant."""
+    if xp.has_guard_digits:
+        return a * at.log_z - at.z - xp.lgamma(a) - xp.log(x)
+    limits, factor = xp.finfo(x), xp.where(a < 1.0, a, xp.sqrt(xp.maximum(a, 1.0)))
+    unit = factor / x
+    inside = (unit > float(limits.tiny)) & (unit < float(limits.max))
+    apart = xp.where(inside, 0.0, xp.log(factor) - xp.log(x))
+    return log_front_times(xp, at, a, xp.where(inside, unit, 1.0)) + apart
 
 
-def tamed(xp: Namespace, z: Array, log_z: Array) -> tuple[Array, Array]:
+def _from_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Point[Array]:
+    """Of z = x rate; for x <= 0 those of a tiny x, and nothing beyond every quantile."""
+    x = positive(xp, x)
+    if xp.has_guard_digits:
+        return tamed(xp, x * rate, None, a)
+    z, error = two_product(xp, x, rate)
+    return tamed(xp, z, xp.log(x) + xp.log(rate), a, error)
+
+
+def tamed(xp: Namespace, z: Array, log_z: Array | None, a: Array, error: Array | float = 0.0) -> Point[Array]:
     """The logarithm from z where z is a normal number, which is sharper, and z so small that its square is in range."""
     limits = xp.finfo(z)
     largest = math.sqrt(float(limits.max)) * 0.1
+    if xp.has_guard_digits:  # and a range to spare
+        z = xp.minimum(xp.maximum(z, float(limits.tiny) ** 4), largest)
+        return Point(z, xp.log(z), z - a, 0.0)
     normal = (z > float(limits.tiny)) & (z < largest)
     z = xp.minimum(z, largest)
-    return z, xp.where(normal, xp.log(xp.where(normal, z, 1.0)), xp.minimum(log_z, math.log(largest)))
+    log_z = xp.where(normal, xp.log(xp.where(normal, z, 1.0)), xp.minimum(log_z, math.log(largest)))
+    excess, rest = two_sum(xp, z, -a)
+    excess, rest = two_sum(xp, excess, rest + error)
+    return Point(z, log_z, excess, rest)
 
 
 def log_tails(xp: Namespace, x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)) of x = z / rate."""
-    lower, upper = log_tails_at(xp, *_from_x(xp, x, rate), a)
+    lower, upper = log_tails_at(xp, _from_x(xp, x, a, rate), a)
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
 
 
-def tamed_log(xp: Namespace, log_z: Array) -> tuple[Array, Array]:
+def tamed_log(xp: Namespace, log_z: Array, a: Array) -> Point[Array]:
     log_z = xp.minimum(log_z, 0.5 * math.log(float(xp.finfo(log_z).max)) - 3.0)
-    return xp.exp(log_z), log_z
+    z = xp.exp(log_z)
+    return Point(z, log_z, z - a, 0.0)
 
 
 def log_density(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
     """log p(x) of x = z / rate; -inf below 0, and at 0 its limit."""
-    inside = log_front(xp, *_from_x(xp, x, rate), a) + xp.log(a) - xp.log(positive(xp, x))
+    inside = log_density_at(xp, _from_x(xp, x, a, rate), a, positive(xp, x))
     end = xp.where(a > 1.0, -math.inf, xp.where(a < 1.0, math.inf, xp.log(rate)))
     return xp.where(x > 0.0, inside, xp.where(x < 0.0, -math.inf, end))
 
 
+def _score_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    at = _from_x(xp, x, a, rate)
+    if xp.has_guard_digits:
+        return xp.where(x >= 0.0, finite(xp, ((a - 1.0) - at.z) / positive(xp, x)), 0.0)
+    few = a < 2.0  # where a - 1 is exact, and may be all that counts
+    lean = xp.where(few, (xp.where(few, a, 1.0) - 1.0) - at.z, -(at.excess + 1.0))
+    return xp.where(x >= 0.0, finite(xp, lean / positive(xp, x)), 0.0)
+
+
+def _score_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    at = _from_x(xp, x, a, rate)
+    return xp.where(x >= 0.0, -score_zero(xp, at.z, at.log_z, a, at.excess), 0.0)
+
+
+def _score_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    return xp.where(x >= 0.0, -_from_x(xp, x, a, rate).excess / rate, 0.0)
+
+
 def _slope_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    return x * dlogz_da_at(xp, *_from_x(xp, x, rate), a)
+    at = _from_x(xp, x, a, rate)
+    return x * dlogz_da_at(xp, at.z, at.log_z, a)
 
 
 def log_quantile(xp: Namespace, q: Array, one_minus_q: Array, a: Array) -> Array:
@@ -185,19 +259,19 @@ def log_quantile(xp: Namespace, q: Array, one_minus_q: Array, a: Array) -> Array
     high = xp.log(b + xp.sqrt(2.0 * b * fall) + fall)
 
     def residual(log_z: Array) -> tuple[Array, Array]:
-        error, step = _newton_step(xp, *tamed_log(xp, log_z), q, one_minus_q, a)
+        error, step = _newton_step(xp, tamed_log(xp, log_z, a), q, one_minus_q, a)
         # the upper tail falls as exp(-z): its step is one of z
         return error, xp.where(q < one_minus_q, step, xp.log1p(xp.maximum(step, -0.9)))
 
     return newton(xp, residual, _start(xp, log_q, log_s, a, low), low, high)
 
 
-def _newton_step(xp: Namespace, z: Array, log_z: Array, q: Array, one_minus_q: Array, a: Array) -> tuple[Array, Array]:
+def _newton_step(xp: Namespace, at: Point[Array], q: Array, one_minus_q: Array, a: Array) -> tuple[Array, Array]:
     """(error of the logarithm of the smaller tail, step of log z that removes it)."""
-    lower, upper = log_tails_at(xp, z, log_z, a)
+    lower, upper = log_tails_at(xp, at, a)
     found = xp.where(q < one_minus_q, lower, upper)
     error = xp.where(q < one_minus_q, logarithm(xp, q) - found, found - logarithm(xp, one_minus_q))
-    return error, error * xp.exp(found - log_front(xp, z, log_z, a)) / a
+    return error, error * xp.exp(found - log_front(xp, at, a)) / a
 
 
 def _log_gamma1p(xp: Namespace, a: Array) -> Array:
@@ -218,15 +292,15 @@ def _start(xp: Namespace, log_q: Array, log_s: Array, a: Array, low: Array) -> A
 
 
 def log_density_of_log_z(xp: Namespace, log_z: Array, a: Array) -> Array:
-    return log_front(xp, *tamed_log(xp, log_z), a) + xp.log(a)
+    return log_density_at(xp, tamed_log(xp, log_z, a), a, 1.0 + 0.0 * a)
 
 
 def refine_quantile(xp: Namespace, log_z: Array, q: Array, one_minus_q: Array, a: Array) -> Array:
     """z by one more step from a log z that was rounded: near a = 1e6 one bit of log z is 14 of z, and 6000 of q."""
-    z, log_z = tamed(xp, xp.exp(log_z), log_z)
-    _, step = _newton_step(xp, z, log_z, q, one_minus_q, a)
+    at = tamed(xp, xp.exp(log_z), log_z, a)
+    _, step = _newton_step(xp, at, q, one_minus_q, a)
     # a step that is no correction belongs to a mass of 0 in this dtype
-    return xp.where(xp.abs(step) < 0.01, z * (1.0 + step), z)
+    return xp.where(xp.abs(step) < 0.01, at.z * (1.0 + step), at.z)
 
 
 def _find(xp: Namespace, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
@@ -249,19 +323,19 @@ def in_range(xp: Namespace, x: Array) -> Array:
     return (x > 2.0 * tiny) & (x < 0.125 / tiny)
 
 
-def log_density_of_log(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    """log p(x) of x = log(z / rate)."""
-    return log_density_of_log_z(xp, x + xp.log(rate), a)
-
-
 def dlogx_da(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
     """dx / da of x = log(z / rate)."""
-    return dlogz_da_at(xp, *tamed_log(xp, x + xp.log(rate)), a)
+    at = tamed_log(xp, x + xp.log(rate), a)
+    return dlogz_da_at(xp, at.z, at.log_z, a)
 
 
 def dlogx_drate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
     """dx / drate of x = log(z / rate)."""
     return -1.0 / rate
+
+
+def _density_of_log(xp: Namespace, log_x: Array, a: Array, rate: Array) -> Array:
+    return log_density_of_log_z(xp, log_x + xp.log(rate), a)
 
 
 def shape(xp: Namespace, a: Array, rate: Array) -> Shape:
@@ -294,7 +368,8 @@ FAMILY = Family(
     log_density=log_density,
     log_tails=log_tails,
     slopes=(_slope_a, dx_drate),
-    quantile=Quantile(_find, log_density_of_log, (dlogx_da, dlogx_drate), "log", _refine),
+    scores=(_score_x, _score_a, _score_rate),
+    quantile=Quantile(_find, _density_of_log, (dlogx_da, dlogx_drate), "log", _refine),
     entropy=entropy,
     mean=lambda xp, a, rate: a / rate,
     variance=lambda xp, a, rate: a / (rate * rate),

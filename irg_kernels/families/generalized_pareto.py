@@ -9,11 +9,12 @@ z = expm1(c E) / c,    E = log1p(c z) / c,    density exp(-(1 + c) E)        (Ho
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
-from ..numerics.elementary import horner, log1mexp
+from ..numerics.elementary import horner, log1mexp, log_quotient, two_product, two_sum
 from ..numerics.quadrature import is_double
 from ..numerics.roots import log_survival
 from .continuous_bernoulli import expm1_ratio, log_normalizer
@@ -50,10 +51,11 @@ def log_density(xp: Namespace, z: Array, c: Array) -> Array:
 
 
 def _log1p_product(xp: Namespace, z: Array, c: Array) -> Array:
-    """log1p(c z), also where c z overflows."""
+    """log1p(c z), also where c z overflows, and finite at an upper end."""
     large = (c > 0.0) & (z > 1e16 / xp.maximum(c, 1e-20))
+    product = xp.maximum(xp.where(large, 0.0, c * z), -1.0 + float(xp.finfo(z).eps))
     logs = xp.log(xp.where(large, c, 1.0)) + xp.log(xp.where(large, z, 1.0))
-    return xp.where(large, logs, xp.log1p(xp.where(large, 0.0, c * z)))
+    return xp.where(large, logs, xp.log1p(product))
 
 
 def dz_dc(xp: Namespace, z: Array, c: Array) -> Array:
@@ -126,4 +128,32 @@ STANDARD = Family(
     variance=_variance,
 )
 
-FAMILY = located(STANDARD)
+
+def _exponential_at(xp: Namespace, x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+    """(whether x lies in the support, E there or 0); near an upper end from what is left of the way to it."""
+    way, way_rest = two_sum(xp, x, -loc)
+    product, error = two_product(xp, c, way)
+    left, left_rest = two_sum(xp, scale, product)
+    left = left + (left_rest + error + c * way_rest)  # scale + c (x - loc)
+    inside = (way >= 0.0) & (left > 0.0)
+    near_end = inside & (c < 0.0) & (left < 0.5 * scale)
+    log_left = log_quotient(xp, xp.where(near_end, left, 1.0), xp.where(near_end, scale, 1.0))
+    far = (c > 0.0) & (way / scale > float(xp.finfo(x).max))  # of a draw at a small scale
+    plain = exponential_of(xp, xp.where(inside & ~near_end & ~far, way / scale, 0.0), c)
+    log_far = xp.log(xp.where(far, c, 1.0)) + xp.log(xp.where(far, way, 1.0)) - xp.log(xp.where(far, scale, 1.0))
+    plain = xp.where(far, log_far / xp.where(far, c, 1.0), plain)
+    return inside, xp.where(near_end, log_left / xp.where(near_end, c, 1.0), plain)
+
+
+def _log_density_at(xp: Namespace, x: Array, c: Array, loc: Array, scale: Array) -> Array:
+    inside, e = _exponential_at(xp, x, c, loc, scale)
+    return xp.where(inside, -(1.0 + c) * e - xp.log(scale), -math.inf)
+
+
+def _log_tails_at(xp: Namespace, x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+    inside, e = _exponential_at(xp, x, c, loc, scale)
+    log_upper = xp.where(inside, -e, xp.where(x < loc, 0.0, -math.inf))
+    return log1mexp(xp, log_upper), log_upper
+
+
+FAMILY = dataclasses.replace(located(STANDARD), log_density=_log_density_at, log_tails=_log_tails_at)

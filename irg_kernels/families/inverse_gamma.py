@@ -7,31 +7,53 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise
-from ..numerics.elementary import positive
+from ..numerics.elementary import finite, positive, two_product
 from ..numerics.gamma_function import digamma, log_entropy
 from . import gamma
 
 
-def _at(xp: Namespace, x: Array, rate: Array) -> tuple[Array, Array]:
-    """(z, log z); for x <= 0 those of a tiny x, and nothing beyond every quantile."""
-    x = positive(xp, x)
-    return gamma.tamed(xp, rate / x, xp.log(rate) - xp.log(x))
+def _at(xp: Namespace, x: Array, a: Array, rate: Array) -> gamma.Point:
+    """Of z = rate / x; for x <= 0 those of a tiny x, and nothing beyond every quantile."""
+    x = finite(xp, positive(xp, x))
+    z = rate / x
+    if xp.has_guard_digits:
+        return gamma.tamed(xp, z, None, a)
+    inside = z < float(xp.finfo(z).max)
+    product, error = two_product(xp, xp.where(inside, z, 0.0), x)
+    # what rounding the quotient has left
+    rest = xp.where(inside, xp.stop_gradient(((rate - product) - error) / x), 0.0)
+    return gamma.tamed(xp, z, xp.log(rate) - xp.log(x), a, rest)
 
 
 def log_tails(xp: Namespace, x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x))."""
-    lower, upper = gamma.log_tails_at(xp, *_at(xp, x, rate), a)
+    lower, upper = gamma.log_tails_at(xp, _at(xp, x, a, rate), a)
     return xp.where(x > 0.0, upper, -math.inf), xp.where(x > 0.0, lower, 0.0)
 
 
 def log_density(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
     """log p(x); -inf up to 0."""
-    density = gamma.log_front(xp, *_at(xp, x, rate), a) + xp.log(a) - xp.log(positive(xp, x))
+    density = gamma.log_density_at(xp, _at(xp, x, a, rate), a, positive(xp, x))
     return xp.where(x > 0.0, density, -math.inf)
 
 
+def _score_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    excess = _at(xp, x, a, rate).excess
+    return xp.where(x > 0.0, finite(xp, (excess - 1.0) / positive(xp, x)), 0.0)
+
+
+def _score_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    at = _at(xp, x, a, rate)
+    return xp.where(x > 0.0, -gamma.score_zero(xp, at.z, at.log_z, a, at.excess), 0.0)
+
+
+def _score_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    return xp.where(x > 0.0, -_at(xp, x, a, rate).excess / rate, 0.0)
+
+
 def _slope_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
-    return -x * gamma.dlogz_da_at(xp, *_at(xp, x, rate), a)
+    at = _at(xp, x, a, rate)
+    return -x * gamma.dlogz_da_at(xp, at.z, at.log_z, a)
 
 
 def _slope_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
@@ -53,7 +75,8 @@ def _density_of_log(xp: Namespace, log_x: Array, a: Array, rate: Array) -> Array
 
 
 def dlogx_da(xp: Namespace, log_x: Array, a: Array, rate: Array) -> Array:
-    return -gamma.dlogz_da_at(xp, *gamma.tamed_log(xp, xp.log(rate) - log_x), a)
+    at = gamma.tamed_log(xp, xp.log(rate) - log_x, a)
+    return -gamma.dlogz_da_at(xp, at.z, at.log_z, a)
 
 
 def dlogx_drate(xp: Namespace, log_x: Array, a: Array, rate: Array) -> Array:
@@ -89,6 +112,7 @@ FAMILY = Family(
     log_density=log_density,
     log_tails=log_tails,
     slopes=(_slope_a, _slope_rate),
+    scores=(_score_x, _score_a, _score_rate),
     quantile=Quantile(_find, _density_of_log, (dlogx_da, dlogx_drate), "log", _refine),
     entropy=entropy,
     mean=mean,

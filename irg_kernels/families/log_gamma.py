@@ -7,13 +7,60 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, exponential_rise, line
+from ..numerics.elementary import expm1mx, log_split, two_product, two_sum
 from ..numerics.gamma_function import digamma, log_entropy, trigamma
-from .gamma import divergence, dlogx_da, dlogx_drate, log_density_of_log, log_quantile, log_tails_at, tamed_log
+from .gamma import (
+    Point,
+    divergence,
+    dlogx_da,
+    dlogx_drate,
+    log_density_at,
+    log_quantile,
+    log_tails_at,
+    score_zero,
+    tamed_log,
+)
+
+
+def _at(xp: Namespace, x: Array, a: Array, rate: Array) -> Point[Array]:
+    """Of z = rate exp(x), at which a rounded logarithm costs many units: one of log z at a = 1e6 is 14 of z."""
+    at = tamed_log(xp, x + xp.log(rate), a)
+    if xp.has_guard_digits:
+        return at
+    (log_rate, rate_rest), (log_a, a_rest) = log_split(xp, rate), log_split(xp, a)
+    log_ratio, first = two_sum(xp, x, log_rate)
+    log_ratio, second = two_sum(xp, log_ratio, -log_a)
+    log_ratio, rest = two_sum(xp, log_ratio, first + second + (rate_rest - a_rest))
+    near = xp.abs(log_ratio) < 1.0
+    u = xp.where(near, log_ratio, 0.0)
+    # a expm1(u) = a u + a h(u)
+    linear, error = two_product(xp, a, u)
+    excess, more = two_sum(xp, linear, a * expm1mx(xp, u))
+    rest = xp.stop_gradient(xp.where(near, more + (error + a * rest), 0.0))
+    excess = xp.where(near, excess, at.excess)
+    return Point(xp.where(near, a + excess, at.z), at.log_z, excess, rest)
 
 
 def log_tails(xp: Namespace, x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x))."""
-    return log_tails_at(xp, *tamed_log(xp, x + xp.log(rate)), a)
+    return log_tails_at(xp, _at(xp, x, a, rate), a)
+
+
+def log_density(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    return log_density_at(xp, _at(xp, x, a, rate), a, 1.0 + 0.0 * a)
+
+
+def _score_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    return -_at(xp, x, a, rate).excess
+
+
+def _score_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    at = _at(xp, x, a, rate)
+    return -score_zero(xp, at.z, at.log_z, a, at.excess)
+
+
+def _score_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+    return -_at(xp, x, a, rate).excess / rate
 
 
 def _find(xp: Namespace, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
@@ -28,10 +75,11 @@ def shape(xp: Namespace, a: Array, rate: Array) -> Shape:
 FAMILY = Family(
     parameters={"concentration": "positive", "rate": "positive"},
     support=(-math.inf, math.inf),
-    log_density=log_density_of_log,
+    log_density=log_density,
     log_tails=log_tails,
     slopes=(dlogx_da, dlogx_drate),
-    quantile=Quantile(_find, log_density_of_log, (dlogx_da, dlogx_drate)),
+    scores=(_score_x, _score_a, _score_rate),
+    quantile=Quantile(_find, log_density, (dlogx_da, dlogx_drate)),
     entropy=lambda xp, a, rate: log_entropy(xp, a) + 0.0 * rate,
     mean=lambda xp, a, rate: digamma(xp, a) - xp.log(rate),
     variance=lambda xp, a, rate: trigamma(xp, a) + 0.0 * rate,

@@ -7,7 +7,7 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, log_ratio
-from ..numerics.elementary import positive
+from ..numerics.elementary import log1mexp, positive
 from ..numerics.roots import log_survival
 
 
@@ -23,7 +23,7 @@ def log_density(xp: Namespace, x: Array, scale: Array, alpha: Array) -> Array:
 
 def log_tails(xp: Namespace, x: Array, scale: Array, alpha: Array) -> tuple[Array, Array]:
     e = alpha * _above(xp, x, scale)
-    return xp.log(-xp.expm1(-e)), -e
+    return log1mexp(xp, -e), -e
 
 
 def _by_alpha(xp: Namespace, x: Array, scale: Array, alpha: Array) -> Array:

@@ -32,7 +32,7 @@ from typing import Any, Generic, NamedTuple
 from ..namespace import Array, Namespace
 from ..numerics.bessel import asymptotic
 from ..numerics.bessel_ratio import change, i0e, missing, ratio, rule
-from ..numerics.elementary import along_axis, horner
+from ..numerics.elementary import along_axis, horner, two_product
 from ..numerics.quadrature import depth, is_double, tail_rule
 from .von_mises import dz_dkappa, to_pi
 
@@ -92,25 +92,9 @@ def _less_product(xp: Namespace, rho: Array, k1: Array, k2: Array) -> Array:
     if is_double(xp, rho) or xp.has_guard_digits:
         return plain
     size, x, y = (xp.stop_gradient(value) for value in (xp.abs(rho), k1, k2))
-    first, second = _product(xp, size, size), _product(xp, x, y)
+    first, second = two_product(xp, size, size), two_product(xp, x, y)
     exact = (first[0] - second[0]) + (first[1] - second[1])
     return exact + (plain - xp.stop_gradient(plain))
-
-
-def _product(xp: Namespace, x: Array, y: Array) -> tuple[Array, Array]:
-    """(p, e): x y = p + e exactly, x, y >= 0 in float32 (Dekker 1971).
-
-    The maxima change nothing, but without them XLA would fuse a product with the sum after it, unrounded.
-    """
-    p = xp.maximum(x * y, 0.0)
-    (x1, x2), (y1, y2) = _halves(xp, x), _halves(xp, y)
-    return p, ((x1 * y1 - p) + x1 * y2 + x2 * y1) + x2 * y2
-
-
-def _halves(xp: Namespace, x: Array) -> tuple[Array, Array]:
-    scaled = xp.maximum(4097.0 * x, 0.0)
-    head = scaled - xp.maximum(scaled - x, 0.0)
-    return head, x - head
 
 
 def _slope(xp: Namespace, k1: Array, k2: Array, rho: Array, M: Array) -> Array:

@@ -12,7 +12,7 @@ import math
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise, line, logistic_rise, odds_shares
-from ..numerics.elementary import log1mexp, positive
+from ..numerics.elementary import finite, log1mexp, log_quotient, log_split, positive
 from ..numerics.roots import log_survival, logarithm
 from . import gamma, normal, student_t
 
@@ -30,9 +30,14 @@ def _cauchy_log_density(xp: Namespace, y: Array) -> Array:
 
 
 def _cauchy_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    # the angle beyond y, which has all its digits where it is small
-    one = 1.0 + 0.0 * y
-    return xp.log(xp.arctan2(one, -y)) - math.log(math.pi), xp.log(xp.arctan2(one, y)) - math.log(math.pi)
+    return _log_angle(xp, -y) - math.log(math.pi), _log_angle(xp, y) - math.log(math.pi)
+
+
+def _log_angle(xp: Namespace, y: Array) -> Array:
+    """log of the angle beyond y, which has all its digits where it is small: 1 / y far out, where y**2 overflows."""
+    far = y > 1e9
+    near = xp.where(far, 1.0, y)
+    return xp.where(far, -xp.log(xp.where(far, y, 1.0)), xp.log(xp.arctan2(1.0 + 0.0 * near, near)))
 
 
 def _cauchy_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
@@ -62,8 +67,10 @@ CAUCHY = located(
 
 
 def _half_cauchy_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
-    one, log_unit = 1.0 + 0.0 * y, math.log(2.0 / math.pi)
-    return xp.log(xp.arctan2(y, one)) + log_unit, xp.log(xp.arctan2(one, y)) + log_unit
+    log_unit, far = math.log(2.0 / math.pi), y > 1.0
+    near, beyond = xp.where(far, 1.0, y), _log_angle(xp, y) + log_unit
+    lower = xp.where(far, log1mexp(xp, xp.where(far, beyond, -1.0)), xp.log(xp.arctan2(near, 1.0 + 0.0 * y)) + log_unit)
+    return lower, beyond
 
 
 def _half_cauchy_log_density(xp: Namespace, y: Array) -> Array:
@@ -232,13 +239,33 @@ GUMBEL = located(
 # ----------------------------------------------------------------------------------------------------------- LogNormal
 
 
+def _log_normal_y(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+    """(log x - loc) / scale: a small scale wants more digits of log x than its dtype has."""
+    log_x, rest = log_split(xp, positive(xp, x))
+    return ((log_x - loc) + rest) / scale
+
+
 def _log_normal_log_density(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
-    log_x = xp.log(positive(xp, x))
-    return xp.where(x > 0.0, normal.FAMILY.log_density(xp, log_x, loc, scale) - log_x, -math.inf)
+    y, at = _log_normal_y(xp, x, loc, scale), positive(xp, x)
+    return xp.where(x > 0.0, log_quotient(xp, 1.0 / scale, at) + normal.log_density(xp, y), -math.inf)
+
+
+def _log_normal_score_x(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+    y = _log_normal_y(xp, x, loc, scale)
+    return xp.where(x > 0.0, finite(xp, -(y / scale + 1.0) / positive(xp, x)), 0.0)
+
+
+def _log_normal_score_loc(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+    return xp.where(x > 0.0, _log_normal_y(xp, x, loc, scale) / scale, 0.0)
+
+
+def _log_normal_score_scale(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+    y = _log_normal_y(xp, x, loc, scale)
+    return xp.where(x > 0.0, (y - 1.0) * (y + 1.0) / scale, 0.0)
 
 
 def _log_normal_log_tails(xp: Namespace, x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
-    lower, upper = normal.FAMILY.log_tails(xp, xp.log(positive(xp, x)), loc, scale)
+    lower, upper = normal.log_tails(xp, _log_normal_y(xp, x, loc, scale))
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
 
 
@@ -276,6 +303,7 @@ LOG_NORMAL = Family(
     log_density=_log_normal_log_density,
     log_tails=_log_normal_log_tails,
     slopes=(_log_normal_by_loc, _log_normal_by_scale),
+    scores=(_log_normal_score_x, _log_normal_score_loc, _log_normal_score_scale),
     tails_are_closed=True,
     quantile=normal.FAMILY.quantile and normal.FAMILY.quantile._replace(coordinate="log"),
     entropy=_log_normal_entropy,
@@ -293,7 +321,7 @@ def _exponential_log_density(xp: Namespace, x: Array, rate: Array) -> Array:
 
 def _exponential_log_tails(xp: Namespace, x: Array, rate: Array) -> tuple[Array, Array]:
     e = rate * x
-    return xp.log(-xp.expm1(-e)), -e
+    return log1mexp(xp, -e), -e
 
 
 def _exponential_quantile(xp: Namespace, q: Array, one_minus_q: Array, rate: Array) -> Array:

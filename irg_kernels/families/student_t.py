@@ -18,6 +18,7 @@ Abramowitz & Stegun 26.7.1).
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -63,10 +64,7 @@ def _moderate(xp: Namespace, u: Array, nu: Array) -> Array:
     c = _c(xp, nu)
 
     def score(p: Array) -> Array:
-        # log1p(p) - p / (1 + p) starts with p**2 / 2
-        ratio = p / (1.0 + p)
-        near, remainder = log1pmx_near_0(xp, p)
-        return 0.5 * (c + ratio / nu - xp.where(near, p * ratio + remainder, xp.log1p(p) - ratio))
+        return _score_at(xp, p, xp.log1p(p), c, nu)
 
     power = 0.5 * (nu + 1.0)
     inward = xp.indicator(score(q) > 0.0, like=u)
@@ -79,6 +77,14 @@ def _moderate(xp: Namespace, u: Array, nu: Array) -> Array:
         return score(q * (1.0 + growth)) * weight
 
     return tail_integral(xp, integrand, xp.where(inward > 0.5, -1.0, cut), nodes_f32=NODES_F32, nodes_f64=NODES_F64)
+
+
+def _score_at(xp: Namespace, q: Array, log1p_q: Array, c: Array, nu: Array) -> Array:
+    """s(q)"""
+    # log1p(q) - q / (1 + q) starts with q**2 / 2
+    ratio = q / (1.0 + q)
+    near, remainder = log1pmx_near_0(xp, q)
+    return 0.5 * (c + ratio / nu - xp.where(near, q * ratio + remainder, log1p_q - ratio))
 
 
 def _cut(xp: Namespace, kappa: Array, complement: Array, nu: Array) -> Array:
@@ -144,11 +150,42 @@ def _square(xp: Namespace, t: Array, nu: Array) -> tuple[Array, Array]:
 
 def log_density(xp: Namespace, t: Array, nu: Array) -> Array:
     """log p(t) = -(nu + 1)/2 log1p(t**2 / nu) - log(nu)/2 - log B(1/2, nu/2)."""
-    log_q, _ = _square(xp, t, nu)
+    if xp.has_guard_digits:
+        half = 0.5 * nu
+        log_beta = xp.lgamma(half) - xp.lgamma(half + 0.5) + 0.5 * xp.log(math.pi * nu)
+        return -(half + 0.5) * xp.log1p(t * t / nu) - log_beta
+    return -0.5 * (nu + 1.0) * _log1p_q(xp, t, nu)[0] - log_normalizer(xp, nu)
+
+
+def _log1p_q(xp: Namespace, t: Array, nu: Array, log_excess: Array | float = 0.0) -> tuple[Array, Array]:
+    """(log1p(q), q), q = t**2 / nu held where 1 / q is nothing beside 1; log|t| is larger by `log_excess`."""
+    log_q, q = _square(xp, t, nu)
+    log_q = log_q + 2.0 * log_excess
     near = xp.abs(t) < float(xp.finfo(t).max) ** 0.25
-    tame = xp.where(near, t, 1.0)
-    log1p_q = xp.where(near, xp.log1p(tame * tame / nu), xp.softplus(xp.where(near, 0.0, log_q)))
-    return -0.5 * (nu + 1.0) * log1p_q - log_normalizer(xp, nu)
+    return xp.where(near, xp.log1p(xp.where(near, q, 1.0)), xp.softplus(xp.where(near, 0.0, log_q))), q
+
+
+def _score_t(xp: Namespace, t: Array, nu: Array) -> Array:
+    """-(nu + 1) t / (nu + t**2)."""
+    size = xp.abs(t)
+    far = (size > 1.0) & (size > nu)
+    small, large = xp.where(far, 0.0, t), xp.where(far, t, 1.0)
+    inside = -(1.0 + 1.0 / nu) * small / (1.0 + (small / nu) * small)
+    return xp.where(far, -((nu + 1.0) / large) / (1.0 + (nu / large) / large), inside)
+
+
+def _score_log_scale(xp: Namespace, t: Array, nu: Array) -> Array:
+    """nu (t**2 - 1) / (nu + t**2)"""
+    size = xp.abs(t)
+    far = size > 1e3  # where t**2 may overflow
+    near, inverse = xp.where(far, 1.0, size), 1.0 / xp.where(far, size, 1.0)
+    inside = (near - 1.0) * (near + 1.0) / (1.0 + near * near / nu)
+    return xp.where(far, (1.0 - inverse) * (1.0 + inverse) / (1.0 / nu + inverse * inverse), inside)
+
+
+def _score_nu(xp: Namespace, t: Array, nu: Array) -> Array:
+    log1p_q, q = _log1p_q(xp, t, nu)
+    return _score_at(xp, q, log1p_q, _c(xp, nu), nu)
 
 
 def log_normalizer(xp: Namespace, nu: Array) -> Array:
@@ -227,10 +264,40 @@ STANDARD = Family(
     log_density=log_density,
     log_tails=log_tails,
     slopes=(dt_dnu,),
+    scores=(_score_t, _score_nu),
     quantile=Quantile(_quantile, log_density, (dt_dnu,)),
     entropy=entropy,
     mean=_mean,
     variance=_variance,
 )
 
-FAMILY = located(STANDARD, shape)
+_LOCATED = located(STANDARD, shape, log_scale_score=_score_log_scale)
+
+
+def _beyond(xp: Namespace, x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+    """t held in the range of its dtype, and the logarithm of what |t| is larger by: of a draw at a small scale."""
+    most = float(xp.finfo(x).max)
+    far = xp.abs((x - loc) / scale) > most
+    log_excess = xp.log(xp.where(far, xp.abs(x - loc), 1.0)) - xp.log(scale) - math.log(most)
+    return xp.where(far, xp.copysign(most + 0.0 * x, x - loc), (x - loc) / scale), xp.where(far, log_excess, 0.0)
+
+
+def _log_density_at(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+    if xp.has_guard_digits:
+        return _LOCATED.log_density(xp, x, nu, loc, scale)
+    t, log_excess = _beyond(xp, x, loc, scale)
+    log1p_q, _ = _log1p_q(xp, t, nu, log_excess)
+    return -0.5 * (nu + 1.0) * log1p_q - log_normalizer(xp, nu) - xp.log(scale)
+
+
+def _score_nu_at(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+    t, log_excess = _beyond(xp, x, loc, scale)
+    log1p_q, q = _log1p_q(xp, t, nu, log_excess)
+    return _score_at(xp, q, log1p_q, _c(xp, nu), nu)
+
+
+FAMILY = dataclasses.replace(
+    _LOCATED,
+    log_density=_log_density_at,
+    scores=_LOCATED.scores and (_LOCATED.scores[0], _score_nu_at, *_LOCATED.scores[2:]),
+)

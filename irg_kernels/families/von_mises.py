@@ -25,6 +25,7 @@ from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.bessel import bregman_log_i0, deficit, log_i0e, mean_cosine
 from ..numerics.charts import Shape, line
+from ..numerics.elementary import log1mexp, two_sum
 from ..numerics.quadrature import depth, is_double, tail_integral
 from ..numerics.roots import logarithm, newton, normal_quantile
 
@@ -91,21 +92,44 @@ def _turned(xp: Namespace, angle: Array) -> Array:
     return xp.where(angle > math.pi, down, xp.where(angle < -math.pi, up, angle))
 
 
-def _tails(xp: Namespace, x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
-    """(P(X <= x), P(X > x)) on [-pi, pi], mu in [-pi, pi].  Differences of at most two masses of smaller tails."""
+def _log_mass(xp: Namespace, start: Array, limit: Array, kappa: Array) -> Array:
+    """log of the mass from `start`, >= 0 or next to 0, to start + limit: finite wherever the log-density is."""
+    half = xp.sin(0.5 * start)
+    span = xp.minimum(limit, _outward_span(xp, xp.abs(start), half * half, kappa))
+    span = xp.where(start < 0.0, limit, span)
+
+    def integrand(step: Array) -> Array:
+        return xp.exp(-2.0 * kappa * (xp.sin(start + 0.5 * step) * xp.sin(0.5 * step)))
+
+    mass = tail_integral(xp, integrand, span, nodes_f32=NODES_F32, nodes_f64=NODES_F64)
+    return _log_density(xp, start, kappa) + xp.log(mass)
+
+
+def log_tails(xp: Namespace, x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
+    """(log P(X <= x), log P(X > x)) on [-pi, pi], mu in [-pi, pi]: of sums of masses of smaller tails, no difference.
+
+    With the location at or above 0: beyond it the mass from x up to pi; where x lies more than pi below it, and is
+    nearer to it by way of -pi, that from -pi up to x; between, what lies below x and what is past pi.
+    """
     turned = mu < 0.0
     y, location = xp.where(turned, -x, x), xp.abs(mu)
-    z = y - location
-    wraps = z < -math.pi
-    z = _turned(xp, z)
-    mass = _mass_beyond(xp, xp.abs(z), kappa)
-    below, beyond = xp.where(z < 0.0, mass, 1.0 - mass), xp.where(z < 0.0, 1.0 - mass, mass)
-    rim = _rim_mass(xp, location, kappa)
-    lower = xp.maximum(xp.where(wraps, rim - beyond, rim + below), 0.0)
-    upper = xp.maximum(xp.where(wraps, beyond + (1.0 - rim), beyond - rim), 0.0)
-    lower = xp.where(y <= -math.pi, 0.0, xp.where(y >= math.pi, 1.0, xp.minimum(lower, 1.0)))
-    upper = xp.where(y <= -math.pi, 1.0, xp.where(y >= math.pi, 0.0, xp.minimum(upper, 1.0)))
-    return xp.where(turned, upper, lower), xp.where(turned, lower, upper)
+    z, wraps = offset(xp, y, location), y - location < -math.pi
+    # next to pi, with the location beyond or hardly below: masses below would add up to almost 1
+    upper = (z >= 0.0) | (to_pi(xp, xp.abs(y)) < 1.3 / xp.sqrt(1.0 + kappa))
+    upper = upper & (y > 0.0) & ~wraps
+    to_rim = to_pi(xp, location)
+    start = xp.where(wraps, to_rim, xp.where(upper, z, xp.abs(z)))
+    limit = xp.where(wraps | upper, to_pi(xp, xp.abs(y)), to_pi(xp, xp.abs(z)))
+    smaller = _log_mass(xp, start, limit, kappa)
+    has_rim = (location > 0.0) & ~wraps & ~upper
+    rim = xp.where(has_rim, _log_mass(xp, to_rim, location, kappa), -math.inf)
+    smaller = xp.where(has_rim, smaller + xp.softplus(xp.where(has_rim, rim - smaller, 0.0)), smaller)
+    smaller = xp.minimum(smaller, 0.0)
+    other = log1mexp(xp, smaller)
+    lower, higher = xp.where(upper, other, smaller), xp.where(upper, smaller, other)
+    lower = xp.where(y <= -math.pi, -math.inf, xp.where(y >= math.pi, 0.0, lower))
+    higher = xp.where(y <= -math.pi, 0.0, xp.where(y >= math.pi, -math.inf, higher))
+    return xp.where(turned, higher, lower), xp.where(turned, lower, higher)
 
 
 def _rim_mass(xp: Namespace, location: Array, kappa: Array) -> Array:
@@ -113,15 +137,35 @@ def _rim_mass(xp: Namespace, location: Array, kappa: Array) -> Array:
     return xp.where(location > 0.0, _mass_beyond(xp, math.pi - location, kappa), 0.0)
 
 
-def log_tails(xp: Namespace, x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
-    """(log P(X <= x), log P(X > x)) on [-pi, pi], mu in [-pi, pi]."""
-    lower, upper = _tails(xp, x, mu, kappa)
-    return xp.log(lower), xp.log(upper)
-
-
 def log_density(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
     """log p(x); -inf outside [-pi, pi], of which either end may have been rounded outwards."""
-    return xp.where(xp.abs(x) < math.pi + 1e-7, _log_density(xp, x - mu, kappa), -math.inf)
+    return xp.where(xp.abs(x) < math.pi + 1e-7, _log_density(xp, offset(xp, x, mu), kappa), -math.inf)
+
+
+def offset(xp: Namespace, x: Array, mu: Array) -> Array:
+    """x - mu in [-pi, pi], both there themselves, to full relative accuracy also near a whole turn."""
+    angle, rest = two_sum(xp, x, -mu)
+    # 2 pi in two numbers, the first of so few digits that it is subtracted exactly
+    none = 0.0 * angle
+    high = xp.where(angle > math.pi, 6.28125 + none, xp.where(angle < -math.pi, -6.28125 + none, none))
+    return ((angle - high) - high * (0.001935307179586477 / 6.28125)) + rest
+
+
+def _inside(xp: Namespace, x: Array, value: Array) -> Array:
+    return xp.where(xp.abs(x) < math.pi + 1e-7, value, 0.0)
+
+
+def _score_x(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+    return _inside(xp, x, -kappa * xp.sin(offset(xp, x, mu)))
+
+
+def _score_mu(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+    return _inside(xp, x, kappa * xp.sin(offset(xp, x, mu)))
+
+
+def _score_kappa(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+    half = xp.sin(0.5 * offset(xp, x, mu))
+    return _inside(xp, x, deficit(xp, kappa) - 2.0 * half * half)
 
 
 def _rim(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
@@ -137,6 +181,24 @@ def _slope_mu(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
 def _slope_kappa(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
     at_rim = dz_dkappa(xp, _turned(xp, -math.pi - mu), kappa)
     return dz_dkappa(xp, _turned(xp, x - mu), kappa) - _rim(xp, x, mu, kappa) * at_rim
+
+
+def _flow_mu(xp: Namespace, log_unit: Array, x: Array, mu: Array, kappa: Array) -> Array:
+    here, rim = _densities(xp, log_unit, x, mu, kappa)
+    return here - rim
+
+
+def _flow_kappa(xp: Namespace, log_unit: Array, x: Array, mu: Array, kappa: Array) -> Array:
+    here, rim = _densities(xp, log_unit, x, mu, kappa)
+    at_rim = dz_dkappa(xp, _turned(xp, -math.pi - mu), kappa)
+    return here * dz_dkappa(xp, offset(xp, x, mu), kappa) - rim * at_rim
+
+
+def _densities(xp: Namespace, log_unit: Array, x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
+    """p(x) and p(-pi), over exp(log_unit)."""
+    half = xp.cos(0.5 * mu)
+    at_rim = -2.0 * kappa * (half * half) - math.log(2.0 * math.pi) - log_i0e(xp, kappa)
+    return xp.exp(log_density(xp, x, mu, kappa) - log_unit), xp.exp(at_rim - log_unit)
 
 
 def _quantile(xp: Namespace, q: Array, one_minus_q: Array, mu: Array, kappa: Array) -> Array:
@@ -223,6 +285,8 @@ FAMILY = Family(
     log_density=log_density,
     log_tails=log_tails,
     slopes=(_slope_mu, _slope_kappa),
+    scores=(_score_x, _score_mu, _score_kappa),
+    flows=(_flow_mu, _flow_kappa),
     quantile=Quantile(_quantile, log_density, (_slope_mu, _slope_kappa)),
     path_slopes=(_path_mu, _path_kappa),
     entropy=entropy,

@@ -12,30 +12,65 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise, log_ratio
-from ..numerics.elementary import positive
+from ..numerics.elementary import finite, log1mexp, log_quotient, log_split, positive, two_product
 from ..numerics.roots import log_survival
 
 EULER = 0.5772156649015329
 
 
-def _log_e(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
-    return k * (xp.log(positive(xp, x)) - xp.log(scale))
+def _log_e(xp: Namespace, x: Array, scale: Array, k: Array) -> tuple[Array, Array | float]:
+    """(log e, what its rounding has left): one of log e is e of the density."""
+    x = positive(xp, x)
+    plain = log_ratio(xp, scale, x)
+    if xp.has_guard_digits:
+        return k * plain, 0.0
+    ratio = x / scale
+    product, error = two_product(xp, ratio, scale)
+    log_x, rest = log_split(xp, xp.where(ratio < float(xp.finfo(x).max), positive(xp, ratio), 1.0))
+    precise = (log_x - plain) + (rest + ((x - product) - error) / x)
+    log_e, e = two_product(xp, k, plain)
+    inside = (ratio > 0.01) & (ratio < 100.0)
+    return log_e, xp.where(inside, xp.stop_gradient(e + k * precise), 0.0)
 
 
 def log_density(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
-    log_e = _log_e(xp, x, scale, k)
-    inside = xp.log(k) + log_e - xp.exp(log_e) - xp.log(positive(xp, x))
+    log_e, rest = _log_e(xp, x, scale, k)
+    e = xp.exp(log_e)
+    inside = log_quotient(xp, k, positive(xp, x)) + log_e - e + (1.0 - e) * rest
     # at the end itself: 1 / scale for k = 1, else nothing or everything
     end = xp.where(k > 1.0, -math.inf, xp.where(k < 1.0, math.inf, -xp.log(scale)))
     return xp.where(x > 0.0, inside, xp.where(x < 0.0, -math.inf, end))
 
 
+def _less(xp: Namespace, x: Array, scale: Array, k: Array) -> tuple[Array, Array, Array]:
+    """(log e, e, 1 - e), the last 0 outside the support."""
+    log_e, rest = _log_e(xp, x, scale, k)
+    e = finite(xp, xp.exp(log_e))
+    e = finite(xp, e + e * rest)
+    return log_e, e, xp.where(x >= 0.0, finite(xp, -xp.expm1(log_e)) - e * rest, 0.0)
+
+
+def _score_x(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
+    _, e, less = _less(xp, x, scale, k)
+    few = k < 2.0  # where k - 1 is exact, and may be all that counts
+    lean = xp.where(few, (k - 1.0) - k * xp.where(few, e, 0.0), k * less - 1.0)
+    return xp.where(x >= 0.0, finite(xp, lean / positive(xp, x)), 0.0)
+
+
+def _score_scale(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
+    return -finite(xp, k * _less(xp, x, scale, k)[2] / scale)
+
+
+def _score_k(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
+    log_e, _, less = _less(xp, x, scale, k)
+    return finite(xp, (xp.indicator(x >= 0.0, like=x) + log_e * less) / k)
+
+
 def log_tails(xp: Namespace, x: Array, scale: Array, k: Array) -> tuple[Array, Array]:
-    log_e = _log_e(xp, x, scale, k)
+    log_e = sum(_log_e(xp, x, scale, k))
     # log(1 - exp(-e)) is log e where e is nothing beside 1
     far = log_e < -60.0
-    e = xp.exp(xp.where(far, 0.0, log_e))
-    lower = xp.where(far, log_e, xp.log(-xp.expm1(-e)))
+    lower = xp.where(far, log_e, log1mexp(xp, -xp.exp(xp.where(far, 0.0, log_e))))
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, -xp.exp(log_e), 0.0)
 
 
@@ -76,6 +111,7 @@ FAMILY = Family(
     log_density=log_density,
     log_tails=log_tails,
     slopes=(_by_scale, _by_k),
+    scores=(_score_x, _score_scale, _score_k),
     tails_are_closed=True,
     quantile=Quantile(quantile, _density_of_log, _LOG_SLOPES, "log"),
     entropy=entropy,

@@ -54,6 +54,12 @@ class Family:
     """(log P(X <= x), log P(X > x)); values only, unless `tails_are_closed`"""
     slopes: tuple[Callable, ...]
     """dx / d params[i] at fixed quantile"""
+    scores: tuple[Callable, ...] | None = None
+    """d log p / dx and d log p / d params[i], where more exact than autodiff through `log_density`, or cheaper: finite,
+    and 0 outside the support"""
+    flows: tuple[Callable, ...] | None = None
+    """(xp, log_unit, x, *params) -> p(x) dx / d params[i] / exp(log_unit), where that is no product of two numbers in
+    range: of an angle, whose density at -pi may be larger than that at x"""
     tails_are_closed: bool = False
     """whether `log_tails` is a differentiable expression"""
     quantile: Quantile | None = None
@@ -80,6 +86,16 @@ class Function(NamedTuple):
 
 
 @cache
+def log_density_of(family: Family) -> Function:
+    """log p of (x, *params), for a family that has scores."""
+
+    def partial(score: Callable) -> Callable:
+        return lambda xp, result, *args: score(xp, *args)
+
+    return Function(family.log_density, tuple(map(partial, family.scores or ())))
+
+
+@cache
 def cdf_of(family: Family) -> Function:
     """P(X <= x) of (x, *params)."""
 
@@ -89,7 +105,7 @@ def cdf_of(family: Family) -> Function:
     def by_x(xp: Namespace, result: Array, *args: Array) -> Array:
         return xp.exp(family.log_density(xp, *args))
 
-    return Function(value, (by_x, *(_moved(by_x, slope) for slope in family.slopes)))
+    return Function(value, (by_x, *_moved(family, lambda result: 0.0, 1.0)))
 
 
 @cache
@@ -111,14 +127,22 @@ def _log_tail(family: Family, which: int, sign: float) -> Function:
     def by_x(xp: Namespace, result: Array, *args: Array) -> Array:
         return sign * xp.exp(family.log_density(xp, *args) - result)
 
-    return Function(value, (by_x, *(_moved(by_x, slope) for slope in family.slopes)))
+    return Function(value, (by_x, *_moved(family, lambda result: result, sign)))
 
 
-def _moved(by_x: Callable, slope: Callable) -> Callable:
-    def partial(xp: Namespace, result: Array, *args: Array) -> Array:
-        return -by_x(xp, result, *args) * slope(xp, *args)
+def _moved(family: Family, log_unit: Callable, sign: float) -> tuple[Callable, ...]:
+    """-sign p dx/dtheta / exp(log_unit(result)) for each parameter."""
 
-    return partial
+    def of_slope(slope: Callable) -> Callable:
+        def flow(xp: Namespace, unit: Array, *args: Array) -> Array:
+            return xp.exp(family.log_density(xp, *args) - unit) * slope(xp, *args)
+
+        return flow
+
+    def partial(flow: Callable) -> Callable:
+        return lambda xp, result, *args: -sign * flow(xp, log_unit(result), *args)
+
+    return tuple(map(partial, family.flows or map(of_slope, family.slopes)))
 
 
 @cache
@@ -141,11 +165,13 @@ def located(
     *,
     truncated_slopes: Callable | None = None,
     has_loc: bool = True,
+    log_scale_score: Callable | None = None,
 ) -> Family:
     """The family of x = loc + scale y, y of the family `standard`; its parameters come first, then loc and scale.
 
     :param shape: of all parameters, as in `Family`; likewise `masses` and `truncated_slopes`.
     :param has_loc: without, loc is 0 and no parameter.
+    :param log_scale_score: -(1 + y d log p / dy) of the standard, where that would cancel.
     """
     names = {**standard.parameters, **({"loc": "real"} if has_loc else {}), "scale": "positive"}
 
@@ -171,7 +197,23 @@ def located(
     def by_loc(xp: Namespace, x: Array, *params: Array) -> Array:
         return 1.0 + 0.0 * x
 
+    def score(k: int) -> Callable:
+        """By x, and by the standard's parameters."""
+        scores = standard.scores or ()
+        return lambda xp, x, *params: at(scores[k])(xp, x, *params) / (params[-1] if k == 0 else 1.0)
+
+    def score_of_scale(xp: Namespace, x: Array, *params: Array) -> Array:
+        if log_scale_score is not None:
+            return at(log_scale_score)(xp, x, *params) / params[-1]
+        y = (x - split(params)[1]) / params[-1]
+        return -(1.0 + y * at((standard.scores or ())[0])(xp, x, *params)) / params[-1]
+
     slopes = (*map(times_scale, standard.slopes), *((by_loc,) if has_loc else ()), at(lambda xp, y, *own: y))
+    scores = None
+    if standard.scores is not None:
+        by_x, *by_own = map(score, range(len(standard.scores)))
+        by_minus = (lambda xp, x, *params: -by_x(xp, x, *params),) if has_loc else ()
+        scores = (by_x, *by_own, *by_minus, score_of_scale)
     quantile = standard.quantile
     if quantile is not None:
         find_standard = quantile.find
@@ -205,6 +247,7 @@ def located(
         log_density=log_density,
         log_tails=at(standard.log_tails),
         slopes=slopes,
+        scores=scores,
         tails_are_closed=standard.tails_are_closed,
         quantile=quantile,
         entropy=moment(standard.entropy, lambda xp, value, loc, scale: value + xp.log(scale) + 0.0 * loc),
@@ -238,6 +281,7 @@ def with_parameters(family: Family, parameters: Mapping[str, str], into: Callabl
     def all_chained(slopes: tuple[Callable, ...]) -> tuple[Callable, ...]:
         return tuple(chained(slopes, j) for j in range(len(parameters)))
 
+    scores = family.scores and (of_new(family.scores[0], 1), *all_chained(family.scores[1:]))
     quantile = family.quantile
     if quantile is not None:
         refine = quantile.refine and of_new(quantile.refine, 3)
@@ -252,6 +296,7 @@ def with_parameters(family: Family, parameters: Mapping[str, str], into: Callabl
         log_density=of_new(family.log_density, 1),
         log_tails=of_new(family.log_tails, 1),
         slopes=all_chained(family.slopes),
+        scores=scores,
         tails_are_closed=family.tails_are_closed,
         quantile=quantile,
         path_slopes=family.path_slopes and all_chained(family.path_slopes),

@@ -61,9 +61,13 @@ def log1pmx(xp: Namespace, t: Array, log1p_t: Array) -> Array:
 
     :param log1p_t: log(1 + t), given where t may have lost it (t near -1).
     """
-    # |s| <= 0.54: the first omitted term is 4e-8 and 2e-16 of the result; beyond, the difference costs two bits at most
-    terms = 28 if is_double(xp, t) else 12
-    near = (t > -0.7) & (t < 2.0)
+    if xp.has_guard_digits:
+        near = t > -0.7
+        return xp.where(near, xp.log1p(xp.where(near, t, 0.0)), log1p_t) - t
+    # the first omitted term is 4e-8 and 2e-16 of the result; beyond, the difference costs two bits in float32, and in
+    # float64, where eager torch pays for every term, four
+    low, high, terms = (-0.3, 0.4, 11) if is_double(xp, t) else (-0.7, 2.0, 12)
+    near = (t > low) & (t < high)
     return xp.where(near, _log1pmx_series(xp.where(near, t, 0.0), terms), xp.where(near, 0.0, log1p_t) - t)
 
 
@@ -72,6 +76,28 @@ def _log1pmx_series(t: Array, terms: int) -> Array:
     s = t / (2.0 + t)
     s2 = s * s
     return 2.0 * s * s2 * horner(s2, [1.0 / (2 * k + 3) for k in range(terms)]) - t * s
+
+
+def times_log1pmx(xp: Namespace, a: Array, d: Array, rest: Array | float, log1p_t: Array) -> Array:
+    """a (log(1 + t) - t) <= 0, a t = d + rest, of which `rest` is d's rounding: rounded about once.
+
+    log1p(t) - t = -t**2 (1/2 - s (1/2 + 2 (1/3 + s**2/5 + ...) / (2 + t)**2)), s as above.
+    """
+    t = d / a
+    if xp.has_guard_digits:
+        return a * log1pmx(xp, t, log1p_t)
+    low, high, terms = (-0.3, 0.4, 11) if is_double(xp, t) else (-0.7, 2.0, 12)
+    near = (t > low) & (t < high)
+    beyond = t > 0.0
+    far = a * xp.where(beyond, xp.log1p(xp.where(beyond, t, 0.0)), xp.where(near, 0.0, log1p_t)) - d
+    t, d = xp.where(near, t, 0.0), xp.where(near, d, 0.0)
+    s = t / (2.0 + t)
+    square, e = two_product(xp, d, d)
+    w = square / a
+    product, product_e = two_product(xp, w, a)
+    w_rest = xp.stop_gradient((((square - product) - product_e) + (e + 2.0 * d * rest)) / a)
+    bend = s * (0.5 + 2.0 * horner(s * s, [1.0 / (2 * k + 3) for k in range(terms)]) / ((2.0 + t) * (2.0 + t)))
+    return xp.where(near, (w * bend - 0.5 * w_rest) - 0.5 * w, far)
 
 
 def both_log_tails(xp: Namespace, log_direct: Array, is_lower: Array) -> tuple[Array, Array]:
@@ -114,3 +140,108 @@ def digamma_minus_log(xp: Namespace, x: Array) -> Array:
 def positive(xp: Namespace, x: Array) -> Array:
     """x, or the least normal number where x is less."""
     return xp.maximum(x, float(xp.finfo(x).tiny))
+
+
+def finite(xp: Namespace, x: Array) -> Array:
+    """x held in the range of its dtype, so that a gradient of it times 0 is 0."""
+    most = float(xp.finfo(x).max)
+    return xp.minimum(xp.maximum(x, -most), most)
+
+
+def log_quotient(xp: Namespace, x: Array, y: Array) -> Array:
+    """log(x / y), x, y > 0, rounded once where the quotient is in the range of its dtype."""
+    if xp.has_guard_digits:
+        return xp.log(x) - xp.log(y)
+    ratio, limits = x / y, xp.finfo(x)
+    inside = (ratio > float(limits.tiny)) & (ratio < float(limits.max))
+    return xp.where(inside, xp.log(xp.where(inside, ratio, 1.0)), xp.log(x) - xp.log(y))
+
+
+def two_sum(xp: Namespace, x: Array, y: Array | float) -> tuple[Array, Array | float]:
+    """(s, e) with x + y = s + e exactly (Knuth 1969); e is without derivative."""
+    total = x + y
+    if xp.has_guard_digits:
+        return total, 0.0
+    of_y = total - x
+    return total, xp.stop_gradient((x - (total - of_y)) + (y - of_y))
+
+
+def two_product(xp: Namespace, x: Array, y: Array) -> tuple[Array, Array | float]:
+    """(p, e) with x y = p + e exactly (Dekker 1971); e is without derivative.
+
+    It is 0 where a half of x or y would leave the range of its dtype.
+    """
+    product = x * y
+    if xp.has_guard_digits:
+        return product, 0.0
+    u, v = xp.stop_gradient(x), xp.stop_gradient(y)
+    limits = xp.finfo(x)
+    low, high = float(limits.tiny) * 1e12, float(limits.max) * 1e-12
+    inside = (xp.abs(u) > low) & (xp.abs(u) < high) & (xp.abs(v) > low) & (xp.abs(v) < high)
+    u, v = xp.where(inside, u, 1.0), xp.where(inside, v, 1.0)
+    p = _rounded(xp, u * v)
+    (u1, u2), (v1, v2) = _halves(xp, u), _halves(xp, v)
+    error = ((u1 * v1 - p) + u1 * v2 + u2 * v1) + u2 * v2
+    # the very p to which the error belongs, with the derivatives of the product
+    return xp.where(inside, p + (product - xp.stop_gradient(product)), product), xp.where(inside, error, 0.0)
+
+
+def _rounded(xp: Namespace, x: Array) -> Array:
+    """x: without the maximum, which changes nothing, XLA would fuse a product with the sum after it, unrounded."""
+    return xp.maximum(x, -float(xp.finfo(x).max))
+
+
+def _halves(xp: Namespace, x: Array) -> tuple[Array, Array]:
+    scaled = _rounded(xp, (134217729.0 if is_double(xp, x) else 4097.0) * x)
+    head = scaled - _rounded(xp, scaled - x)
+    return head, x - head
+
+
+def log_split(xp: Namespace, x: Array) -> tuple[Array, Array | float]:
+    """(log x, what its rounding has left), x > 0 a normal number: together to nearly twice the digits; the second
+    without derivative.
+
+    x = m 2**n, log(m / c) = 2 artanh(s) = 2 s + 2 s**3 / 3 + ..., s = (m - c) / (m + c), with c of few digits next to
+    m, so that |s| < 0.08.
+    """
+    plain = xp.log(x)
+    if xp.has_guard_digits:
+        return plain, 0.0
+    ln2, of_less, of_more = _LOGS_F64 if is_double(xp, x) else _LOGS_F32
+    m, n = xp.frexp(xp.stop_gradient(x))
+    low = m < math.sqrt(0.5)
+    m, n = xp.where(low, 2.0 * m, m), n - xp.indicator(low, like=x)
+    less, more = m < 0.85, m > 1.17
+    centre = xp.where(less, 0.75 + 0.0 * m, xp.where(more, 1.25 + 0.0 * m, 1.0))
+    sign, f = xp.where(m < centre, -1.0 + 0.0 * m, 1.0), xp.abs(m - centre)
+    above = xp.maximum(m + centre, 1.0)
+    s = f / above
+    p, e = two_product(xp, s, above)
+    s_rest = (((f - p) - e) - s * (m - xp.maximum(above - centre, 0.0))) / above
+    square, e = two_product(xp, s, s)
+    cube, cube_e = two_product(xp, s, square)
+    cube_rest = cube_e + s * (e + 2.0 * s * s_rest) + s_rest * square
+    third = (2.0 * cube) / 3.0
+    p, e = two_sum(xp, 2.0 * third, third)
+    third_rest = (((2.0 * cube - p) - e) + 2.0 * cube_rest) / 3.0
+    tail = 2.0 * cube * square * horner(square, [1.0 / (2 * k + 5) for k in range(7 if is_double(xp, x) else 3)])
+    head = [
+        ln2[k] * n + xp.where(less, of_less[k] + 0.0 * m, xp.where(more, of_more[k] + 0.0 * m, 0.0)) for k in (0, 1)
+    ]
+    total, first = two_sum(xp, head[0], sign * (2.0 * s))
+    total, second = two_sum(xp, total, sign * third)
+    rest = (first + second) + (sign * ((2.0 * s_rest + third_rest) + tail) + head[1])
+    return plain, xp.stop_gradient((total - plain) + rest)
+
+
+# log 2, log 0.75 and log 1.25, each as a number of so few digits that its multiples are exact, and the rest
+_LOGS_F64 = (
+    (0.69314718036912381649, 1.90821492927058770002e-10),
+    (-0.28768207249231637, 4.053543780278539e-11),
+    (0.22314355126582086, 4.838889490356316e-11),
+)
+_LOGS_F32 = (
+    (0.693145751953125, 1.428606765330187e-06),
+    (-0.287689208984375, 7.136532594072561e-06),
+    (0.22314453125, -9.799357902442336e-07),
+)

@@ -16,7 +16,7 @@ from numpyro.distributions.util import promote_shapes, validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
 from irg_kernels.adapter.messages import shown
-from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_sf_of, quantile_of
+from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
 
@@ -28,6 +28,7 @@ __all__ = [
     "exponential",
     "in_range",
     "is_within",
+    "log_density",
     "outside",
     "parameters",
     "sigmoid",
@@ -114,7 +115,7 @@ class UnivariateMixin(ImplicitMixin):
     @validate_sample
     def log_prob(self, value: Array, intermediates: Any = None) -> Array:
         """log p(value), to rounding, with derivatives in the value and every parameter."""
-        return closed_form(self.family.log_density, jnp.asarray(value), *self._family_parameters())
+        return log_density(self.family, jnp.asarray(value), *self._family_parameters())
 
     def cdf(self, value: Any) -> Array:
         """P(X <= value), inside the support, with derivatives in the value and every parameter."""
@@ -249,6 +250,13 @@ def together(*values: Array) -> tuple[Array, ...]:
 def closed_form(kernel: Callable, *params: Array) -> Array:
     """kernel(xp, *params), differentiated as it stands."""
     return evaluate(kernel, *together(*params))
+
+
+def log_density(family: Family, x: Array, *params: Array) -> Array:
+    """log p(x) of the family, with its scores for derivatives where it has them."""
+    if family.scores is None:
+        return closed_form(family.log_density, x, *params)
+    return call(log_density_of(family), *together(x, *params))
 
 
 def exponential(log_x: Array, x: Array) -> Array:

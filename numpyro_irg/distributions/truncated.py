@@ -23,7 +23,7 @@ from irg_kernels.generic.family import Family
 
 from ..attach import NATIVE, attach_jointly, evaluate
 from ..registry import implicit_twin, implicit_twin_of
-from .base import closed_form, parameters, together
+from .base import log_density, parameters, together
 from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, unwrapped
 
 __all__ = [
@@ -329,7 +329,7 @@ def _base(base: Any) -> truncation.Base:
         free._validate_args = False
         return truncation.Base(lambda x: log_tails(free, x), free.log_prob)
     family, params = known
-    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: closed_form(family.log_density, x, *params))
+    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params))
 
 
 def _within(base: Any, low: Array | None, high: Array | None, dtype: Any) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpyro.distributions as host
-from jax import Array
+from jax import Array, lax
 from numpyro.distributions.util import validate_sample
 
 from irg_kernels.families import von_mises
@@ -43,7 +43,11 @@ class VonMises(UnivariateMixin, host.VonMises):
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         loc, concentration = self._extended(key, sample_shape, self.loc, self.concentration)
         centred = attach((von_mises.dz_dkappa,), standard_von_mises(key, concentration), concentration)
-        return wrap(loc + centred)
+        angle = wrap(wrap(loc) + centred)
+        # inside (-pi, pi) also in its dtype, where float32's pi lies beyond pi
+        end = math.pi * (1.0 - float(jnp.finfo(angle.dtype).eps))
+        fixed = lax.stop_gradient(angle)
+        return angle + (jnp.clip(fixed, -end, end) - fixed)
 
     def _family_parameters(self):
         return wrap(self.loc), self.concentration
@@ -62,4 +66,5 @@ class VonMises(UnivariateMixin, host.VonMises):
 def wrap(angle: Array) -> Array:
     """The angle in [-pi, pi]; one that lies there already keeps all its digits."""
     turns = jnp.round(angle / (2.0 * math.pi))
-    return jnp.clip(angle - 2.0 * math.pi * turns, -math.pi, math.pi)
+    # 2 pi in two numbers, the first of so few digits that its multiples are exact
+    return jnp.clip((angle - 6.28125 * turns) - 0.001935307179586477 * turns, -math.pi, math.pi)

@@ -14,7 +14,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from irg_kernels.adapter.messages import shown
-from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_sf_of, quantile_of
+from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
 
@@ -27,6 +27,7 @@ __all__ = [
     "exponential",
     "in_range",
     "is_within",
+    "log_density",
     "outside",
     "parameters",
     "refuse_outside",
@@ -129,7 +130,7 @@ class UnivariateMixin(ImplicitMixin):
         """log p(value), to rounding, with derivatives in the value and every parameter."""
         if self._validate_args:
             self._validate_sample(value)
-        return closed_form(self.family.log_density, value, *self._family_parameters())
+        return log_density(self.family, value, *self._family_parameters())
 
     def cdf(self, value: Any) -> Tensor:
         """P(X <= value), inside the support, with derivatives in the value and every parameter."""
@@ -275,6 +276,13 @@ def together(*values: Tensor) -> tuple[Tensor, ...]:
 def closed_form(kernel: Callable, *params: Tensor) -> Tensor:
     """kernel(xp, *params), differentiated as it stands."""
     return evaluate(kernel, *together(*params))
+
+
+def log_density(family: Family, x: Tensor, *params: Tensor) -> Tensor:
+    """log p(x) of the family, with its scores for derivatives where it has them."""
+    if family.scores is None:
+        return closed_form(family.log_density, x, *params)
+    return call(log_density_of(family), *together(x, *params))
 
 
 def exponential(log_x: Tensor, x: Tensor) -> Tensor:

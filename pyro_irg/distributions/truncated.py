@@ -20,7 +20,7 @@ from irg_kernels.generic.family import Family
 from ..attach import NATIVE, attach_jointly, by_chunks, evaluate, pulled, pushed
 from ..registry import implicit_twin
 from ..samplers import draw
-from .base import ImplicitMixin, closed_form, parameters, together
+from .base import ImplicitMixin, log_density, parameters, together
 from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, tensors, unwrapped, widened
 
 __all__ = [
@@ -353,7 +353,7 @@ def _base(base: Any) -> truncation.Base:
         return truncation.Base(lambda x: log_tails(wide, x), wide.log_prob)
     family, params = known
     params = tuple(p.double() for p in params)
-    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: closed_form(family.log_density, x, *params))
+    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params))
 
 
 def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:

@@ -42,7 +42,11 @@ class VonMises(UnivariateMixin, host.VonMises):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         loc, concentration = self._extended(sample_shape, self.loc, self.concentration)
         centred = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
-        return wrap(loc + centred)
+        angle = wrap(wrap(loc) + centred)
+        # inside (-pi, pi) also in its dtype, where float32's pi lies beyond pi
+        end = math.pi * (1.0 - torch.finfo(angle.dtype).eps)
+        fixed = angle.detach()
+        return angle + (fixed.clamp(-end, end) - fixed)
 
     def _family_parameters(self):
         return wrap(self.loc), self.concentration
@@ -60,4 +64,5 @@ class VonMises(UnivariateMixin, host.VonMises):
 def wrap(angle: Tensor) -> Tensor:
     """The angle in [-pi, pi]; one that lies there already keeps all its digits."""
     turns = (angle / (2.0 * math.pi)).round()
-    return (angle - 2.0 * math.pi * turns).clamp(-math.pi, math.pi)
+    # 2 pi in two numbers, the first of so few digits that its multiples are exact
+    return ((angle - 6.28125 * turns) - 0.001935307179586477 * turns).clamp(-math.pi, math.pi)

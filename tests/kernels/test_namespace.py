@@ -50,6 +50,8 @@ ELEMENTARY = {
     "softplus": (lambda x: mp.log1p(mp.exp(x)), ALL, 4),
     # JAX's float32 digamma is off by some eps of its terms, psi(x) itself being small near its zero at 1.46
     "digamma": (mp.digamma, np.geomspace(1e-6, 1e6, 49), 20),
+    # JAX's is a difference of terms of size 8, and 0.1 itself at 2.2
+    "lgamma": (mp.loggamma, np.concatenate([np.geomspace(1e-6, 0.9, 20), np.geomspace(2.2, 1e6, 29)]), 100),
     "i0e": (lambda x: mp.besseli(0, x) * mp.exp(-abs(x)), ALL, 8),
     "i1e": (lambda x: mp.besseli(1, x) * mp.exp(-abs(x)), ALL, 8),
     "erf": (mp.erf, ALL, 8),
@@ -235,6 +237,15 @@ def check_converge(backend: Backend):
     np.testing.assert_array_equal(backend.values(partial(halved, most=2), x), 2.0)
 
 
+def check_frexp(backend: Backend):
+    """x = m 2**n exactly, without derivative."""
+    x = np.geomspace(1e-30, 1e30, 61).astype(backend.precision).astype(np.float64)
+    mantissa, exponent = (backend.values(lambda xp, x, k=k: xp.frexp(x)[k], x) for k in (0, 1))
+    assert np.all((mantissa >= 0.5) & (mantissa < 1.0))
+    np.testing.assert_array_equal(mantissa * 2.0**exponent, x)
+    np.testing.assert_array_equal(backend.slopes(lambda xp, x: x * xp.frexp(x)[0], x)[0], mantissa)
+
+
 def check_addcmul(backend: Backend):
     x, y, z = np.array([-1.0, 2.0]), np.array([3.0, -4.0]), np.array([0.5, 0.25])
     np.testing.assert_array_equal(backend.values(lambda xp, *a: xp.addcmul(*a), x, y, z), x + y * z)
@@ -271,6 +282,7 @@ CHECKS = {
     "matmul": check_matmul,
     "stop_gradient": check_stop_gradient,
     "finfo": check_finfo,
+    "frexp": check_frexp,
     "constant": check_constant,
     "has_guard_digits": check_spare_precision,
     "integrate": check_integrate,
