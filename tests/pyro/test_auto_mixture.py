@@ -4,16 +4,21 @@ import copy
 
 import pyro
 import pyro.distributions as host
+import pytest
 import torch
 
 from pyro_irg.infer import AutoMixture
+
+
+@pytest.fixture(autouse=True)
+def empty_store():
+    pyro.clear_param_store()
 
 
 def test_copy():
     def model():
         pyro.sample("x", host.Normal(torch.zeros(2), 1.0).to_event(1))
 
-    pyro.clear_param_store()
     guide = AutoMixture(model, 3, num_starts=2)
     guide()
     state = {name: value.clone() for name, value in guide.state_dict().items()}
