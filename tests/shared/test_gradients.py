@@ -56,7 +56,7 @@ def test_against_scipy(adapter, family):
 @over(FAMILIES, when=in_host)
 def test_hosts_class(adapter, family):
     """The same program as for our class."""
-    x = adapter.array(np.full((4, *np.shape(family.points[0].get("concentration", ()))), 1 / 3))
+    x = adapter.array(np.full((4, *np.shape(family.points[0].get("concentration", 0.0))), 1 / 3))
     params = adapter.arrays(family.points[0])
     ours, theirs = (
         adapter.program(lambda x, d=d: adapter.irg.implicit_gradients(d, x), x)
