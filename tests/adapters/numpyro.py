@@ -196,6 +196,17 @@ def value_and_slopes(f):
     return both
 
 
+def chained(draw, functions):
+    """(params, ...) -> a draw and, by name, the slopes of each function of it by each parameter."""
+
+    def both(params, *args):
+        x, pull = jax.vjp(lambda params: draw(params, *args), params)
+        # each by itself: 0 times an infinite slope of another is NaN
+        return x, {name: pull(grad(lambda x, f=f: f(x).sum())(x))[0] for name, f in functions.items()}
+
+    return both
+
+
 def along(f, args, tangents):
     """The derivative of f in a direction."""
     return jvp(f, tuple(args), tuple(tangents))[1]

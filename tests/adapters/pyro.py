@@ -22,7 +22,7 @@ irg, dist = pyro_irg, pyro_irg.distributions
 Distribution = host.TorchDistribution
 TransformedDistribution = torch.distributions.TransformedDistribution
 constraints, transforms = host.constraints, host.transforms
-biject_to = torch.distributions.biject_to
+biject_to, affine = torch.distributions.biject_to, transforms.AffineTransform
 SUBMODULES = ("constraints", "transforms", "torch", "util", "kl", "TorchDistribution")
 # what the host says of a parameter outside its constraint, and what ours of one that is not finite
 INVALID = r"Expected parameter {name} \(Tensor of shape .*|Expected parameter {name}\b"
@@ -79,10 +79,7 @@ def accelerator():
 
 
 strict = contextlib.nullcontext  # of dtypes and ranks
-
-
-def cast(x, dtype):
-    return x.to(dtype)
+cast = torch.Tensor.to
 
 
 def array(values):
@@ -128,9 +125,7 @@ def outside_the_support():
         yield []
 
 
-def host_draw(d, key, shape=()):
-    """By the host's own method."""
-    return detached_draw(d, key, shape)
+host_draw = detached_draw  # by the host's own method
 
 
 def rsample(d, key):
@@ -152,19 +147,11 @@ def fix_noise(monkeypatch, noise):
     monkeypatch.setattr(torch, "randn", lambda *_, **__: torch.tensor(noise))
 
 
-def detach(x):
-    return x.detach()
-
-
-erf = torch.erf
+detach, erf = torch.Tensor.detach, torch.erf
 
 
 def contains(support, x):
     return support.check(x)
-
-
-def affine(loc, scale):
-    return transforms.AffineTransform(loc, scale)
 
 
 def leaves_of(values):
@@ -225,6 +212,17 @@ def value_and_slopes(f):
         if isinstance(values, dict):
             return {k: v.detach() for k, v in values.items()}, {k: slopes(v) for k, v in values.items()}
         return values.detach(), slopes(values)
+
+    return both
+
+
+def chained(draw, functions):
+    """(params, ...) -> a draw and, by name, the slopes of each function of it by each parameter."""
+    f = value_and_slopes(lambda *args: {"": (x := draw(*args)), **{name: f(x) for name, f in functions.items()}})
+
+    def both(*args):
+        found, slopes = f(*args)
+        return found[""], {name: slopes[name] for name in functions}
 
     return both
 

@@ -183,15 +183,16 @@ def observed(adapter, family):
     """(parameters of every draw, key) -> the draw, its slopes and those of each function of the family by every
     parameter, the draw's implicit gradients; compiled once for all tests."""
 
-    def values(params, key):
-        x = adapter.draw(getattr(adapter.dist, family.name)(**params), key)
-        return {"x": x, **{name: FUNCTIONS[name](adapter.xp, x) for name in family.functions}}
+    def draw(params, key):
+        return adapter.draw(getattr(adapter.dist, family.name)(**params), key)
+
+    functions = {name: functools.partial(FUNCTIONS[name], adapter.xp) for name in ("x", *family.functions)}
 
     @adapter.jit
     def evaluate(params, key):
-        found, slopes = adapter.value_and_slopes(values)(params, key)
+        x, slopes = adapter.chained(draw, functions)(params, key)
         d = getattr(adapter.dist, family.name)(**params)
-        return found["x"], slopes, adapter.irg.implicit_gradients(d, found["x"])
+        return x, slopes, adapter.irg.implicit_gradients(d, x)
 
     return evaluate
 
