@@ -255,7 +255,8 @@ def test_bases_and_bounds(adapter):
     assert adapter.shapes(lambda key: adapter.draw(q, key, (3,)), adapter.key(0)).shape == (3, 3)
     x = adapter.array(1.5)
     nested, plain = dist.Truncated(dist.Truncated(normal, 0.0, 3.0), 1.0, 2.0), dist.Truncated(normal, 1.0, 2.0)
-    np.testing.assert_allclose(adapter.numpy(nested.log_prob(x)), adapter.numpy(plain.log_prob(x)), rtol=1e-6)
+    found = (adapter.numpy(d.log_prob(x)) for d in (nested, plain))
+    np.testing.assert_allclose(*found, atol=5e-7)  # a few roundings of logarithms of size 1
     with adapter.precision("float64"):
         loc = adapter.array([0.0, 0.0])
         mixture = dist.MixtureSameFamily(dist.Categorical(probs=adapter.array([0.5, 0.5])), dist.Normal(loc, 1.0))
