@@ -15,8 +15,11 @@ precisions = pytest.mark.parametrize("precision", ["float64", "float32"])
 BASES = ("Normal", *sorted({p.base for p in OTHERS}))
 
 
+NAMES = {p.base: [name for name, _ in p.params] for p in POINTS}  # in the order of the class; JAX sorts a dict
+
+
 def build(adapter, base, values, **options):
-    d = getattr(adapter.dist, base)(*(v for name, v in values.items() if name not in ("low", "high")))
+    d = getattr(adapter.dist, base)(*(values[name] for name in NAMES[base]))
     return adapter.dist.Truncated(d, values.get("low"), values.get("high"), **options)
 
 
