@@ -36,7 +36,9 @@ def changed(kind: type, base: Any, trusted: tuple[str, ...] = ()) -> set[str]:
     ]
     names = {name for each in between for name in vars(each) if hasattr(base, name)}
     special = {name for name in names if name.startswith("__") and name != "__call__"}
-    return names - special - HARMLESS - set(base.arg_constraints)
+    # torch's Uniform has a property in place of a table, of which nobody knows the names without an instance
+    constraints = base.arg_constraints
+    return names - special - HARMLESS - (set(constraints) if isinstance(constraints, Mapping) else set())
 
 
 class _Kind(NamedTuple):
