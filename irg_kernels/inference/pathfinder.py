@@ -23,8 +23,14 @@ from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
 
-MOST_EVALUATIONS = 200
-"""Of the gradient, for each path; 10 dimensions of scales from .01 to 100 take about 100."""
+BUDGET = 400
+"""Evaluations of the gradient in all, before the probes; a path takes 20 to 40 of them on most models."""
+
+FEWEST_EVALUATIONS = 30
+"""Of each path, however many there are."""
+
+MOST_PROBES = 10
+"""Columns of C that are probed in the end, by two gradients each."""
 
 CONVERGED = 1e-4
 """g'H g, twice what the Newton step has to gain, at which a path ends: a hundredth of a standard deviation, if H is
@@ -50,8 +56,8 @@ Between modes far apart the reparameterized gradient in the weights is rare and 
 full rate two modes of equal mass, 19 standard deviations apart, drifted to weights .11 and .89."""
 
 
-ELBO_DRAWS = 8
-"""By which the normal approximations of the paths are compared; Pathfinder's 5 would do."""
+ELBO_DRAWS = 5
+"""By which the normal approximations of the paths are compared, as many as Pathfinder's."""
 
 MASS_DRAWS = 64
 """Of each component, by which `masses` are found: an error of .2 in a logit costs .005 nats."""
@@ -102,8 +108,19 @@ def paths(
     def step(state: tuple) -> tuple:
         return _better(xp, *_advance(xp, Path(*state), factor, gradient), eps, potential)
 
-    path = Path(*xp.converge(step, path, lambda state: Path(*state).active <= 0.0, MOST_EVALUATIONS))
+    most = evaluations(start.shape[0])
+    path = Path(*xp.converge(step, path, lambda state: Path(*state).active <= 0.0, most))
     return _better(xp, *_probed(xp, path, gradient), eps, potential)
+
+
+def evaluations(num_starts: int) -> int:
+    """How many evaluations of the gradient each path may take."""
+    return max(BUDGET // num_starts, FEWEST_EVALUATIONS)
+
+
+def rounds(num_starts: int, dimension: int) -> int:
+    """How often a search evaluates all paths at the most, probes included."""
+    return evaluations(num_starts) + 2 * min(dimension, MOST_PROBES)
 
 
 def _advance(xp: Namespace, p: Path, unit: Array, gradient: Callable) -> tuple[Path, Array]:
@@ -161,7 +178,8 @@ def _probed(xp: Namespace, p: Path, gradient: Callable) -> tuple[Path, Array]:
 
     A path that began near its end in some direction has not seen the curvature there, and its C is that of the
     stiffest one: of scales .01 and 30 it was .01 in both.  Each update makes the columns yet to come conjugate to the
-    one before, so that D of them find the covariance of a normal law.
+    one before, so that D of them find the covariance of a normal law; in more dimensions than `MOST_PROBES` the first
+    columns are probed alone.
     """
     order = xp.constant([float(i) for i in range(p.x.shape[-1])], like=p.f)
     found = xp.indicator(p.elbo > -float(xp.finfo(p.f).max), like=p.f)
@@ -181,7 +199,8 @@ def _probed(xp: Namespace, p: Path, gradient: Callable) -> tuple[Path, Array]:
         return j + 1.0, factor, xp.where(curved, log_det - log_alpha, log_det)
 
     start = (0.0 * p.f[..., :1], p.best_factor, p.best_log_det)
-    _, factor, log_det = xp.converge(step, start, lambda state: state[0] > order[-1] + 0.5, p.x.shape[-1])
+    most = min(p.x.shape[-1], MOST_PROBES)
+    _, factor, log_det = xp.converge(step, start, lambda state: state[0] > most - 0.5, most)
     return p._replace(x=p.best_x, factor=factor, log_det=log_det), found > 0.0
 
 

@@ -43,8 +43,9 @@ class AutoMixture(AutoContinuous):
 
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
-    :param num_starts: how many descents, 30 to 100 evaluations of the gradient each; 0 for none: the components then
-        begin around the point of `init_loc_fn`, `init_spread` apart.
+    :param num_starts: how many descents, by 400 evaluations of the gradient in all, and at the end by two more for each
+        dimension (of ten at most) and descent, side by side; 0 for none: the components then begin around the point of
+        `init_loc_fn`, `init_spread` apart.  Compiling the search takes seconds, the search itself less than one.
     :param prefix: of the names of the guide's sites and parameters.
     :param init_loc_fn: as in NumPyro's autoguides.
     :param init_scale: longest first step of the search; without one, standard deviation of each component.
@@ -59,7 +60,7 @@ class AutoMixture(AutoContinuous):
         model: Callable,
         num_components: int,
         *,
-        num_starts: int = 16,
+        num_starts: int = 8,
         prefix: str = "auto",
         init_loc_fn: Callable = init_to_uniform,
         init_scale: float = 1.0,

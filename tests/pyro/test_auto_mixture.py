@@ -7,12 +7,14 @@ import pyro.distributions as host
 import pytest
 import torch
 
+from irg_kernels.inference import pathfinder as quasi_newton
 from pyro_irg.infer import AutoMixture
 
 
 @pytest.fixture(autouse=True)
-def empty_store():
+def fresh():
     pyro.clear_param_store()
+    pyro.set_rng_seed(0)
 
 
 def test_copy():
@@ -42,3 +44,61 @@ def test_the_search_leaves_a_module_as_it_was():
         AutoMixture(net, 1, num_starts=num_starts)()
         counts.append(int(net.norm.num_batches_tracked))
     assert counts[0] == counts[1]
+
+
+ROWS = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+SEEN = ROWS @ torch.tensor([1.0, -1.0, 0.5]) + 0.3
+
+
+def regression(rows=ROWS):
+    """Four latents; vectorizable."""
+    w = pyro.sample("w", host.Normal(torch.zeros(3), 1.0).to_event(1))
+    scale = pyro.sample("scale", host.LogNormal(0.0, 1.0))
+    with pyro.plate("data", len(rows)):
+        pyro.sample("y", host.Normal((rows * w).sum(-1), scale), obs=SEEN)
+
+
+def not_vectorizable():
+    """The same; its product mixes the points that are side by side, or fails."""
+    w = pyro.sample("w", host.Normal(torch.zeros(3), 1.0).to_event(1))
+    scale = pyro.sample("scale", host.LogNormal(0.0, 1.0))
+    with pyro.plate("data", len(ROWS)):
+        pyro.sample("y", host.Normal(ROWS @ w.reshape(-1)[:3], scale), obs=SEEN)
+
+
+def searched(model):
+    """The guide after its search, and how often the model ran."""
+    runs = []
+
+    def counted():
+        runs.append(1)
+        model()
+
+    guide = AutoMixture(counted, 2)
+    guide()
+    return guide, len(runs)
+
+
+def test_the_descents_are_side_by_side_where_the_model_allows_it():
+    together, few = searched(regression)
+    pyro.clear_param_store()
+    pyro.set_rng_seed(0)
+    apart, many = searched(not_vectorizable)
+    assert together._side_by_side and not apart._side_by_side
+    assert few < 200 < many  # a run for the gradients of all, one for the draws of each round, and those of masses
+    # the same point by the same steps; rounding differs
+    torch.testing.assert_close(together.origins, apart.origins, rtol=0.0, atol=2e-2)
+
+
+def test_a_search_stays_within_its_budget():
+    for starts in (4, 8):
+        most = quasi_newton.rounds(starts, 4) * starts
+        assert most <= 500  # a few hundred gradients
+    assert quasi_newton.rounds(8, 1000) * 8 <= 600
+
+
+@pytest.mark.parametrize("seconds, shown", [(0.0, True), (60.0, False)])
+def test_a_long_search_shows_a_bar(monkeypatch, capsys, seconds, shown):
+    monkeypatch.setattr("pyro_irg.infer.auto_mixture.SILENT_SECONDS", seconds)
+    searched(not_vectorizable)
+    assert ("AutoMixture: search, one point at a time" in capsys.readouterr().err) == shown
