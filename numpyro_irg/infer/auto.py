@@ -24,12 +24,17 @@ __all__ = ["AutoHVAE"]
 class AutoHVAE(HVAE):
     """`HVAE` over an automatic base guide, with the methods of NumPyro's autoguides::
 
-        guide = AutoHVAE(model, num_steps=10, tempering="free")
+        guide = AutoHVAE(model)
+
+    Its own base carries N(0, I) to the posterior by autoregressive layers and a full-rank affine map that begins where
+    a search of the density ends (`AutoTransport`; beyond 100 latent numbers diagonal plus low rank, without a search),
+    for global latents.  The paper's guide is `base=AutoNormal, transition="leapfrog"`.
 
     Where an autoguide's summaries are of its parameters alone, these look at the model's arguments too.
 
     :param model: the model.
     :param num_steps: as in `HVAE`, with all its other settings as keywords.
+    :param transition: as in `HVAE`.
     :param base: a class of `numpyro.infer.autoguide`, or a function that makes a guide of a model.
     :param prefix: of the names of all sites and parameters, the base's too.
     :param init_loc_fn: of the base.
@@ -55,7 +60,7 @@ class AutoHVAE(HVAE):
         options = {name: value for name, value in named.items() if value is not None} | (base_options or {})
         if prefix != "auto" or (callable(base) and _takes(base, "prefix")):
             options.setdefault("prefix", prefix)
-        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix", "transition"}
+        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix"}
         messages.check_program("AutoHVAE", "model", model)
         messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
         super().__init__(

@@ -69,6 +69,10 @@ class HVAE:
     :param model: the model, a callable of the arguments that the guide is called with.
     :param guide: the base: any guide with reparameterized sites for the model's latents.
     :param num_steps: K >= 0 leapfrog steps, K + 1 gradients of the model; 0 is the base guide itself.
+    :param transition: "leapfrog", the paper's steps, to which all settings below up to `initial_temperature` belong; or
+        "refreshed": turns and kicks in the base's own coordinates with new momenta in between, every point of the path
+        weighed (`irg_kernels.inference.refreshed`), which begins as the importance-weighted bound of K + 1 draws for
+        each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.
     :param step_size: where the learned step sizes start, in units of the base's scale (its standard deviation where a
         site's law is Normal in unconstrained space, else 1).
     :param max_step_size: their upper bound.

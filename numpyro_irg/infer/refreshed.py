@@ -23,7 +23,7 @@ from .transport import AutoTransport
 __all__ = ["Points", "refine"]
 
 
-class Part(NamedTuple):
+class _Part(NamedTuple):
     """Some coordinates u of a system: those of a latent, or of all of them at once."""
 
     name: str
@@ -67,11 +67,11 @@ class _Coordinates:
             self.to = guide.transport()
             joint = base.sites[f"_{guide.prefix}_latent"]
             (u, _), *_ = joint.intermediates
-            self.parts = [Part("", u, jnp.ndim(u) - 1, joint)]
+            self.parts = [_Part("", u, jnp.ndim(u) - 1, joint)]
             return
         self.normal = [normal(guide, laws, latent) for latent in live.latents]
         self.parts = [
-            Part(f"{at.name}_", (at.position - loc) / scale, at.batch_ndim, base.sites[at.name])
+            _Part(f"{at.name}_", (at.position - loc) / scale, at.batch_ndim, base.sites[at.name])
             for at, (loc, scale) in zip(live.latents, self.normal, strict=True)
         ]
 
@@ -103,7 +103,7 @@ class _Run:
             True,
         )
 
-    def total(self, x: Array, part: Part) -> Array:
+    def total(self, x: Array, part: _Part) -> Array:
         return part.total(x, self.dims)
 
     def sum(self, arrays: Any) -> Array:
@@ -186,7 +186,7 @@ def _log_prob(site: Drawn) -> Array:
     return scale_and_mask(found, site.scale)
 
 
-def _unscaled(x: Array, part: Part) -> Array:
+def _unscaled(x: Array, part: _Part) -> Array:
     if part.drawn.scale is None:
         return x
     scale = jnp.asarray(part.drawn.scale, x.dtype)

@@ -248,7 +248,9 @@ class LiveModel:
         self.key = numpyro.prng_key()  # the model's own randomness is the same in every run
         samples, self.seen = first_run(model, args, kwargs, self.key, base.seen, _Entry(base))
         self.observed = frozenset(name for name, site in samples.items() if site["is_observed"])
-        guide_observes = [name for name, site in base.sites.items() if site.observed]
+        # a factor, such as an automatic guide's Jacobian, is no datum
+        observed = [(name, unwrapped(site.fn)) for name, site in base.sites.items() if site.observed]
+        guide_observes = [name for name, fn in observed if not isinstance(fn, dist.Unit)]
         if guide_observes and not self.observed:
             raise ValueError(messages.swapped(guide_observes))
         self.names = [name for name, site in samples.items() if not site["is_observed"] and name in base.latents]

@@ -22,7 +22,7 @@ from .auto_mixture import AutoMixture
 __all__ = ["AutoTransport"]
 
 
-class Carried(Transform):
+class _Carried(Transform):
     """u -> z of `irg_kernels.inference.transport`; its inverse takes d evaluations and is not there."""
 
     domain = codomain = constraints.real_vector
@@ -108,7 +108,7 @@ class AutoTransport(AutoMixture):
 
     def _get_posterior(self) -> dist.TransformedDistribution:
         base = dist.Normal(jnp.zeros_like(self._init_latent), 1.0).to_event(1)
-        return dist.TransformedDistribution(base, Carried(self.transport()))
+        return dist.TransformedDistribution(base, _Carried(self.transport()))
 
     def get_posterior(self, params: dict[str, Any]) -> dist.TransformedDistribution:
         """Of all latents in unconstrained space; its density is known at its own draws only."""

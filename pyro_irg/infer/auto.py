@@ -23,10 +23,15 @@ __all__ = ["AutoHVAE"]
 class AutoHVAE(HVAE):
     """`HVAE` over an automatic base guide, with the methods of Pyro's autoguides::
 
-        guide = AutoHVAE(model, num_steps=10, tempering="free")
+        guide = AutoHVAE(model)
+
+    Its own base carries N(0, I) to the posterior by autoregressive layers and a full-rank affine map that begins where
+    a search of the density ends (`AutoTransport`; beyond 100 latent numbers diagonal plus low rank, without a search),
+    for global latents.  The paper's guide is `base=AutoNormal, transition="leapfrog"`.
 
     :param model: the model.
     :param num_steps: as in `HVAE`, with all its other settings as keywords.
+    :param transition: as in `HVAE`.
     :param base: a class of `pyro.infer.autoguide`, or any function that makes a guide of a model.
     :param prefix: of the names of the guide's own sites and parameters.
     :param init_loc_fn: where the base starts (`pyro.infer.autoguide.initialization`); by default as `base` does.
@@ -50,7 +55,7 @@ class AutoHVAE(HVAE):
     ) -> None:
         given = {"init_loc_fn": init_loc_fn, "create_plates": create_plates}
         options = {name: value for name, value in given.items() if value is not None} | (base_options or {})
-        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix", "transition"}
+        allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix"}
         messages.check_program("AutoHVAE", "model", model)
         messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
         super().__init__(

@@ -61,6 +61,10 @@ class HVAE(PyroModule):
     :param model: the model, a callable of the arguments that the guide is called with.
     :param guide: the base: any guide with reparameterized sites for the model's latents.
     :param num_steps: K >= 0 leapfrog steps, K + 1 gradients of the model; 0 is the base guide itself.
+    :param transition: "leapfrog", the paper's steps, to which all settings below up to `initial_temperature` belong; or
+        "refreshed": turns and kicks in the base's own coordinates with new momenta in between, every point of the path
+        weighed (`irg_kernels.inference.refreshed`), which begins as the importance-weighted bound of K + 1 draws for
+        each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.
     :param step_size: where the learned step sizes start, in units of the base's scale (its standard deviation where a
         site's law is Normal, else 1).
     :param max_step_size: their upper bound.
@@ -170,6 +174,17 @@ class HVAE(PyroModule):
             setattr(self.step_sizes, name, PyroParam(start, constraints.interval(0.0, self.max_step_size)))
         return getattr(self.step_sizes, name)
 
+    def setup(self, *args: Any, **kwargs: Any) -> Any:
+        """Makes the parameters, for the model's arguments, without a trace in the random state: then `load_state_dict`.
+
+        :returns: the guide.
+        """
+        state = torch.get_rng_state()
+        with torch.no_grad(), block(), buffers_kept(self.model):
+            self(*args, **kwargs)
+        torch.set_rng_state(state)
+        return self
+
     def refreshed_params(self, part: str, u: Tensor, event_dim: int) -> tuple[Tensor, Tensor, Tensor]:
         """Strengths, angles and kept shares of the steps of a part of the coordinates, with a leading axis of K."""
         names = [f"{part}{what}".replace(".", "__") for what in ("strength", "angle", "persistence")]
@@ -199,17 +214,6 @@ class HVAE(PyroModule):
             "momentum_second_moment": float(moment),
             "left_out": self.path["left_out"],
         }
-
-    def setup(self, *args: Any, **kwargs: Any) -> Any:
-        """Makes the parameters, for the model's arguments, without a trace in the random state: then `load_state_dict`.
-
-        :returns: the guide.
-        """
-        state = torch.get_rng_state()
-        with torch.no_grad(), block(), buffers_kept(self.model):
-            self(*args, **kwargs)
-        torch.set_rng_state(state)
-        return self
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         self._restore_autoguides()

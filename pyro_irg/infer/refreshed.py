@@ -22,7 +22,7 @@ from .transport import AutoTransport
 __all__ = ["Refreshed"]
 
 
-class Part(NamedTuple):
+class _Part(NamedTuple):
     """Some coordinates u of a system: those of a latent, or of all of them at once."""
 
     name: str
@@ -66,11 +66,11 @@ class Refreshed:
         if self.to is not None:
             joint = base.sites[f"_{guide.base._pyro_name}_latent"]
             fn: Any = joint.message["fn"]
-            self.parts = [Part("", fn.transforms[-1].inv(joint.value), 1, joint)]
+            self.parts = [_Part("", fn.transforms[-1].inv(joint.value), 1, joint)]
         else:
             self.normal = [normal(name, first.positions[name]) for name in self.names]
             self.parts = [
-                Part(f"{name}_", (z - loc) / scale, z.dim() - det.dim(), base.sites[name])
+                _Part(f"{name}_", (z - loc) / scale, z.dim() - det.dim(), base.sites[name])
                 for name, z, det, (loc, scale) in zip(
                     self.names, (first.positions[n] for n in self.names), self.log_dets, self.normal, strict=True
                 )
@@ -250,7 +250,7 @@ def _log_prob(site: Drawn) -> Tensor:
     return scale_and_mask(fn.log_prob(site.value), site.scale, site.mask)
 
 
-def _scale_like(part: Part) -> Any:
+def _scale_like(part: _Part) -> Any:
     scale = part.drawn.scale
     if isinstance(scale, Tensor) and scale.dim():
         return scale[(...,) + (None,) * part.event_dim]

@@ -261,7 +261,9 @@ class Potential:
     def __init__(self, model: Callable, args: tuple, kwargs: dict, base: BaseSites, unobserved: frozenset[str]) -> None:
         self.model, self.args, self.kwargs = model, args, kwargs
         self.latents = base.latents
-        self.guide_observes = [name for name, site in base.sites.items() if site.message["is_observed"]]
+        # a factor, such as an automatic guide's Jacobian, is no datum
+        observed = [(name, site.message["fn"]) for name, site in base.sites.items() if site.message["is_observed"]]
+        self.guide_observes = [name for name, fn in observed if not isinstance(fn, dist.Unit)]
         self.values = {name: drawn.value for name, drawn in self.latents.items()}
         self.scales = [drawn.scale for drawn in self.latents.values()]
         self.masks = {name: drawn.mask for name, drawn in self.latents.items()}

@@ -20,7 +20,7 @@ from .auto_mixture import AutoMixture
 __all__ = ["AutoTransport"]
 
 
-class Carried(TransformModule):
+class _Carried(TransformModule):
     """u -> z of `irg_kernels.inference.transport`; the inverse is known at its own draws only."""
 
     domain = codomain = constraints.real_vector
@@ -98,4 +98,4 @@ class AutoTransport(AutoMixture):
         """Of all latents in unconstrained space; its density is known at its own draws only."""
         like = self.origin.detach()
         base = dist.Normal(torch.zeros_like(like), torch.ones_like(like)).to_event(1)
-        return dist.TransformedDistribution(base, [Carried(self.transport())])
+        return dist.TransformedDistribution(base, [_Carried(self.transport())])
