@@ -396,6 +396,8 @@ TABLE = (
       for base in ("", "Normal", "Cauchy", "Distribution")),
     *(Family(f"{side}TruncatedDistribution", made=True, apart="shared/test_truncated.py")
       for side in ("Left", "Right", "TwoSided")),
+    *(Family(f"{side}CensoredDistribution", made=True, apart="shared/test_censored.py")
+      for side in ("Left", "Right", "Interval")),
 )  # fmt: skip
 BY_NAME = {family.name: family for family in TABLE}
 FAMILIES = tuple(family for family in TABLE if not family.apart)

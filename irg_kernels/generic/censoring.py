@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..namespace import Array, Namespace
-from ..numerics.elementary import log1mexp
+from ..numerics.elementary import log1mexp, log_sum
 
 
 def log_between(xp: Namespace, at_low: tuple[Array, Array], at_high: tuple[Array, Array], is_point: Array) -> Array:
@@ -21,7 +21,4 @@ def log_between(xp: Namespace, at_low: tuple[Array, Array], at_high: tuple[Array
 
 def log_outside(xp: Namespace, at_low: tuple[Array, Array], at_high: tuple[Array, Array]) -> Array:
     """log(F(l) + S(h))."""
-    below, above = at_low[0], at_high[1]
-    most = -0.5 * float(xp.finfo(below).max)
-    below, above = xp.maximum(below, most), xp.maximum(above, most)  # one of them may be log 0
-    return xp.maximum(below, above) + xp.softplus(-xp.abs(below - above))
+    return log_sum(xp, at_low[0], at_high[1])

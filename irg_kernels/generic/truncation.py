@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..namespace import Array, Namespace
+from ..numerics.elementary import log_sum
 from ..numerics.masses import Piece, Pieces
 from ..numerics.roots import log_survival, logarithm
 from .family import Family
@@ -79,7 +80,7 @@ def cdf(xp: Namespace, pieces: Pieces[Array], x: Array) -> Array:
 def log_tails(xp: Namespace, pieces: Pieces, x: Array) -> tuple[Array, Array]:
     """(log u, log(1 - u)) inside the interval, each as far as its piece is."""
     log_a, log_b = (logarithm(xp, mass) + unit for mass, unit in pieces(x))
-    both = xp.maximum(log_a, log_b) + xp.log1p(xp.exp(-xp.abs(log_a - log_b)))
+    both = log_sum(xp, log_a, log_b)
     return log_a - both, log_b - both
 
 

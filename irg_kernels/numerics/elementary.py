@@ -106,6 +106,14 @@ def both_log_tails(xp: Namespace, log_direct: Array, is_lower: Array) -> tuple[A
     return xp.where(is_lower, log_direct, other), xp.where(is_lower, other, log_direct)
 
 
+def log_sum(xp: Namespace, log_p: Array, log_q: Array) -> Array:
+    """log(p + q), of which either or both may be 0; no kink where they are equal."""
+    least = -0.5 * float(xp.finfo(log_p).max)
+    log_p, log_q = xp.maximum(log_p, least), xp.maximum(log_q, least)
+    top = xp.stop_gradient(xp.maximum(log_p, log_q))
+    return xp.where(top > least, top + xp.log(xp.exp(log_p - top) + xp.exp(log_q - top)), -math.inf)
+
+
 def log1mexp(xp: Namespace, log_p: Array) -> Array:
     """log(1 - exp(log_p)), log_p <= 0."""
     log_p = xp.minimum(log_p, 0.0)

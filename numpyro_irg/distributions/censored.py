@@ -26,7 +26,8 @@ class _Censored(_Host):
 
     _flags: tuple[str, ...] = ("censored",)
 
-    def _checked(self, base_dist: Any) -> Any:
+    def _start(self, base_dist: Any, event_shape: tuple[int, ...], validate_args: bool | None, **flags: Any) -> None:
+        """In place of the host's, which stretches the leaves of the base, of what shape soever."""
         name = type(self).__name__
         if not isinstance(base_dist, host.Distribution):
             raise ValueError(f"{name}: base_dist must be a distribution, got {type(base_dist).__name__}")
@@ -35,7 +36,12 @@ class _Censored(_Host):
                 f"{name}: base_dist must be univariate, but {type(base_dist).__name__} has event shape "
                 f"{base_dist.event_shape}"
             )
-        return implicit_twin(base_dist) or base_dist
+        self.base_dist = implicit_twin(base_dist) or base_dist
+        self._support = self.base_dist.support
+        shape = jnp.broadcast_shapes(base_dist.batch_shape, *map(jnp.shape, flags.values()))
+        for key, flag in flags.items():
+            setattr(self, key, jnp.broadcast_to(jnp.asarray(flag, bool), shape))
+        host.Distribution.__init__(self, shape, event_shape, validate_args=validate_args)
 
     @classmethod
     def from_host(cls, fn):
@@ -78,7 +84,7 @@ class LeftCensoredDistribution(_Censored, host.LeftCensoredDistribution):
     """
 
     def __init__(self, base_dist, censored=False, *, validate_args=None):
-        host.LeftCensoredDistribution.__init__(self, self._checked(base_dist), censored, validate_args=validate_args)
+        self._start(base_dist, (), validate_args, censored=censored)
 
     @validate_sample
     def log_prob(self, value):
@@ -103,7 +109,7 @@ class RightCensoredDistribution(_Censored, host.RightCensoredDistribution):
     """
 
     def __init__(self, base_dist, censored=False, *, validate_args=None):
-        host.RightCensoredDistribution.__init__(self, self._checked(base_dist), censored, validate_args=validate_args)
+        self._start(base_dist, (), validate_args, censored=censored)
 
     @validate_sample
     def log_prob(self, value):
@@ -133,9 +139,7 @@ class IntervalCensoredDistribution(_Censored, host.IntervalCensoredDistribution)
     _flags = ("left_censored", "right_censored")
 
     def __init__(self, base_dist, left_censored, right_censored, *, validate_args=None):
-        host.IntervalCensoredDistribution.__init__(
-            self, self._checked(base_dist), left_censored, right_censored, validate_args=validate_args
-        )
+        self._start(base_dist, (2,), validate_args, left_censored=left_censored, right_censored=right_censored)
 
     @validate_sample
     def log_prob(self, value):
