@@ -33,6 +33,21 @@ def check_distribution(what: str, name: str, given: Any, kind: type) -> None:
         raise TypeError(f"{what}: {name} must be a distribution, got {shown(given)}")
 
 
+def no_mixture(what: str, components: Iterable[Any], supports: Iterable[Any]) -> str:
+    """Why a mixture is not reparameterized.
+
+    :param supports: of the components, (least, most), where these differ.
+    """
+    start = f"{what} of {', '.join(sorted({type(c).__name__ for c in components}))} is not reparameterized; components "
+    if supports:
+        found = " and ".join(f"from {least} to {most}" for least, most in supports)
+        return f"{start}must have one support, but these reach {found}: no draw passes steadily an end of another's"
+    return (
+        f"{start}may be univariate distributions with a cdf, Independent ones of these, MultivariateNormal or "
+        "MultivariateStudentT"
+    )
+
+
 def check_density(what: str, log_prob: Any, support: Any) -> None:
     """:raises TypeError: unless the one can be called and the other is a constraint."""
     if not callable(log_prob):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jax
+import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
 from jax.nn import log_softmax
+from numpyro.distributions import constraints
+from numpyro.util import not_jax_tracer
 
 from irg_kernels.adapter import messages
 
 from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
-from .host_families import has_tails, unwrapped
+from .host_families import ends_of, has_tails, unwrapped
 
 __all__ = ["MixtureGeneral", "MixtureSameFamily"]
 
@@ -34,7 +38,7 @@ class _Mixture(_Host):
     def has_rsample(self) -> bool:
         """Whether the law of the components is one that has the gradient."""
         laws = self._components()
-        if any(law.support is None or law.is_discrete for law in laws) or not _alike(laws):
+        if any(law.support is None or law.is_discrete for law in laws) or _different_ends(laws):
             return False
         if self.event_shape:
             return all(map(conditionals.has_conditionals, laws)) and _one_kind(laws)
@@ -42,11 +46,10 @@ class _Mixture(_Host):
 
     def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         if not self.has_rsample:
-            names = sorted({type(law).__name__ for law in self._components()})
-            raise NotImplementedError(
-                f"{type(self).__name__} of {', '.join(names)} is not reparameterized; components may be univariate "
-                "laws with a cdf, Independent ones of these, MultivariateNormal or MultivariateStudentT"
-            )
+            laws = self._components()
+            continuous = not any(law.support is None or law.is_discrete for law in laws)
+            supports = _different_ends(laws) if continuous else []
+            raise NotImplementedError(messages.no_mixture(type(self).__name__, laws, supports))
         return self.sample(key, sample_shape)
 
     def sample_with_intermediates(self, key: Array, sample_shape: tuple[int, ...] = ()) -> tuple[Array, Any]:
@@ -59,9 +62,18 @@ class _Mixture(_Host):
         return conditionals.at_fixed_quantile(log_softmax(self.mixing_distribution.logits), self._components(), x)
 
 
-def _alike(laws: list[Any]) -> bool:
-    """Whether no law ends where another goes on."""
-    return all(type(law.support) is type(laws[0].support) for law in laws)
+def _different_ends(laws: list[Any]) -> list[tuple[Any, ...]]:
+    """(least, most) of the supports, where they differ from component to component; what is traced counts as equal."""
+    ends = [ends_of(unwrapped(law)) for law in laws]
+    with jax.ensure_compile_time_eval():
+        for side in zip(*ends, strict=True):
+            known = [jnp.asarray(e) for e in side if not_jax_tracer(e)]
+            if len(laws) == 1 and known:  # the components are the last batch axis
+                axis = -1 - len(laws[0].event_shape)
+                known = list(jnp.moveaxis(known[0], axis, 0)) if known[0].ndim >= -axis else []
+            if not all((e == known[0]).all() for e in known):
+                return [tuple(e.tolist() if isinstance(e, Array) else e for e in pair) for pair in ends]
+    return []
 
 
 def _one_kind(laws: list[Any]) -> bool:
@@ -79,9 +91,10 @@ class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
     Graves 2016); it is unbiased, to any order, and depends on the order of the coordinates.
 
     :param mixing_distribution: a `Categorical` over K components.
-    :param component_distribution: a law whose last batch axis has size K.  `has_rsample` is true of univariate laws
-        with a distribution function, `Independent` ones of these, `MultivariateNormal` and `MultivariateStudentT`;
-        others are the host's mixtures.  Laws that have an implicit twin are exchanged for it.
+    :param component_distribution: a distribution whose last batch axis has size K.  `has_rsample` is true of univariate
+        ones with a distribution function, of one support for all K, `Independent` ones of these, `MultivariateNormal`
+        and `MultivariateStudentT`; others are the host's mixtures.  Those that have an implicit twin are exchanged for
+        it.
     :raises ValueError: as the host's.
     """
 
@@ -91,7 +104,21 @@ class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
         messages.check_distribution(
             "MixtureSameFamily", "component_distribution", component_distribution, host.Distribution
         )
-        super().__init__(mixing_distribution, _exchanged(component_distribution), validate_args=validate_args)
+        component = _exchanged(component_distribution)
+        moves = not component.is_discrete and bool(jax.tree.leaves(component.support))
+        if moves and (differ := _different_ends([component])):
+            raise ValueError(messages.no_mixture("MixtureSameFamily", [component], differ))
+        # the host takes no support that depends on parameters, though all components have it
+        shape, event = component.batch_shape + component.event_shape, len(component.event_shape)
+        alike = host.Normal(jnp.zeros(shape), 1.0).to_event(event) if moves else component
+        super().__init__(mixing_distribution, alike, validate_args=validate_args)
+        self._component_distribution = component
+
+    @constraints.dependent_property
+    def support(self):
+        """That of the components, of which the first speaks for all."""
+        support, axis = self.component_distribution.support, -1 - len(self.event_shape)
+        return jax.tree.map(lambda end: end.take(0, axis) if jnp.ndim(end) >= -axis else end, support)
 
     @classmethod
     def from_host(cls, fn: Any) -> Any:

@@ -164,6 +164,10 @@ class Truncated(host.Distribution):
         found = truncation.cdf(NATIVE, self._pieces(), x)
         return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, (value > x).astype(value.dtype)))
 
+    def log_tails(self, x: Array) -> tuple[Array, Array]:
+        """(log P(X <= x), log P(X > x)), with the same derivatives; of an x outside those of the nearest inside."""
+        return truncation.log_tails(NATIVE, self._pieces(), self._inside(x))
+
     def icdf(self, q: Any) -> Array:
         """The x where `cdf` is `q`, with the same derivatives; at 0 and 1 the ends of the support."""
         q = self._like(q)

@@ -8,11 +8,13 @@ import pyro.distributions as host
 import torch
 from torch import Tensor
 
+from irg_kernels.adapter import messages
+
 from ..attach import in_transform
 from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
 from .base import ImplicitMixin
-from .host_families import has_tails
+from .host_families import ends_of, has_tails, unwrapped
 
 __all__ = ["MixtureSameFamily"]
 
@@ -26,9 +28,10 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
     Graves 2016); it is unbiased, to second order (univariate: third), and depends on the order of the coordinates.
 
     :param mixture_distribution: a `Categorical` over K components.
-    :param component_distribution: a law whose last batch axis has size K.  `has_rsample` is true of univariate laws
-        with a distribution function, `Independent` ones of these, `MultivariateNormal` and `MultivariateStudentT`;
-        others are the host's mixtures.  Laws that have an implicit twin are exchanged for it.
+    :param component_distribution: a distribution whose last batch axis has size K.  `has_rsample` is true of univariate
+        ones with a distribution function, of one support for all K, `Independent` ones of these, `MultivariateNormal`
+        and `MultivariateStudentT`; others are the host's mixtures.  Those that have an implicit twin are exchanged for
+        it.
     :raises ValueError: as the host's.
     """
 
@@ -60,11 +63,8 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         if not _has_gradient(self.component_distribution):
-            raise NotImplementedError(
-                f"MixtureSameFamily of {type(self.component_distribution).__name__} is not reparameterized; components "
-                "may be univariate laws with a cdf, Independent ones of these, MultivariateNormal or "
-                "MultivariateStudentT"
-            )
+            component = self.component_distribution
+            raise NotImplementedError(messages.no_mixture("MixtureSameFamily", [component], _different_ends(component)))
         x = self.sample(sample_shape).detach()
         return self.at_fixed_quantile(x) if torch.is_grad_enabled() or in_transform() else x
 
@@ -77,13 +77,19 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
 
 
 def _has_gradient(component: Any) -> bool:
-    if component.support.is_discrete or not _ends_are_fixed(component.support):
+    if component.support.is_discrete or _different_ends(component):
         return False
     return conditionals.has_conditionals(component) if component.event_shape else has_tails(component)
 
 
-def _ends_are_fixed(support: Any) -> bool:
-    """Whether the components have one support, as NumPyro demands of the host's class."""
-    while hasattr(support, "base_constraint"):
-        support = support.base_constraint
-    return not any(isinstance(getattr(support, name, None), Tensor) for name in ("lower_bound", "upper_bound"))
+def _different_ends(component: Any) -> list[tuple[Any, ...]]:
+    """(least, most) of the supports, where they differ from component to component, along the last batch axis.
+
+    Under a transformation of torch.func, where values are not known, they count as equal.
+    """
+    axis = -1 - len(component.event_shape)
+    ends = ends_of(unwrapped(component))
+    moving = [e for e in ends if isinstance(e, Tensor) and e.dim() >= -axis]
+    if in_transform() or all(torch._is_all_true(e == e.narrow(axis, 0, 1)) for e in moving):
+        return []
+    return [tuple(e.tolist() if isinstance(e, Tensor) else e for e in ends)]

@@ -153,6 +153,11 @@ class Truncated(ImplicitMixin, TorchDistribution):
         found = truncation.cdf(NATIVE, self._pieces(), x).to(value.dtype)
         return torch.where(inside, found, torch.where(value.isnan(), torch.nan, (value > x).to(value.dtype)))
 
+    def log_tails(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(log P(X <= x), log P(X > x)), with the same derivatives; of an x outside those of the nearest inside."""
+        x = self._inside(x).double() if x.device.type != "mps" else self._inside(x)
+        return truncation.log_tails(NATIVE, self._pieces(), x)
+
     def icdf(self, value: Any) -> Tensor:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
         q = self._like(value)

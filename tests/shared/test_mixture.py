@@ -238,14 +238,27 @@ OTHERS = {
     "Poisson": lambda d, a, w: d.MixtureSameFamily(w, d.Poisson(a([1.0, 1.0]))),
     "Dirichlet": lambda d, a, w: d.MixtureSameFamily(w, d.Dirichlet(a(np.ones((2, 3))))),
     "Uniform": lambda d, a, w: d.MixtureSameFamily(w, d.Uniform(a([0.0, 0.0]), a([1.0, 2.0]))),
+    "Truncated": lambda d, a, w: d.MixtureSameFamily(w, d.TruncatedNormal(a([0.0, 0.0]), 1.0, low=a([0.0, 1.0]))),
     "general": lambda d, a, w: d.MixtureGeneral(w, [d.Normal(0.0, 1.0), d.HalfNormal(1.0)], support=d.constraints.real),
 }
+REASONS = {
+    "Uniform": r"must have one support, but these reach from .* to \[1.0, 2.0\]",
+    "Truncated": r"must have one support, but these reach from \[0.0, 1.0\] to inf",
+    "general": "must have one support, but these reach from -inf to inf and from 0.0 to inf",
+}
+
+
+@over({n: n for n in REASONS}, "name", when=lambda a, name: a.name == "numpyro" and name != "general")
+def test_different_supports_are_refused(adapter, name):
+    """NumPyro's mixture takes one support only, from the start."""
+    with pytest.raises(ValueError, match=REASONS[name]):
+        OTHERS[name](adapter.dist, adapter.array, adapter.dist.Categorical(logits=adapter.array([0.0, 0.0])))
 
 
 @over(
     {n: n for n in OTHERS},
     "name",
-    when=lambda a, name: name not in {"pyro": ["general"], "numpyro": ["Uniform"]}[a.name],
+    when=lambda a, name: name != "general" if a.eager else name not in ("Uniform", "Truncated"),
 )
 def test_others_stay_the_hosts(adapter, name):
     """No gradient is known: `has_rsample` is false, so that a bound takes the score function, and `rsample` raises."""
@@ -253,7 +266,7 @@ def test_others_stay_the_hosts(adapter, name):
     d = OTHERS[name](adapter.dist, adapter.array, weights)
     assert not d.has_rsample and not d.expand((3,)).has_rsample
     assert adapter.host_draw(d, adapter.key(0), (4,)).shape[0] == 4
-    with pytest.raises(NotImplementedError, match="is not reparameterized; components may be univariate"):
+    with pytest.raises(NotImplementedError, match=REASONS.get(name, "components may be univariate")):
         adapter.rsample(d, adapter.key(0))
     with pytest.raises(ValueError, match="site 'z' is not reparameterized: Mixture"):
         adapter.irg.check_reparameterized(lambda: adapter.sample("z", d))

@@ -6,12 +6,15 @@ import pickle
 
 import numpy as np
 import pytest
+from mpmath import mp
 
+from tests import oracles
 from tests.adapters import compiled, over
 from tests.checks import assert_distributed, assert_unbiased
 from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, elbo_slopes, point, worst
 
 precisions = pytest.mark.parametrize("precision", ["float64", "float32"])
+NAMES = {p.base: [name for name, _ in p.params] for p in POINTS}
 BASES = ("Normal", *sorted({p.base for p in OTHERS}))
 
 
@@ -392,3 +395,60 @@ def test_log_density_so_far_out_that_the_masses_are_lost_in_it(adapter):
 
     found = adapter.compile(adapter.value_and_slopes(density), adapter.array(0.0))
     np.testing.assert_allclose(list(map(adapter.numpy, found)), [-5e35, 1e18], rtol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_mixture_between_common_bounds(adapter, precision):
+    """Logits, parameters and the bounds, which all components share: the mixture's distribution function by mpmath."""
+    start = {"logits": [0.5, -0.25], "loc": [-0.5, 1.5], "scale": [1.0, 0.5], "low": -1.0, "high": 2.0}
+    flat = [*start["logits"], *start["loc"], *start["scale"], start["low"], start["high"]]
+    x = 0.75
+
+    def cdf(x, *v):
+        (w, v_), (low, high) = (v[:2], v[2:6]), v[6:]
+        weights = [mp.exp(e) / (mp.exp(w[0]) + mp.exp(w[1])) for e in w]
+        at = [[oracles.cdf("Normal", t, v_[k], v_[2 + k]) for t in (low, x, high)] for k in range(2)]
+        return sum(p * (b - a) / (c - a) for p, (a, b, c) in zip(weights, at, strict=True))
+
+    with mp.workdps(60):
+        at = [mp.mpf(x), *map(mp.mpf, flat)]
+        step = mp.mpf("1e-20")
+        slopes = [
+            (
+                cdf(*(v + step * (i == j) for j, v in enumerate(at)))
+                - cdf(*(v - step * (i == j) for j, v in enumerate(at)))
+            )
+            for i in range(len(at))
+        ]
+        expected = [float(-s / slopes[0]) for s in slopes[1:]]
+
+    def moved(v):
+        dist = adapter.dist
+        parts = dist.TruncatedNormal(v["loc"], v["scale"], low=v["low"], high=v["high"])
+        d = dist.MixtureSameFamily(dist.Categorical(logits=v["logits"]), parts)
+        return d.at_fixed_quantile(adapter.array(x))
+
+    with adapter.precision(precision):
+        values = {name: adapter.array(v) for name, v in start.items()}
+        _, found = adapter.compile(adapter.value_and_slopes(moved), values)
+        found = np.concatenate([np.atleast_1d(adapter.numpy(found[name])) for name in start])
+    np.testing.assert_allclose(found, expected, rtol={"float64": 1e-12, "float32": 2e-6}[precision])
+
+
+def test_mixture_of_truncated_draws(adapter):
+    dist = adapter.dist
+    parts = dist.TruncatedNormal(adapter.array([-0.5, 1.5]), 0.5, low=-1.0, high=2.0)
+    d = dist.MixtureSameFamily(dist.Categorical(logits=adapter.array([0.5, -0.25])), parts)
+    x = adapter.numpy(adapter.detached_draw(d, adapter.key(0), (200,)))
+    assert d.has_rsample and ((x >= -1.0) & (x <= 2.0)).all()
+
+
+def test_mixture_of_batches_with_their_own_supports(adapter):
+    """Each mixture of a batch has one support; from mixture to mixture it may differ."""
+    dist = adapter.dist
+    high = adapter.array([[1.0, 1.0], [2.0, 2.0]])
+    parts = dist.Truncated(dist.Normal(adapter.array([0.0, 1.0]), 1.0), 0.0 * high, high)
+    d = dist.MixtureSameFamily(dist.Categorical(logits=adapter.array([[0.5, -0.25], [0.0, 0.0]])), parts)
+    x = adapter.numpy(adapter.detached_draw(d, adapter.key(0), (100,)))
+    assert d.has_rsample and x.shape == (100, 2) and (x <= [1.0, 2.0]).all() and (x[:, 1] > 1.0).any()
+    assert np.isfinite(adapter.numpy(d.log_prob(adapter.array([0.5, 1.5])))).all()
