@@ -61,7 +61,7 @@ def dlogit_da(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
     """dx/da for sigmoid(x) ~ Beta(a, b) at fixed quantile."""
     z, w, total = xp.sigmoid(x), xp.sigmoid(-x), a + b
     delta = a * w - b * z
-    k0 = _score(xp, -xp.softplus(-x), w, a, b, delta)
+    k0 = reduced_score(xp, -xp.softplus(-x), w, a, b, delta)
     k = k0 + b / (a * total)
     # symmetric in the two tails, but the score of the upper one must not be much below zero; where it is a little, the
     # lower tail would have the longer plateau
@@ -125,7 +125,7 @@ def _outwards(
     return xp.abs(lower - far) * y + sign * log1p_v, slope * y + n * g
 
 
-def _score(xp: Namespace, log_z: Array, w: Array, a: Array, b: Array, delta: Array) -> Array:
+def reduced_score(xp: Namespace, log_z: Array, w: Array, a: Array, b: Array, delta: Array) -> Array:
     """k0 = log z + psi(a + b) - psi(a) - b / (a (a + b)), to full accuracy beside its terms.
 
     psi(a + b) - psi(a) = sum_{j < shift} b / ((a + j) (a + b + j)) + log((A + b) / A) + D(A + b) - D(A), A = a + shift,
@@ -301,7 +301,7 @@ def _score_at(xp: Namespace, at: Place, z: Array, a: Array, b: Array) -> Array:
     if xp.has_guard_digits:
         score = at.log_z + xp.digamma(a + b) - xp.digamma(a)
     else:
-        score = _score(xp, at.log_z, at.w, a, b, at.delta) + b / a / (a + b)
+        score = reduced_score(xp, at.log_z, at.w, a, b, at.delta) + b / a / (a + b)
     return xp.where((z >= 0.0) & (z <= 1.0), score, 0.0)
 
 

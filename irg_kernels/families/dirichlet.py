@@ -11,9 +11,14 @@ It is what softmax makes of d log x_j / d alpha_j := L_j, elementwise, so nothin
 
 from __future__ import annotations
 
+import math
+
+from ..generic.family import Function
 from ..namespace import Array, Namespace
-from ..numerics.gamma_function import bregman_log_gamma, digamma, log_entropy
-from .beta import divergence_term, dlogit_da
+from ..numerics.elementary import finite, log_quotient, positive, times_log1pmx, two_product, two_sum
+from ..numerics.gamma_function import HALF_LOG_2PI, bregman_log_gamma, digamma, log_entropy, log_gamma1p, stirling
+from ..numerics.quadrature import is_double
+from .beta import divergence_term, dlogit_da, reduced_score
 
 
 def dlogx_dalpha(xp: Namespace, log_x: Array, alpha: Array) -> Array:
@@ -41,6 +46,83 @@ def _logit(xp: Namespace, log_x: Array) -> Array:
     others = xp.sum(xp.exp(xp.where(dominant, lowest, log_x - second)), axis=-1, keepdims=True)
     small = log_x - top - xp.log(total) - xp.log1p(-xp.where(dominant, 0.0, x))
     return xp.where(dominant, log_x - second - xp.log(others), small)
+
+
+def log_density(xp: Namespace, x: Array, alpha: Array) -> Array:
+    """log p(x) of each vector along the last axis, which stays with that one value in every place.
+
+    x is taken as it stands, although its rounded components may not add up to 1.  With T the sum of alpha, what is
+    large in it goes by Stirling's formula about the mean, a = x T:
+
+        a log x - log Gamma(a) = -a log T + a log1pmx((x T - a) / a) + x T + log(a)/2 - log(2 pi)/2 - delta(a).
+    """
+    if xp.has_guard_digits:
+        total = xp.sum(alpha, axis=-1, keepdims=True)
+        terms = _times_log(xp, alpha - 1.0, x) - xp.lgamma(alpha)
+        return xp.sum(terms, axis=-1, keepdims=True) + xp.lgamma(total) + 0.0 * x
+    large = alpha >= 2.0
+    few, many, at = xp.where(large, 1.0, alpha), xp.where(large, alpha, 2.0), positive(xp, x)
+    total = xp.sum(alpha, axis=-1, keepdims=True)
+    product, error = two_product(xp, at, total + 0.0 * x)
+    d, rest = two_sum(xp, product, -many)
+    fall = times_log1pmx(xp, many, xp.where(large, d, 0.0), rest + error, log_quotient(xp, positive(xp, product), many))
+    bell = fall - (HALF_LOG_2PI + stirling(xp, many)) + log_quotient(xp, xp.sqrt(many), at)
+    log_gamma = xp.where(few < 1.0, log_gamma1p(xp, xp.minimum(few, 1.0)) - xp.log(few), log_gamma1p(xp, few - 1.0))
+    terms = xp.where(large, xp.where(x > 0.0, bell, -math.inf), _times_log(xp, few - 1.0, x) - log_gamma)
+    smaller = xp.sum(xp.where(large, 0.0, alpha), axis=-1, keepdims=True)
+    # what x has of its large components, less 1
+    mass, mass_rest = _exact_sum(xp, xp.where(large, x, 0.0))
+    moving = xp.sum(xp.where(large, x, 0.0), axis=-1, keepdims=True)
+    beyond = ((mass - 1.0) + mass_rest) + (moving - xp.stop_gradient(moving))
+    rows = HALF_LOG_2PI + stirling(xp, total) + (smaller - 0.5) * xp.log(total) + total * beyond
+    return xp.sum(terms, axis=-1, keepdims=True) + rows + 0.0 * x
+
+
+def _score_x(xp: Namespace, result: Array, x: Array, alpha: Array) -> Array:
+    return finite(xp, (alpha - 1.0) / positive(xp, x))
+
+
+def _score_alpha(xp: Namespace, result: Array, x: Array, alpha: Array) -> Array:
+    """log x + psi(T) - psi(alpha)."""
+    at = positive(xp, x)
+    if xp.has_guard_digits:
+        return xp.log(at) + xp.digamma(xp.sum(alpha, axis=-1, keepdims=True)) - xp.digamma(alpha)
+    rest = _rest(xp, alpha)
+    total = xp.stop_gradient(xp.sum(alpha, axis=-1, keepdims=True))
+    unit = total / xp.frexp(total)[0]  # a power of 2
+    sums = [part * unit + 0.0 * x for part in _exact_sum(xp, alpha / unit)]
+    product, error = two_product(xp, at, sums[0])
+    fixed, less = two_sum(xp, alpha, -product)
+    delta = alpha - at * (alpha + rest)
+    delta = delta + xp.stop_gradient((fixed + (less - error - sums[1] * at)) - delta)
+    return reduced_score(xp, xp.log(at), 1.0 - at, alpha, rest, delta) + rest / alpha / (alpha + rest)
+
+
+LOG_DENSITY = Function(log_density, (_score_x, _score_alpha))
+"""`log_density`, each place of which moves with its own x and alpha: it is their sum that has all the derivatives"""
+
+
+def _times_log(xp: Namespace, power: Array, x: Array) -> Array:
+    """power log x, 0 where power is."""
+    end = xp.where(power > 0.0, -math.inf, xp.where(power < 0.0, math.inf, 0.0 * power))
+    return xp.where(x > 0.0, power * xp.log(positive(xp, x)), end)
+
+
+def _exact_sum(xp: Namespace, x: Array) -> tuple[Array, Array]:
+    """(s, e) along the last axis, x in [0, 1]: s is the sum but for its rounding e; values only.
+
+    The sums of leading digits are exact.
+    """
+    digits, mantissa = (17, 52) if is_double(xp, x) else (7, 23)
+    left = xp.stop_gradient(x)
+    total, rest = 0.0 * xp.sum(left, axis=-1, keepdims=True), 0.0
+    for k in (1, 2):
+        grid = 1.5 * 2.0 ** (mantissa - k * digits)
+        # (the maxima change nothing, but without them XLA would take the sum apart again)
+        head = xp.maximum(xp.maximum(left + grid, 0.0) - grid, -1.0)
+        total, error = two_sum(xp, total, xp.sum(head, axis=-1, keepdims=True))
+        left, rest = left - head, rest + error
+    return two_sum(xp, total, rest + xp.sum(left, axis=-1, keepdims=True))
 
 
 def entropy(xp: Namespace, alpha: Array) -> Array:

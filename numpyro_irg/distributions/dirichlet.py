@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array
+from numpyro.distributions.util import validate_sample
 
 from irg_kernels.families import dirichlet
 
-from ..attach import attach, evaluate
+from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
-from .base import ImplicitMixin, exponential, parameters
+from .base import ImplicitMixin, exponential, parameters, together
 
 __all__ = ["Dirichlet"]
 
@@ -42,6 +43,13 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         log_x = jax.nn.log_softmax(attach((dirichlet.dlogx_dalpha,), log_x, concentration))
         value = jnp.exp(jax.lax.stop_gradient(log_x))
         return exponential(log_x, jnp.minimum(value, 1.0 - jnp.finfo(value.dtype).eps))
+
+    @validate_sample
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """log p(value), to rounding, with derivatives in the value and the concentration."""
+        each = call(dirichlet.LOG_DENSITY, *together(jnp.asarray(value), self.concentration))
+        fixed = jax.lax.stop_gradient(each)
+        return fixed[..., 0] + jnp.sum(jnp.where(jnp.isfinite(fixed), each - fixed, 0.0), -1)
 
     def entropy(self) -> Array:
         return self._closed_form(dirichlet.entropy, self.concentration)

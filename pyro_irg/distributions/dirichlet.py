@@ -10,10 +10,10 @@ from torch import Tensor
 
 from irg_kernels.families import dirichlet
 
-from ..attach import attach, evaluate
+from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, closed_form, exponential, parameters
+from .base import ImplicitMixin, closed_form, exponential, parameters, together
 
 __all__ = ["Dirichlet"]
 
@@ -51,6 +51,14 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         slopes = evaluate(dirichlet.dlogx_dalpha, log_x, self.concentration.expand_as(value))
         identity = torch.eye(value.shape[-1], dtype=value.dtype, device=value.device)
         return {"concentration": value[..., None] * (identity - value[..., None, :]) * slopes[..., None, :]}
+
+    def log_prob(self, value: Any) -> Tensor:
+        """log p(value), to rounding, with derivatives in the value and the concentration."""
+        if self._validate_args:
+            self._validate_sample(value)
+        each = call(dirichlet.LOG_DENSITY, *together(value, self.concentration))
+        fixed = each.detach()
+        return fixed[..., 0] + torch.where(fixed.isfinite(), each - fixed, 0.0).sum(-1)
 
     def entropy(self) -> Tensor:
         return closed_form(dirichlet.entropy, self.concentration)
