@@ -280,11 +280,11 @@ def log_density(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
 
 def _score_z(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
     """((a - 1) w - (b - 1) z) / (z w)."""
-    at = _at(xp, z, a, b)
-    # for small shapes a - 1 and b - 1 are exact, and may be all that counts
-    few = a + b < 1e3
-    x, y = xp.where(few, a, 2.0) - 1.0, xp.where(few, b, 2.0) - 1.0
-    lean = xp.where(few, x - (x + y) * at.z, (at.delta - at.w) + at.z)
+    at, one = _at(xp, z, a, b), 1.0 + 0.0 * a
+    # either may be all that counts, and of a large shape the 1 may be lost
+    (x, x_rest), (y, y_rest) = two_sum(xp, a, -one), two_sum(xp, b, -one)
+    delta, _ = _lean(xp, at.z, at.w, x, y)
+    lean = delta + (x_rest * at.w - y_rest * at.z)
     return xp.where((z >= 0.0) & (z <= 1.0), finite(xp, lean / at.z / at.w), 0.0)
 
 

@@ -108,7 +108,7 @@ def _times_log(xp: Namespace, power: Array, x: Array) -> Array:
     return xp.where(x > 0.0, power * xp.log(positive(xp, x)), end)
 
 
-def _exact_sum(xp: Namespace, x: Array) -> tuple[Array, Array]:
+def _exact_sum(xp: Namespace, x: Array) -> tuple[Array, Array | float]:
     """(s, e) along the last axis, x in [0, 1]: s is the sum but for its rounding e; values only.
 
     The sums of leading digits are exact.

@@ -290,6 +290,16 @@ def _log_density_at(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array
     return -0.5 * (nu + 1.0) * log1p_q - log_normalizer(xp, nu) - xp.log(scale)
 
 
+def _score_x(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+    far = xp.abs((x - loc) / scale) > 0.1 * float(xp.finfo(x).max)
+    inside = _score_t(xp, xp.where(far, 0.0, (x - loc) / scale), nu) / scale
+    return xp.where(far, -(nu + 1.0) / xp.where(far, x - loc, 1.0), inside)
+
+
+def _score_loc(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+    return -_score_x(xp, x, nu, loc, scale)
+
+
 def _score_nu_at(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
     t, log_excess = _beyond(xp, x, loc, scale)
     log1p_q, q = _log1p_q(xp, t, nu, log_excess)
@@ -299,5 +309,5 @@ def _score_nu_at(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -
 FAMILY = dataclasses.replace(
     _LOCATED,
     log_density=_log_density_at,
-    scores=_LOCATED.scores and (_LOCATED.scores[0], _score_nu_at, *_LOCATED.scores[2:]),
+    scores=_LOCATED.scores and (_score_x, _score_nu_at, _score_loc, _LOCATED.scores[-1]),
 )

@@ -338,6 +338,7 @@ ON_VECTORS = {
     "matmul": lambda xp, x: xp.matmul(x.reshape((3, 1)), x.reshape((1, 3))),
     "stop_gradient": lambda xp, x: x * xp.stop_gradient(x),
     "finfo": lambda xp, x: x * float(xp.finfo(x).eps),
+    "frexp": lambda xp, x: x * xp.frexp(x)[0],
     "constant": lambda xp, x: x * xp.constant((1.0, 2.0, 3.0), like=x),
     "has_guard_digits": lambda xp, x: 2.0 * x if xp.has_guard_digits else x,
     "integrate": lambda xp, x: xp.integrate(lambda u: xp.exp(-x * u), *gauss_legendre(3), like=x)[0],
