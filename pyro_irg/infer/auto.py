@@ -13,8 +13,9 @@ from torch import Tensor
 
 from irg_kernels.adapter import messages
 
-from .evaluation import batches, plate_nesting, side_by_side
+from .evaluation import batches, plate_nesting
 from .hvae import HVAE
+from .sites import side_by_side
 from .transport import AutoTransport
 
 __all__ = ["AutoHVAE"]

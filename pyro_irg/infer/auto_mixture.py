@@ -23,9 +23,8 @@ from irg_kernels.inference import pathfinder as quasi_newton
 from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 from .bijections import bijection
-from .evaluation import side_by_side
 from .masks import Lifted, Unmasked, check_absent, mask_like
-from .sites import buffers_kept, sum_to
+from .sites import buffers_kept, side_by_side, sum_to
 
 __all__ = ["AutoMixture"]
 

@@ -16,8 +16,9 @@ from pyro.poutine.util import prune_subsample_sites
 from pyro.util import check_model_guide_match
 from torch import Tensor
 
-from .evaluation import log_density, plate_nesting, side_by_side
+from .evaluation import log_density, plate_nesting
 from .hvae import HVAE
+from .sites import side_by_side
 
 __all__ = ["PathGradientELBO"]
 

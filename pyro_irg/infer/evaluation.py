@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyro
 import torch
 from pyro.distributions.util import scale_and_mask
 from pyro.poutine import block, replay, trace
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from irg_kernels.adapter import messages, settings
 
 from .hvae import HVAE
+from .sites import side_by_side
 
 __all__ = [
     "Evidence",
@@ -27,7 +27,6 @@ __all__ = [
     "log_evidence",
     "log_weights",
     "plate_nesting",
-    "side_by_side",
 ]
 
 
@@ -191,11 +190,6 @@ def plate_nesting(model: Callable, guide: Callable, args: tuple, kwargs: dict) -
         if frame.dim is not None
     ]
     return -min(dims, default=0)
-
-
-def side_by_side(fn: Callable, size: int, nesting: int) -> Callable:
-    """`fn` under a plate of `size` draws, left of all its own plates."""
-    return pyro.plate("_hvae_draws", size, dim=-1 - nesting)(fn)
 
 
 def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:

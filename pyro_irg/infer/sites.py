@@ -32,6 +32,7 @@ __all__ = [
     "base_normals",
     "buffers_kept",
     "differentiable",
+    "side_by_side",
     "sum_to",
 ]
 
@@ -385,3 +386,8 @@ class Potential:
                 f"HVAE: the base guide's sites {added} are not latents of the model; remove them, "
                 "or mark them with infer={'is_auxiliary': True}"
             )
+
+
+def side_by_side(fn: Callable, size: int, nesting: int) -> Callable:
+    """`fn` under a plate of `size` draws, left of all its own plates."""
+    return pyro.plate("_hvae_draws", size, dim=-1 - nesting)(fn)

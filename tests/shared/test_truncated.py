@@ -14,11 +14,8 @@ from tests.checks import assert_distributed, assert_unbiased
 from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, elbo_slopes, point, worst
 
 precisions = pytest.mark.parametrize("precision", ["float64", "float32"])
-NAMES = {p.base: [name for name, _ in p.params] for p in POINTS}
-BASES = ("Normal", *sorted({p.base for p in OTHERS}))
-
-
 NAMES = {p.base: [name for name, _ in p.params] for p in POINTS}  # in the order of the class; JAX sorts a dict
+BASES = ("Normal", *sorted({p.base for p in OTHERS}))
 
 
 def build(adapter, base, values, **options):
