@@ -62,9 +62,9 @@ def check(adapter, points, precision, rtol, open_ends=True):
 
 def target(adapter, base, precision):
     """Pyro's float32 is computed in float64 and rounded once."""
-    return {"float64": 2e-14 if base == "Normal" else 1e-12, "float32": 2e-7 if adapter.name == "pyro" else 2e-6}[
-        precision
-    ]
+    if precision == "float64":
+        return 2e-14 if base == "Normal" else 1e-12
+    return 2e-7 if adapter.name == "pyro" else 2e-6
 
 
 @precisions
@@ -442,8 +442,7 @@ def test_mixture_of_truncated_draws(adapter):
 
 def test_mixture_of_batches_with_their_own_supports(adapter):
     """Each mixture of a batch has one support; from mixture to mixture it may differ."""
-    dist = adapter.dist
-    high = adapter.array([[1.0, 1.0], [2.0, 2.0]])
+    dist, high = adapter.dist, adapter.array([[1.0, 1.0], [2.0, 2.0]])
     parts = dist.Truncated(dist.Normal(adapter.array([0.0, 1.0]), 1.0), 0.0 * high, high)
     d = dist.MixtureSameFamily(dist.Categorical(logits=adapter.array([[0.5, -0.25], [0.0, 0.0]])), parts)
     x = adapter.numpy(adapter.detached_draw(d, adapter.key(0), (100,)))
