@@ -135,7 +135,7 @@ def _exponential_at(xp: Namespace, x: Array, c: Array, loc: Array, scale: Array)
     product, error = two_product(xp, c, way)
     left, left_rest = two_sum(xp, scale, product)
     left = left + (left_rest + error + c * way_rest)  # scale + c (x - loc)
-    inside = (way >= 0.0) & (left > 0.0)
+    inside = (way >= 0.0) & ((c >= 0.0) | (left > 0.0))  # for a large c, `left` overflows
     near_end = inside & (c < 0.0) & (left < 0.5 * scale)
     log_left = log_quotient(xp, xp.where(near_end, left, 1.0), xp.where(near_end, scale, 1.0))
     far = (c > 0.0) & (way / scale > float(xp.finfo(x).max))  # of a draw at a small scale

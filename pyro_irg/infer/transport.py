@@ -71,6 +71,7 @@ class AutoTransport(AutoMixture):
         super().__init__(model, 1, init_scale=scale, **options)
 
     def _looked_for_masks(self, latent: Tensor, args: tuple, kwargs: dict) -> bool:
+        super()._looked_for_masks(latent, args, kwargs)  # which sees the plates too
         return False  # HVAE's concern
 
     def _set_up(self, like: Tensor, args: tuple, kwargs: dict) -> None:
