@@ -9,7 +9,7 @@ except ImportError as error:
     ) from error
 
 from . import distributions
-from .distributions.fixed_quantile import implicit_gradients
+from .distributions.implicit_gradients import implicit_gradients
 from .registry import implicit_twin, implicit_twin_of, implicit_twins, register, registered, unregister
 from .reparam import AutoImplicit, ImplicitReparam, check_reparameterized, implicit
 

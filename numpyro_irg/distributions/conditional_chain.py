@@ -81,6 +81,14 @@ class ConditionalChain(host.Distribution):
 
     rsample = sample
 
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value, that moves with the parameters so as to keep its Rosenblatt transform."""
+        moving: list[Array] = []
+        for i, conditional in enumerate(self.conditionals):
+            law: Any = conditional(*moving, **self.params).expand(x.shape[:-1])
+            moving.append(Implicit(law, validate_args=False).at_fixed_quantile(x[..., i]))
+        return jnp.stack(moving, -1)
+
     def log_prob(self, value: Array) -> Array:
         x = [value[..., i] for i in range(len(self.conditionals))]
         return sum(f(*x[:i], **self.params).log_prob(x[i]) for i, f in enumerate(self.conditionals))

@@ -1,4 +1,4 @@
-"""How values move at fixed quantile: `at_fixed_quantile` and `implicit_gradients`."""
+"""How values move at fixed quantile."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpyro.distributions as host
-from jax import Array
-from numpyro.util import not_jax_tracer
+from jax import Array, lax
 
-from irg_kernels.adapter import messages
 from irg_kernels.generic import fixed_quantile
 
-from ..attach import NATIVE, evaluate
-from ..registry import implicit_twin
-from .base import together
+from ..attach import NATIVE
 from .host_families import family_of, log_tails, unwrapped
 
-__all__ = ["at_fixed_quantile", "implicit_gradients"]
+__all__ = ["at_fixed_quantile"]
 
 
 def at_fixed_quantile(distribution: Any, x: Array) -> Array:
@@ -32,58 +28,12 @@ def at_fixed_quantile(distribution: Any, x: Array) -> Array:
     x = jnp.broadcast_to(x, jnp.broadcast_shapes(jnp.shape(x), shape))
     if hasattr(distribution, "at_fixed_quantile"):
         return distribution.at_fixed_quantile(x)
+    if isinstance(distribution, host.TransformedDistribution) and family_of(distribution) is None:
+        y = x = lax.stop_gradient(x)
+        for transform in reversed(distribution.transforms):
+            y = lax.stop_gradient(transform._inverse(y))
+        moving = at_fixed_quantile(distribution.base_dist, y)
+        for transform in distribution.transforms:
+            moving = transform(moving)
+        return x + (moving - lax.stop_gradient(moving))
     return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, x)
-
-
-def implicit_gradients(distribution: Any, value: Array) -> dict[str, Array]:
-    r"""d value / d parameter at fixed quantile, for every parameter of `distribution`.
-
-    For a univariate distribution with distribution function F and density p this is
-    :math:`-(\partial F/\partial\theta)/p` (Figurnov, Mohamed, Mnih 2018, eq. 5), what a reparameterized draw that came
-    out as `value` carries.  The result is itself differentiable.
-
-    :param distribution: any distribution of this package or univariate one of NumPyro's with a distribution function,
-        perhaps inside `Independent`, `expand` or `mask`.
-    :param value: array inside the support, of a shape that broadcasts with the distribution's.
-    :returns: parameter name -> array of the broadcast shape.  For a distribution of vectors, or a parameter of more
-        axes than the value (a mixture's), the parameter's own axes follow the value's.  Parameters of a distribution
-        inside are named by their path, as in "base_dist.loc".
-    :raises ValueError: for a value outside the support or of a shape that does not broadcast.
-    :raises NotImplementedError: for a distribution without a distribution function; its draw, where reparameterized,
-        carries the gradient.
-
-    >>> from numpyro.distributions import Gamma
-    >>> float(implicit_gradients(Gamma(2.0, 1.0), 1.5)["rate"])
-    -1.5
-    """
-    messages.check_distribution("implicit_gradients", "distribution", distribution, host.Distribution)
-    base = unwrapped(distribution)
-    base = implicit_twin(base) or base
-    value = jnp.asarray(value)
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        value = value.astype(jnp.result_type(float))
-    shape = distribution.batch_shape + distribution.event_shape
-    try:
-        value = jnp.broadcast_to(value, jnp.broadcast_shapes(value.shape, shape))
-    except ValueError as error:
-        raise ValueError(
-            f"value of shape {value.shape} does not broadcast with the shape {shape} of {distribution}"
-        ) from error
-    finite = jnp.isfinite(value)
-    inside = base.support(value) & (finite.all(-1) if base.event_shape else finite)
-    if not_jax_tracer(inside) and not inside.all():
-        raise ValueError(
-            f"value (Array of shape {value.shape}) must lie inside the support {base.support} of "
-            f"{type(base).__name__}, but found:\n{value}"
-        )
-    if hasattr(base, "_implicit_gradients"):
-        return base._implicit_gradients(value)
-    known = family_of(base)
-    if known is None:
-        raise NotImplementedError(
-            f"implicit_gradients does not take {type(base).__name__}; differentiate a draw of the distribution instead"
-        )
-    family, params = known
-    args = together(value, *params)
-    slopes = family.path_slopes or family.slopes
-    return {name: evaluate(slope, *args) for name, slope in zip(family.parameters, slopes, strict=True)}

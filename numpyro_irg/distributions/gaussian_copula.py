@@ -51,9 +51,21 @@ class _Reparameterized(host.GaussianCopula):
         start = still.icdf(jnp.clip(jnp.exp(fixed[0]), float(limits.tiny), 1.0 - float(limits.eps)))
         low, high = _ends(still, start)
         x = copula.refine_quantile(NATIVE, lambda x: log_tails(still, x), still.log_prob, start, low, high, fixed)
-        return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+        return self._moving(x, log_masses)
 
     rsample = sample
+
+    def _moving(self, x: Array, log_masses: tuple[Array, Array]) -> Array:
+        law = self.marginal_dist
+        return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value, that moves so as to keep the independent normal numbers that it was made of."""
+        factor, still = self.base_dist.scale_tril, lax.stop_gradient((self.marginal_dist, self.base_dist.scale_tril, x))
+        z = copula.normal_score(NATIVE, *log_tails(still[0], still[2]))
+        fixed = jnp.broadcast_to(still[1], z.shape[:-1] + still[1].shape[-2:])
+        noise = jax.scipy.linalg.solve_triangular(fixed, z[..., None], lower=True)
+        return self._moving(x, normal.log_tails(NATIVE, (factor @ lax.stop_gradient(noise))[..., 0]))
 
     def log_prob(self, value: Array) -> Array:
         if self._validate_args:

@@ -290,9 +290,13 @@ class Implicit(host.Distribution):
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         x = lax.stop_gradient(self.base_dist.sample(key, sample_shape))
-        return at_fixed_quantile(self.base_dist if self._density is None else self._density, x)
+        return self.at_fixed_quantile(x)
 
     rsample = sample
+
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value, that moves with the parameters so as to keep its quantile."""
+        return at_fixed_quantile(self.base_dist if self._density is None else self._density, x)
 
     def log_prob(self, value: Array) -> Array:
         return self.base_dist.log_prob(value)

@@ -83,6 +83,17 @@ class ConditionalChain(ImplicitMixin, TorchDistribution):
             x.append(Implicit(self._given(x).expand(shape), validate_args=False).rsample())
         return torch.stack(x, -1)
 
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves with the parameters so as to keep its Rosenblatt transform."""
+        moving: list[Tensor] = []
+        for coordinate in x.unbind(-1):
+            moving.append(
+                Implicit(self._given(moving).expand(coordinate.shape), validate_args=False).at_fixed_quantile(
+                    coordinate
+                )
+            )
+        return torch.stack(moving, -1)
+
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)

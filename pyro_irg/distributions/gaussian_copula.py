@@ -100,8 +100,19 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
             start = law.icdf(log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps))
             low, high = _ends(law, start)
             x = copula.refine_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, start, low, high, log_masses)
-        x = fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
-        return x.to(self.correlation_cholesky.dtype)
+        return self._moving(x, log_masses).to(self.correlation_cholesky.dtype)
+
+    def _moving(self, x: Tensor, log_masses: tuple[Tensor, Tensor]) -> Tensor:
+        law = self.marginal_dist
+        return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves so as to keep the independent normal numbers that it was made of."""
+        factor, wide = self._wide(self.correlation_cholesky), self._wide(x)
+        with torch.no_grad():
+            z = copula.normal_score(NATIVE, *log_tails(self.marginal_dist, wide))
+            noise = torch.linalg.solve_triangular(factor, z[..., None], upper=False)
+        return self._moving(wide, normal.log_tails(NATIVE, (factor @ noise)[..., 0])).to(x.dtype)
 
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:

@@ -249,6 +249,10 @@ class Implicit(ImplicitMixin, TorchDistribution):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         with torch.no_grad():
             x = self.base_dist.sample(sample_shape)
+        return self.at_fixed_quantile(x)
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves with the parameters so as to keep its quantile."""
         return at_fixed_quantile(self._density or self.base_dist, x)
 
     def log_prob(self, value: Any) -> Tensor:

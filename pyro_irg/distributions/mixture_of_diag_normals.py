@@ -76,11 +76,16 @@ class _DiagNormals(ImplicitMixin):
         return self.coord_scale if self._scale_axes == 2 else self.coord_scale[..., None, :].expand_as(self.locs)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        batch = torch.Size(sample_shape) + self.batch_shape
-        params = [
-            p.expand(batch + p.shape[len(self.batch_shape) :]) for p in (self.locs, self._scales, self.component_logits)
-        ]
+        params = self._params(torch.Size(sample_shape) + self.batch_shape)
         return attach_jointly(_push, _pull, draw(_standard, *params), *params)
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves so as to keep its Rosenblatt transform."""
+        return attach_jointly(_push, _pull, x, *self._params(x.shape[:-1]))
+
+    def _params(self, batch: torch.Size) -> list[Tensor]:
+        given = (self.locs, self._scales, self.component_logits)
+        return [p.expand(batch + p.shape[len(self.batch_shape) :]) for p in given]
 
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:

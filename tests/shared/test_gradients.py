@@ -162,9 +162,6 @@ def test_not_finite(adapter, infinite):
 
 UNKNOWN = {
     "Poisson": lambda host, T: host.Poisson(3.0),
-    "TransformedDistribution": lambda host, T: host.TransformedDistribution(
-        host.Beta(2.0, 1.0), [T.AffineTransform(0.0, 2.0)]
-    ),
 }
 
 
