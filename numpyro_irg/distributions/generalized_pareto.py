@@ -39,12 +39,6 @@ class GeneralizedPareto(Univariate):
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         loc, scale, c = self._extended(key, sample_shape, self.loc, self.scale, self.concentration)
         e = jnp.maximum(random.exponential(key, c.shape, c.dtype), jnp.finfo(c.dtype).tiny)
-        size = scale * _below_end(*lax.stop_gradient((kernel.z_of(NATIVE, e, c), c)))
-        return loc + exponential(jnp.log(scale) + kernel.log_z_of(NATIVE, e, c), size)
-
-
-def _below_end(z, c):
-    """z held under -1/c where c < 0: at the end itself the density is 0 or infinite."""
-    bounded = c < 0.0
-    end = (jnp.finfo(c.dtype).eps - 1.0) / jnp.where(bounded, c, -1.0)
-    return jnp.where(bounded, jnp.minimum(z, end), z)
+        size = lax.stop_gradient(scale * kernel.z_of(NATIVE, e, c))
+        x = loc + exponential(jnp.log(scale) + kernel.log_z_of(NATIVE, e, c), size)
+        return kernel.held_inside(NATIVE, x, c, loc, scale)

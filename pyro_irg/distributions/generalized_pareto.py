@@ -51,18 +51,13 @@ class GeneralizedPareto(Univariate, *_HOST):  # type: ignore[misc]
         loc, scale, c = self._extended(sample_shape, self.loc, self.scale, self.concentration)
         e = draw(_standard_exponential, c)
         with torch.no_grad():
-            size = scale * _below_end(kernel.z_of(NATIVE, e, c), c)
-        return loc + exponential(scale.log() + kernel.log_z_of(NATIVE, e, c), size)
+            size = scale * kernel.z_of(NATIVE, e, c)
+        x = loc + exponential(scale.log() + kernel.log_z_of(NATIVE, e, c), size)
+        return kernel.held_inside(NATIVE, x, c, loc, scale)
 
 
 def _standard_exponential(like):
     return torch.empty_like(like).exponential_().clamp(min=torch.finfo(like.dtype).tiny)
-
-
-def _below_end(z, c):
-    """z held under -1/c where c < 0: at the end itself the density is 0 or infinite."""
-    end = (1.0 - torch.finfo(c.dtype).eps) / c.masked_fill(c >= 0.0, -1.0).neg()
-    return torch.where(c < 0.0, torch.minimum(z, end), z)
 
 
 for _host in _HOST:

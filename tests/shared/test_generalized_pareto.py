@@ -168,3 +168,14 @@ def test_shapes_and_errors(adapter):
     for name, value in (("scale", -1.0), ("concentration", math.inf)):
         with pytest.raises(ValueError, match=rf"invalid {name} parameter|{name} .*"):
             make(**{"loc": 0.0, "scale": 1.0, "concentration": 0.1, name: array(value)}, validate_args=True)
+
+
+@precisions
+def test_draws_are_inside(adapter, precision):
+    """A draw next to an upper end, however loc + scale z is rounded, lies inside and has a density."""
+    rng = np.random.default_rng(3)
+    loc = np.tile([0.0, -2.0, 1.0, 1e3], 500)
+    scale, c = 10.0 ** rng.uniform(-4, 4, 2000), -(10.0 ** rng.uniform(-1, 1, 2000))
+    params = [adapter.array(np.asarray(v, dtype=precision)) for v in (loc, scale, c)]
+    law = adapter.dist.GeneralizedPareto(*params)
+    assert np.isfinite(adapter.numpy(law.log_prob(adapter.detached_draw(law, adapter.key(0), (20,))))).all()
