@@ -367,7 +367,7 @@ def divergence(xp: Namespace, a: Array, b: Array, a_q: Array, b_q: Array) -> Arr
 
 
 def divergence_term(xp: Namespace, a: Array, a_q: Array, total: Array, grown: Array) -> Array:
-    """a_q dev(v) + B_f(a_q, a), 1 + v = (a / total) / (a_q / total_q), `grown` is total_q - total; `log_gamma`."""
+    """a_q dev(v) + B_f(a_q, a), 1 + v = (a / total) / (a_q / total_q), `grown` is total_q - total; `gamma_function`."""
     total_q = total + grown
     v = (a * grown - total * (a_q - a)) / (a_q * total)
     log_ratio = xp.log(a) - xp.log(a_q) + xp.log(total_q) - xp.log(total)

@@ -104,21 +104,13 @@ def expm1_ratio(xp: Namespace, w: Array) -> Array:
     return xp.where(near, 1.0 + e * _k(xp, e), xp.expm1(far) / far)
 
 
-def cdf(xp: Namespace, x: Array, eta: Array) -> Array:
-    """expm1(eta x) / expm1(eta), for x in [0, 1]."""
-    near = xp.abs(eta) < 1.0
-    e, far = xp.where(near, eta, 0.0), xp.where(near, 1.0, eta)
-    series = x * (1.0 + e * x * _k(xp, e * x)) / (1.0 + e * _k(xp, e))
-    return xp.where(near, series, _cdf_far(xp, x, far))
-
-
 def _cdf_far(xp: Namespace, x: Array, eta: Array) -> Array:
     t, positive = xp.abs(eta), xp.indicator(eta > 0.0, like=eta)
     return xp.exp(-positive * t * (1.0 - x)) * xp.expm1(-t * x) / xp.expm1(-t)
 
 
 def quantile(xp: Namespace, u: Array, eta: Array) -> Array:
-    """The x with cdf u: a value only, for its derivatives are `dx_du` and `dx_deta`."""
+    """The x with cdf u: a value only; the record has its derivatives."""
     t = xp.abs(eta)
     uniform = t < float(xp.finfo(u).eps)  # x = u + eta u (1 - u) / 2 + ...
     safe = xp.where(uniform, 1.0, t)
@@ -139,13 +131,8 @@ def quantile(xp: Namespace, u: Array, eta: Array) -> Array:
     return xp.where(uniform, u, xp.where(eta > 0.0, upper, x))
 
 
-def dx_du(xp: Namespace, x: Array, u: Array, eta: Array) -> Array:
-    """One over the density."""
-    return xp.exp(-log_density(xp, x, eta))
-
-
 def dx_deta(xp: Namespace, x: Array, eta: Array) -> Array:
-    """dx / d eta at fixed quantile, -(dF/deta) / p = (cdf(x; -eta) - x) / eta.
+    """dx / d eta at fixed quantile, -(dF/deta) / p = (F(x; -eta) - x) / eta.
 
     It keeps its value when x and eta go over to 1 - x and -eta, so that x <= 1/2 may be taken; then, with e = -eta,
     x (k(e) - x k(e x)) / (1 + e k(e)) is without cancellation near 0.
@@ -156,11 +143,6 @@ def dx_deta(xp: Namespace, x: Array, eta: Array) -> Array:
     small, far = xp.where(near, e, 0.0), xp.where(near, 1.0, e)
     series = z * (_k(xp, small) - z * _k(xp, small * z)) / (1.0 + small * _k(xp, small))
     return xp.where(near, series, (z - _cdf_far(xp, z, far)) / far)
-
-
-def dx_deta_at(xp: Namespace, x: Array, u: Array, eta: Array) -> Array:
-    """`dx_deta`, where u is a parameter beside it."""
-    return dx_deta(xp, x, eta)
 
 
 def log_tails(xp: Namespace, x: Array, eta: Array) -> tuple[Array, Array]:

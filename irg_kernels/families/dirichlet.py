@@ -137,7 +137,7 @@ def divergence(xp: Namespace, alpha: Array, alpha_q: Array) -> Array:
     """KL(Dirichlet(alpha) || Dirichlet(alpha_q)) along the last axis.
 
     The textbook's formula (Penny 2001) is sum_i B(alpha_q[i], alpha[i]) - B(total_q, total), B the Bregman divergence
-    of log Gamma.  Its part from a log a - a joins into sum_i alpha_q[i] dev(v_i) >= 0; see `log_gamma`.
+    of log Gamma.  Its part from a log a - a joins into sum_i alpha_q[i] dev(v_i) >= 0; see `gamma_function`.
     """
     total = xp.sum(alpha, axis=-1, keepdims=True)
     grown = xp.sum(alpha_q - alpha, axis=-1, keepdims=True)

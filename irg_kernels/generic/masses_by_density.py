@@ -9,7 +9,7 @@
 
 A = dx/dy int exp(R(v)) dv, and likewise B.  The stretch is integrated from its peak both ways, each way as far as R
 falls by L.  The nodes are held at their displacements, so that the derivative in a parameter is the integral of
-exp(R) dR: a score differenced against its value at x.  Each R of `shapes` is written so that neither it nor its
+exp(R) dR: a score differenced against its value at x.  Each R of a family is written so that neither it nor its
 derivatives lose digits as v -> 0 or far out.
 """
 
@@ -25,7 +25,7 @@ from ..numerics.elementary import along_axis
 from ..numerics.masses import Piece, Pieces, moving_end, rule
 from ..numerics.quadrature import depth, is_double
 
-# Nodes for one way from the peak; 2e-7 and 1e-13 for every family of `shapes` with shapes from 1/10 to 1e6.
+# Nodes for one way from the peak; 2e-7 and 1e-13 for every family with shapes from 1/10 to 1e6.
 NODES_F32, NODES_F64 = 18, 36
 
 

@@ -256,7 +256,7 @@ class Base(NamedTuple):
 
 
 def masses_by_tails(xp: Namespace, base: Base, low: Array | None, high: Array | None, within: Array) -> Pieces:
-    """From the tails, whose digits cancel in a narrow interval; `unimodal` has the laws whose density is known.
+    """From the tails, whose digits cancel in a narrow interval; `masses_by_density` serves where the density is known.
 
     :param within: some point of the support, in the shape of the bounds.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -59,7 +60,25 @@ class _Mixture(_Host):
 
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves so as to keep its place under the parameters."""
-        return conditionals.at_fixed_quantile(log_softmax(self.mixing_distribution.logits), self._components(), x)
+        laws = self._components()
+        moving = conditionals.at_fixed_quantile(log_softmax(self.mixing_distribution.logits), laws, x)
+        for alike in _traced_ends_agree(laws):
+            moving = jnp.where(jnp.reshape(alike, alike.shape + (1,) * len(self.event_shape)), moving, jnp.nan)
+        return moving
+
+
+def _traced_ends_agree(laws: list[Any]) -> Iterator[Array]:
+    """Whether ends that are traced, which `_different_ends` cannot compare, are those of all components; by batch."""
+    event = tuple(range(-len(laws[0].event_shape), 0))
+    for side in zip(*(ends_of(unwrapped(law)) for law in laws), strict=True):
+        if all(map(not_jax_tracer, side)):
+            continue
+        axis = -1 - len(event)
+        if len(laws) == 1:  # the components are the last batch axis
+            if side[0].ndim >= -axis:
+                yield (side[0] == jnp.take(side[0], jnp.array([0]), axis)).all((axis, *event))
+        else:
+            yield jnp.stack(jnp.broadcast_arrays(*(e == side[0] for e in side))).all((0, *event))
 
 
 def _different_ends(laws: list[Any]) -> list[tuple[Any, ...]]:

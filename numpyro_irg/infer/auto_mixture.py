@@ -17,7 +17,7 @@ from numpyro.infer.autoguide import AutoContinuous
 from numpyro.infer.initialization import init_to_sample, init_to_uniform
 
 from irg_kernels.adapter import messages, settings
-from irg_kernels.inference import pathfinder as quasi_newton
+from irg_kernels.inference import pathfinder
 
 from .. import xp
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
@@ -165,15 +165,15 @@ class AutoMixture(AutoContinuous):
 
         several, size, gradient = self.num_starts, self.latent_dim, jax.vmap(jax.value_and_grad(potential))
         keys = jax.random.split(key, 3)
-        eps = jax.random.normal(keys[0], (quasi_newton.ELBO_DRAWS, size), unit.dtype)
+        eps = jax.random.normal(keys[0], (pathfinder.ELBO_DRAWS, size), unit.dtype)
         factor, eps = (jnp.broadcast_to(a, (several, *a.shape)) for a in (unit, eps))
         starts = self._starts(keys[1], args, kwargs)
-        found = quasi_newton.paths(xp, starts, factor, eps, lambda z, _: gradient(z), potentials)
+        found = pathfinder.paths(xp, starts, factor, eps, lambda z, _: gradient(z), potentials)
         upper = jnp.linalg.qr(found.best_factor.mT, mode="r")
         scale_trils = (upper * jnp.sign(jnp.diagonal(upper, axis1=-2, axis2=-1))[..., None]).mT
         apart = (found.best_x[None, :, :] - found.best_x[:, None, :]).mT
         distance = jnp.square(solve_triangular(scale_trils, apart, lower=True)).sum(-2)
-        picks = quasi_newton.chosen(xp, found.elbo, jnp.minimum(distance, distance.T), size, self.num_components)
+        picks = pathfinder.chosen(xp, found.elbo, jnp.minimum(distance, distance.T), size, self.num_components)
         which = jnp.stack([jnp.argmax(pick) for pick, _ in picks])
         repeated = jnp.stack([shared for _, shared in picks]) > 0.0
         locs, scale_trils = found.best_x[which], scale_trils[which]
@@ -181,9 +181,9 @@ class AutoMixture(AutoContinuous):
         moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5
         locs = locs + jnp.where(repeated[:, None], moved, 0.0)
         components = MultivariateNormal(locs, scale_tril=scale_trils)
-        draws = components.sample(keys[2], (quasi_newton.MASS_DRAWS,))
+        draws = components.sample(keys[2], (pathfinder.MASS_DRAWS,))
         log_q = components.log_prob(draws[..., None, :]).reshape(-1, self.num_components)
-        return quasi_newton.masses(xp, -potentials(draws, None).reshape(-1), log_q), locs, scale_trils
+        return pathfinder.masses(xp, -potentials(draws, None).reshape(-1), log_q), locs, scale_trils
 
     def _get_posterior(self) -> MixtureSameFamily:
         count, size = self.num_components, self.latent_dim
@@ -200,7 +200,7 @@ class AutoMixture(AutoContinuous):
             constraint=constraints.scaled_unit_lower_cholesky,
         )
         locs = locs + (scale_trils @ shifts[..., None])[..., 0]
-        weights = Categorical(logits=log_weights + quasi_newton.WEIGHT_RATE * logits)
+        weights = Categorical(logits=log_weights + pathfinder.WEIGHT_RATE * logits)
         return MixtureSameFamily(weights, MultivariateNormal(locs, scale_tril=scale_trils @ stretches))
 
     def get_posterior(self, params: dict[str, Any]) -> MixtureSameFamily:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyro.distributions as host
@@ -73,7 +74,12 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
         weights, component = self._unexpanded
         # in float64 where the device has it
         wide = x.dtype if x.device.type == "mps" else torch.float64
-        return conditionals.at_fixed_quantile(weights.logits.to(wide).log_softmax(-1), component, x)
+        moving = conditionals.at_fixed_quantile(weights.logits.to(wide).log_softmax(-1), component, x)
+        if in_transform():  # where `_different_ends` cannot look
+            for alike in _ends_agree(component):
+                alike = alike.reshape(alike.shape + (1,) * len(self.event_shape))
+                moving = torch.where(alike, moving, torch.nan)
+        return moving
 
 
 def _has_gradient(component: Any) -> bool:
@@ -85,11 +91,17 @@ def _has_gradient(component: Any) -> bool:
 def _different_ends(component: Any) -> list[tuple[Any, ...]]:
     """(least, most) of the supports, where they differ from component to component, along the last batch axis.
 
-    Under a transformation of torch.func, where values are not known, they count as equal.
+    Under a transformation of torch.func, where values are not known, they count as equal; then draws are NaN where
+    they are not.
     """
-    axis = -1 - len(component.event_shape)
-    ends = ends_of(unwrapped(component))
-    moving = [e for e in ends if isinstance(e, Tensor) and e.dim() >= -axis]
-    if in_transform() or all(torch._is_all_true(e == e.narrow(axis, 0, 1)) for e in moving):
+    if in_transform() or all(map(torch._is_all_true, _ends_agree(component))):
         return []
-    return [tuple(e.tolist() if isinstance(e, Tensor) else e for e in ends)]
+    return [tuple(e.tolist() if isinstance(e, Tensor) else e for e in ends_of(unwrapped(component)))]
+
+
+def _ends_agree(component: Any) -> Iterator[Tensor]:
+    """Whether an end that depends on parameters is that of all components, by batch."""
+    event = len(component.event_shape)
+    for end in ends_of(unwrapped(component)):
+        if isinstance(end, Tensor) and end.dim() > event:
+            yield (end == end.narrow(-1 - event, 0, 1)).flatten(end.dim() - 1 - event).all(-1)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from irg_kernels.adapter import messages, settings
-from irg_kernels.inference import pathfinder as quasi_newton
+from irg_kernels.inference import pathfinder
 
 from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
@@ -222,7 +222,7 @@ class AutoMixture(AutoContinuous):
     def _searched(self, starts: Tensor, unit: Tensor, noise: Tensor, args: tuple, kwargs: dict) -> tuple[Tensor, ...]:
         """Log-weights, locations and lower triangular scales of the components to begin with."""
         several, size = starts.shape
-        eps = torch.randn(quasi_newton.ELBO_DRAWS, size, dtype=starts.dtype, device=starts.device)
+        eps = torch.randn(pathfinder.ELBO_DRAWS, size, dtype=starts.dtype, device=starts.device)
         factor, eps = (value.repeat(several, 1, 1) for value in (unit, eps))
 
         def gradient(points: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
@@ -234,15 +234,15 @@ class AutoMixture(AutoContinuous):
 
         self._side_by_side = several > 1 and self._is_vectorizable(starts, args, kwargs)
         how = "" if self._side_by_side else ", one point at a time"
-        most = quasi_newton.rounds(several, size) + 1
+        most = pathfinder.rounds(several, size) + 1
         with tqdm(total=most, desc=f"AutoMixture: search{how}", delay=SILENT_SECONDS, leave=False) as bar:
-            found = quasi_newton.paths(NATIVE, starts, factor, eps, gradient, potentials)
+            found = pathfinder.paths(NATIVE, starts, factor, eps, gradient, potentials)
         upper = torch.linalg.qr(found.best_factor.mT, mode="r").R
         scale_trils = (upper * upper.diagonal(dim1=-2, dim2=-1).sign()[..., None]).mT.contiguous()
         apart = (found.best_x - found.best_x[:, None]).mT
         distance = torch.linalg.solve_triangular(scale_trils, apart, upper=False).square().sum(-2)
         distance = torch.minimum(distance, distance.mT)
-        picks = quasi_newton.chosen(NATIVE, found.elbo, distance, size, self.num_components)
+        picks = pathfinder.chosen(NATIVE, found.elbo, distance, size, self.num_components)
         which = torch.stack([pick.argmax() for pick, _ in picks])
         repeated = torch.stack([shared for _, shared in picks]) > 0.0
         locs, scale_trils = found.best_x[which], scale_trils[which]
@@ -250,10 +250,10 @@ class AutoMixture(AutoContinuous):
         moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5
         locs = locs + torch.where(repeated[:, None], moved, 0.0)
         components = MultivariateNormal(locs, scale_tril=scale_trils, validate_args=False)
-        draws = components.sample((quasi_newton.MASS_DRAWS,))
+        draws = components.sample((pathfinder.MASS_DRAWS,))
         log_q = components.log_prob(draws[..., None, :]).reshape(-1, self.num_components)
         energies = potentials(draws, draws.new_ones(len(draws)))
-        return quasi_newton.masses(NATIVE, -energies.reshape(-1), log_q), locs, scale_trils
+        return pathfinder.masses(NATIVE, -energies.reshape(-1), log_q), locs, scale_trils
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space."""
@@ -262,7 +262,7 @@ class AutoMixture(AutoContinuous):
         units = self.units.detach()
         locs = self.origins.detach() + (units @ self.shifts[..., None])[..., 0]
         components = MultivariateNormal(locs, scale_tril=units @ (self.scales[..., None] * self.scale_trils))
-        logits = self.log_weights.detach() + quasi_newton.WEIGHT_RATE * self.logits
+        logits = self.log_weights.detach() + pathfinder.WEIGHT_RATE * self.logits
         return MixtureSameFamily(Categorical(logits=logits), components)
 
     def forward(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from irg_kernels.inference import pathfinder as quasi_newton
+from irg_kernels.inference import pathfinder
 from pyro_irg import xp
 
 DIM, SEVERAL = 4, 6
@@ -21,7 +21,7 @@ def followed(potential, start):
         return f.detach(), torch.autograd.grad(f.sum(), x)[0]
 
     unit = torch.eye(start.shape[-1], dtype=start.dtype).repeat(len(start), 1, 1)
-    return quasi_newton.paths(xp, start, unit, eps, gradient, lambda x, active: potential(x))
+    return pathfinder.paths(xp, start, unit, eps, gradient, lambda x, active: potential(x))
 
 
 def starts(dtype=torch.float64):
@@ -78,7 +78,7 @@ def test_chosen_are_of_different_modes():
     elbo = torch.tensor([-1.0, -1.0, -1.0, -3.0, -60.0])  # 0 and 1 mirror each other: equal to the last digit
     place = torch.tensor([0.0, 9.0, 0.1, 20.0, 40.0])
     distance = (place - place[:, None]).square()
-    picks = quasi_newton.chosen(xp, elbo, distance, 1, 5)
+    picks = pathfinder.chosen(xp, elbo, distance, 1, 5)
     assert [int(pick.argmax()) for pick, _ in picks] == [0, 1, 3, 0, 1]
     assert [float(shared) for _, shared in picks] == [0.0, 0.0, 0.0, 1.0, 1.0]
     assert all(float(pick.sum()) == 1.0 for pick, _ in picks)
@@ -93,11 +93,11 @@ def test_masses_are_the_targets():
     modes = torch.distributions.Normal(locs[:2], 1.0).log_prob(x[:, None])
     log_p = (modes + torch.tensor([0.3, 0.7]).log()).logsumexp(-1) + 123.0
     log_p[::100] = float("nan")  # of which there is no mass
-    weights = quasi_newton.masses(xp, log_p, components.log_prob(x[:, None])).softmax(-1)
+    weights = pathfinder.masses(xp, log_p, components.log_prob(x[:, None])).softmax(-1)
     torch.testing.assert_close(weights, torch.tensor([0.3, 0.35, 0.35], dtype=torch.float64), atol=0.01, rtol=0.0)
 
 
 def test_no_mass_is_lost_for_ever():
     log_q = torch.tensor([[0.0, -100.0], [-100.0, 0.0]])
-    found = quasi_newton.masses(xp, torch.tensor([0.0, -1e4]), log_q)
+    found = pathfinder.masses(xp, torch.tensor([0.0, -1e4]), log_q)
     assert float(found[0] - found[1]) == pytest.approx(10.0, abs=0.1)

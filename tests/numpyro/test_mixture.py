@@ -39,3 +39,23 @@ def check_size(kind, dtype):
     assert time.process_time() - start < 10.0
     assert compiled.memory_analysis().temp_size_in_bytes < 2**29
     assert all(jnp.isfinite(slope).all() for slope in compiled(logits, loc, scale_tril))
+
+
+def test_different_supports_under_jit_give_nan():
+    """Where bounds are traced nothing can be refused; whether one support holds shows in the draw."""
+
+    @jax.jit
+    def draw(high):
+        parts = dist.Truncated(dist.Normal(jnp.array([0.0, 1.0]), 1.0), 0.0, high)
+        general = [dist.Truncated(dist.Normal(0.0, 1.0), 0.0, h) for h in high]
+        weights = dist.Categorical(logits=jnp.zeros(2))
+        keys = jax.random.split(jax.random.key(0))
+        return jnp.stack(
+            [
+                dist.MixtureSameFamily(weights, parts).sample(keys[0], (5,)),
+                dist.MixtureGeneral(weights, general).sample(keys[1], (5,)),
+            ]
+        )
+
+    assert jnp.isfinite(draw(jnp.array([2.0, 2.0]))).all()
+    assert jnp.isnan(draw(jnp.array([2.0, 3.0]))).all()

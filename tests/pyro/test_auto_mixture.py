@@ -7,7 +7,7 @@ import pyro.distributions as host
 import pytest
 import torch
 
-from irg_kernels.inference import pathfinder as quasi_newton
+from irg_kernels.inference import pathfinder
 from pyro_irg.infer import AutoMixture
 
 
@@ -92,9 +92,9 @@ def test_the_descents_are_side_by_side_where_the_model_allows_it():
 
 def test_a_search_stays_within_its_budget():
     for starts in (4, 8):
-        most = quasi_newton.rounds(starts, 4) * starts
+        most = pathfinder.rounds(starts, 4) * starts
         assert most <= 500  # a few hundred gradients
-    assert quasi_newton.rounds(8, 1000) * 8 <= 600
+    assert pathfinder.rounds(8, 1000) * 8 <= 600
 
 
 @pytest.mark.parametrize("seconds, shown", [(0.0, True), (60.0, False)])

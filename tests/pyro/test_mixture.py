@@ -142,3 +142,14 @@ assert all(p.grad.isfinite().all() for p in (loc, scale, logits))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout.split()[-1]) < 1.0
+
+
+def test_different_supports_under_a_transformation_give_nan():
+    """Where bounds cannot be looked at nothing can be refused; whether one support holds shows in the draw."""
+
+    def draw(high):
+        parts = dist.Truncated(dist.Normal(torch.tensor([0.0, 1.0]), 1.0), 0.0, high, validate_args=False)
+        return dist.MixtureSameFamily(dist.Categorical(logits=torch.zeros(2)), parts, validate_args=False).rsample()
+
+    found = torch.func.vmap(draw, randomness="different")(torch.tensor([[2.0, 2.0], [2.0, 3.0]]))
+    assert found.isfinite().tolist() == [True, False] and found[1].isnan()
