@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["launch", "table"]
+__all__ = ["killed", "launch", "table"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,6 +33,19 @@ def launch(*commands: list[str], seconds: int = 240, **environment: str) -> list
     for process, command, (_, errors) in zip(running, commands, done, strict=True):
         assert process.returncode == 0, f"{' '.join(command)} ended with {process.returncode}:\n{errors[-4000:]}"
     return [output for output, _ in done]
+
+
+def killed(*command: str, last: str, **environment: str) -> None:
+    """Runs `python -m ...` until it prints the line `last`, and kills it then."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "NPROC": "1", **environment}
+    process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert last in (line.strip() for line in process.stdout), f"{' '.join(command)} ended before {last!r}"
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
 
 
 def table(output: str, first: str) -> dict[str, dict[str, str]]:

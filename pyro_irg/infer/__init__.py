@@ -2,6 +2,7 @@
 
 from .auto import AutoHVAE
 from .auto_mixture import AutoMixture
+from .checkpoint import get_state, set_state
 from .elbo import PathGradientELBO
 from .evaluation import Evidence, diagnostics, log_evidence, log_weights
 from .hvae import HVAE
@@ -13,6 +14,8 @@ __all__ = [
     "Evidence",
     "PathGradientELBO",
     "diagnostics",
+    "get_state",
     "log_evidence",
     "log_weights",
+    "set_state",
 ]

@@ -14,7 +14,7 @@ from pyro.infer.autoguide import AutoContinuous, init_to_median
 from pyro.nn import PyroParam
 from pyro.poutine import block, trace
 from pyro.poutine.runtime import am_i_wrapped
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from irg_kernels.adapter import messages, settings
@@ -111,10 +111,11 @@ class AutoMixture(AutoContinuous):
         """The parameters, as they begin."""
         log_weights, locs, scale_trils = self._found_start(like, args, kwargs)
         count, size = locs.shape
-        # where the parameters begin: kept with them, but used detached, so that no optimizer moves them
-        self.log_weights, self.origins, self.units = map(nn.Parameter, (log_weights, locs, scale_trils))
-        self.logits = nn.Parameter(like.new_zeros(count))
-        self.shifts = nn.Parameter(like.new_zeros(count, size))
+        # PyroParams all: of a plain nn.Parameter, a restored parameter store is another tensor than the one in use.
+        # Where the parameters begin is kept with them, but used detached, so that no optimizer moves it.
+        self.log_weights, self.origins, self.units = map(PyroParam, (log_weights, locs, scale_trils))
+        self.logits = PyroParam(like.new_zeros(count))
+        self.shifts = PyroParam(like.new_zeros(count, size))
         self.scales = PyroParam(like.new_ones(count, size), constraints.softplus_positive)
         identity = torch.eye(size, dtype=like.dtype, device=like.device)
         self.scale_trils = PyroParam(identity.repeat(count, 1, 1), constraints.unit_lower_cholesky)

@@ -10,7 +10,8 @@ import torch
 from pyro.distributions import constraints
 from pyro.distributions.torch_transform import TransformModule
 from pyro.infer.autoguide import init_to_median
-from torch import Tensor, nn
+from pyro.nn import PyroParam
+from torch import Tensor
 
 from irg_kernels.inference import transport
 
@@ -82,21 +83,23 @@ class AutoTransport(AutoMixture):
         else:
             origin, unit = like, torch.full_like(like, self._deviation)
             unit = unit.diag() if size <= transport.MOST_DENSE else unit
-        # where the map begins: kept with the parameters, but used detached, so that no optimizer moves it
-        self.origin, self.unit = nn.Parameter(origin.clone()), nn.Parameter(unit.clone())
+        # PyroParams, as in `AutoMixture`; where the map begins is used detached, so that no optimizer moves it
+        self.origin, self.unit = PyroParam(origin.clone()), PyroParam(unit.clone())
         self._names = list(transport.shapes(size))
         for name, shape in transport.shapes(size).items():
             deviation = transport.initial_deviation(name, size)
             value = deviation * torch.randn(shape, dtype=like.dtype, device=like.device)
-            setattr(self, name, nn.Parameter(value))
+            setattr(self, name, PyroParam(value))
 
     def transport(self) -> transport.Transport:
         """The map at the present parameters."""
         params = {name: getattr(self, name) for name in self._names}
-        return transport.transport(self.origin.detach(), self.unit.detach(), params)
+        origin, unit = (getattr(self, name).detach() for name in ("origin", "unit"))
+        return transport.transport(origin, unit, params)
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> Any:
         """Of all latents in unconstrained space; its density is known at its own draws only."""
-        like = self.origin.detach()
+        origin: Any = self.origin
+        like = origin.detach()
         base = dist.Normal(torch.zeros_like(like), torch.ones_like(like)).to_event(1)
         return dist.TransformedDistribution(base, [_Carried(self.transport())])

@@ -410,7 +410,7 @@ def started_guide(guide, model):
 
 def guide_parameters(guide, params):
     """By the names of its attributes."""
-    return {name: numpy(p).copy() for name, p in guide.state_dict().items()}
+    return {name.removesuffix("_unconstrained"): numpy(p).copy() for name, p in guide.state_dict().items()}
 
 
 def started_from(make, model, seeds):

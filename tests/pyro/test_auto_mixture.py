@@ -25,7 +25,7 @@ def test_copy():
     guide()
     state = {name: value.clone() for name, value in guide.state_dict().items()}
     guide.load_state_dict(copy.deepcopy(state))
-    assert {"logits", "origins", "units"} <= set(state)
+    assert {f"{name}_unconstrained" for name in ("logits", "origins", "units")} <= set(state)
 
 
 def test_the_search_leaves_a_module_as_it_was():

@@ -46,7 +46,7 @@ def shaken(guide, *args, deviation=0.2):
     guide(*args)
     with torch.no_grad():
         for name, value in guide.named_parameters():
-            if not name.endswith(("origin", "unit")):
+            if not name.endswith(("origin_unconstrained", "unit_unconstrained")):
                 value.add_(deviation * torch.randn_like(value))
     return guide
 

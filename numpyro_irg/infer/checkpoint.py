@@ -1,0 +1,43 @@
+"""Saving a training and going on with it, bit for bit, for every guide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from numpyro.infer import SVI
+
+from .auto_mixture import AutoMixture
+
+__all__ = ["get_state", "set_state"]
+
+
+def get_state(svi_state: Any) -> Any:
+    """What a training needs to go on, for `pickle`: parameters, mutable state, the optimizer's state and the key::
+
+        Path("training.pickle").write_bytes(pickle.dumps(get_state(svi_state)))
+
+        svi = SVI(model, guide, optim, Trace_ELBO())  # in another process, made as before
+        svi_state = set_state(svi, pickle.loads(Path("training.pickle").read_bytes()), data)
+
+    Two processes agree bit for bit under one `PYTHONHASHSEED`: NumPyro adds up sites in the order of a set.
+    """
+    key = svi_state.rng_key
+    if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = {"data": jax.random.key_data(key), "impl": str(jax.random.key_impl(key))}
+    return jax.device_get(svi_state._replace(rng_key=key))
+
+
+def set_state(svi: SVI, state: Any, *args: Any, **kwargs: Any) -> Any:
+    """The `svi_state` to go on from, of what `get_state` found.
+
+    :param svi: made as the one that was saved, not yet started.
+    :param args: the model's arguments, by which model and guide prepare themselves.
+    """
+    if isinstance(svi.guide, AutoMixture):
+        svi.guide.setup(*args, **kwargs)  # without search
+    svi.init(jax.random.key(0), *args, **kwargs)
+    key = state.rng_key
+    if isinstance(key, dict):
+        key = jax.random.wrap_key_data(key["data"], impl=key["impl"])
+    return state._replace(rng_key=key)
