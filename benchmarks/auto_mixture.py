@@ -63,26 +63,28 @@ TARGETS = {
 
 
 def numpyro_model(target: Target):
-    law = ndist.MixtureSameFamily(
+    distribution = ndist.MixtureSameFamily(
         ndist.Categorical(target.weights), ndist.MultivariateNormal(target.locs, scale_tril=target.scale_trils)
     )
     prior = ndist.Normal(jnp.zeros(target.locs.shape[-1]), target.spread).to_event(1)
 
     def model():
         x = numpyro.sample("x", prior)
-        numpyro.factor("target", law.log_prob(x) - prior.log_prob(x))
+        numpyro.factor("target", distribution.log_prob(x) - prior.log_prob(x))
 
     return model
 
 
 def pyro_model(target: Target):
     weights, locs, scale_trils = map(torch.from_numpy, (target.weights, target.locs, target.scale_trils))
-    law = pdist.MixtureSameFamily(pdist.Categorical(weights), pdist.MultivariateNormal(locs, scale_tril=scale_trils))
+    distribution = pdist.MixtureSameFamily(
+        pdist.Categorical(weights), pdist.MultivariateNormal(locs, scale_tril=scale_trils)
+    )
     prior = pdist.Normal(torch.zeros(locs.shape[-1]), target.spread).to_event(1)
 
     def model():
         x = pyro.sample("x", prior)
-        pyro.factor("target", law.log_prob(x) - prior.log_prob(x))
+        pyro.factor("target", distribution.log_prob(x) - prior.log_prob(x))
 
     return model
 

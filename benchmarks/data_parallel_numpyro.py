@@ -68,8 +68,8 @@ def von_mises_guide(size: int) -> tuple[Callable, Callable]:
         encoder = numpyro.module("encoder", encode, (PIXELS,))
         with numpyro.plate("images", size, subsample_size=len(images)):
             x, y, strength = jnp.split(encoder(images), 3, -1)
-            law = dist.VonMises(jnp.arctan2(y, x), 1.0 + softplus(4.0 + strength))
-            numpyro.sample("z", law.to_event(1))
+            distribution = dist.VonMises(jnp.arctan2(y, x), 1.0 + softplus(4.0 + strength))
+            numpyro.sample("z", distribution.to_event(1))
 
     return model, guide
 
@@ -100,7 +100,8 @@ class Layout:
     """Where arrays lie on some devices: all of it on each (`everywhere`), or split along the first axis (`rows`)."""
 
     def __init__(self, devices: list[Any]):
-        # not jax.make_mesh, whose axes are Explicit by default: NumPyro's laws and ours need Auto, as Mesh has it
+        # not jax.make_mesh, whose axes are Explicit by default: NumPyro's distributions and ours need Auto, as Mesh has
+        # it
         mesh = Mesh(np.array(devices), ("data",))
         self.size = len(devices)
         self.everywhere, self.rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
@@ -217,7 +218,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data_parallel_numpyro", description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="a few steps only")
     parser.add_argument("--guides", nargs="*", choices=GUIDES, default=list(GUIDES), help="to train")
-    parser.add_argument("--laws", nargs="*", choices=LAWS, default=list(LAWS), help="to draw from")
+    parser.add_argument("--distributions", nargs="*", choices=LAWS, default=list(LAWS), help="to draw from")
     parser.add_argument("--host-devices", type=int, default=4, help="into how many devices a CPU is divided")
     parser.add_argument("--address", help="host:port of process 0, if there are several")
     parser.add_argument("--processes", type=int, help="how many, of all machines together")
@@ -242,7 +243,7 @@ def main() -> None:
         jax.distributed.initialize(options.address, options.processes, options.process)
     images = load().train.astype(np.float64)
     guides = [guide_row(name, images, FEW if options.smoke else 700) for name in options.guides]
-    draws = [draw_row(name) for name in options.laws]
+    draws = [draw_row(name) for name in options.distributions]
     if jax.process_index() == 0:
         differences = [
             f"{part}: max rel. difference" for part in ("loss", "gradients", f"parameters after {FEW} steps")
@@ -250,7 +251,7 @@ def main() -> None:
         header = ["guide", "devices", "loss per image", *differences, "batch arrays moved", "steps/s, one device"]
         print(markdown([*header, "steps/s"], guides))
         print()
-        print(markdown(["law", "draws equal", "gradients: max rel. difference", "batch arrays moved"], draws))
+        print(markdown(["distribution", "draws equal", "gradients: max rel. difference", "batch arrays moved"], draws))
 
 
 if __name__ == "__main__":

@@ -90,13 +90,13 @@ class Numbers(Model):
 class Encoder(nn.Module):
     """q(z | images), in the model's plate."""
 
-    def __init__(self, size: int, codes: int, law: Callable):
+    def __init__(self, size: int, codes: int, distribution: Callable):
         super().__init__()
-        self.size, self.law, self.encoder = size, law, network(PIXELS, codes)
+        self.size, self.distribution, self.encoder = size, distribution, network(PIXELS, codes)
 
     def forward(self, images: Tensor) -> None:
         with pyro.plate("images", self.size, subsample=images):
-            pyro.sample("z", self.law(self.encoder(images)).to_event(1))
+            pyro.sample("z", self.distribution(self.encoder(images)).to_event(1))
 
 
 def von_mises(code: Tensor) -> Any:
@@ -152,22 +152,24 @@ class NoiseOfRanks(Messenger):
         self.streams = [torch.Generator().manual_seed(seed).get_state() for seed in seeds]
 
     def _pyro_sample(self, msg: Any) -> None:
-        law = msg["fn"]
-        if msg["value"] is not None or isinstance(law, dist.Delta):  # data, the plate's rows, where HVAE has moved to
+        distribution = msg["fn"]
+        if msg["value"] is not None or isinstance(
+            distribution, dist.Delta
+        ):  # data, the plate's rows, where HVAE has moved to
             return
         draws = []
-        for rank, rows in enumerate(torch.arange(law.batch_shape[-1]).chunk(len(self.streams))):
+        for rank, rows in enumerate(torch.arange(distribution.batch_shape[-1]).chunk(len(self.streams))):
             torch.set_rng_state(self.streams[rank])
-            draws.append(rows_of(law, rows).rsample())
+            draws.append(rows_of(distribution, rows).rsample())
             self.streams[rank] = torch.get_rng_state()
         msg["value"], msg["done"] = torch.cat(draws), True
 
 
-def rows_of(law: Any, rows: Tensor) -> Any:
-    """The law of some rows of a batch."""
-    if isinstance(law, dist.Independent):
-        return rows_of(law.base_dist, rows).to_event(law.reinterpreted_batch_ndims)
-    return type(law)(**{name: getattr(law, name)[rows] for name in law.arg_constraints})
+def rows_of(distribution: Any, rows: Tensor) -> Any:
+    """The distribution of some rows of a batch."""
+    if isinstance(distribution, dist.Independent):
+        return rows_of(distribution.base_dist, rows).to_event(distribution.reinterpreted_batch_ndims)
+    return type(distribution)(**{name: getattr(distribution, name)[rows] for name in distribution.arg_constraints})
 
 
 def on_one(elbo: nn.Module, images: Tensor, seeds: list[int]) -> tuple[Tensor, list[Tensor]]:

@@ -5,7 +5,7 @@ by maximising the bound; the base is the prior, so that the flow alone must find
 Where it does not, sigma makes up for it.  (Delta's error says nothing: it is |z|^2 for the exact likelihood too.)
 
 The likelihood is written as N times that of the data's mean, and a factor for their variance, which is the same.  (Not
-as the mean's own law: the energy change from which a step is left out grows with the number of data.)
+as the mean's own distribution: the energy change from which a step is rejected grows with the number of data.)
 
 Truth, starts and settings are the paper's (Caterini, Doucet, Sejdinovic 2018, section 4.1, and its code), but for Adam
 with a rate that falls a hundredfold in place of RMSProp with three times the steps.
@@ -51,7 +51,7 @@ def error(log_sigma: np.ndarray) -> float:
 
 
 def in_numpyro(num_steps: int, tempering: str) -> tuple[float, float]:
-    """|sigma - truth|^2, and the share of steps left out in the end."""
+    """|sigma - truth|^2, and the share of steps rejected in the end."""
     x = data()
     mean, variance = jnp.asarray(x.mean(0)), jnp.asarray(x.var(0))
 
@@ -87,7 +87,7 @@ def in_numpyro(num_steps: int, tempering: str) -> tuple[float, float]:
 
 
 def in_pyro(num_steps: int, tempering: str) -> tuple[float, float]:
-    """|sigma - truth|^2, and the share of steps left out in the end."""
+    """|sigma - truth|^2, and the share of steps rejected in the end."""
     pyro.clear_param_store()
     pyro.set_rng_seed(0)
     x = data()
@@ -133,4 +133,4 @@ def table() -> str:
         tqdm.write(" ".join(rows[-1]))
     exact = error(0.5 * np.log(data().var(0)))
     rows.append(["maximum likelihood", "", "", f"{exact:.2g}", ""])
-    return markdown(["library", "K", "tempering", "squared error of σ", "left out"], rows)
+    return markdown(["library", "K", "tempering", "squared error of σ", "rejected"], rows)

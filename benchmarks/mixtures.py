@@ -2,11 +2,11 @@
 
     NPROC=1 OMP_NUM_THREADS=1 python -m benchmarks.mixtures [variance|memory|picture ...] [--student-t] [--write]
 
-Gradients are those of E f(x) in the logits, locations and scales of two normal laws, in float64 by Pyro's adapter (the
-kernels are those of both).  The truth comes by quadrature; the variance is that of one draw's gradient, summed over the
-parameters of a kind.  The score function has the mean of f as its baseline.  Gumbel-softmax takes the sum of both
-components' draws, weighted by a relaxed one-hot vector: a point between the components, whence its bias.  (TFP's
-reparameterized mixture is left out: TFP wants another JAX than the one here.)
+Gradients are those of E f(x) in the logits, locations and scales of two normal distributions, in float64 by Pyro's
+adapter (the kernels are those of both).  The truth comes by quadrature; the variance is that of one draw's gradient,
+summed over the parameters of a kind.  The score function has the mean of f as its baseline.  Gumbel-softmax takes the
+sum of both components' draws, weighted by a relaxed one-hot vector: a point between the components, whence its bias.
+(TFP's reparameterized mixture is left out: TFP wants another JAX than the one here.)
 """
 
 from __future__ import annotations
@@ -118,21 +118,21 @@ def values(k: int, d: int) -> dict[str, np.ndarray]:
     return {"logits": np.zeros(k), "loc": rng.normal(size=(k, d)), "scale_tril": scale_tril, "df": np.full(k, 5.0)}
 
 
-def component(dist, law: str, p: dict):
-    if law == "Independent(Normal)":
+def component(dist, distribution: str, p: dict):
+    if distribution == "Independent(Normal)":
         return dist.Normal(p["loc"], 1.0 + p["scale_tril"][..., 0] ** 2).to_event(1)
-    if law == "MultivariateNormal":
+    if distribution == "MultivariateNormal":
         return dist.MultivariateNormal(p["loc"], scale_tril=p["scale_tril"])
     return dist.MultivariateStudentT(p["df"], p["loc"], p["scale_tril"])
 
 
-def pass_in_pyro(law: str, precision: str, k: int, d: int, draws: int) -> None:
+def pass_in_pyro(distribution: str, precision: str, k: int, d: int, draws: int) -> None:
     leaves = {n: torch.tensor(v, dtype=getattr(torch, precision)).requires_grad_() for n, v in values(k, d).items()}
-    mixed = dist.MixtureSameFamily(dist.Categorical(logits=leaves["logits"]), component(dist, law, leaves))
+    mixed = dist.MixtureSameFamily(dist.Categorical(logits=leaves["logits"]), component(dist, distribution, leaves))
     mixed.rsample((draws,)).sin().sum().backward()
 
 
-def pass_in_numpyro(law: str, precision: str, k: int, d: int, draws: int) -> None:
+def pass_in_numpyro(distribution: str, precision: str, k: int, d: int, draws: int) -> None:
     import jax
     import jax.numpy as jnp
 
@@ -141,33 +141,33 @@ def pass_in_numpyro(law: str, precision: str, k: int, d: int, draws: int) -> Non
     jax.config.update("jax_enable_x64", precision == "float64")
 
     def total(p):
-        mixed = dist.MixtureSameFamily(dist.Categorical(logits=p["logits"]), component(dist, law, p))
+        mixed = dist.MixtureSameFamily(dist.Categorical(logits=p["logits"]), component(dist, distribution, p))
         return jnp.sin(mixed.sample(jax.random.key(0), (draws,))).sum()
 
     jax.block_until_ready(jax.jit(jax.grad(total))({n: jnp.array(v, precision) for n, v in values(k, d).items()}))
 
 
-def peak(library: str, law: str, precision: str) -> int:
+def peak(library: str, distribution: str, precision: str) -> int:
     """MiB above what imports and a tiny pass take; in this process."""
 
     def used() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
     run = pass_in_pyro if library == "Pyro" else pass_in_numpyro
-    run(law, precision, 2, 2, 3)
+    run(distribution, precision, 2, 2, 3)
     before = used()
-    run(law, precision, *SIZE.values())
+    run(distribution, precision, *SIZE.values())
     return round(used() - before)
 
 
-def memory_table(laws: tuple[str, ...]) -> str:
+def memory_table(distributions: tuple[str, ...]) -> str:
     """Each figure from a process of its own."""
     rows = []
-    for law in tqdm(laws, desc="memory", leave=False):
-        row = [f"`{law}`"]
+    for distribution in tqdm(distributions, desc="memory", leave=False):
+        row = [f"`{distribution}`"]
         for library in ("Pyro", "NumPyro"):
             for precision in ("float32", "float64"):
-                command = [sys.executable, "-m", "benchmarks.mixtures", "peak", library, law, precision]
+                command = [sys.executable, "-m", "benchmarks.mixtures", "peak", library, distribution, precision]
                 done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
                 row.append(done.stdout.split()[-1])
         rows.append(row)
@@ -188,19 +188,19 @@ def picture() -> None:
     loc = torch.tensor([-1.5, 1.5], dtype=torch.float64)
     weights, x = torch.linspace(0.05, 0.95, 181, dtype=torch.float64), torch.linspace(-4.0, 4.0, 400).double()
 
-    def law(weight):
+    def distribution(weight):
         probs = torch.stack([1.0 - weight, weight], -1)
         return dist.MixtureSameFamily(dist.Categorical(probs=probs), dist.Normal(loc, 0.6))
 
     pyro.set_rng_seed(3)
-    start = law(weights[0]).sample((40,)).sort().values
+    start = distribution(weights[0]).sample((40,)).sort().values
     path = [start]
     for here, there in itertools.pairwise(weights):  # along the implicit gradient, by the midpoint rule
-        half = path[-1] + 0.5 * (there - here) * _speed(law, here, path[-1])
-        path.append(path[-1] + (there - here) * _speed(law, 0.5 * (here + there), half))
+        half = path[-1] + 0.5 * (there - here) * _speed(distribution, here, path[-1])
+        path.append(path[-1] + (there - here) * _speed(distribution, 0.5 * (here + there), half))
     plt.style.use(ROOT / "tutorials" / "irg.mplstyle")
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
-    density = torch.stack([law(w).log_prob(x).exp() for w in weights])
+    density = torch.stack([distribution(w).log_prob(x).exp() for w in weights])
     axes.pcolormesh(x, weights, density, cmap="Greys", shading="auto", rasterized=True)
     axes.plot(torch.stack(path), weights, color="C0", linewidth=0.7)
     for i in (0, 90, 180):
@@ -210,10 +210,10 @@ def picture() -> None:
     print(f"{PICTURE.relative_to(ROOT)}")
 
 
-def _speed(law, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def _speed(distribution, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """dx / d weight, of each draw."""
     weight = weight.expand(x.shape).clone().requires_grad_()
-    return torch.autograd.grad(law(weight).at_fixed_quantile(x).sum(), weight)[0]
+    return torch.autograd.grad(distribution(weight).at_fixed_quantile(x).sum(), weight)[0]
 
 
 if __name__ == "__main__":
@@ -229,7 +229,7 @@ if __name__ == "__main__":
     if "variance" in chosen.parts:
         publish("mixtures", variance_table(), chosen.write)
     if "memory" in chosen.parts:
-        laws = ("Independent(Normal)", "MultivariateNormal") + ("MultivariateStudentT",) * chosen.student_t
-        publish("mixtures-memory", memory_table(laws), chosen.write)
+        distributions = ("Independent(Normal)", "MultivariateNormal") + ("MultivariateStudentT",) * chosen.student_t
+        publish("mixtures-memory", memory_table(distributions), chosen.write)
     if "picture" in chosen.parts:
         picture()

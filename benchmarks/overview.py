@@ -31,22 +31,26 @@ def mixture(library):
     """A bimodal density by a guide of its own form, but for its parameters: each library's own MixtureSameFamily."""
     weights, locs = jnp.array([0.8, 0.2]), jnp.array([-1.5, 1.5])
 
-    def law(weights, locs, scales, library=dist):
+    def distribution(weights, locs, scales, library=dist):
         return library.MixtureSameFamily(library.Categorical(probs=weights), library.Normal(locs, scales))
 
     def model():
-        numpyro.sample("x", law(weights, locs, jnp.full(2, 0.6)))
+        numpyro.sample("x", distribution(weights, locs, jnp.full(2, 0.6)))
 
     def guide():
         w = numpyro.param("weights", jnp.array([0.5, 0.5]), constraint=dist.constraints.simplex)
         m = numpyro.param("locs", jnp.array([-1.0, 1.0]))
         s = numpyro.param("scales", jnp.ones(2), constraint=dist.constraints.positive)
-        numpyro.sample("x", law(w, m, s, library))
+        numpyro.sample("x", distribution(w, m, s, library))
 
     svi = SVI(model, guide, numpyro.optim.Adam(0.01), Trace_ELBO(num_particles=32))
     found = svi.run(random.key(0), 4_000, progress_bar=False).params
     x = jnp.linspace(-4.0, 4.0, 400)
-    return x, law(weights, locs, jnp.full(2, 0.6)), law(found["weights"], found["locs"], found["scales"])
+    return (
+        x,
+        distribution(weights, locs, jnp.full(2, 0.6)),
+        distribution(found["weights"], found["locs"], found["scales"]),
+    )
 
 
 def draw_fit(ax) -> None:
@@ -85,13 +89,13 @@ def draw_errors(ax) -> None:
     ax.legend()
 
 
-def variances(law, parameter, size: int = 20_000) -> tuple:
+def variances(distribution, parameter, size: int = 20_000) -> tuple:
     """Variances of two estimates from one draw of d/d`parameter` of E[x^2] (an angle: of E[cos x])."""
-    function = jnp.cos if law is von_mises else jnp.square
+    function = jnp.cos if distribution is von_mises else jnp.square
     keys = random.split(random.key(0), size)
-    pathwise = jax.vmap(lambda key: jax.grad(lambda a: function(law(a).sample(key)))(parameter))(keys)
-    x = law(parameter).sample(random.key(1), (size,))
-    score = jax.vmap(lambda x: jax.grad(lambda a: law(a).log_prob(x))(parameter))(x)
+    pathwise = jax.vmap(lambda key: jax.grad(lambda a: function(distribution(a).sample(key)))(parameter))(keys)
+    x = distribution(parameter).sample(random.key(1), (size,))
+    score = jax.vmap(lambda x: jax.grad(lambda a: distribution(a).log_prob(x))(parameter))(x)
     values = function(x)
     return jnp.var(pathwise), jnp.var((values - values.mean()) * score)
 
@@ -109,8 +113,10 @@ LAWS = {
 
 def draw_variances(ax) -> None:
     parameters = 10.0 ** np.linspace(-1, 3, 17, dtype=np.float32)
-    for (name, law), colour in zip(LAWS.items(), ("C0", "C2", "C3")):
-        found = np.array(jax.vmap(lambda a, law=law: jnp.stack(variances(law, a)))(parameters))
+    for (name, distribution), colour in zip(LAWS.items(), ("C0", "C2", "C3")):
+        found = np.array(
+            jax.vmap(lambda a, distribution=distribution: jnp.stack(variances(distribution, a)))(parameters)
+        )
         ax.loglog(parameters, found[:, 1] / found[:, 0], "o-", ms=3, color=colour, label=name)
     ax.axhline(1.0, **TRUTH)
     ax.set(xlabel="concentration a", ylabel="variance: score function's / implicit", title="Quieter: fewer draws do")

@@ -33,7 +33,7 @@ __all__ = ["before", "runs"]
 
 
 class Plane:
-    """Two numbers with a Normal law: the baseline."""
+    """Two numbers with a Normal distribution: the baseline."""
 
     code_size, feature_size = 2 * 2, 2
 
@@ -52,7 +52,7 @@ class Plane:
 
 
 class Circles:
-    """Angles with a von Mises law: one is a circle, two make a torus."""
+    """Angles with a von Mises distribution: one is a circle, two make a torus."""
 
     def __init__(self, count: int):
         self.count, self.code_size, self.feature_size = count, 3 * count, 2 * count
@@ -75,7 +75,7 @@ class Circles:
 
 
 class Triangle:
-    """Three proportions with a Dirichlet law."""
+    """Three proportions with a Dirichlet distribution."""
 
     code_size, feature_size = 3, 3
 
@@ -184,10 +184,10 @@ class ScoreFunction(Messenger):
 
     def process_message(self, msg):
         if msg["type"] == "sample":
-            law = msg["fn"]
-            while hasattr(law, "base_dist"):
-                law = law.base_dist
-            law.reparametrized_params = []
+            distribution = msg["fn"]
+            while hasattr(distribution, "base_dist"):
+                distribution = distribution.base_dist
+            distribution.reparametrized_params = []
 
 
 def spread(vae: Autoencoder, params: dict, elbo, test: Array, settings: Settings, key: Array) -> variance.Spread:

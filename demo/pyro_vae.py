@@ -30,7 +30,7 @@ __all__ = ["before", "runs"]
 
 
 class Plane:
-    """Two numbers with a Normal law: the baseline."""
+    """Two numbers with a Normal distribution: the baseline."""
 
     code_size, feature_size = 2 * 2, 2
 
@@ -49,7 +49,7 @@ class Plane:
 
 
 class Circles:
-    """Angles with a von Mises law: one is a circle, two make a torus."""
+    """Angles with a von Mises distribution: one is a circle, two make a torus."""
 
     def __init__(self, count: int):
         self.count, self.code_size, self.feature_size = count, 3 * count, 2 * count
@@ -72,7 +72,7 @@ class Circles:
 
 
 class Triangle:
-    """Three proportions with a Dirichlet law."""
+    """Three proportions with a Dirichlet distribution."""
 
     code_size, feature_size = 3, 3
 
@@ -176,10 +176,10 @@ class ScoreFunction(Messenger):
     """Has Pyro take the draws inside as not reparameterized, so that it uses the score function."""
 
     def _pyro_sample(self, msg):
-        law = msg["fn"]
-        while hasattr(law, "base_dist"):
-            law = law.base_dist
-        law.has_rsample_(False)
+        distribution = msg["fn"]
+        while hasattr(distribution, "base_dist"):
+            distribution = distribution.base_dist
+        distribution.has_rsample_(False)
 
 
 def spread(vae: Autoencoder, test: torch.Tensor, settings: Settings) -> variance.Spread:

@@ -144,7 +144,13 @@ class Namespace(Protocol[Array]):
         a new leading axis."""
 
     def converge(
-        self, step: Callable[..., tuple], init: tuple, done: Callable[[tuple], Array], most: int, /, *constants: Array
+        self,
+        step: Callable[..., tuple],
+        init: tuple,
+        done: Callable[[tuple], Array],
+        max_steps: int,
+        /,
+        *constants: Array,
     ) -> tuple:
-        """`step(state, *constants)` from `init` on until all of `done(state)` is true, `most` times at the most; values
-        only.  With constants, all of one shape with the state's, an element that is done may be left as it is."""
+        """`step(state, *constants)` from `init` on until all of `done(state)` is true, at most `max_steps` times;
+        values only.  With constants, all of one shape with the state's, an element that is done may be left as it is."""

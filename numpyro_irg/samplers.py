@@ -33,7 +33,7 @@ def reject(key: Array, propose: Callable, valid: Array, dtype: Any) -> Array:
 def standard_gamma(key: Array, concentration: Array) -> tuple[Array, Array]:
     """(z, log z), z ~ Gamma(concentration, 1), by Marsaglia & Tsang 2000; z may underflow to 0, log z does not.
 
-    NaN where there is no such law.
+    NaN where there is no such distribution.
     Below a = 1, z = g u**(1/a) with g ~ Gamma(a + 1).  v = (1 + w)**3 is carried as w, whose small values keep their
     digits at large concentrations.
     """

@@ -119,11 +119,11 @@ def constant(values: Sequence[float], *, like: Array) -> Array:
 
 
 def converge(
-    step: Callable[..., tuple], init: tuple, done: Callable[[tuple], Array], most: int, *constants: Array
+    step: Callable[..., tuple], init: tuple, done: Callable[[tuple], Array], max_steps: int, *constants: Array
 ) -> tuple:
     def unfinished(carry):
         i, state = carry
-        return (i < most) & ~jnp.all(done(state))
+        return (i < max_steps) & ~jnp.all(done(state))
 
     return lax.while_loop(unfinished, lambda carry: (carry[0] + 1, step(carry[1], *constants)), (0, init))[1]
 

@@ -31,7 +31,8 @@ def draw(sampler: Callable, *params: Tensor) -> Any:
 def _draws_differ() -> bool:
     """Whether a vmap with randomness="different" is active.
 
-    (In its "error" mode, which `torch.func.hessian` uses inside, a law without a batch gives all of it one draw.)
+    (In its "error" mode, which `torch.func.hessian` uses inside, a distribution without a batch gives all of it one
+    draw.)
     """
     return any(
         level.key() == TransformType.Vmap and CVmapInterpreterPtr(level).randomness() == RandomnessType.Different
@@ -79,7 +80,8 @@ class _Draw(torch.autograd.Function):
 
 
 def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
-    """(z, log z), z ~ Gamma(concentration, 1); z may underflow to 0, log z does not.  NaN where there is no such law.
+    """(z, log z), z ~ Gamma(concentration, 1); z may underflow to 0, log z does not.  NaN where there is no such
+    distribution.
 
     z = g u**(1/a) with g ~ Gamma(a + 1) for a < 1 (Marsaglia & Tsang 2000, section 6).
     """

@@ -161,31 +161,31 @@ def constant(values: Sequence[float], *, like: Tensor) -> Tensor:
 
 
 def converge(
-    step: Callable[..., tuple], init: tuple, done: Callable[[tuple], Tensor], most: int, *constants: Tensor
+    step: Callable[..., tuple], init: tuple, done: Callable[[tuple], Tensor], max_steps: int, *constants: Tensor
 ) -> tuple:
     # a value under a transformation has no truth, and a trace would keep today's count
     looks = not (torch._C._are_functorch_transforms_active() or torch.jit.is_tracing())
     state = init
-    for i in range(most):
+    for i in range(max_steps):
         state = step(state, *constants)
         if not looks:
             continue
         finished = done(state)
         if torch._is_all_true(finished):
             break
-        if constants and i + 1 < most:
+        if constants and i + 1 < max_steps:
             rows = (~finished).reshape(-1).nonzero()[:, 0]
             if 2 * len(rows) < finished.numel():  # copies cost less than steps
-                return _with_rest(step, state, done, most - i - 1, rows, constants)
+                return _with_the_others(step, state, done, max_steps - i - 1, rows, constants)
     return state
 
 
-def _with_rest(
-    step: Callable, state: tuple, done: Callable, most: int, rows: Tensor, constants: tuple[Tensor, ...]
+def _with_the_others(
+    step: Callable, state: tuple, done: Callable, max_steps: int, rows: Tensor, constants: tuple[Tensor, ...]
 ) -> tuple:
     """`state`, whose `rows` alone, of the flattened elements, go on."""
     taken, fixed = (tuple(a.reshape(-1)[rows] for a in arrays) for arrays in (state, constants))
-    found = converge(step, taken, done, most, *fixed)
+    found = converge(step, taken, done, max_steps, *fixed)
     pairs = zip(state, found, strict=True)
     return tuple(a.reshape(-1).index_copy(0, rows, b).view(a.shape) for a, b in pairs)
 

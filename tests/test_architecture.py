@@ -39,7 +39,7 @@ WITHOUT_TWIN: dict[str, str] = {
     "infer/reruns.py": "NumPyro's primitives must not be called inside grad and scan; Pyro runs the model itself again",
     "xp64.py": "eager torch computes float32 partials in float64; JAX has no float64 unless x64 is on",
     "distributions/beta_proportion.py": "Pyro 1.9 has no such distribution",
-    "distributions/mixture_of_diag_normals.py": "NumPyro 0.22 has no such law",
+    "distributions/mixture_of_diag_normals.py": "NumPyro 0.22 has no such distribution",
 }
 # Kernels that one adapter leaves unused: (adapter, kernel) -> why.
 UNUSED_KERNELS: dict[tuple[str, str], str] = {}

@@ -93,7 +93,8 @@ def test_beta_against_betainc(a, b, z):
 @pytest.mark.parametrize("nu", [0.5, 1.0, 2.0, 30.0])
 @pytest.mark.parametrize("t", [1e-8, 0.5, 100.0])
 def test_student_t_against_its_cdf(nu, t):
-    """F - 1/2 = t p(0) 2F1(1/2, (nu + 1)/2; 3/2; -t^2/nu), differentiated numerically: not by way of the beta law."""
+    """F - 1/2 = t p(0) 2F1(1/2, (nu + 1)/2; 3/2; -t^2/nu), differentiated numerically: not by way of the beta
+    distribution."""
 
     def density(t, nu):
         log_normalizer = mp.gamma((nu + 1) / 2) / mp.gamma(nu / 2) / mp.sqrt(mp.pi * nu)
@@ -173,7 +174,7 @@ def test_beta_mean_of_the_partials():
 
 
 def test_student_t_mean_of_the_partial():
-    """E log|t| = (log nu + psi(1/2) - psi(nu/2)) / 2; the density of log|t| is 2 dI/dX by the beta law."""
+    """E log|t| = (log nu + psi(1/2) - psi(nu/2)) / 2; the density of log|t| is 2 dI/dX by the beta distribution."""
     nu, ends = 1.5, [-25, -8, -3, 0, 3, 8, 20]
     (mean,) = expectation(
         lambda u: oracles.student_t_partial(nu, u),

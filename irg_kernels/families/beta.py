@@ -57,7 +57,7 @@ from ..numerics.roots import logarithm, newton, normal_quantile
 NODES_F32, NODES_F64 = 20, 48
 
 
-def dlogit_da(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
+def dlogit_da(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
     """dx/da for sigmoid(x) ~ Beta(a, b) at fixed quantile."""
     z, w, total = xp.sigmoid(x), xp.sigmoid(-x), a + b
     delta = a * w - b * z
@@ -83,29 +83,29 @@ def dlogit_da(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
     return (zeta * total * tail + xp.where(is_lower, 1.0 / total - k0, k)) / shape
 
 
-def dlogit_db(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
+def dlogit_db(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
     """dx/db for sigmoid(x) ~ Beta(a, b) at fixed quantile."""
     return -dlogit_da(xp, -x, b, a)
 
 
-def dz_da(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+def dz_da(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     """dz/da for z ~ Beta(a, b) at fixed quantile, 0 <= z <= 1."""
     return z * (1.0 - z) * dlogit_da(xp, _logit(xp, z), a, b)
 
 
-def dz_db(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+def dz_db(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     """dz/db for z ~ Beta(a, b) at fixed quantile, 0 <= z <= 1."""
     return -z * (1.0 - z) * dlogit_da(xp, -_logit(xp, z), b, a)
 
 
-def _logit(xp: Namespace, z: Array) -> Array:
+def _logit(xp: Namespace[Array], z: Array) -> Array:
     """Finite at 0 and 1 too, where the derivatives above vanish."""
     tiny = float(xp.finfo(z).tiny)
     return xp.log(xp.maximum(z, tiny)) - xp.log(xp.maximum(1.0 - z, tiny))
 
 
 def _outwards(
-    xp: Namespace, y: Array, zeta: Array, complement: Array, lower: Array, alpha: Array, n: Array, slope: Array
+    xp: Namespace[Array], y: Array, zeta: Array, complement: Array, lower: Array, alpha: Array, n: Array, slope: Array
 ) -> tuple[Array, Array]:
     """(y + ell or -ell, E) at y: how far the score and the exponent have risen."""
     sign = 2.0 * lower - 1.0
@@ -125,7 +125,7 @@ def _outwards(
     return xp.abs(lower - far) * y + sign * log1p_v, slope * y + n * g
 
 
-def reduced_score(xp: Namespace, log_z: Array, w: Array, a: Array, b: Array, delta: Array) -> Array:
+def reduced_score(xp: Namespace[Array], log_z: Array, w: Array, a: Array, b: Array, delta: Array) -> Array:
     """k0 = log z + psi(a + b) - psi(a) - b / (a (a + b)), to full accuracy beside its terms.
 
     psi(a + b) - psi(a) = sum_{j < shift} b / ((a + j) (a + b + j)) + log((A + b) / A) + D(A + b) - D(A), A = a + shift,
@@ -152,7 +152,9 @@ def reduced_score(xp: Namespace, log_z: Array, w: Array, a: Array, b: Array, del
     return logarithm + b * tail
 
 
-def _cut(xp: Namespace, zeta: Array, complement: Array, alpha: Array, n: Array, slope: Array, outward: Array) -> Array:
+def _cut(
+    xp: Namespace[Array], zeta: Array, complement: Array, alpha: Array, n: Array, slope: Array, outward: Array
+) -> Array:
     """A y near the root of E(y) = depth; `outward` is -log(zeta / complement)."""
     zeta, complement, alpha, n, slope, outward = map(xp.stop_gradient, (zeta, complement, alpha, n, slope, outward))
     fall = depth(xp, zeta)
@@ -184,12 +186,12 @@ class Place(NamedTuple, Generic[Array]):
         return Place(self.w, self.z, self.log_w, self.log_z, -self.delta, -self.rest)
 
 
-def _at_logit(xp: Namespace, x: Array, a: Array, b: Array) -> Place:
+def _at_logit(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Place:
     z, w = xp.sigmoid(x), xp.sigmoid(-x)
     return Place(z, w, -xp.softplus(-x), -xp.softplus(x), a * w - b * z)
 
 
-def _at(xp: Namespace, z: Array, a: Array, b: Array) -> Place:
+def _at(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Place:
     """For z outside (0, 1), a point next to the end."""
     tiny = float(xp.finfo(z).tiny)
     z = xp.maximum(z, tiny)
@@ -201,7 +203,7 @@ def _at(xp: Namespace, z: Array, a: Array, b: Array) -> Place:
     return Place(z, w, log_z, log_w, *_lean(xp, z, w, a, b))
 
 
-def _lean(xp: Namespace, z: Array, w: Array, a: Array, b: Array) -> tuple[Array, Array | float]:
+def _lean(xp: Namespace[Array], z: Array, w: Array, a: Array, b: Array) -> tuple[Array, Array | float]:
     """a w - b z and what its rounding has left: from z, for w may have been rounded itself, a - (a + b) z."""
     if xp.has_guard_digits:
         return a * w - b * z, 0.0
@@ -211,7 +213,7 @@ def _lean(xp: Namespace, z: Array, w: Array, a: Array, b: Array) -> tuple[Array,
     return two_sum(xp, delta, rest - (error + total_rest * z))
 
 
-def log_tails_at(xp: Namespace, at: Place, a: Array, b: Array) -> tuple[Array, Array]:
+def log_tails_at(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array]:
     """(log I_z(a, b), log I_w(b, a)), the smaller to full relative accuracy of its exponential."""
     is_lower = at.delta + 0.5 * (at.w - at.z) > 0.0
     zeta, complement, log_zeta, log1mexp, delta = (
@@ -240,7 +242,7 @@ def log_tails_at(xp: Namespace, at: Place, a: Array, b: Array) -> tuple[Array, A
 MASS_NODES_F32, MASS_NODES_F64 = 20, 48
 
 
-def _log_density_at(xp: Namespace, at: Place, a: Array, b: Array, unit: Array | float = 1.0) -> Array:
+def _log_density_at(xp: Namespace[Array], at: Place, a: Array, b: Array, unit: Array | float = 1.0) -> Array:
     """log(z**a w**b / B(a, b) / unit), for unit 1 the density of x, by Stirling's formula about the mean."""
     total = a + b
     if xp.has_guard_digits:
@@ -254,13 +256,13 @@ def _log_density_at(xp: Namespace, at: Place, a: Array, b: Array, unit: Array | 
     return ((fall - (HALF_LOG_2PI + remainder)) + log_unit) + rest
 
 
-def _log_product(xp: Namespace, z: Array, log_z: Array, ratio: Array) -> Array:
+def _log_product(xp: Namespace[Array], z: Array, log_z: Array, ratio: Array) -> Array:
     """log(z ratio), ratio >= 1, rounded once where z has not underflowed."""
     normal = z > float(xp.finfo(z).tiny)
     return xp.where(normal, xp.log(xp.where(normal, z, 1.0) * ratio), log_z + xp.log(ratio))
 
 
-def log_tails(xp: Namespace, z: Array, a: Array, b: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """(log P(Z <= z), log P(Z > z))."""
     lower, upper = log_tails_at(xp, _at(xp, z, a, b), a, b)
     below, above = z <= 0.0, z >= 1.0
@@ -268,7 +270,7 @@ def log_tails(xp: Namespace, z: Array, a: Array, b: Array) -> tuple[Array, Array
     return lower, xp.where(below, 0.0, xp.where(above, -math.inf, upper))
 
 
-def log_density(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+def log_density(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     """log p(z); -inf outside [0, 1], and at its ends the limits."""
     at = _at(xp, z, a, b)
     inside = (z > 0.0) & (z < 1.0)
@@ -278,7 +280,7 @@ def log_density(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
     return xp.where(inside, _log_density_at(xp, at, a, b, at.z * at.w), end)
 
 
-def _score_z(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+def _score_z(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     """((a - 1) w - (b - 1) z) / (z w)."""
     at, one = _at(xp, z, a, b), 1.0 + 0.0 * a
     # either may be all that counts, and of a large shape the 1 may be lost
@@ -288,16 +290,16 @@ def _score_z(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
     return xp.where((z >= 0.0) & (z <= 1.0), finite(xp, lean / at.z / at.w), 0.0)
 
 
-def _score_a(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+def _score_a(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     """log z + psi(a + b) - psi(a)."""
     return _score_at(xp, _at(xp, z, a, b), z, a, b)
 
 
-def _score_b(xp: Namespace, z: Array, a: Array, b: Array) -> Array:
+def _score_b(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     return _score_at(xp, _at(xp, z, a, b).mirrored(), z, b, a)
 
 
-def _score_at(xp: Namespace, at: Place, z: Array, a: Array, b: Array) -> Array:
+def _score_at(xp: Namespace[Array], at: Place, z: Array, a: Array, b: Array) -> Array:
     if xp.has_guard_digits:
         score = at.log_z + xp.digamma(a + b) - xp.digamma(a)
     else:
@@ -305,7 +307,7 @@ def _score_at(xp: Namespace, at: Place, z: Array, a: Array, b: Array) -> Array:
     return xp.where((z >= 0.0) & (z <= 1.0), score, 0.0)
 
 
-def logit_quantile(xp: Namespace, q: Array, one_minus_q: Array, a: Array, b: Array) -> Array:
+def logit_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, b: Array) -> Array:
     """x with I_z(a, b) = q and I_w(b, a) = one_minus_q, of which the smaller is used.
 
     By Newton's method on its logarithm, a concave function of x, so that from the second step on all lie on one side.
@@ -324,8 +326,8 @@ def logit_quantile(xp: Namespace, q: Array, one_minus_q: Array, a: Array, b: Arr
     return newton(xp, residual, _start(xp, log_q, log_s, a, b), -far, far)
 
 
-def _start(xp: Namespace, log_q: Array, log_s: Array, a: Array, b: Array) -> Array:
-    """A first x: the power law of either tail where that is far out, else a normal law about the mode."""
+def _start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, b: Array) -> Array:
+    """A first x: the power law of either tail where that is far out, else a normal distribution about the mode."""
     log_beta = HALF_LOG_2PI + 0.5 * (xp.log(a + b) - xp.log(a) - xp.log(b))
     log_beta = log_beta + stirling(xp, a) + stirling(xp, b) - stirling(xp, a + b)
     log_beta = log_beta + a * (xp.log(a) - xp.log(a + b)) + b * (xp.log(b) - xp.log(a + b))
@@ -341,22 +343,22 @@ def _start(xp: Namespace, log_q: Array, log_s: Array, a: Array, b: Array) -> Arr
     return xp.where(little, low, xp.where(other_little, high, middle))
 
 
-def _logit_density(xp: Namespace, x: Array, a: Array, b: Array) -> Array:
+def _logit_density(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
     return _log_density_at(xp, _at_logit(xp, x, a, b), a, b)
 
 
-def shape(xp: Namespace, a: Array, b: Array) -> Shape:
+def shape(xp: Namespace[Array], a: Array, b: Array) -> Shape:
     return Shape(INTERVAL, lambda x, v: logistic_rise(xp, a, b, x, 1.0 - x, v), a / (a + b))
 
 
-def entropy(xp: Namespace, a: Array, b: Array) -> Array:
+def entropy(xp: Namespace[Array], a: Array, b: Array) -> Array:
     """-E[log p(z)], from the entropies of log z for Gamma's, whose linear terms cancel."""
     total = a + b
     spread = log_entropy(xp, a) + log_entropy(xp, b) - log_entropy(xp, total)
     return spread + digamma(xp, a) + digamma(xp, b) - 2.0 * digamma(xp, total)
 
 
-def divergence(xp: Namespace, a: Array, b: Array, a_q: Array, b_q: Array) -> Array:
+def divergence(xp: Namespace[Array], a: Array, b: Array, a_q: Array, b_q: Array) -> Array:
     """KL(Beta(a, b) || Beta(a_q, b_q)), as `dirichlet.divergence`."""
     total, grown = a + b, (a_q - a) + (b_q - b)
     return (
@@ -366,7 +368,7 @@ def divergence(xp: Namespace, a: Array, b: Array, a_q: Array, b_q: Array) -> Arr
     )
 
 
-def divergence_term(xp: Namespace, a: Array, a_q: Array, total: Array, grown: Array) -> Array:
+def divergence_term(xp: Namespace[Array], a: Array, a_q: Array, total: Array, grown: Array) -> Array:
     """a_q dev(v) + B_f(a_q, a), 1 + v = (a / total) / (a_q / total_q), `grown` is total_q - total; `gamma_function`."""
     total_q = total + grown
     v = (a * grown - total * (a_q - a)) / (a_q * total)
@@ -374,16 +376,16 @@ def divergence_term(xp: Namespace, a: Array, a_q: Array, total: Array, grown: Ar
     return bregman_log_gamma(xp, a_q, a, a_q - a) - a_q * log1pmx(xp, v, log_ratio)
 
 
-def mean(xp: Namespace, a: Array, b: Array) -> Array:
+def mean(xp: Namespace[Array], a: Array, b: Array) -> Array:
     return a / (a + b)
 
 
-def variance(xp: Namespace, a: Array, b: Array) -> Array:
+def variance(xp: Namespace[Array], a: Array, b: Array) -> Array:
     total = a + b
     return (a / total) * (b / total) / (total + 1.0)
 
 
-def _of_uniform(xp: Namespace, a: Array, b: Array, low: Array, high: Array) -> Array:
+def _of_uniform(xp: Namespace[Array], a: Array, b: Array, low: Array, high: Array) -> Array:
     """Infinite where the interval leaves some of (0, 1) out."""
     one = 1.0 + 0.0 * a
     covers = (low <= 0.0) & (high >= 1.0)

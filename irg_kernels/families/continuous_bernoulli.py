@@ -1,4 +1,4 @@
-"""Continuous Bernoulli: everything in its logit eta, smooth through eta = 0, where the law is uniform.
+"""Continuous Bernoulli: everything in its logit eta, smooth through eta = 0, where the distribution is uniform.
 
     symbol   meaning
     eta, x   the logit; the draw, in [0, 1]
@@ -39,25 +39,25 @@ def _coefficients(double: bool) -> tuple[float, ...]:
     return tuple(float(bernoulli[2 * n] / (2 * n * math.factorial(2 * n))) for n in range(1, count + 1))
 
 
-def _split(xp: Namespace, eta: Array) -> tuple[Array, Array, Array, Array]:
+def _split(xp: Namespace[Array], eta: Array) -> tuple[Array, Array, Array, Array]:
     """(near, eta made safe for the series, t made safe for the closed form, eta > 0 as a number)."""
     near = xp.abs(eta) < NEAR
     return near, xp.where(near, eta, 0.0), xp.abs(xp.where(near, NEAR, eta)), xp.indicator(eta > 0.0, like=eta)
 
 
-def _log_one_sided(xp: Namespace, t: Array) -> Array:
+def _log_one_sided(xp: Namespace[Array], t: Array) -> Array:
     """A(-t) for t >= NEAR."""
     return xp.log(-xp.expm1(-t)) - xp.log(t)
 
 
-def log_normalizer(xp: Namespace, eta: Array) -> Array:
+def log_normalizer(xp: Namespace[Array], eta: Array) -> Array:
     """A(eta), which is also log(expm1(eta) / eta)."""
     near, e, t, positive = _split(xp, eta)
     series = e * (0.5 + e * horner(e * e, _coefficients(is_double(xp, eta))))
     return xp.where(near, series, _log_one_sided(xp, t) + positive * t)
 
 
-def log_density(xp: Namespace, x: Array, eta: Array) -> Array:
+def log_density(xp: Namespace[Array], x: Array, eta: Array) -> Array:
     """eta x - A, for x in [0, 1]."""
     near, e, t, positive = _split(xp, eta)
     c = _coefficients(is_double(xp, eta))
@@ -66,7 +66,7 @@ def log_density(xp: Namespace, x: Array, eta: Array) -> Array:
     return xp.where(near, e * ((x - 0.5) - e * horner(e * e, c)), far)
 
 
-def mean(xp: Namespace, eta: Array) -> Array:
+def mean(xp: Namespace[Array], eta: Array) -> Array:
     """A'."""
     near, e, t, positive = _split(xp, eta)
     c = _coefficients(is_double(xp, eta))
@@ -75,7 +75,7 @@ def mean(xp: Namespace, eta: Array) -> Array:
     return xp.where(near, series, lower + positive * (1.0 - 2.0 * lower))
 
 
-def variance(xp: Namespace, eta: Array) -> Array:
+def variance(xp: Namespace[Array], eta: Array) -> Array:
     """A''."""
     near, e, t, _ = _split(xp, eta)
     c = _coefficients(is_double(xp, eta))
@@ -84,7 +84,7 @@ def variance(xp: Namespace, eta: Array) -> Array:
     return xp.where(near, series, 1.0 / t / t - xp.exp(-t) / (growth * growth))
 
 
-def entropy(xp: Namespace, eta: Array) -> Array:
+def entropy(xp: Namespace[Array], eta: Array) -> Array:
     """A - eta A'."""
     near, e, t, _ = _split(xp, eta)
     c = _coefficients(is_double(xp, eta))
@@ -92,24 +92,24 @@ def entropy(xp: Namespace, eta: Array) -> Array:
     return xp.where(near, series, _log_one_sided(xp, t) + 1.0 + t * xp.exp(-t) / xp.expm1(-t))
 
 
-def _k(xp: Namespace, e: Array) -> Array:
+def _k(xp: Namespace[Array], e: Array) -> Array:
     """k(e) for |e| <= 1: the first omitted term is 1 / 13! = 2e-10 in float32 and 1 / 21! = 2e-20 in float64."""
     return horner(e, [1.0 / math.factorial(j + 2) for j in range(19 if is_double(xp, e) else 11)])
 
 
-def expm1_ratio(xp: Namespace, w: Array) -> Array:
+def expm1_ratio(xp: Namespace[Array], w: Array) -> Array:
     """expm1(w) / w."""
     near = xp.abs(w) < 1.0
     e, far = xp.where(near, w, 0.0), xp.where(near, 1.0, w)
     return xp.where(near, 1.0 + e * _k(xp, e), xp.expm1(far) / far)
 
 
-def _cdf_far(xp: Namespace, x: Array, eta: Array) -> Array:
+def _cdf_far(xp: Namespace[Array], x: Array, eta: Array) -> Array:
     t, positive = xp.abs(eta), xp.indicator(eta > 0.0, like=eta)
     return xp.exp(-positive * t * (1.0 - x)) * xp.expm1(-t * x) / xp.expm1(-t)
 
 
-def quantile(xp: Namespace, u: Array, eta: Array) -> Array:
+def quantile(xp: Namespace[Array], u: Array, eta: Array) -> Array:
     """The x with cdf u: a value only; the record has its derivatives."""
     t = xp.abs(eta)
     uniform = t < float(xp.finfo(u).eps)  # x = u + eta u (1 - u) / 2 + ...
@@ -131,7 +131,7 @@ def quantile(xp: Namespace, u: Array, eta: Array) -> Array:
     return xp.where(uniform, u, xp.where(eta > 0.0, upper, x))
 
 
-def dx_deta(xp: Namespace, x: Array, eta: Array) -> Array:
+def dx_deta(xp: Namespace[Array], x: Array, eta: Array) -> Array:
     """dx / d eta at fixed quantile, -(dF/deta) / p = (F(x; -eta) - x) / eta.
 
     It keeps its value when x and eta go over to 1 - x and -eta, so that x <= 1/2 may be taken; then, with e = -eta,
@@ -145,7 +145,7 @@ def dx_deta(xp: Namespace, x: Array, eta: Array) -> Array:
     return xp.where(near, series, (z - _cdf_far(xp, z, far)) / far)
 
 
-def log_tails(xp: Namespace, x: Array, eta: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], x: Array, eta: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)): log x + A(eta x) - A(eta), and its mirror image."""
     x = xp.minimum(xp.maximum(x, 0.0), 1.0)
     log_lower, log_upper = _log_cdf(xp, x, 1.0 - x, eta), _log_cdf(xp, 1.0 - x, x, -eta)
@@ -153,7 +153,7 @@ def log_tails(xp: Namespace, x: Array, eta: Array) -> tuple[Array, Array]:
     return both_log_tails(xp, xp.where(is_lower, log_lower, log_upper), is_lower)
 
 
-def _log_cdf(xp: Namespace, x: Array, rest: Array, eta: Array) -> Array:
+def _log_cdf(xp: Namespace[Array], x: Array, rest: Array, eta: Array) -> Array:
     """With what A grows by for large eta apart, eta x - eta; `rest` is 1 - x."""
 
     def less(e: Array) -> Array:
@@ -163,7 +163,7 @@ def _log_cdf(xp: Namespace, x: Array, rest: Array, eta: Array) -> Array:
     return xp.log(x) + (less(eta * x) - less(eta)) - xp.maximum(eta, 0.0) * rest
 
 
-def _find(xp: Namespace, q: Array, one_minus_q: Array, eta: Array) -> Array:
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, eta: Array) -> Array:
     return quantile(xp, q, eta)
 
 

@@ -21,12 +21,12 @@ from ..numerics.quadrature import is_double
 from .beta import divergence_term, dlogit_da, reduced_score
 
 
-def dlogx_dalpha(xp: Namespace, log_x: Array, alpha: Array) -> Array:
+def dlogx_dalpha(xp: Namespace[Array], log_x: Array, alpha: Array) -> Array:
     """L_i of the module's docstring, along a last axis of length >= 2; `log_x` may lack its normalisation."""
     return dlogit_da(xp, _logit(xp, log_x), alpha, _rest(xp, alpha))
 
 
-def _rest(xp: Namespace, alpha: Array) -> Array:
+def _rest(xp: Namespace[Array], alpha: Array) -> Array:
     """The sum of the other concentrations, without cancellation where one of them dominates."""
     total = xp.sum(alpha, axis=-1, keepdims=True)
     dominant = alpha > 0.5 * total
@@ -34,7 +34,7 @@ def _rest(xp: Namespace, alpha: Array) -> Array:
     return xp.where(dominant, others, total - alpha)
 
 
-def _logit(xp: Namespace, log_x: Array) -> Array:
+def _logit(xp: Namespace[Array], log_x: Array) -> Array:
     """log x_i - log(1 - x_i), where the dominant component's complement is summed from the others in log space."""
     top = xp.stop_gradient(xp.max(log_x, axis=-1, keepdims=True))
     scaled = xp.exp(log_x - top)
@@ -48,7 +48,7 @@ def _logit(xp: Namespace, log_x: Array) -> Array:
     return xp.where(dominant, log_x - second - xp.log(others), small)
 
 
-def log_density(xp: Namespace, x: Array, alpha: Array) -> Array:
+def log_density(xp: Namespace[Array], x: Array, alpha: Array) -> Array:
     """log p(x) of each vector along the last axis, which stays with that one value in every place.
 
     x is taken as it stands, although its rounded components may not add up to 1.  With T the sum of alpha, what is
@@ -78,11 +78,11 @@ def log_density(xp: Namespace, x: Array, alpha: Array) -> Array:
     return xp.sum(terms, axis=-1, keepdims=True) + rows + 0.0 * x
 
 
-def _score_x(xp: Namespace, result: Array, x: Array, alpha: Array) -> Array:
+def _score_x(xp: Namespace[Array], result: Array, x: Array, alpha: Array) -> Array:
     return finite(xp, (alpha - 1.0) / positive(xp, x))
 
 
-def _score_alpha(xp: Namespace, result: Array, x: Array, alpha: Array) -> Array:
+def _score_alpha(xp: Namespace[Array], result: Array, x: Array, alpha: Array) -> Array:
     """log x + psi(T) - psi(alpha)."""
     at = positive(xp, x)
     if xp.has_guard_digits:
@@ -102,20 +102,21 @@ LOG_DENSITY = Function(log_density, (_score_x, _score_alpha))
 """`log_density`, each place of which moves with its own x and alpha: it is their sum that has all the derivatives"""
 
 
-def _times_log(xp: Namespace, power: Array, x: Array) -> Array:
+def _times_log(xp: Namespace[Array], power: Array, x: Array) -> Array:
     """power log x, 0 where power is."""
     end = xp.where(power > 0.0, -math.inf, xp.where(power < 0.0, math.inf, 0.0 * power))
     return xp.where(x > 0.0, power * xp.log(positive(xp, x)), end)
 
 
-def _exact_sum(xp: Namespace, x: Array) -> tuple[Array, Array | float]:
+def _exact_sum(xp: Namespace[Array], x: Array) -> tuple[Array, Array | float]:
     """(s, e) along the last axis, x in [0, 1]: s is the sum but for its rounding e; values only.
 
     The sums of leading digits are exact.
     """
     digits, mantissa = (17, 52) if is_double(xp, x) else (7, 23)
     left = xp.stop_gradient(x)
-    total, rest = 0.0 * xp.sum(left, axis=-1, keepdims=True), 0.0
+    rest: Array | float = 0.0
+    total = 0.0 * xp.sum(left, axis=-1, keepdims=True)
     for k in (1, 2):
         grid = 1.5 * 2.0 ** (mantissa - k * digits)
         # (the maxima change nothing, but without them XLA would take the sum apart again)
@@ -125,7 +126,7 @@ def _exact_sum(xp: Namespace, x: Array) -> tuple[Array, Array | float]:
     return two_sum(xp, total, rest + xp.sum(left, axis=-1, keepdims=True))
 
 
-def entropy(xp: Namespace, alpha: Array) -> Array:
+def entropy(xp: Namespace[Array], alpha: Array) -> Array:
     """-E[log p(x)] along the last axis, as Beta's."""
     total = xp.sum(alpha, axis=-1)
     size = float(alpha.shape[-1])
@@ -133,7 +134,7 @@ def entropy(xp: Namespace, alpha: Array) -> Array:
     return parts - log_entropy(xp, total) - size * digamma(xp, total)
 
 
-def divergence(xp: Namespace, alpha: Array, alpha_q: Array) -> Array:
+def divergence(xp: Namespace[Array], alpha: Array, alpha_q: Array) -> Array:
     """KL(Dirichlet(alpha) || Dirichlet(alpha_q)) along the last axis.
 
     The textbook's formula (Penny 2001) is sum_i B(alpha_q[i], alpha[i]) - B(total_q, total), B the Bregman divergence

@@ -47,35 +47,35 @@ from ..numerics.quadrature import depth, tail_integral, tail_of_line
 from ..numerics.roots import log_survival, logarithm, newton, normal_quantile
 
 
-def dz_da(xp: Namespace, z: Array, a: Array) -> Array:
+def dz_da(xp: Namespace[Array], z: Array, a: Array) -> Array:
     """dz / da for z ~ Gamma(a, 1) at fixed quantile, z >= 0."""
     return z * dlogz_da_at(xp, z, xp.log(xp.maximum(z, float(xp.finfo(z).tiny))), a)
 
 
-def dx_da(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def dx_da(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     """dx / da for x = z / rate, z ~ Gamma(a, 1), where neither x nor z leaves the range of its dtype."""
     z = x * rate
     return x * dlogz_da_at(xp, z, xp.log(z), a)
 
 
-def dx_da_clamped(xp: Namespace, x: Array, a: Array, rate: Array, log_z: Array, clamped: Array) -> Array:
+def dx_da_clamped(xp: Namespace[Array], x: Array, a: Array, rate: Array, log_z: Array, clamped: Array) -> Array:
     """The same where some do: `clamped` is 1 where log z must be taken from `log_z`, a constant, and 0 elsewhere."""
     is_clamped = clamped > 0.5
     z = xp.where(is_clamped, xp.exp(log_z), x * rate)
     return x * dlogz_da_at(xp, z, xp.where(is_clamped, log_z, xp.log(xp.where(is_clamped, 1.0, z))), a)
 
 
-def dx_drate(xp: Namespace, x: Array, a: Array, rate: Array, *constants: Array) -> Array:
+def dx_drate(xp: Namespace[Array], x: Array, a: Array, rate: Array, *constants: Array) -> Array:
     """dx / drate for x = z / rate."""
     return -x / rate
 
 
-def dlogz_da(xp: Namespace, log_z: Array, a: Array) -> Array:
+def dlogz_da(xp: Namespace[Array], log_z: Array, a: Array) -> Array:
     """d log z / da for z ~ Gamma(a, 1) at fixed quantile; exp(log_z) may underflow."""
     return dlogz_da_at(xp, xp.exp(log_z), log_z, a)
 
 
-def dlogz_da_at(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
+def dlogz_da_at(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> Array:
     # exp(psi(a + 1)) > a + 0.4 > exp(psi(a)), so the score keeps its sign on the chosen tail; between 0.4 and 0.5 the
     # upper one needs fewer nodes
     lower = xp.indicator(z < a + 0.4, like=z)
@@ -93,7 +93,7 @@ def dlogz_da_at(xp: Namespace, z: Array, log_z: Array, a: Array) -> Array:
     return xp.blend(tail, xp.addcmul(c, z, tail) / a, lower)
 
 
-def score_zero(xp: Namespace, z: Array, log_z: Array, b: Array, excess: Array) -> Array:
+def score_zero(xp: Namespace[Array], z: Array, log_z: Array, b: Array, excess: Array) -> Array:
     """psi(b) - log z, which is small beside either term when b is large."""
     if xp.has_guard_digits:
         return xp.digamma(b) - log_z
@@ -102,7 +102,7 @@ def score_zero(xp: Namespace, z: Array, log_z: Array, b: Array, excess: Array) -
     return digamma_minus_log(xp, b) + log_ratio
 
 
-def _cut(xp: Namespace, z: Array, b: Array, excess: Array) -> Array:
+def _cut(xp: Namespace[Array], z: Array, b: Array, excess: Array) -> Array:
     """A tau near the root of E(tau) = excess tau + z h(tau) = depth.
 
     The quadratic model, h = tau**2 / 2, has the root y; with h's next term it becomes y / (1 + y / 6), and 7 in place
@@ -127,7 +127,7 @@ class Point(NamedTuple, Generic[Array]):
     """of its own rounding, and without derivative"""
 
 
-def log_tails_at(xp: Namespace, at: Point[Array], a: Array) -> tuple[Array, Array]:
+def log_tails_at(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array]:
     """(log P(a, z), log Q(a, z)), the smaller to full relative accuracy of its exponential, the other to absolute."""
     z = at.z
     is_lower = z < a + 0.4
@@ -153,12 +153,12 @@ def log_tails_at(xp: Namespace, at: Point[Array], a: Array) -> tuple[Array, Arra
 NODES_F32, NODES_F64 = 10, 28
 
 
-def log_front(xp: Namespace, at: Point[Array], a: Array) -> Array:
+def log_front(xp: Namespace[Array], at: Point[Array], a: Array) -> Array:
     """log(z**a exp(-z) / Gamma(a + 1)), the density of log z over a."""
     return log_front_times(xp, at, a, xp.where(a < 1.0, 1.0, 1.0 / xp.sqrt(xp.maximum(a, 1.0))))
 
 
-def log_front_times(xp: Namespace, at: Point[Array], a: Array, unit: Array) -> Array:
+def log_front_times(xp: Namespace[Array], at: Point[Array], a: Array, unit: Array) -> Array:
     """`log_front` and the logarithm of a factor: of `unit` where a < 1, of unit sqrt(a) beyond.
 
     (Its own -log(a)/2 and that of the factor are of one size, and need not be rounded apart.)
@@ -173,7 +173,7 @@ def log_front_times(xp: Namespace, at: Point[Array], a: Array, unit: Array) -> A
     return (xp.where(small, few * log_z - z - log_gamma1p(xp, few), large) + log_unit) + rest
 
 
-def log_density_at(xp: Namespace, at: Point[Array], a: Array, x: Array) -> Array:
+def log_density_at(xp: Namespace[Array], at: Point[Array], a: Array, x: Array) -> Array:
     """log(z**a exp(-z) / Gamma(a) / x), the density of x where z is x to a power of +-1 times a constant."""
     if xp.has_guard_digits:
         return a * at.log_z - at.z - xp.lgamma(a) - xp.log(x)
@@ -184,7 +184,7 @@ def log_density_at(xp: Namespace, at: Point[Array], a: Array, x: Array) -> Array
     return log_front_times(xp, at, a, xp.where(inside, unit, 1.0)) + apart
 
 
-def _from_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Point[Array]:
+def _from_x(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Point[Array]:
     """Of z = x rate; for x <= 0 those of a tiny x, and nothing beyond every quantile."""
     x = positive(xp, x)
     if xp.has_guard_digits:
@@ -193,7 +193,7 @@ def _from_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Point[Array]:
     return tamed(xp, z, xp.log(x) + xp.log(rate), a, error)
 
 
-def tamed(xp: Namespace, z: Array, log_z: Array | None, a: Array, error: Array | float = 0.0) -> Point[Array]:
+def tamed(xp: Namespace[Array], z: Array, log_z: Array | None, a: Array, error: Array | float = 0.0) -> Point[Array]:
     """The logarithm from z where z is a normal number, which is sharper, and z so small that its square is in range."""
     limits = xp.finfo(z)
     largest = math.sqrt(float(limits.max)) * 0.1
@@ -202,32 +202,33 @@ def tamed(xp: Namespace, z: Array, log_z: Array | None, a: Array, error: Array |
         return Point(z, xp.log(z), z - a, 0.0)
     normal = (z > float(limits.tiny)) & (z < largest)
     z = xp.minimum(z, largest)
-    log_z = xp.where(normal, xp.log(xp.where(normal, z, 1.0)), xp.minimum(log_z, math.log(largest)))
+    inside = xp.log(xp.where(normal, z, 1.0))
+    log_z = inside if log_z is None else xp.where(normal, inside, xp.minimum(log_z, math.log(largest)))
     excess, rest = two_sum(xp, z, -a)
     excess, rest = two_sum(xp, excess, rest + error)
     return Point(z, log_z, excess, rest)
 
 
-def log_tails(xp: Namespace, x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)) of x = z / rate."""
     lower, upper = log_tails_at(xp, _from_x(xp, x, a, rate), a)
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
 
 
-def tamed_log(xp: Namespace, log_z: Array, a: Array) -> Point[Array]:
+def tamed_log(xp: Namespace[Array], log_z: Array, a: Array) -> Point[Array]:
     log_z = xp.minimum(log_z, 0.5 * math.log(float(xp.finfo(log_z).max)) - 3.0)
     z = xp.exp(log_z)
     return Point(z, log_z, z - a, 0.0)
 
 
-def log_density(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def log_density(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     """log p(x) of x = z / rate; -inf below 0, and at 0 its limit."""
     inside = log_density_at(xp, _from_x(xp, x, a, rate), a, positive(xp, x))
     end = xp.where(a > 1.0, -math.inf, xp.where(a < 1.0, math.inf, xp.log(rate)))
     return xp.where(x > 0.0, inside, xp.where(x < 0.0, -math.inf, end))
 
 
-def _score_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _score_x(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     at = _from_x(xp, x, a, rate)
     if xp.has_guard_digits:
         return xp.where(x >= 0.0, finite(xp, ((a - 1.0) - at.z) / positive(xp, x)), 0.0)
@@ -236,21 +237,21 @@ def _score_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
     return xp.where(x >= 0.0, finite(xp, lean / positive(xp, x)), 0.0)
 
 
-def _score_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _score_a(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     at = _from_x(xp, x, a, rate)
     return xp.where(x >= 0.0, -score_zero(xp, at.z, at.log_z, a, at.excess), 0.0)
 
 
-def _score_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _score_rate(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     return xp.where(x >= 0.0, -_from_x(xp, x, a, rate).excess / rate, 0.0)
 
 
-def _slope_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _slope_a(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     at = _from_x(xp, x, a, rate)
     return x * dlogz_da_at(xp, at.z, at.log_z, a)
 
 
-def log_quantile(xp: Namespace, q: Array, one_minus_q: Array, a: Array) -> Array:
+def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array) -> Array:
     """log z with P(a, z) = q, by Newton's method on the logarithm of the smaller tail, a concave function of log z."""
     log_q, log_s = logarithm(xp, q), logarithm(xp, one_minus_q)
     # P(a, z) <= z**a / Gamma(a + 1), and log Q(a, z) < -t where z = b + sqrt(2 b t) + t, b = max(a, 1)
@@ -266,7 +267,7 @@ def log_quantile(xp: Namespace, q: Array, one_minus_q: Array, a: Array) -> Array
     return newton(xp, residual, _start(xp, log_q, log_s, a, low), low, high)
 
 
-def _newton_step(xp: Namespace, at: Point[Array], q: Array, one_minus_q: Array, a: Array) -> tuple[Array, Array]:
+def _newton_step(xp: Namespace[Array], at: Point[Array], q: Array, one_minus_q: Array, a: Array) -> tuple[Array, Array]:
     """(error of the logarithm of the smaller tail, step of log z that removes it)."""
     lower, upper = log_tails_at(xp, at, a)
     found = xp.where(q < one_minus_q, lower, upper)
@@ -274,14 +275,14 @@ def _newton_step(xp: Namespace, at: Point[Array], q: Array, one_minus_q: Array, 
     return error, error * xp.exp(found - log_front(xp, at, a)) / a
 
 
-def _log_gamma1p(xp: Namespace, a: Array) -> Array:
+def _log_gamma1p(xp: Namespace[Array], a: Array) -> Array:
     small = a < 1.0
     many = xp.where(small, 1.0, a)
     large = (many + 0.5) * xp.log(many) - many + HALF_LOG_2PI + stirling(xp, many)
     return xp.where(small, log_gamma1p(xp, xp.where(small, a, 0.5)), large)
 
 
-def _start(xp: Namespace, log_q: Array, log_s: Array, a: Array, low: Array) -> Array:
+def _start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, low: Array) -> Array:
     """A first log z: the lower tail's power law; Wilson & Hilferty 1931; the upper tail of a small a, e**-z a / z."""
     r = 1.0 / xp.maximum(a, 0.3)
     u = xp.copysign(normal_quantile(xp, xp.minimum(log_q, log_s)), log_q - log_s)
@@ -291,11 +292,11 @@ def _start(xp: Namespace, log_q: Array, log_s: Array, a: Array, low: Array) -> A
     return xp.where(a < 0.5, xp.where(low < -1.5, low, above), middle)
 
 
-def log_density_of_log_z(xp: Namespace, log_z: Array, a: Array) -> Array:
+def log_density_of_log_z(xp: Namespace[Array], log_z: Array, a: Array) -> Array:
     return log_density_at(xp, tamed_log(xp, log_z, a), a, 1.0 + 0.0 * a)
 
 
-def refine_quantile(xp: Namespace, log_z: Array, q: Array, one_minus_q: Array, a: Array) -> Array:
+def refine_quantile(xp: Namespace[Array], log_z: Array, q: Array, one_minus_q: Array, a: Array) -> Array:
     """z by one more step from a log z that was rounded: near a = 1e6 one bit of log z is 14 of z, and 6000 of q."""
     at = tamed(xp, xp.exp(log_z), log_z, a)
     _, step = _newton_step(xp, at, q, one_minus_q, a)
@@ -303,51 +304,51 @@ def refine_quantile(xp: Namespace, log_z: Array, q: Array, one_minus_q: Array, a
     return xp.where(xp.abs(step) < 0.01, at.z * (1.0 + step), at.z)
 
 
-def _find(xp: Namespace, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
     return log_quantile(xp, q, one_minus_q, a) - xp.log(rate)
 
 
-def _refine(xp: Namespace, log_x: Array, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
+def _refine(xp: Namespace[Array], log_x: Array, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
     z = refine_quantile(xp, log_x + xp.log(rate), q, one_minus_q, a)
     return from_precise(xp, z / rate, log_x, z)
 
 
-def from_precise(xp: Namespace, x: Array, log_x: Array, z: Array) -> Array:
+def from_precise(xp: Namespace[Array], x: Array, log_x: Array, z: Array) -> Array:
     """x, from its logarithm where x, or the z that it was formed from, has left the range of its dtype."""
     return xp.where(in_range(xp, z) & in_range(xp, x), x, xp.exp(log_x))
 
 
-def in_range(xp: Namespace, x: Array) -> Array:
+def in_range(xp: Namespace[Array], x: Array) -> Array:
     """Where x > 0 and its reciprocal are normal numbers, with a factor of 2 to spare."""
     tiny = float(xp.finfo(x).tiny)
     return (x > 2.0 * tiny) & (x < 0.125 / tiny)
 
 
-def dlogx_da(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def dlogx_da(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     """dx / da of x = log(z / rate)."""
     at = tamed_log(xp, x + xp.log(rate), a)
     return dlogz_da_at(xp, at.z, at.log_z, a)
 
 
-def dlogx_drate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def dlogx_drate(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     """dx / drate of x = log(z / rate)."""
     return -1.0 / rate
 
 
-def _density_of_log(xp: Namespace, log_x: Array, a: Array, rate: Array) -> Array:
+def _density_of_log(xp: Namespace[Array], log_x: Array, a: Array, rate: Array) -> Array:
     return log_density_of_log_z(xp, log_x + xp.log(rate), a)
 
 
-def shape(xp: Namespace, a: Array, rate: Array) -> Shape:
+def shape(xp: Namespace[Array], a: Array, rate: Array) -> Shape:
     return Shape(HALF_LINE, lambda x, v: exponential_rise(xp, a, rate * x, v), a / rate)
 
 
-def entropy(xp: Namespace, a: Array, rate: Array) -> Array:
+def entropy(xp: Namespace[Array], a: Array, rate: Array) -> Array:
     """-E[log p(x)]: the entropy of log x, and the mean of the logarithm."""
     return log_entropy(xp, a) + digamma(xp, a) - xp.log(rate)
 
 
-def divergence(xp: Namespace, a: Array, rate: Array, a_q: Array, rate_q: Array) -> Array:
+def divergence(xp: Namespace[Array], a: Array, rate: Array, a_q: Array, rate_q: Array) -> Array:
     """KL(Gamma(a, rate) || Gamma(a_q, rate_q)) as a sum of terms >= 0, each to full relative accuracy.
 
     a_q dev(v) + B_f(a_q, a), 1 + v = (rate_q / rate) (a / a_q); dev, B and f from `gamma_function` (the
@@ -358,7 +359,7 @@ def divergence(xp: Namespace, a: Array, rate: Array, a_q: Array, rate_q: Array) 
     return bregman_log_gamma(xp, a_q, a, a_q - a) - a_q * log1pmx(xp, v, log_ratio)
 
 
-def _of_exponential(xp: Namespace, a: Array, rate: Array, rate_q: Array) -> Array:
+def _of_exponential(xp: Namespace[Array], a: Array, rate: Array, rate_q: Array) -> Array:
     return divergence(xp, a, rate, 1.0 + 0.0 * rate_q, rate_q)
 
 

@@ -1,4 +1,4 @@
-"""Generalized Pareto with unit scale, smooth through concentration 0, where it is the exponential law.
+"""Generalized Pareto with unit scale, smooth through concentration 0, where it is the exponential distribution.
 
 symbol   meaning
 c, z     concentration; the draw, 0 <= z, and z <= -1/c where c < 0
@@ -20,17 +20,17 @@ from ..numerics.roots import log_survival
 from .continuous_bernoulli import expm1_ratio, log_normalizer
 
 
-def z_of(xp: Namespace, exponential: Array, c: Array) -> Array:
+def z_of(xp: Namespace[Array], exponential: Array, c: Array) -> Array:
     """z, by expm1(w) / w."""
     return exponential * expm1_ratio(xp, c * exponential)
 
 
-def log_z_of(xp: Namespace, exponential: Array, c: Array) -> Array:
+def log_z_of(xp: Namespace[Array], exponential: Array, c: Array) -> Array:
     """log z, which overflows for no c."""
     return xp.log(exponential) + log_normalizer(xp, c * exponential)
 
 
-def exponential_of(xp: Namespace, z: Array, c: Array) -> Array:
+def exponential_of(xp: Namespace[Array], z: Array, c: Array) -> Array:
     """E = -log P(Z > z), for c z > -1.
 
     Near c z = 0, with w = c z and s = w / (2 + w), log1p(w) = 2 artanh(s) = 2 (s + s**3 / 3 + ...) is divided by w.
@@ -45,12 +45,12 @@ def exponential_of(xp: Namespace, z: Array, c: Array) -> Array:
     return xp.where(near, series, _log1p_product(xp, z, c) / xp.where(near, 1.0, c))
 
 
-def log_density(xp: Namespace, z: Array, c: Array) -> Array:
+def log_density(xp: Namespace[Array], z: Array, c: Array) -> Array:
     """-(1 + c) E, for c z > -1."""
     return -exponential_of(xp, z, c) - _log1p_product(xp, z, c)
 
 
-def _log1p_product(xp: Namespace, z: Array, c: Array) -> Array:
+def _log1p_product(xp: Namespace[Array], z: Array, c: Array) -> Array:
     """log1p(c z), also where c z overflows, and finite at an upper end."""
     large = (c > 0.0) & (z > 1e16 / xp.maximum(c, 1e-20))
     product = xp.maximum(xp.where(large, 0.0, c * z), -1.0 + float(xp.finfo(z).eps))
@@ -58,7 +58,7 @@ def _log1p_product(xp: Namespace, z: Array, c: Array) -> Array:
     return xp.where(large, logs, xp.log1p(product))
 
 
-def dz_dc(xp: Namespace, z: Array, c: Array) -> Array:
+def dz_dc(xp: Namespace[Array], z: Array, c: Array) -> Array:
     """dz / dc at fixed quantile: z**2 ((1 + w) log1p(w) - w) / w**2, w = c z, by its limit 1/2 near w = 0."""
     w = c * z
     near = xp.abs(w) < 0.25
@@ -76,41 +76,41 @@ def dz_dc(xp: Namespace, z: Array, c: Array) -> Array:
     return xp.where(near, z * z * (1.0 + (1.0 + small) * curved), beyond)
 
 
-def _inside(xp: Namespace, z: Array, c: Array) -> tuple[Array, Array]:
+def _inside(xp: Namespace[Array], z: Array, c: Array) -> tuple[Array, Array]:
     """(whether z lies in the support, z or 0); the upper end, of density 0 or infinite, counts as outside."""
     inside = (z >= 0.0) & (c * z > -1.0)
     return inside, xp.where(inside, z, 0.0)
 
 
-def _log_density(xp: Namespace, z: Array, c: Array) -> Array:
+def _log_density(xp: Namespace[Array], z: Array, c: Array) -> Array:
     inside, z = _inside(xp, z, c)
     return xp.where(inside, log_density(xp, z, c), -math.inf)
 
 
-def log_tails(xp: Namespace, z: Array, c: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], z: Array, c: Array) -> tuple[Array, Array]:
     """(log P(Z <= z), log P(Z > z))."""
     inside, at = _inside(xp, z, c)
     log_upper = xp.where(inside, -exponential_of(xp, at, c), xp.where(z < 0.0, 0.0, -math.inf))
     return log1mexp(xp, log_upper), log_upper
 
 
-def _find(xp: Namespace, q: Array, one_minus_q: Array, c: Array) -> Array:
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, c: Array) -> Array:
     return z_of(xp, -log_survival(xp, q, one_minus_q), c)
 
 
-def _mean(xp: Namespace, c: Array) -> Array:
+def _mean(xp: Namespace[Array], c: Array) -> Array:
     finite = c < 1.0
     return xp.where(finite, 1.0 / (1.0 - xp.where(finite, c, 0.0)), math.inf)
 
 
-def _variance(xp: Namespace, c: Array) -> Array:
+def _variance(xp: Namespace[Array], c: Array) -> Array:
     finite = c < 0.5
     few = xp.where(finite, c, 0.0)
     mean = 1.0 / (1.0 - few)
     return xp.where(finite, mean * mean / (1.0 - 2.0 * few), math.inf)
 
 
-def _upper_end(xp: Namespace, c: Array) -> Array:
+def _upper_end(xp: Namespace[Array], c: Array) -> Array:
     bounded = c < 0.0
     return xp.where(bounded, -1.0 / xp.where(bounded, c, -1.0), math.inf)
 
@@ -129,7 +129,7 @@ STANDARD = Family(
 )
 
 
-def _exponential_at(xp: Namespace, x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+def _exponential_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
     """(whether x lies in the support, E there or 0); near an upper end from what is left of the way to it."""
     way, way_rest = two_sum(xp, x, -loc)
     product, error = two_product(xp, c, way)
@@ -145,18 +145,18 @@ def _exponential_at(xp: Namespace, x: Array, c: Array, loc: Array, scale: Array)
     return inside, xp.where(near_end, log_left / xp.where(near_end, c, 1.0), plain)
 
 
-def _log_density_at(xp: Namespace, x: Array, c: Array, loc: Array, scale: Array) -> Array:
+def _log_density_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
     inside, e = _exponential_at(xp, x, c, loc, scale)
     return xp.where(inside, -(1.0 + c) * e - xp.log(scale), -math.inf)
 
 
-def _log_tails_at(xp: Namespace, x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+def _log_tails_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
     inside, e = _exponential_at(xp, x, c, loc, scale)
     log_upper = xp.where(inside, -e, xp.where(x < loc, 0.0, -math.inf))
     return log1mexp(xp, log_upper), log_upper
 
 
-def held_inside(xp: Namespace, x: Array, c: Array, loc: Array, scale: Array) -> Array:
+def held_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
     """x >= loc, below an upper end also where loc + scale z was rounded onto it; with the derivatives of x.
 
     (At the end itself the density is 0 or infinite.)

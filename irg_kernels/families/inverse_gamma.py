@@ -12,7 +12,7 @@ from ..numerics.gamma_function import digamma, log_entropy
 from . import gamma
 
 
-def _at(xp: Namespace, x: Array, a: Array, rate: Array) -> gamma.Point:
+def _at(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> gamma.Point:
     """Of z = rate / x; for x <= 0 those of a tiny x, and nothing beyond every quantile."""
     x = finite(xp, positive(xp, x))
     z = rate / x
@@ -25,80 +25,80 @@ def _at(xp: Namespace, x: Array, a: Array, rate: Array) -> gamma.Point:
     return gamma.tamed(xp, z, xp.log(rate) - xp.log(x), a, rest)
 
 
-def log_tails(xp: Namespace, x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x))."""
     lower, upper = gamma.log_tails_at(xp, _at(xp, x, a, rate), a)
     return xp.where(x > 0.0, upper, -math.inf), xp.where(x > 0.0, lower, 0.0)
 
 
-def log_density(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def log_density(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     """log p(x); -inf up to 0."""
     density = gamma.log_density_at(xp, _at(xp, x, a, rate), a, positive(xp, x))
     return xp.where(x > 0.0, density, -math.inf)
 
 
-def _score_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _score_x(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     excess = _at(xp, x, a, rate).excess
     return xp.where(x > 0.0, finite(xp, (excess - 1.0) / positive(xp, x)), 0.0)
 
 
-def _score_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _score_a(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     at = _at(xp, x, a, rate)
     return xp.where(x > 0.0, -gamma.score_zero(xp, at.z, at.log_z, a, at.excess), 0.0)
 
 
-def _score_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _score_rate(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     return xp.where(x > 0.0, -_at(xp, x, a, rate).excess / rate, 0.0)
 
 
-def _slope_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _slope_a(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     at = _at(xp, x, a, rate)
     return -x * gamma.dlogz_da_at(xp, at.z, at.log_z, a)
 
 
-def _slope_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _slope_rate(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     return x / rate
 
 
-def _find(xp: Namespace, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
     """log x"""
     return xp.log(rate) - gamma.log_quantile(xp, one_minus_q, q, a)
 
 
-def _refine(xp: Namespace, log_x: Array, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
+def _refine(xp: Namespace[Array], log_x: Array, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
     z = gamma.refine_quantile(xp, xp.log(rate) - log_x, one_minus_q, q, a)
     return gamma.from_precise(xp, rate / z, log_x, z)
 
 
-def _density_of_log(xp: Namespace, log_x: Array, a: Array, rate: Array) -> Array:
+def _density_of_log(xp: Namespace[Array], log_x: Array, a: Array, rate: Array) -> Array:
     return gamma.log_density_of_log_z(xp, xp.log(rate) - log_x, a)
 
 
-def dlogx_da(xp: Namespace, log_x: Array, a: Array, rate: Array) -> Array:
+def dlogx_da(xp: Namespace[Array], log_x: Array, a: Array, rate: Array) -> Array:
     at = gamma.tamed_log(xp, xp.log(rate) - log_x, a)
     return -gamma.dlogz_da_at(xp, at.z, at.log_z, a)
 
 
-def dlogx_drate(xp: Namespace, log_x: Array, a: Array, rate: Array) -> Array:
+def dlogx_drate(xp: Namespace[Array], log_x: Array, a: Array, rate: Array) -> Array:
     return 1.0 / rate
 
 
-def shape(xp: Namespace, a: Array, rate: Array) -> Shape:
+def shape(xp: Namespace[Array], a: Array, rate: Array) -> Shape:
     return Shape(HALF_LINE, lambda x, v: exponential_rise(xp, a, rate / x, -v), rate / a)
 
 
-def entropy(xp: Namespace, a: Array, rate: Array) -> Array:
+def entropy(xp: Namespace[Array], a: Array, rate: Array) -> Array:
     """-E[log p(x)]: the entropy of log x, and the mean of the logarithm."""
     return log_entropy(xp, a) - digamma(xp, a) + xp.log(rate)
 
 
-def mean(xp: Namespace, a: Array, rate: Array) -> Array:
+def mean(xp: Namespace[Array], a: Array, rate: Array) -> Array:
     """Infinite up to a = 1."""
     finite = a > 1.0
     return xp.where(finite, rate / (xp.where(finite, a, 2.0) - 1.0), math.inf)
 
 
-def variance(xp: Namespace, a: Array, rate: Array) -> Array:
+def variance(xp: Namespace[Array], a: Array, rate: Array) -> Array:
     """Infinite up to a = 2."""
     finite = a > 2.0
     many = xp.where(finite, a, 3.0)

@@ -20,22 +20,22 @@ from ..numerics.roots import logarithm
 NODES_F32, NODES_F64 = 18, 36
 
 
-def log_density(xp: Namespace, y: Array) -> Array:
+def log_density(xp: Namespace[Array], y: Array) -> Array:
     return -xp.abs(y) - math.log(2.0)
 
 
-def log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     outside = -xp.abs(y) - math.log(2.0)
     inside = log1mexp(xp, outside)
     return xp.where(y < 0.0, outside, inside), xp.where(y < 0.0, inside, outside)
 
 
-def _quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+def _quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     size = -(logarithm(xp, xp.minimum(q, one_minus_q)) + math.log(2.0))
     return xp.copysign(xp.maximum(size, 0.0), q - one_minus_q)
 
 
-def masses(xp: Namespace, low: Array | None, high: Array | None, loc: Array, scale: Array) -> Pieces:
+def masses(xp: Namespace[Array], low: Array | None, high: Array | None, loc: Array, scale: Array) -> Pieces:
     """Apart from the others, since the edge of the density moves with `loc`."""
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
@@ -44,7 +44,7 @@ def masses(xp: Namespace, low: Array | None, high: Array | None, loc: Array, sca
     return pieces
 
 
-def _mass(xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, scale: Array) -> Piece:
+def _mass(xp: Namespace[Array], x: Array, end: Array | None, sign: float, loc: Array, scale: Array) -> Piece:
     """Up to the edge or the bound, whichever is first, and from there on.
 
     The nodes beyond the edge stay where they are as it moves: masses added and taken away there would cancel.

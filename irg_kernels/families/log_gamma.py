@@ -22,7 +22,7 @@ from .gamma import (
 )
 
 
-def _at(xp: Namespace, x: Array, a: Array, rate: Array) -> Point[Array]:
+def _at(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Point[Array]:
     """Of z = rate exp(x), at which a rounded logarithm costs many units: one of log z at a = 1e6 is 14 of z."""
     at = tamed_log(xp, x + xp.log(rate), a)
     if xp.has_guard_digits:
@@ -41,33 +41,33 @@ def _at(xp: Namespace, x: Array, a: Array, rate: Array) -> Point[Array]:
     return Point(xp.where(near, a + excess, at.z), at.log_z, excess, rest)
 
 
-def log_tails(xp: Namespace, x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x))."""
     return log_tails_at(xp, _at(xp, x, a, rate), a)
 
 
-def log_density(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def log_density(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     return log_density_at(xp, _at(xp, x, a, rate), a, 1.0 + 0.0 * a)
 
 
-def _score_x(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _score_x(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     return -_at(xp, x, a, rate).excess
 
 
-def _score_a(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _score_a(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     at = _at(xp, x, a, rate)
     return -score_zero(xp, at.z, at.log_z, a, at.excess)
 
 
-def _score_rate(xp: Namespace, x: Array, a: Array, rate: Array) -> Array:
+def _score_rate(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     return -_at(xp, x, a, rate).excess / rate
 
 
-def _find(xp: Namespace, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
     return log_quantile(xp, q, one_minus_q, a) - xp.log(rate)
 
 
-def shape(xp: Namespace, a: Array, rate: Array) -> Shape:
+def shape(xp: Namespace[Array], a: Array, rate: Array) -> Shape:
     scale = 1.0 / xp.sqrt(a)
     return Shape(line(scale), lambda x, v: exponential_rise(xp, a, rate * xp.exp(x), v), xp.log(a) - xp.log(rate))
 

@@ -18,15 +18,15 @@ from ..numerics.roots import logarithm, normal_quantile
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-def log_density(xp: Namespace, y: Array) -> Array:
+def log_density(xp: Namespace[Array], y: Array) -> Array:
     return -0.5 * y * y - HALF_LOG_2PI
 
 
-def log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     return xp.log_ndtr(y), xp.log_ndtr(-y)
 
 
-def upper_quantile(xp: Namespace, log_tail: Array) -> Array:
+def upper_quantile(xp: Namespace[Array], log_tail: Array) -> Array:
     """u >= 0 with log P(Y > u) = log_tail <= log(1/2), by Newton's method on the logarithm; values only."""
 
     def step(state: tuple) -> tuple:
@@ -40,7 +40,7 @@ def upper_quantile(xp: Namespace, log_tail: Array) -> Array:
     return xp.converge(step, start, lambda state: ~(state[1] > math.sqrt(float(xp.finfo(log_tail).eps))), 6)[0]
 
 
-def _quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+def _quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     smaller = xp.minimum(logarithm(xp, xp.minimum(q, one_minus_q)), -math.log(2.0))
     return xp.copysign(upper_quantile(xp, smaller), q - one_minus_q)
 
@@ -62,7 +62,7 @@ class _Moments(NamedTuple, Generic[Array]):
 
 
 def _moments(
-    xp: Namespace, x: Array, end: Array | None, sign: float, loc: Array, scale: Array, count: int = 1
+    xp: Namespace[Array], x: Array, end: Array | None, sign: float, loc: Array, scale: Array, count: int = 1
 ) -> _Moments:
     """Below (sign -1) or above x (sign 1), over the distance tau from x, offset = sign (x - loc), cut on either side of
     the integrand's peak where that has fallen by `depth`."""
@@ -105,7 +105,7 @@ def _moments(
     return _Moments(moments, offset, at_end, top)
 
 
-def masses(xp: Namespace, low: Array | None, high: Array | None, loc: Array, scale: Array) -> Pieces:
+def masses(xp: Namespace[Array], low: Array | None, high: Array | None, loc: Array, scale: Array) -> Pieces:
     def pieces(x: Array) -> tuple[Piece, Piece]:
         below, above = _moments(xp, x, low, -1.0, loc, scale), _moments(xp, x, high, 1.0, loc, scale)
         return Piece(below.moments[0], below.log_unit), Piece(above.moments[0], above.log_unit)
@@ -114,7 +114,7 @@ def masses(xp: Namespace, low: Array | None, high: Array | None, loc: Array, sca
 
 
 def truncated_slopes(
-    xp: Namespace, x: Array, low: Array | None, high: Array | None, loc: Array, scale: Array
+    xp: Namespace[Array], x: Array, low: Array | None, high: Array | None, loc: Array, scale: Array
 ) -> tuple[Array, ...]:
     """dx / d(u, low, high, loc, scale) at fixed quantile; with m the moments of A and M those of B,
 
@@ -135,7 +135,7 @@ def truncated_slopes(
 
 
 def truncated_moments(
-    xp: Namespace, low: Array | None, high: Array | None, centre: Array, loc: Array, scale: Array
+    xp: Namespace[Array], low: Array | None, high: Array | None, centre: Array, loc: Array, scale: Array
 ) -> tuple[Array, Array]:
     """(mean - centre, variance), from the moments about a centre, the mode."""
     below, above = _moments(xp, centre, low, -1.0, loc, scale, 3), _moments(xp, centre, high, 1.0, loc, scale, 3)

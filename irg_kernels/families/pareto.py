@@ -11,49 +11,49 @@ from ..numerics.elementary import log1mexp, positive
 from ..numerics.roots import log_survival
 
 
-def _above(xp: Namespace, x: Array, scale: Array) -> Array:
+def _above(xp: Namespace[Array], x: Array, scale: Array) -> Array:
     """log(x / scale) >= 0"""
     return log_ratio(xp, scale, xp.maximum(x, scale))
 
 
-def log_density(xp: Namespace, x: Array, scale: Array, alpha: Array) -> Array:
+def log_density(xp: Namespace[Array], x: Array, scale: Array, alpha: Array) -> Array:
     inside = xp.log(alpha) - alpha * _above(xp, x, scale) - xp.log(positive(xp, x))
     return xp.where(x >= scale, inside, -math.inf)
 
 
-def log_tails(xp: Namespace, x: Array, scale: Array, alpha: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], x: Array, scale: Array, alpha: Array) -> tuple[Array, Array]:
     e = alpha * _above(xp, x, scale)
     return log1mexp(xp, -e), -e
 
 
-def _by_alpha(xp: Namespace, x: Array, scale: Array, alpha: Array) -> Array:
+def _by_alpha(xp: Namespace[Array], x: Array, scale: Array, alpha: Array) -> Array:
     return -x * (_above(xp, x, scale) / alpha)
 
 
-def quantile(xp: Namespace, q: Array, one_minus_q: Array, scale: Array, alpha: Array) -> Array:
+def quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, scale: Array, alpha: Array) -> Array:
     return xp.log(scale) - log_survival(xp, q, one_minus_q) / alpha
 
 
-def _density_of_log(xp: Namespace, y: Array, scale: Array, alpha: Array) -> Array:
+def _density_of_log(xp: Namespace[Array], y: Array, scale: Array, alpha: Array) -> Array:
     return xp.log(alpha) - alpha * (y - xp.log(scale))
 
 
 _LOG_SLOPES = (lambda xp, y, scale, alpha: 1.0 / scale, lambda xp, y, scale, alpha: (xp.log(scale) - y) / alpha)
 
 
-def mean(xp: Namespace, scale: Array, alpha: Array) -> Array:
+def mean(xp: Namespace[Array], scale: Array, alpha: Array) -> Array:
     finite = alpha > 1.0
     a = xp.where(finite, alpha, 2.0)
     return xp.where(finite, scale * a / (a - 1.0), math.inf)
 
 
-def variance(xp: Namespace, scale: Array, alpha: Array) -> Array:
+def variance(xp: Namespace[Array], scale: Array, alpha: Array) -> Array:
     finite = alpha > 2.0
     a = xp.where(finite, alpha, 3.0)
     return xp.where(finite, scale * scale * a / ((a - 1.0) * (a - 1.0) * (a - 2.0)), math.inf)
 
 
-def shape(xp: Namespace, scale: Array, alpha: Array) -> Shape:
+def shape(xp: Namespace[Array], scale: Array, alpha: Array) -> Shape:
     return Shape(HALF_LINE, lambda x, v: -alpha * v, scale, ends=(scale, None))
 
 

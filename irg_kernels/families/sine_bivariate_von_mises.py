@@ -1,4 +1,4 @@
-"""The sine bivariate von Mises law, centred at (0, 0): its marginal law of the first angle.
+"""The sine bivariate von Mises distribution, centred at (0, 0): its marginal distribution of the first angle.
 
     symbol       meaning
     k1, k2, rho  concentrations and correlation: density exp(k1 cos u + k2 cos v + rho sin u sin v) / C
@@ -36,7 +36,7 @@ from ..numerics.elementary import along_axis, horner, two_product
 from ..numerics.quadrature import depth, is_double, tail_rule
 from .von_mises import dz_dkappa, to_pi
 
-# worst error: 4e-7 and 2e-14 of the largest that a draw of the same law has
+# worst error: 4e-7 and 2e-14 of the largest that a draw of the same distribution has
 NODES_F32, NODES_F64 = 16, 30
 
 
@@ -79,14 +79,14 @@ class _Point(NamedTuple, Generic[Array]):
     i0e: Array
 
 
-def length(xp: Namespace, x: Array, y: Array) -> Array:
+def length(xp: Namespace[Array], x: Array, y: Array) -> Array:
     """sqrt(x**2 + y**2), x > 0, without overflow or underflow, differentiable at y = 0."""
     size = xp.stop_gradient(xp.maximum(x, xp.abs(y)))
     x, y = x / size, y / size
     return size * xp.sqrt(x * x + y * y)
 
 
-def _less_product(xp: Namespace, rho: Array, k1: Array, k2: Array) -> Array:
+def _less_product(xp: Namespace[Array], rho: Array, k1: Array, k2: Array) -> Array:
     """rho**2 - k1 k2, exact to one rounding: where it vanishes one mode becomes two."""
     plain = rho * rho - k1 * k2
     if is_double(xp, rho) or xp.has_guard_digits:
@@ -97,7 +97,7 @@ def _less_product(xp: Namespace, rho: Array, k1: Array, k2: Array) -> Array:
     return exact + (plain - xp.stop_gradient(plain))
 
 
-def _slope(xp: Namespace, k1: Array, k2: Array, rho: Array, M: Array) -> Array:
+def _slope(xp: Namespace[Array], k1: Array, k2: Array, rho: Array, M: Array) -> Array:
     """h at 0: rho**2 M(k2**2) - k1."""
     start, _, terms = rule(xp, k2)
     far = k2 > start
@@ -106,7 +106,7 @@ def _slope(xp: Namespace, k1: Array, k2: Array, rho: Array, M: Array) -> Array:
     return xp.where(far, (_less_product(xp, rho, k1, K) - rho * rho * lacks) / K, rho * rho * M - k1)
 
 
-def _centre(xp: Namespace, c: Array, k1: Array, k2: Array, rho: Array) -> _Centre:
+def _centre(xp: Namespace[Array], c: Array, k1: Array, k2: Array, rho: Array) -> _Centre:
     half, sine = xp.sin(0.5 * c), xp.sin(c)
     x, square = half * half, k2 * k2
     dq = rho * rho * sine * sine
@@ -125,21 +125,21 @@ def _centre_point(at: _Centre, c: Array) -> _Point:
     return _Point(c, 0.0 * at.R, at.R, 0.0 * at.R, at.i0e)
 
 
-def _point(xp: Namespace, at: _Centre, t: Array, S: Array) -> _Point:
+def _point(xp: Namespace[Array], at: _Centre, t: Array, S: Array) -> _Point:
     R = length(xp, at.k2, at.rho * xp.sin(t))
     return _Point(t, S, R, _rise_of_R(xp, at, S, R), i0e(xp, R))
 
 
-def _rise_of_R(xp: Namespace, at: _Centre, S: Array, R: Array) -> Array:
+def _rise_of_R(xp: Namespace[Array], at: _Centre, S: Array, R: Array) -> Array:
     return 4.0 * at.rho * at.rho * S * (at.cos - S) / xp.maximum(R + at.R, float(xp.finfo(R).tiny))
 
 
-def _distance(xp: Namespace, t: Array, c: Array) -> Array:
+def _distance(xp: Namespace[Array], t: Array, c: Array) -> Array:
     """S(t)"""
     return xp.sin(0.5 * (t + c)) * xp.sin(0.5 * (t - c))
 
 
-def _log_ratio(xp: Namespace, at: _Centre, begin: _Point, move: Array) -> tuple[Array, Array, Array]:
+def _log_ratio(xp: Namespace[Array], at: _Centre, begin: _Point, move: Array) -> tuple[Array, Array, Array]:
     """(g(t) - g(begin), S(t), sin t) at t = begin + move: the difference of two of the docstring's lines."""
     D, sine = xp.sin(begin.t + 0.5 * move) * xp.sin(0.5 * move), xp.sin(begin.t + move)
     S, R = begin.S + D, length(xp, at.k2, at.rho * sine)
@@ -153,7 +153,7 @@ def _log_ratio(xp: Namespace, at: _Centre, begin: _Point, move: Array) -> tuple[
     return value + xp.log(i0e(xp, R) / begin.i0e), S, sine
 
 
-def _scores(xp: Namespace, at: _Centre, S: Array, sine: Array) -> tuple[Array, Array, Array]:
+def _scores(xp: Namespace[Array], at: _Centre, S: Array, sine: Array) -> tuple[Array, Array, Array]:
     """Less their values at c, ds/dk1 / -2, ds/dk2 / -k2 and ds/drho / rho, which rise up to pi or to pi/2."""
     side = at.rho * sine
     q, sines = at.k2 * at.k2 + side * side, 4.0 * S * (at.cos - S)
@@ -161,20 +161,20 @@ def _scores(xp: Namespace, at: _Centre, S: Array, sine: Array) -> tuple[Array, A
     return S, less, sines * (at.M - less) - at.sin2 * less
 
 
-def frame(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Frame:
+def frame(xp: Namespace[Array], k1: Array, k2: Array, rho: Array) -> Frame:
     """c and the reach of the mass about it."""
     k1, k2, rho = (xp.stop_gradient(value) for value in (k1, k2, rho))
     c = _mode(xp, k1, k2, rho)
     return Frame(c, *_shoulders(xp, _centre(xp, c, k1, k2, rho), c, depth(xp, c))[0])
 
 
-def _shoulders(xp: Namespace, at: _Centre, c: Array, *falls: float) -> Array:
+def _shoulders(xp: Namespace[Array], at: _Centre, c: Array, *falls: float) -> Array:
     """Distances from c at which g has fallen by each of `falls`; to the left and to the right, along a second axis."""
     sign, fall = along_axis(xp, [-1.0, 1.0], c), along_axis(xp, list(falls), c, after=1)
     return _reach(xp, at, _centre_point(at, c), sign, fall, xp.where(sign < 0.0, c, to_pi(xp, c)) + 0.0 * fall)
 
 
-def _mode(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Array:
+def _mode(xp: Namespace[Array], k1: Array, k2: Array, rho: Array) -> Array:
     """c, by bisection of log sin(c/2)**2: rho**2 M(q) cos c falls as c grows."""
 
     def step(state: tuple) -> tuple:
@@ -191,7 +191,7 @@ def _mode(xp: Namespace, k1: Array, k2: Array, rho: Array) -> Array:
     return xp.where(low > -30.0, 2.0 * xp.arcsin(xp.sqrt(xp.exp(low))), 0.0)
 
 
-def _reach(xp: Namespace, at: _Centre, begin: _Point, sign: Array, fall: Any, most: Array) -> Array:
+def _reach(xp: Namespace[Array], at: _Centre, begin: _Point, sign: Array, fall: Any, most: Array) -> Array:
     """How far from a point, in the direction `sign`, g falls by `fall`; at most `most`, to 2 %."""
 
     def step(state: tuple) -> tuple:
@@ -206,14 +206,14 @@ def _reach(xp: Namespace, at: _Centre, begin: _Point, sign: Array, fall: Any, mo
     return xp.minimum(xp.exp(high), most)
 
 
-def _integrate(xp: Namespace, integrand: Callable, span: Array, like: Array) -> Array:
+def _integrate(xp: Namespace[Array], integrand: Callable, span: Array, like: Array) -> Array:
     """int_0^span of a function of the way, in the shape of `like`."""
     rule = tail_rule(NODES_F64 if is_double(xp, like) else NODES_F32)
     (total,) = xp.integrate(lambda u: integrand(span * u), rule.nodes, rule.weights, like=like)
     return span * total
 
 
-def log_mass(xp: Namespace, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
+def log_mass(xp: Namespace[Array], k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
     """log int_0^pi exp(g(t) - g(c)) dt, of the parameters and the frame."""
     c, left, right = (xp.stop_gradient(value) for value in reach)
     at = _centre(xp, c, k1, k2, rho)
@@ -223,7 +223,7 @@ def log_mass(xp: Namespace, k1: Array, k2: Array, rho: Array, *reach: Array) -> 
     return xp.log(xp.sum(sign * mass, axis=0))
 
 
-def _means(xp: Namespace, at: _Centre[Array], held: Frame[Array]) -> Array:
+def _means(xp: Namespace[Array], at: _Centre[Array], held: Frame[Array]) -> Array:
     """E of the three scores along a first axis."""
     begin, sign = _centre_point(at, held.mode), along_axis(xp, [-1.0, 1.0], held.mode)
     span = xp.where(sign < 0.0, -held.left, held.right)
@@ -242,7 +242,7 @@ def _along(masks: Sequence[Array], values: Sequence[Array]) -> Array:
     return sum((mask * value for mask, value in zip(masks[1:], values[1:], strict=True)), masks[0] * values[0])
 
 
-def partials(xp: Namespace, u: Array, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
+def partials(xp: Namespace[Array], u: Array, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
     """du / dk1, du / dk2 and du / drho at fixed quantile, along a new first axis; `reach` is the frame."""
     held = Frame(*(xp.stop_gradient(value) for value in reach))
     c = held.mode
@@ -277,7 +277,7 @@ def partials(xp: Namespace, u: Array, k1: Array, k2: Array, rho: Array, *reach: 
     return xp.where(u < 0.0, -1.0, 1.0) * scale * total
 
 
-def slopes(xp: Namespace, u: Array, z: Array, k1: Array, k2: Array, rho: Array) -> Array:
+def slopes(xp: Namespace[Array], u: Array, z: Array, k1: Array, k2: Array, rho: Array) -> Array:
     """(du, dv) / d(k1, k2, rho) at fixed quantiles, along two new first axes; v = atan2(rho sin u, k2) + z."""
     by_u = partials(xp, u, k1, k2, rho, *frame(xp, k1, k2, rho))
     sine, side = xp.sin(u), rho * xp.sin(u)
@@ -289,7 +289,7 @@ def slopes(xp: Namespace, u: Array, z: Array, k1: Array, k2: Array, rho: Array) 
     return xp.stack([by_u, by_v])
 
 
-def log_density(xp: Namespace, u: Array, v: Array, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
+def log_density(xp: Namespace[Array], u: Array, v: Array, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
     """log of the density at (u, v), as p(u) p(v | u): no large numbers are subtracted."""
     c = xp.stop_gradient(reach[0])
     at = _centre(xp, c, k1, k2, rho)
@@ -300,7 +300,7 @@ def log_density(xp: Namespace, u: Array, v: Array, k1: Array, k2: Array, rho: Ar
     return of_u - 2.0 * R * (half * half) - xp.log(i0e(xp, R)) - math.log(4.0 * math.pi)
 
 
-def log_normalizer(xp: Namespace, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
+def log_normalizer(xp: Namespace[Array], k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
     """log C"""
     c = xp.stop_gradient(reach[0])
     R = length(xp, k2, rho * xp.sin(c))
@@ -326,7 +326,7 @@ class Envelope(NamedTuple, Generic[Array]):
     """from low to 0, from high to pi"""
 
 
-def envelope(xp: Namespace, k1: Array, k2: Array, rho: Array) -> tuple[Envelope, Frame]:
+def envelope(xp: Namespace[Array], k1: Array, k2: Array, rho: Array) -> tuple[Envelope, Frame]:
     """For `propose`, with `frame`; values only.  Half of the proposals are accepted or more, at any parameters."""
     k1, k2, rho = (xp.stop_gradient(value) for value in (k1, k2, rho))
     c = _mode(xp, k1, k2, rho)
@@ -344,7 +344,7 @@ def envelope(xp: Namespace, k1: Array, k2: Array, rho: Array) -> tuple[Envelope,
     return Envelope(at, c, ends, falls, xp.maximum(falls / away * slope, 1e-6), room), Frame(c, far[0], far[1])
 
 
-def propose(xp: Namespace, over: Envelope, which: Array, place: Array) -> tuple[Array, Array]:
+def propose(xp: Namespace[Array], over: Envelope, which: Array, place: Array) -> tuple[Array, Array]:
     """|u| from two uniform numbers, and the logarithm of the probability with which it is to be accepted."""
     (low, high), middle = over.ends, over.ends[1] - over.ends[0]
     reached = [-xp.expm1(-rate * room) for rate, room in zip(over.rates, over.room, strict=True)]

@@ -22,30 +22,30 @@ EULER = 0.5772156649015329
 # --------------------------------------------------------------------------------------------------------------- Cauchy
 
 
-def _cauchy_log_density(xp: Namespace, y: Array) -> Array:
+def _cauchy_log_density(xp: Namespace[Array], y: Array) -> Array:
     far = xp.abs(y) > 1e9  # where y**2 would overflow, and 1 is nothing beside it
     log_far = 2.0 * xp.log(xp.abs(xp.where(far, y, 1.0)))
     near = xp.where(far, 0.0, y)
     return -xp.where(far, log_far, xp.log1p(near * near)) - math.log(math.pi)
 
 
-def _cauchy_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+def _cauchy_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     return _log_angle(xp, -y) - math.log(math.pi), _log_angle(xp, y) - math.log(math.pi)
 
 
-def _log_angle(xp: Namespace, y: Array) -> Array:
+def _log_angle(xp: Namespace[Array], y: Array) -> Array:
     """log of the angle beyond y, which has all its digits where it is small: 1 / y far out, where y**2 overflows."""
     far = y > 1e9
     near = xp.where(far, 1.0, y)
     return xp.where(far, -xp.log(xp.where(far, y, 1.0)), xp.log(xp.arctan2(1.0 + 0.0 * near, near)))
 
 
-def _cauchy_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+def _cauchy_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     angle = math.pi * xp.minimum(q, one_minus_q)
     return xp.copysign(xp.cos(angle) / xp.sin(angle), q - one_minus_q)
 
 
-def _cauchy_shape(xp: Namespace, loc: Array, scale: Array) -> Shape:
+def _cauchy_shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     return student_t.shape(xp, 1.0 + 0.0 * scale, loc, scale)
 
 
@@ -66,25 +66,25 @@ CAUCHY = located(
 )
 
 
-def _half_cauchy_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+def _half_cauchy_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     log_unit, far = math.log(2.0 / math.pi), y > 1.0
     near, beyond = xp.where(far, 1.0, y), _log_angle(xp, y) + log_unit
     lower = xp.where(far, log1mexp(xp, xp.where(far, beyond, -1.0)), xp.log(xp.arctan2(near, 1.0 + 0.0 * y)) + log_unit)
     return lower, beyond
 
 
-def _half_cauchy_log_density(xp: Namespace, y: Array) -> Array:
+def _half_cauchy_log_density(xp: Namespace[Array], y: Array) -> Array:
     return xp.where(y >= 0.0, _cauchy_log_density(xp, y) + math.log(2.0), -math.inf)
 
 
-def _half_cauchy_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+def _half_cauchy_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     lower = q < one_minus_q
     angle = (0.5 * math.pi) * xp.where(lower, q, one_minus_q)
     ratio = xp.sin(angle) / xp.cos(angle)
     return xp.where(lower, ratio, 1.0 / ratio)
 
 
-def _half_cauchy_shape(xp: Namespace, scale: Array) -> Shape:
+def _half_cauchy_shape(xp: Namespace[Array], scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         half, above = 0.5 + 0.0 * x, x > scale
         ratio = xp.where(above, scale, x) / xp.where(above, x, scale)
@@ -114,15 +114,15 @@ HALF_CAUCHY = located(
 # ---------------------------------------------------------------------------------------------------------- HalfNormal
 
 
-def _half_normal_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+def _half_normal_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     return xp.log(xp.erf(math.sqrt(0.5) * y)), math.log(2.0) + xp.log_ndtr(-y)
 
 
-def _half_normal_log_density(xp: Namespace, y: Array) -> Array:
+def _half_normal_log_density(xp: Namespace[Array], y: Array) -> Array:
     return xp.where(y >= 0.0, normal.log_density(xp, y) + math.log(2.0), -math.inf)
 
 
-def _half_normal_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+def _half_normal_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     """By Newton's method on the survival function's logarithm, or near 0 on the distribution function itself."""
     start = normal.upper_quantile(xp, log_survival(xp, q, one_minus_q) - math.log(2.0))
     # of a small q the tail above has lost the digits: one step of x - (F(x) - q) / p(x) there
@@ -130,7 +130,7 @@ def _half_normal_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
     return xp.where(q < 0.1, start - change * xp.exp(0.5 * start * start), start)
 
 
-def _half_normal_shape(xp: Namespace, scale: Array) -> Shape:
+def _half_normal_shape(xp: Namespace[Array], scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         return exponential_rise(xp, 0.5 + 0.0 * x, 0.5 * (x / scale) * (x / scale), 2.0 * v)
 
@@ -157,19 +157,19 @@ HALF_NORMAL = located(
 # ------------------------------------------------------------------------------------------------------------ Logistic
 
 
-def _logistic_log_density(xp: Namespace, y: Array) -> Array:
+def _logistic_log_density(xp: Namespace[Array], y: Array) -> Array:
     return -xp.softplus(y) - xp.softplus(-y)
 
 
-def _logistic_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+def _logistic_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     return -xp.softplus(-y), -xp.softplus(y)
 
 
-def _logistic_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+def _logistic_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     return logarithm(xp, q) - logarithm(xp, one_minus_q)
 
 
-def _logistic_shape(xp: Namespace, loc: Array, scale: Array) -> Shape:
+def _logistic_shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         y, one = (x - loc) / scale, 1.0 + 0.0 * x
         above = y > 0.0
@@ -198,22 +198,22 @@ LOGISTIC = located(
 # -------------------------------------------------------------------------------------------------------------- Gumbel
 
 
-def _gumbel_log_density(xp: Namespace, y: Array) -> Array:
+def _gumbel_log_density(xp: Namespace[Array], y: Array) -> Array:
     return -y - xp.exp(-y)
 
 
-def _gumbel_log_tails(xp: Namespace, y: Array) -> tuple[Array, Array]:
+def _gumbel_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     # log(1 - exp(-e)), e = exp(-y): beyond y = 60 it is -y, and e underflows
     far = y > 60.0
     log_lower = -xp.exp(-y)
     return log_lower, xp.where(far, -y, log1mexp(xp, xp.where(far, -1.0, log_lower)))
 
 
-def _gumbel_quantile(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+def _gumbel_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     return -xp.log(-log_survival(xp, one_minus_q, q))
 
 
-def _gumbel_shape(xp: Namespace, loc: Array, scale: Array) -> Shape:
+def _gumbel_shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         return exponential_rise(xp, 1.0 + 0.0 * x, xp.exp(-(x - loc) / scale), -v / scale)
 
@@ -239,58 +239,58 @@ GUMBEL = located(
 # ----------------------------------------------------------------------------------------------------------- LogNormal
 
 
-def _log_normal_y(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+def _log_normal_y(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
     """(log x - loc) / scale: a small scale wants more digits of log x than its dtype has."""
     log_x, rest = log_split(xp, positive(xp, x))
     return ((log_x - loc) + rest) / scale
 
 
-def _log_normal_log_density(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+def _log_normal_log_density(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
     y, at = _log_normal_y(xp, x, loc, scale), positive(xp, x)
     return xp.where(x > 0.0, log_quotient(xp, 1.0 / scale, at) + normal.log_density(xp, y), -math.inf)
 
 
-def _log_normal_score_x(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+def _log_normal_score_x(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
     y = _log_normal_y(xp, x, loc, scale)
     return xp.where(x > 0.0, finite(xp, -(y / scale + 1.0) / positive(xp, x)), 0.0)
 
 
-def _log_normal_score_loc(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+def _log_normal_score_loc(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
     return xp.where(x > 0.0, _log_normal_y(xp, x, loc, scale) / scale, 0.0)
 
 
-def _log_normal_score_scale(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+def _log_normal_score_scale(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
     y = _log_normal_y(xp, x, loc, scale)
     return xp.where(x > 0.0, (y - 1.0) * (y + 1.0) / scale, 0.0)
 
 
-def _log_normal_log_tails(xp: Namespace, x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+def _log_normal_log_tails(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
     lower, upper = normal.log_tails(xp, _log_normal_y(xp, x, loc, scale))
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
 
 
-def _log_normal_by_loc(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+def _log_normal_by_loc(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
     return x
 
 
-def _log_normal_by_scale(xp: Namespace, x: Array, loc: Array, scale: Array) -> Array:
+def _log_normal_by_scale(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
     return x * ((xp.log(positive(xp, x)) - loc) / scale)
 
 
-def _log_normal_entropy(xp: Namespace, loc: Array, scale: Array) -> Array:
+def _log_normal_entropy(xp: Namespace[Array], loc: Array, scale: Array) -> Array:
     return loc + xp.log(scale) + (normal.HALF_LOG_2PI + 0.5)
 
 
-def _log_normal_mean(xp: Namespace, loc: Array, scale: Array) -> Array:
+def _log_normal_mean(xp: Namespace[Array], loc: Array, scale: Array) -> Array:
     return xp.exp(loc + 0.5 * scale * scale)
 
 
-def _log_normal_variance(xp: Namespace, loc: Array, scale: Array) -> Array:
+def _log_normal_variance(xp: Namespace[Array], loc: Array, scale: Array) -> Array:
     square = scale * scale
     return xp.expm1(square) * xp.exp(2.0 * loc + square)
 
 
-def _log_normal_shape(xp: Namespace, loc: Array, scale: Array) -> Shape:
+def _log_normal_shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         return -0.5 * (v / scale) * ((v + 2.0 * (xp.log(x) - loc)) / scale)
 
@@ -315,24 +315,24 @@ LOG_NORMAL = Family(
 # --------------------------------------------------------------------------------------------------------- Exponential
 
 
-def _exponential_log_density(xp: Namespace, x: Array, rate: Array) -> Array:
+def _exponential_log_density(xp: Namespace[Array], x: Array, rate: Array) -> Array:
     return xp.where(x >= 0.0, xp.log(rate) - rate * x, -math.inf)
 
 
-def _exponential_log_tails(xp: Namespace, x: Array, rate: Array) -> tuple[Array, Array]:
+def _exponential_log_tails(xp: Namespace[Array], x: Array, rate: Array) -> tuple[Array, Array]:
     e = rate * x
     return log1mexp(xp, -e), -e
 
 
-def _exponential_quantile(xp: Namespace, q: Array, one_minus_q: Array, rate: Array) -> Array:
+def _exponential_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, rate: Array) -> Array:
     return -log_survival(xp, q, one_minus_q) / rate
 
 
-def _exponential_shape(xp: Namespace, rate: Array) -> Shape:
+def _exponential_shape(xp: Namespace[Array], rate: Array) -> Shape:
     return Shape(HALF_LINE, lambda x, v: exponential_rise(xp, 1.0 + 0.0 * x, rate * x, v), 1.0 / rate)
 
 
-def _exponential_over_gamma(xp: Namespace, rate: Array, a_q: Array, rate_q: Array) -> Array:
+def _exponential_over_gamma(xp: Namespace[Array], rate: Array, a_q: Array, rate_q: Array) -> Array:
     return gamma.divergence(xp, 1.0 + 0.0 * rate, rate, a_q, rate_q)
 
 
@@ -354,16 +354,16 @@ EXPONENTIAL = Family(
 # ------------------------------------------------------------------------------------------------------------- Uniform
 
 
-def _uniform_log_density(xp: Namespace, x: Array, low: Array, high: Array) -> Array:
+def _uniform_log_density(xp: Namespace[Array], x: Array, low: Array, high: Array) -> Array:
     return xp.where((x >= low) & (x <= high), -xp.log(high - low), -math.inf)
 
 
-def _uniform_log_tails(xp: Namespace, x: Array, low: Array, high: Array) -> tuple[Array, Array]:
+def _uniform_log_tails(xp: Namespace[Array], x: Array, low: Array, high: Array) -> tuple[Array, Array]:
     width = xp.log(high - low)
     return xp.log(x - low) - width, xp.log(high - x) - width
 
 
-def _uniform_quantile(xp: Namespace, q: Array, one_minus_q: Array, low: Array, high: Array) -> Array:
+def _uniform_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, low: Array, high: Array) -> Array:
     return xp.where(q < one_minus_q, low + q * (high - low), high - one_minus_q * (high - low))
 
 
@@ -373,7 +373,7 @@ _UNIFORM_SLOPES = (
 )
 
 
-def _uniform_shape(xp: Namespace, low: Array, high: Array) -> Shape:
+def _uniform_shape(xp: Namespace[Array], low: Array, high: Array) -> Shape:
     return Shape(line(high - low), lambda x, v: 0.0 * (x + v), 0.5 * (low + high), ends=(low, high))
 
 

@@ -12,7 +12,7 @@ For nu < 1, where log|t| has plateaus of length 1/nu, q / (1 + q) ~ Beta(1/2, nu
 
     d log|t| / d nu = 1 / (2 nu) + (dx/db)(x; 1/2, nu/2) / 4.
 
-The tails follow from the same law of q / (1 + q) at every nu: P(|T| > |t|) is its upper tail (DLMF 8.17.2, and
+The tails follow from the same distribution of q / (1 + q) at every nu: P(|T| > |t|) is its upper tail (DLMF 8.17.2, and
 Abramowitz & Stegun 26.7.1).
 """
 
@@ -31,24 +31,25 @@ from ..numerics.quadrature import depth, is_double, tail_integral
 from .beta import Place, dlogit_da, log_tails_at, logit_quantile
 
 
-def dt_dnu(xp: Namespace, t: Array, nu: Array) -> Array:
+def dt_dnu(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     """dt / d nu at fixed quantile."""
     size = xp.maximum(xp.abs(t), float(xp.finfo(t).tiny))
     return t * dlogt_dnu(xp, xp.log(size), nu)
 
 
-def dt_dnu_of_many(xp: Namespace, t: Array, nu: Array) -> Array:
+def dt_dnu_of_many(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     """`dt_dnu` for nu >= 2, where one integral does."""
     size = xp.maximum(xp.abs(t), float(xp.finfo(t).tiny))
     return t * _moderate(xp, xp.log(size), nu)
 
 
-def dlogt_dnu(xp: Namespace, u: Array, nu: Array) -> Array:
+def dlogt_dnu(xp: Namespace[Array], u: Array, nu: Array) -> Array:
     """d log|t| / d nu at fixed quantile, u = log|t|."""
     small = nu < 2.0
     x = 2.0 * u - xp.log(nu)
     few, many = xp.where(small, nu, 0.5), xp.where(small, 2.0, nu)
-    heavy = 0.5 / few - 0.25 * dlogit_da(xp, -xp.where(small, x, 0.0), 0.5 * few, 0.5)
+    half: Any = 0.5
+    heavy = 0.5 / few - 0.25 * dlogit_da(xp, -xp.where(small, x, 0.0), 0.5 * few, half)
     return xp.where(small, heavy, _moderate(xp, xp.where(small, 0.0, u), many))
 
 
@@ -56,7 +57,7 @@ def dlogt_dnu(xp: Namespace, u: Array, nu: Array) -> Array:
 NODES_F32, NODES_F64 = 12, 34
 
 
-def _moderate(xp: Namespace, u: Array, nu: Array) -> Array:
+def _moderate(xp: Namespace[Array], u: Array, nu: Array) -> Array:
     """d log|t| / d nu for nu >= 1."""
     # beyond this q (a quantile of 1e-15 in float32 at nu = 1) the derivative is held, so that nothing overflows
     q = xp.exp(xp.minimum(2.0 * u, 0.8 * math.log(float(xp.finfo(u).max)))) / nu
@@ -79,7 +80,7 @@ def _moderate(xp: Namespace, u: Array, nu: Array) -> Array:
     return tail_integral(xp, integrand, xp.where(inward > 0.5, -1.0, cut), nodes_f32=NODES_F32, nodes_f64=NODES_F64)
 
 
-def _score_at(xp: Namespace, q: Array, log1p_q: Array, c: Array, nu: Array) -> Array:
+def _score_at(xp: Namespace[Array], q: Array, log1p_q: Array, c: Array, nu: Array) -> Array:
     """s(q)"""
     # log1p(q) - q / (1 + q) starts with q**2 / 2
     ratio = q / (1.0 + q)
@@ -87,7 +88,7 @@ def _score_at(xp: Namespace, q: Array, log1p_q: Array, c: Array, nu: Array) -> A
     return 0.5 * (c + ratio / nu - xp.where(near, q * ratio + remainder, log1p_q - ratio))
 
 
-def _cut(xp: Namespace, kappa: Array, complement: Array, nu: Array) -> Array:
+def _cut(xp: Namespace[Array], kappa: Array, complement: Array, nu: Array) -> Array:
     """A y near the root of E(y) = (nu + 1)/2 log1p(kappa expm1(2 y)) - y = depth, for t > 1."""
     kappa, complement, nu = xp.stop_gradient(kappa), xp.stop_gradient(complement), xp.stop_gradient(nu)
     fall = depth(xp, nu)
@@ -103,7 +104,7 @@ def _cut(xp: Namespace, kappa: Array, complement: Array, nu: Array) -> Array:
     return y
 
 
-def _c(xp: Namespace, nu: Array) -> Array:
+def _c(xp: Namespace[Array], nu: Array) -> Array:
     """C(nu) > 0: C(nu) = C(nu + 2) + 2 / (nu (nu + 1) (nu + 2)), then sum_k (4**k - 1) B_2k / (k nu**2k)."""
     steps, terms = (10, 9) if is_double(xp, nu) else (5, 5)
     total: Any = 0.0
@@ -118,7 +119,7 @@ def _c(xp: Namespace, nu: Array) -> Array:
 _C_SERIES = (1 / 2, -1 / 4, 1 / 2, -17 / 8, 31 / 2, -691 / 4, 5461 / 2, -929569 / 16, 3202291 / 2)
 
 
-def log_tails(xp: Namespace, t: Array, nu: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
     """(log P(T <= t), log P(T > t))."""
     log_q, q = _square(xp, t, nu)
     a, b = 0.5 * xp.indicator(nu > 0.0, like=nu), 0.5 * nu
@@ -134,11 +135,11 @@ def log_tails(xp: Namespace, t: Array, nu: Array) -> tuple[Array, Array]:
     return xp.where(negative, beyond, within), xp.where(negative, within, beyond)
 
 
-def _far(xp: Namespace, like: Array) -> float:
+def _far(xp: Namespace[Array], like: Array) -> float:
     return 0.8 * math.log(float(xp.finfo(like).max))
 
 
-def _square(xp: Namespace, t: Array, nu: Array) -> tuple[Array, Array]:
+def _square(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
     """(log q, q) of q = t**2 / nu, the first at any t, the second held where 1 / q is nothing beside 1."""
     limits = xp.finfo(t)
     size = xp.maximum(xp.abs(t), float(limits.tiny))
@@ -148,7 +149,7 @@ def _square(xp: Namespace, t: Array, nu: Array) -> tuple[Array, Array]:
     return log_q, xp.where(size < edge, near * near / nu, xp.exp(xp.minimum(log_q, _far(xp, t))))
 
 
-def log_density(xp: Namespace, t: Array, nu: Array) -> Array:
+def log_density(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     """log p(t) = -(nu + 1)/2 log1p(t**2 / nu) - log(nu)/2 - log B(1/2, nu/2)."""
     if xp.has_guard_digits:
         half = 0.5 * nu
@@ -157,7 +158,7 @@ def log_density(xp: Namespace, t: Array, nu: Array) -> Array:
     return -0.5 * (nu + 1.0) * _log1p_q(xp, t, nu)[0] - log_normalizer(xp, nu)
 
 
-def _log1p_q(xp: Namespace, t: Array, nu: Array, log_excess: Array | float = 0.0) -> tuple[Array, Array]:
+def _log1p_q(xp: Namespace[Array], t: Array, nu: Array, log_excess: Array | float = 0.0) -> tuple[Array, Array]:
     """(log1p(q), q), q = t**2 / nu held where 1 / q is nothing beside 1; log|t| is larger by `log_excess`."""
     log_q, q = _square(xp, t, nu)
     log_q = log_q + 2.0 * log_excess
@@ -165,7 +166,7 @@ def _log1p_q(xp: Namespace, t: Array, nu: Array, log_excess: Array | float = 0.0
     return xp.where(near, xp.log1p(xp.where(near, q, 1.0)), xp.softplus(xp.where(near, 0.0, log_q))), q
 
 
-def _score_t(xp: Namespace, t: Array, nu: Array) -> Array:
+def _score_t(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     """-(nu + 1) t / (nu + t**2)."""
     size = xp.abs(t)
     far = (size > 1.0) & (size > nu)
@@ -174,7 +175,7 @@ def _score_t(xp: Namespace, t: Array, nu: Array) -> Array:
     return xp.where(far, -((nu + 1.0) / large) / (1.0 + (nu / large) / large), inside)
 
 
-def _score_log_scale(xp: Namespace, t: Array, nu: Array) -> Array:
+def _score_log_scale(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     """nu (t**2 - 1) / (nu + t**2)"""
     size = xp.abs(t)
     far = size > 1e3  # where t**2 may overflow
@@ -183,18 +184,18 @@ def _score_log_scale(xp: Namespace, t: Array, nu: Array) -> Array:
     return xp.where(far, (1.0 - inverse) * (1.0 + inverse) / (1.0 / nu + inverse * inverse), inside)
 
 
-def _score_nu(xp: Namespace, t: Array, nu: Array) -> Array:
+def _score_nu(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     log1p_q, q = _log1p_q(xp, t, nu)
     return _score_at(xp, q, log1p_q, _c(xp, nu), nu)
 
 
-def log_normalizer(xp: Namespace, nu: Array) -> Array:
+def log_normalizer(xp: Namespace[Array], nu: Array) -> Array:
     """log(nu)/2 + log B(1/2, nu/2), to full accuracy also where nu is large."""
     half = 0.5 * nu
     return 0.5 * (math.log(math.pi) + xp.log(nu)) - log_gamma_step(xp, half, 0.5 * xp.indicator(nu > 0.0, like=nu))
 
 
-def _quantile(xp: Namespace, q: Array, one_minus_q: Array, nu: Array) -> Array:
+def _quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, nu: Array) -> Array:
     a = 0.5 * xp.indicator(nu > 0.0, like=nu)
     inward = xp.abs(q - one_minus_q)  # P(|T| <= |t|)
     x = logit_quantile(xp, inward, 2.0 * xp.minimum(q, one_minus_q), a, 0.5 * nu)
@@ -202,12 +203,12 @@ def _quantile(xp: Namespace, q: Array, one_minus_q: Array, nu: Array) -> Array:
     return xp.where(inward > 0.0, xp.copysign(size, q - one_minus_q), 0.0)
 
 
-def entropy(xp: Namespace, nu: Array) -> Array:
+def entropy(xp: Namespace[Array], nu: Array) -> Array:
     """(nu + 1)/2 (psi((nu + 1)/2) - psi(nu/2)) + log(nu)/2 + log B(1/2, nu/2)."""
     return 0.5 * (nu + 1.0) * (_c(xp, nu) + 1.0 / nu) + log_normalizer(xp, nu)
 
 
-def shape(xp: Namespace, nu: Array, loc: Array, scale: Array) -> Shape:
+def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
     centre, width = xp.stop_gradient(loc), xp.stop_gradient(xp.sqrt(nu) * scale)
     unit = (scale / width) * (scale / width)
     core = nu * unit  # 1 with a derivative
@@ -248,11 +249,11 @@ def shape(xp: Namespace, nu: Array, loc: Array, scale: Array) -> Shape:
     return Shape(heavy_line(xp, centre, width), rise, loc)
 
 
-def _mean(xp: Namespace, nu: Array) -> Array:
+def _mean(xp: Namespace[Array], nu: Array) -> Array:
     return xp.where(nu > 1.0, 0.0 * nu, math.nan)
 
 
-def _variance(xp: Namespace, nu: Array) -> Array:
+def _variance(xp: Namespace[Array], nu: Array) -> Array:
     finite = nu > 2.0
     many = xp.where(finite, nu, 3.0)
     return xp.where(finite, many / (many - 2.0), xp.where(nu > 1.0, math.inf, math.nan))
@@ -274,7 +275,7 @@ STANDARD = Family(
 _LOCATED = located(STANDARD, shape, log_scale_score=_score_log_scale)
 
 
-def _beyond(xp: Namespace, x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+def _beyond(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
     """t held in the range of its dtype, and the logarithm of what |t| is larger by: of a draw at a small scale."""
     most = float(xp.finfo(x).max)
     far = xp.abs((x - loc) / scale) > most
@@ -282,7 +283,7 @@ def _beyond(xp: Namespace, x: Array, loc: Array, scale: Array) -> tuple[Array, A
     return xp.where(far, xp.copysign(most + 0.0 * x, x - loc), (x - loc) / scale), xp.where(far, log_excess, 0.0)
 
 
-def _log_density_at(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+def _log_density_at(xp: Namespace[Array], x: Array, nu: Array, loc: Array, scale: Array) -> Array:
     if xp.has_guard_digits:
         return _LOCATED.log_density(xp, x, nu, loc, scale)
     t, log_excess = _beyond(xp, x, loc, scale)
@@ -290,17 +291,17 @@ def _log_density_at(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array
     return -0.5 * (nu + 1.0) * log1p_q - log_normalizer(xp, nu) - xp.log(scale)
 
 
-def _score_x(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+def _score_x(xp: Namespace[Array], x: Array, nu: Array, loc: Array, scale: Array) -> Array:
     far = xp.abs((x - loc) / scale) > 0.1 * float(xp.finfo(x).max)
     inside = _score_t(xp, xp.where(far, 0.0, (x - loc) / scale), nu) / scale
     return xp.where(far, -(nu + 1.0) / xp.where(far, x - loc, 1.0), inside)
 
 
-def _score_loc(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+def _score_loc(xp: Namespace[Array], x: Array, nu: Array, loc: Array, scale: Array) -> Array:
     return -_score_x(xp, x, nu, loc, scale)
 
 
-def _score_nu_at(xp: Namespace, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+def _score_nu_at(xp: Namespace[Array], x: Array, nu: Array, loc: Array, scale: Array) -> Array:
     t, log_excess = _beyond(xp, x, loc, scale)
     log1p_q, q = _log1p_q(xp, t, nu, log_excess)
     return _score_at(xp, q, log1p_q, _c(xp, nu), nu)

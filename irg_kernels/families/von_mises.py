@@ -33,7 +33,7 @@ from ..numerics.roots import logarithm, newton, normal_quantile
 NODES_F32, NODES_F64 = 10, 22
 
 
-def dz_dkappa(xp: Namespace, z: Array, kappa: Array) -> Array:
+def dz_dkappa(xp: Namespace[Array], z: Array, kappa: Array) -> Array:
     """dz / dkappa at fixed quantile, z in [-pi, pi]."""
     missing = deficit(xp, kappa)
     half = xp.sin(0.5 * z)
@@ -50,7 +50,7 @@ def dz_dkappa(xp: Namespace, z: Array, kappa: Array) -> Array:
     return tail_integral(xp, integrand, span, nodes_f32=NODES_F32, nodes_f64=NODES_F64)
 
 
-def _outward_span(xp: Namespace, size: Array, v_z: Array, kappa: Array) -> Array:
+def _outward_span(xp: Namespace[Array], size: Array, v_z: Array, kappa: Array) -> Array:
     """From z >= 0 to pi, or to where the exponent has grown to `depth`."""
     v_end = v_z + depth(xp, size) / xp.maximum(2.0 * kappa, float(xp.finfo(size).tiny))
     v_end = xp.stop_gradient(v_end)
@@ -58,7 +58,7 @@ def _outward_span(xp: Namespace, size: Array, v_z: Array, kappa: Array) -> Array
     return xp.where(v_end < 1.0, to_cut, to_pi(xp, size))
 
 
-def to_pi(xp: Namespace, size: Array) -> Array:
+def to_pi(xp: Namespace[Array], size: Array) -> Array:
     """pi - size >= 0, to full relative accuracy."""
     # math.pi is rounded twice, to a double and to the dtype: near pi the remainder is most of the interval
     remainder = 1.2246467991473532e-16 if is_double(xp, size) or xp.has_guard_digits else -8.742277657347586e-08
@@ -66,13 +66,13 @@ def to_pi(xp: Namespace, size: Array) -> Array:
     return xp.maximum(xp.maximum(math.pi - size, -1.0) + remainder, 0.0)
 
 
-def _log_density(xp: Namespace, z: Array, kappa: Array) -> Array:
+def _log_density(xp: Namespace[Array], z: Array, kappa: Array) -> Array:
     """log p(z)."""
     half = xp.sin(0.5 * z)
     return -2.0 * kappa * (half * half) - math.log(2.0 * math.pi) - log_i0e(xp, kappa)
 
 
-def _mass_beyond(xp: Namespace, size: Array, kappa: Array) -> Array:
+def _mass_beyond(xp: Namespace[Array], size: Array, kappa: Array) -> Array:
     """S(size) = P(Z > size), 0 <= size <= pi."""
     half = xp.sin(0.5 * size)
     span = _outward_span(xp, size, half * half, kappa)
@@ -85,14 +85,14 @@ def _mass_beyond(xp: Namespace, size: Array, kappa: Array) -> Array:
     )
 
 
-def _turned(xp: Namespace, angle: Array) -> Array:
+def _turned(xp: Namespace[Array], angle: Array) -> Array:
     """An angle in [-2 pi, 2 pi] back into [-pi, pi], a value inside left alone."""
     down = xp.maximum(angle - math.pi, 0.0) - math.pi  # in two steps, for 2 pi is no number
     up = xp.minimum(angle + math.pi, 0.0) + math.pi
     return xp.where(angle > math.pi, down, xp.where(angle < -math.pi, up, angle))
 
 
-def _log_mass(xp: Namespace, start: Array, limit: Array, kappa: Array) -> Array:
+def _log_mass(xp: Namespace[Array], start: Array, limit: Array, kappa: Array) -> Array:
     """log of the mass from `start`, >= 0 or next to 0, to start + limit: finite wherever the log-density is."""
     half = xp.sin(0.5 * start)
     span = xp.minimum(limit, _outward_span(xp, xp.abs(start), half * half, kappa))
@@ -105,7 +105,7 @@ def _log_mass(xp: Namespace, start: Array, limit: Array, kappa: Array) -> Array:
     return _log_density(xp, start, kappa) + xp.log(mass)
 
 
-def log_tails(xp: Namespace, x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)) on [-pi, pi], mu in [-pi, pi]: of sums of masses of smaller tails, no difference.
 
     With the location at or above 0: beyond it the mass from x up to pi; where x lies more than pi below it, and is
@@ -132,17 +132,17 @@ def log_tails(xp: Namespace, x: Array, mu: Array, kappa: Array) -> tuple[Array, 
     return xp.where(turned, higher, lower), xp.where(turned, lower, higher)
 
 
-def _rim_mass(xp: Namespace, location: Array, kappa: Array) -> Array:
+def _rim_mass(xp: Namespace[Array], location: Array, kappa: Array) -> Array:
     """What of the mass about `location` >= 0 lies past pi, and so comes first."""
     return xp.where(location > 0.0, _mass_beyond(xp, math.pi - location, kappa), 0.0)
 
 
-def log_density(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+def log_density(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     """log p(x); -inf outside [-pi, pi], of which either end may have been rounded outwards."""
     return xp.where(xp.abs(x) < math.pi + 1e-7, _log_density(xp, offset(xp, x, mu), kappa), -math.inf)
 
 
-def offset(xp: Namespace, x: Array, mu: Array) -> Array:
+def offset(xp: Namespace[Array], x: Array, mu: Array) -> Array:
     """x - mu in [-pi, pi], both there themselves, to full relative accuracy also near a whole turn."""
     angle, rest = two_sum(xp, x, -mu)
     # 2 pi in two numbers, the first of so few digits that it is subtracted exactly
@@ -151,57 +151,57 @@ def offset(xp: Namespace, x: Array, mu: Array) -> Array:
     return ((angle - high) - high * (0.001935307179586477 / 6.28125)) + rest
 
 
-def _inside(xp: Namespace, x: Array, value: Array) -> Array:
+def _inside(xp: Namespace[Array], x: Array, value: Array) -> Array:
     return xp.where(xp.abs(x) < math.pi + 1e-7, value, 0.0)
 
 
-def _score_x(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+def _score_x(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     return _inside(xp, x, -kappa * xp.sin(offset(xp, x, mu)))
 
 
-def _score_mu(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+def _score_mu(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     return _inside(xp, x, kappa * xp.sin(offset(xp, x, mu)))
 
 
-def _score_kappa(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+def _score_kappa(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     half = xp.sin(0.5 * offset(xp, x, mu))
     return _inside(xp, x, deficit(xp, kappa) - 2.0 * half * half)
 
 
-def _rim(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+def _rim(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     """p(-pi) / p(x): how far the cut at -pi is felt at x."""
     half_x, half_rim = xp.sin(0.5 * (x - mu)), xp.cos(0.5 * mu)
     return xp.exp(-2.0 * kappa * (half_rim * half_rim - half_x * half_x))
 
 
-def _slope_mu(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+def _slope_mu(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     return 1.0 - _rim(xp, x, mu, kappa)
 
 
-def _slope_kappa(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+def _slope_kappa(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     at_rim = dz_dkappa(xp, _turned(xp, -math.pi - mu), kappa)
     return dz_dkappa(xp, _turned(xp, x - mu), kappa) - _rim(xp, x, mu, kappa) * at_rim
 
 
-def _flow_mu(xp: Namespace, log_unit: Array, x: Array, mu: Array, kappa: Array) -> Array:
+def _flow_mu(xp: Namespace[Array], log_unit: Array, x: Array, mu: Array, kappa: Array) -> Array:
     here, rim = _densities(xp, log_unit, x, mu, kappa)
     return here - rim
 
 
-def _flow_kappa(xp: Namespace, log_unit: Array, x: Array, mu: Array, kappa: Array) -> Array:
+def _flow_kappa(xp: Namespace[Array], log_unit: Array, x: Array, mu: Array, kappa: Array) -> Array:
     here, rim = _densities(xp, log_unit, x, mu, kappa)
     at_rim = dz_dkappa(xp, _turned(xp, -math.pi - mu), kappa)
     return here * dz_dkappa(xp, offset(xp, x, mu), kappa) - rim * at_rim
 
 
-def _densities(xp: Namespace, log_unit: Array, x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
+def _densities(xp: Namespace[Array], log_unit: Array, x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
     """p(x) and p(-pi), over exp(log_unit)."""
     half = xp.cos(0.5 * mu)
     at_rim = -2.0 * kappa * (half * half) - math.log(2.0 * math.pi) - log_i0e(xp, kappa)
     return xp.exp(log_density(xp, x, mu, kappa) - log_unit), xp.exp(at_rim - log_unit)
 
 
-def _quantile(xp: Namespace, q: Array, one_minus_q: Array, mu: Array, kappa: Array) -> Array:
+def _quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, mu: Array, kappa: Array) -> Array:
     """x in [-pi, pi] with F(x) = q."""
     turned = mu < 0.0
     location = xp.abs(mu)
@@ -218,12 +218,12 @@ def _quantile(xp: Namespace, q: Array, one_minus_q: Array, mu: Array, kappa: Arr
     return xp.where(turned, -y, y)
 
 
-def _upper_quantile(xp: Namespace, s: Array, kappa: Array) -> Array:
+def _upper_quantile(xp: Namespace[Array], s: Array, kappa: Array) -> Array:
     """z >= 0 with S(z) = s <= 1/2, by Newton's method: on log S, or on S, a convex function, where that would leave."""
     log_s = logarithm(xp, s)
     log_peak = -math.log(2.0 * math.pi) - log_i0e(xp, kappa)
-    # S(z) lies above its tangent at pi; and a normal law with the same peak is near where kappa is large.  Where it is
-    # not, it may lead past pi, and from there is no way back: the mass is 0, and Newton's step with it
+    # S(z) lies above its tangent at pi; and a normal distribution with the same peak is near where kappa is large.
+    # Where it is not, it may lead past pi, and from there is no way back: the mass is 0, and Newton's step with it
     tangent = math.pi - s * xp.exp(xp.minimum(2.0 * kappa - log_peak, 80.0))
     sigma = xp.exp(-log_peak) / math.sqrt(2.0 * math.pi)
     near = normal_quantile(xp, log_s) * sigma
@@ -239,7 +239,7 @@ def _upper_quantile(xp: Namespace, s: Array, kappa: Array) -> Array:
     return newton(xp, residual, start, 0.0, math.pi)
 
 
-def shape(xp: Namespace, loc: Array, kappa: Array) -> Shape:
+def shape(xp: Namespace[Array], loc: Array, kappa: Array) -> Shape:
     """On [-pi, pi], `loc` there too."""
 
     def rise(x: Array, v: Array) -> Array:
@@ -249,12 +249,12 @@ def shape(xp: Namespace, loc: Array, kappa: Array) -> Shape:
     return Shape(line(1.0), rise, loc, (-math.pi, math.pi), (loc + 0.5 * turn, loc + turn))
 
 
-def entropy(xp: Namespace, mu: Array, kappa: Array) -> Array:
+def entropy(xp: Namespace[Array], mu: Array, kappa: Array) -> Array:
     """log(2 pi I0(kappa)) - kappa I1(kappa)/I0(kappa)."""
     return math.log(2.0 * math.pi) + log_i0e(xp, kappa) + kappa * deficit(xp, kappa) + 0.0 * mu
 
 
-def divergence(xp: Namespace, mu: Array, kappa: Array, mu_q: Array, kappa_q: Array) -> Array:
+def divergence(xp: Namespace[Array], mu: Array, kappa: Array, mu_q: Array, kappa_q: Array) -> Array:
     """KL(VonMises(mu, kappa) || VonMises(mu_q, kappa_q)) as a sum of terms >= 0 to full relative accuracy.
 
     kappa_q (I1/I0)(kappa) (1 - cos(mu_q - mu)) + B(kappa_q, kappa), B the Bregman divergence of log I0.  kappa_q = 0 is
@@ -264,18 +264,18 @@ def divergence(xp: Namespace, mu: Array, kappa: Array, mu_q: Array, kappa_q: Arr
     return 2.0 * kappa_q * mean_cosine(xp, kappa) * (half * half) + bregman_log_i0(xp, kappa_q, kappa)
 
 
-def _of_uniform(xp: Namespace, mu: Array, kappa: Array, low: Array, high: Array) -> Array:
+def _of_uniform(xp: Namespace[Array], mu: Array, kappa: Array, low: Array, high: Array) -> Array:
     """Infinite where the interval leaves some of [-pi, pi] out."""
     covers = (low <= -math.pi) & (high >= math.pi)
     width = xp.where(covers, high - low, 1.0) / (2.0 * math.pi)
     return xp.where(covers, divergence(xp, mu, kappa, mu, 0.0 * kappa) + xp.log(width), math.inf)
 
 
-def _path_mu(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+def _path_mu(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     return 1.0 + 0.0 * x
 
 
-def _path_kappa(xp: Namespace, x: Array, mu: Array, kappa: Array) -> Array:
+def _path_kappa(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     return dz_dkappa(xp, _turned(xp, x - mu), kappa)
 
 

@@ -18,7 +18,7 @@ from ..numerics.roots import log_survival
 EULER = 0.5772156649015329
 
 
-def _log_e(xp: Namespace, x: Array, scale: Array, k: Array) -> tuple[Array, Array | float]:
+def _log_e(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[Array, Array | float]:
     """(log e, what its rounding has left): one of log e is e of the density."""
     x = positive(xp, x)
     plain = log_ratio(xp, scale, x)
@@ -33,7 +33,7 @@ def _log_e(xp: Namespace, x: Array, scale: Array, k: Array) -> tuple[Array, Arra
     return log_e, xp.where(inside, xp.stop_gradient(e + k * precise), 0.0)
 
 
-def log_density(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
+def log_density(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
     log_e, rest = _log_e(xp, x, scale, k)
     e = xp.exp(log_e)
     inside = log_quotient(xp, k, positive(xp, x)) + log_e - e + (1.0 - e) * rest
@@ -42,7 +42,7 @@ def log_density(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
     return xp.where(x > 0.0, inside, xp.where(x < 0.0, -math.inf, end))
 
 
-def _less(xp: Namespace, x: Array, scale: Array, k: Array) -> tuple[Array, Array, Array]:
+def _less(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[Array, Array, Array]:
     """(log e, e, 1 - e), the last 0 outside the support."""
     log_e, rest = _log_e(xp, x, scale, k)
     e = finite(xp, xp.exp(log_e))
@@ -50,43 +50,44 @@ def _less(xp: Namespace, x: Array, scale: Array, k: Array) -> tuple[Array, Array
     return log_e, e, xp.where(x >= 0.0, finite(xp, -xp.expm1(log_e)) - e * rest, 0.0)
 
 
-def _score_x(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
+def _score_x(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
     _, e, less = _less(xp, x, scale, k)
     few = k < 2.0  # where k - 1 is exact, and may be all that counts
     lean = xp.where(few, (k - 1.0) - k * xp.where(few, e, 0.0), k * less - 1.0)
     return xp.where(x >= 0.0, finite(xp, lean / positive(xp, x)), 0.0)
 
 
-def _score_scale(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
+def _score_scale(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
     return -finite(xp, k * _less(xp, x, scale, k)[2] / scale)
 
 
-def _score_k(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
+def _score_k(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
     log_e, _, less = _less(xp, x, scale, k)
     return finite(xp, (xp.indicator(x >= 0.0, like=x) + log_e * less) / k)
 
 
-def log_tails(xp: Namespace, x: Array, scale: Array, k: Array) -> tuple[Array, Array]:
-    log_e = sum(_log_e(xp, x, scale, k))
+def log_tails(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[Array, Array]:
+    log_e, rest = _log_e(xp, x, scale, k)
+    log_e = log_e + rest
     # log(1 - exp(-e)) is log e where e is nothing beside 1
     far = log_e < -60.0
     lower = xp.where(far, log_e, log1mexp(xp, -xp.exp(xp.where(far, 0.0, log_e))))
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, -xp.exp(log_e), 0.0)
 
 
-def _by_scale(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
+def _by_scale(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
     return x / scale
 
 
-def _by_k(xp: Namespace, x: Array, scale: Array, k: Array) -> Array:
+def _by_k(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
     return -x * ((xp.log(positive(xp, x)) - xp.log(scale)) / k)
 
 
-def quantile(xp: Namespace, q: Array, one_minus_q: Array, scale: Array, k: Array) -> Array:
+def quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, scale: Array, k: Array) -> Array:
     return xp.log(scale) + xp.log(-log_survival(xp, q, one_minus_q)) / k
 
 
-def _density_of_log(xp: Namespace, y: Array, scale: Array, k: Array) -> Array:
+def _density_of_log(xp: Namespace[Array], y: Array, scale: Array, k: Array) -> Array:
     log_e = k * (y - xp.log(scale))
     return xp.log(k) + log_e - xp.exp(log_e)
 
@@ -94,11 +95,11 @@ def _density_of_log(xp: Namespace, y: Array, scale: Array, k: Array) -> Array:
 _LOG_SLOPES = (lambda xp, y, scale, k: 1.0 / scale, lambda xp, y, scale, k: (xp.log(scale) - y) / k)
 
 
-def entropy(xp: Namespace, scale: Array, k: Array) -> Array:
+def entropy(xp: Namespace[Array], scale: Array, k: Array) -> Array:
     return EULER * (1.0 - 1.0 / k) + xp.log(scale) - xp.log(k) + 1.0
 
 
-def shape(xp: Namespace, scale: Array, k: Array) -> Shape:
+def shape(xp: Namespace[Array], scale: Array, k: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         return exponential_rise(xp, 1.0 + 0.0 * x, xp.exp(k * log_ratio(xp, scale, x)), k * v)
 

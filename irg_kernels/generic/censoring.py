@@ -6,7 +6,9 @@ from ..namespace import Array, Namespace
 from ..numerics.elementary import log1mexp, log_sum
 
 
-def log_between(xp: Namespace, at_low: tuple[Array, Array], at_high: tuple[Array, Array], is_point: Array) -> Array:
+def log_between(
+    xp: Namespace[Array], at_low: tuple[Array, Array], at_high: tuple[Array, Array], is_point: Array
+) -> Array:
     """log(F(h) - F(l)), by the tails on whose side of the median the interval lies, where no digit is lost to 1.
 
     :param at_low: (log F, log S) at l, and `at_high` at h; -inf where there is no mass.
@@ -19,6 +21,6 @@ def log_between(xp: Namespace, at_low: tuple[Array, Array], at_high: tuple[Array
     return more + xp.where(open_ended, 0.0, log1mexp(xp, gap))
 
 
-def log_outside(xp: Namespace, at_low: tuple[Array, Array], at_high: tuple[Array, Array]) -> Array:
+def log_outside(xp: Namespace[Array], at_low: tuple[Array, Array], at_high: tuple[Array, Array]) -> Array:
     """log(F(l) + S(h))."""
     return log_sum(xp, at_low[0], at_high[1])

@@ -15,7 +15,13 @@ MAX_STEPS = 20
 
 
 def refine_quantile(
-    xp: Namespace, log_tails: Callable, log_density: Callable, start: Array, low: Array, high: Array, log_masses: tuple
+    xp: Namespace[Array],
+    log_tails: Callable,
+    log_density: Callable,
+    start: Array,
+    low: Array,
+    high: Array,
+    log_masses: tuple,
 ) -> Array:
     """x with the given log-masses of its tails by Newton's method on the smaller one; values only.
 
@@ -38,7 +44,7 @@ def refine_quantile(
     return xp.converge(step, init, lambda state: ~(state[1] > enough), MAX_STEPS)[0]
 
 
-def normal_score(xp: Namespace, log_lower: Array, log_upper: Array) -> Array:
+def normal_score(xp: Namespace[Array], log_lower: Array, log_upper: Array) -> Array:
     """z with log Phi(z) = log_lower and log Phi(-z) = log_upper, differentiable in the smaller of them."""
     is_lower = log_lower < log_upper
     smaller = xp.minimum(xp.stop_gradient(xp.where(is_lower, log_lower, log_upper)), -math.log(2.0))

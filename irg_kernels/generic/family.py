@@ -99,10 +99,10 @@ def log_density_of(family: Family) -> Function:
 def cdf_of(family: Family) -> Function:
     """P(X <= x) of (x, *params)."""
 
-    def value(xp: Namespace, *args: Array) -> Array:
+    def value(xp: Namespace[Array], *args: Array) -> Array:
         return xp.exp(family.log_tails(xp, *args)[0])
 
-    def by_x(xp: Namespace, result: Array, *args: Array) -> Array:
+    def by_x(xp: Namespace[Array], result: Array, *args: Array) -> Array:
         return xp.exp(family.log_density(xp, *args))
 
     return Function(value, (by_x, *_moved(family, lambda result: 0.0, 1.0)))
@@ -121,10 +121,10 @@ def log_sf_of(family: Family) -> Function:
 
 
 def _log_tail(family: Family, which: int, sign: float) -> Function:
-    def value(xp: Namespace, *args: Array) -> Array:
+    def value(xp: Namespace[Array], *args: Array) -> Array:
         return family.log_tails(xp, *args)[which]
 
-    def by_x(xp: Namespace, result: Array, *args: Array) -> Array:
+    def by_x(xp: Namespace[Array], result: Array, *args: Array) -> Array:
         return sign * xp.exp(family.log_density(xp, *args) - result)
 
     return Function(value, (by_x, *_moved(family, lambda result: result, sign)))
@@ -134,7 +134,7 @@ def _moved(family: Family, log_unit: Callable, sign: float) -> tuple[Callable, .
     """-sign p dx/dtheta / exp(log_unit(result)) for each parameter."""
 
     def of_slope(slope: Callable) -> Callable:
-        def flow(xp: Namespace, unit: Array, *args: Array) -> Array:
+        def flow(xp: Namespace[Array], unit: Array, *args: Array) -> Array:
             return xp.exp(family.log_density(xp, *args) - unit) * slope(xp, *args)
 
         return flow
@@ -149,7 +149,7 @@ def _moved(family: Family, log_unit: Callable, sign: float) -> tuple[Callable, .
 def quantile_of(quantile: Quantile) -> Function:
     """The coordinate y with P(Y <= y) = q, of (q, 1 - q, *params).  Its derivative is one in q, none in 1 - q."""
 
-    def by_q(xp: Namespace, result: Array, q: Array, one_minus_q: Array, *params: Array) -> Array:
+    def by_q(xp: Namespace[Array], result: Array, q: Array, one_minus_q: Array, *params: Array) -> Array:
         return xp.exp(-quantile.log_density(xp, result, *params))
 
     def at_quantile(slope: Callable) -> Callable:
@@ -182,19 +182,19 @@ def located(
     def at(function: Callable) -> Callable:
         """function(xp, y, *standard's params) as a function of (xp, x, *params)."""
 
-        def of_x(xp: Namespace, x: Array, *params: Array) -> Array:
+        def of_x(xp: Namespace[Array], x: Array, *params: Array) -> Array:
             own, loc, scale = split(params)
             return function(xp, (x - loc) / scale, *own)
 
         return of_x
 
-    def log_density(xp: Namespace, x: Array, *params: Array) -> Array:
+    def log_density(xp: Namespace[Array], x: Array, *params: Array) -> Array:
         return at(standard.log_density)(xp, x, *params) - xp.log(params[-1])
 
     def times_scale(slope: Callable) -> Callable:
         return lambda xp, x, *params: params[-1] * at(slope)(xp, x, *params)
 
-    def by_loc(xp: Namespace, x: Array, *params: Array) -> Array:
+    def by_loc(xp: Namespace[Array], x: Array, *params: Array) -> Array:
         return 1.0 + 0.0 * x
 
     def score(k: int) -> Callable:
@@ -202,7 +202,7 @@ def located(
         scores = standard.scores or ()
         return lambda xp, x, *params: at(scores[k])(xp, x, *params) / (params[-1] if k == 0 else 1.0)
 
-    def score_of_scale(xp: Namespace, x: Array, *params: Array) -> Array:
+    def score_of_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
         if log_scale_score is not None:
             return at(log_scale_score)(xp, x, *params) / params[-1]
         y = (x - split(params)[1]) / params[-1]
@@ -218,7 +218,7 @@ def located(
     if quantile is not None:
         find_standard = quantile.find
 
-        def find(xp: Namespace, q: Array, one_minus_q: Array, *params: Array) -> Array:
+        def find(xp: Namespace[Array], q: Array, one_minus_q: Array, *params: Array) -> Array:
             own, loc, scale = split(params)
             return loc + scale * find_standard(xp, q, one_minus_q, *own)
 
@@ -228,14 +228,14 @@ def located(
         if not callable(end) and (math.isinf(end) or not (has_loc or end)):
             return end
 
-        def moved(xp: Namespace, *params: Array) -> Array:
+        def moved(xp: Namespace[Array], *params: Array) -> Array:
             own, loc, scale = split(params)
             return loc + scale * (end(xp, *own) if callable(end) else end)
 
         return moved
 
     def moment(function: Callable | None, of: Callable) -> Callable | None:
-        def of_params(xp: Namespace, *params: Array) -> Array:
+        def of_params(xp: Namespace[Array], *params: Array) -> Array:
             own, loc, scale = split(params)
             return of(xp, function(xp, *own), loc, scale)  # type: ignore[misc]
 
@@ -271,7 +271,7 @@ def with_parameters(family: Family, parameters: Mapping[str, str], into: Callabl
         return lambda xp, *args: function(xp, *args[:lead], *into(xp, *args[lead:]))
 
     def chained(slopes: tuple[Callable, ...], j: int) -> Callable:
-        def slope(xp: Namespace, x: Array, *new: Array) -> Array:
+        def slope(xp: Namespace[Array], x: Array, *new: Array) -> Array:
             old = into(xp, *new)
             terms = zip(slopes, jacobian(xp, *new)[j], strict=True)
             return sum(by * own(xp, x, *old) for own, by in terms if not (isinstance(by, float) and by == 0.0))

@@ -8,9 +8,13 @@ from ..namespace import Array, Namespace
 
 
 def at_fixed_quantile(
-    xp: Namespace, log_tails: Callable, log_density: Callable, x: Array, log_masses: tuple[Array, Array] | None = None
+    xp: Namespace[Array],
+    log_tails: Callable,
+    log_density: Callable,
+    x: Array,
+    log_masses: tuple[Array, Array] | None = None,
 ) -> Array:
-    """x, unchanged in value, that moves with the law's parameters so as to keep its quantile u.
+    """x, unchanged in value, that moves with the distribution's parameters so as to keep its quantile u.
 
     With u moving too, dx = (du - dF in theta) / p(x) (Figurnov, Mohamed, Mnih 2018, eq. 5).  Newton steps on the
     smaller log-tail from x to x: none changes the value, and each doubles the order to which the derivatives are right,

@@ -1,4 +1,5 @@
-"""Any univariate law from its log-density alone, normalised or not: normalizer, tails, quantiles, an error estimate.
+"""Any univariate distribution from its log-density alone, normalised or not: normalizer, tails, quantiles, an error
+estimate.
 
     symbol   meaning
     x        a value; its support is the line, a half-line or an interval
@@ -60,7 +61,7 @@ class Verdict(NamedTuple, Generic[Array]):
     """it rises again beyond the panels"""
 
 
-def levels(xp: Namespace, like: Array) -> tuple[float, ...]:
+def levels(xp: Namespace[Array], like: Array) -> tuple[float, ...]:
     """Falls of g at which panels end.  16 nodes integrate exp(-16 u) to 1e-15; the last is beyond any draw."""
     near = (0.125, 0.75, 2.5, 6.0, 12.0, 20.0, 30.0, 42.0)
     return (*near, 56.0, 72.0) if is_double(xp, like) else near
@@ -73,7 +74,7 @@ SCAN, DENSER = 256, 5.0
 
 
 def log_jacobian_at(
-    xp: Namespace, support: Support[Array], centre: Array, width: Array, y: Array
+    xp: Namespace[Array], support: Support[Array], centre: Array, width: Array, y: Array
 ) -> tuple[Array, Array]:
     """(x, log dx/dy); x grows with y."""
     low, high = support
@@ -90,7 +91,7 @@ def log_jacobian_at(
     return x, xp.log(span) - xp.softplus(t) - xp.softplus(-t)
 
 
-def coordinate(xp: Namespace, support: Support[Array], centre: Array, width: Array, x: Array) -> Array:
+def coordinate(xp: Namespace[Array], support: Support[Array], centre: Array, width: Array, x: Array) -> Array:
     """y of x, differentiable."""
     low, high = support
     if low is None and high is None:
@@ -102,7 +103,7 @@ def coordinate(xp: Namespace, support: Support[Array], centre: Array, width: Arr
     return xp.log(x - low) - xp.log(high - x) - centre
 
 
-def _range(xp: Namespace, support: Support[Array], zero: Array) -> tuple[Array, Array]:
+def _range(xp: Namespace[Array], support: Support[Array], zero: Array) -> tuple[Array, Array]:
     """Coordinates, for centre 0 and width 1, within which x is a normal number inside the support and x**2 finite."""
     limits = xp.finfo(zero)
     tiny, eps, far = 4.0 * float(limits.tiny), 4.0 * float(limits.eps), 0.5 * math.log(float(limits.max))
@@ -120,7 +121,7 @@ def _range(xp: Namespace, support: Support[Array], zero: Array) -> tuple[Array, 
     return least_low - span, span - least_high
 
 
-def _seen(xp: Namespace, g: Array) -> Array:
+def _seen(xp: Namespace[Array], g: Array) -> Array:
     """g with NaN and -inf as the least number."""
     least = -float(xp.finfo(g).max)
     return xp.where(g > least, g, least)
@@ -132,7 +133,7 @@ class _Scan(NamedTuple, Generic[Array]):
     mode: Array
 
 
-def _scan(xp: Namespace, g: Callable, low: Array, high: Array) -> _Scan:
+def _scan(xp: Namespace[Array], g: Callable, low: Array, high: Array) -> _Scan:
     """The mode of g in [low, high]: the best of a scan, and ever finer scans between its neighbours."""
     half = SCAN // 2
     steps = [math.sinh(DENSER * i / half) / math.sinh(DENSER) for i in range(half + 1)]
@@ -155,7 +156,7 @@ def _scan(xp: Namespace, g: Callable, low: Array, high: Array) -> _Scan:
     return _Scan(at, values, mode)
 
 
-def _crossings(xp: Namespace, g: Callable, peak: Array, falls: Array, limits: Array, signs: Array) -> tuple:
+def _crossings(xp: Namespace[Array], g: Callable, peak: Array, falls: Array, limits: Array, signs: Array) -> tuple:
     """Distances between which g has fallen by `falls`, by bisection of their logarithms: before and after the fall."""
     least = 1e-10 if is_double(xp, peak) else 1e-6
     zero = 0.0 * (limits + falls)
@@ -173,7 +174,7 @@ def _crossings(xp: Namespace, g: Callable, peak: Array, falls: Array, limits: Ar
     return xp.where(near > start[0], xp.exp(near), 0.0), xp.exp(far)
 
 
-def resolve(xp: Namespace, log_density: Callable, support: Support[Array], zero: Array) -> tuple[Grid, Verdict]:
+def resolve(xp: Namespace[Array], log_density: Callable, support: Support[Array], zero: Array) -> tuple[Grid, Verdict]:
     """Find the panels of a density, and judge them.  Values only.
 
     :param log_density: elementwise, of values with any number of axes before those of `zero`.
@@ -199,7 +200,9 @@ def resolve(xp: Namespace, log_density: Callable, support: Support[Array], zero:
 
         _, distance = _crossings(xp, aside, top, 0.5 + 0.0 * zero, 0.0 * signs + high, signs)
         distance = xp.max(xp.max(distance, axis=0), axis=0)
-        width = xp.exp(distance) - xp.exp(-distance)  # twice the distance in x: one sigma there for a normal law
+        width = xp.exp(distance) - xp.exp(
+            -distance
+        )  # twice the distance in x: one sigma there for a normal distribution
         low, high = low + xp.log(width), high - xp.log(width)
     else:
         low, high = low - centre, high - centre
@@ -222,7 +225,7 @@ def resolve(xp: Namespace, log_density: Callable, support: Support[Array], zero:
 
 
 def _judge(
-    xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array], scan: _Scan, found: tuple
+    xp: Namespace[Array], log_density: Callable, support: Support[Array], grid: Grid[Array], scan: _Scan, found: tuple
 ) -> Verdict:
     before, after, falls, limits, signs = found
     zero = 0.0 * grid.centre
@@ -253,17 +256,17 @@ def _judge(
     return Verdict(error, infinite, jump, rises)
 
 
-def _any(xp: Namespace, condition: Array, like: Array) -> Array:
+def _any(xp: Namespace[Array], condition: Array, like: Array) -> Array:
     found = xp.indicator(condition, like=like)
     return xp.max(xp.max(found, axis=0), axis=0) > 0.0
 
 
-def tolerance(xp: Namespace, like: Array) -> float:
+def tolerance(xp: Namespace[Array], like: Array) -> float:
     """Largest error that `Verdict.error` may have: rounding in log-densities of 1e6 or so, 1e2 in float32."""
     return 1e-9 if is_double(xp, like) else 1e-4
 
 
-def resolved(xp: Namespace, verdict: Verdict[Array]) -> Array:
+def resolved(xp: Namespace[Array], verdict: Verdict[Array]) -> Array:
     """Whether the panels serve."""
     fine = verdict.error <= tolerance(xp, verdict.error)
     return fine & ~verdict.infinite & ~verdict.jump & ~verdict.rises
@@ -279,17 +282,18 @@ def fault(error: float, allowed: float, infinite: bool, jump: bool, rises: bool)
     if jump:
         return "the density jumps; let the support end where the density does, and take pieces as a mixture"
     if rises:
-        return "the density rises again far from its mode; write such a law as a mixture of its modes"
+        return "the density rises again far from its mode; write such a distribution as a mixture of its modes"
     if not error <= allowed:
         return (
-            f"its integrals by two rules differ by {error:.1e} of the whole, and {allowed:.0e} is allowed; write a law "
-            "of several modes as a mixture, take jumps and kinks out, scale x so that the density is some units wide, "
+            f"its integrals by two rules differ by {error:.1e} of the whole, and {allowed:.0e} is allowed; write a "
+            "distribution of several modes as a mixture, take jumps and kinks out, scale x so that the density is "
+            "some units wide, "
             "or take float64"
         )
     return None
 
 
-def _shape(xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array]) -> Callable:
+def _shape(xp: Namespace[Array], log_density: Callable, support: Support[Array], grid: Grid[Array]) -> Callable:
     def g(y: Array) -> Array:
         x, log_jacobian = log_jacobian_at(xp, support, grid.centre, grid.width, y)
         return log_density(x) + log_jacobian
@@ -297,7 +301,9 @@ def _shape(xp: Namespace, log_density: Callable, support: Support[Array], grid: 
     return g
 
 
-def masses(xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array], n: int = NODES) -> Array:
+def masses(
+    xp: Namespace[Array], log_density: Callable, support: Support[Array], grid: Grid[Array], n: int = NODES
+) -> Array:
     """int exp(g - peak) over each panel, (2, panels, *batch), differentiable in what `log_density` closes over."""
     g = _shape(xp, log_density, support, grid)
     signs = along_axis(xp, [-1.0, 1.0], grid.peak, after=1)
@@ -307,16 +313,16 @@ def masses(xp: Namespace, log_density: Callable, support: Support[Array], grid: 
     return span * mass
 
 
-def _total(xp: Namespace, mass: Array) -> Array:
+def _total(xp: Namespace[Array], mass: Array) -> Array:
     return xp.sum(xp.sum(mass, axis=0), axis=0)
 
 
-def log_normalizer(xp: Namespace, grid: Grid[Array], mass: Array) -> Array:
+def log_normalizer(xp: Namespace[Array], grid: Grid[Array], mass: Array) -> Array:
     """The logarithm of the integral of the density."""
     return grid.peak + xp.log(_total(xp, mass))
 
 
-def _side(xp: Namespace, values: Array, upper: Array) -> Array:
+def _side(xp: Namespace[Array], values: Array, upper: Array) -> Array:
     """The panels' values above the mode or below it, (panels, *shape of `upper`)."""
     batch = tuple(values.shape[2:])
     below, above = (v.reshape((v.shape[0],) + (1,) * (upper.ndim - len(batch)) + batch) for v in (values[0], values[1]))
@@ -324,7 +330,7 @@ def _side(xp: Namespace, values: Array, upper: Array) -> Array:
 
 
 def _beyond(
-    xp: Namespace,
+    xp: Namespace[Array],
     log_density: Callable,
     support: Support[Array],
     grid: Grid[Array],
@@ -347,7 +353,7 @@ def _beyond(
 
 
 def log_tails(
-    xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array], mass: Array, x: Array
+    xp: Namespace[Array], log_density: Callable, support: Support[Array], grid: Grid[Array], mass: Array, x: Array
 ) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)), differentiable in x and in what `log_density` closes over."""
     y = coordinate(xp, support, grid.centre, grid.width, x)
@@ -362,13 +368,19 @@ MAX_STEPS = 60
 
 
 def quantile(
-    xp: Namespace, log_density: Callable, support: Support[Array], grid: Grid[Array], mass: Array, q: Array, rest: Array
+    xp: Namespace[Array],
+    log_density: Callable,
+    support: Support[Array],
+    grid: Grid[Array],
+    mass: Array,
+    q: Array,
+    one_minus_q: Array,
 ) -> Array:
-    """x with P(X <= x) = q = 1 - rest, 0 < q < 1; values only."""
+    """x with P(X <= x) = q, 0 < q < 1; values only."""
     below, above = xp.sum(mass[0], axis=0), xp.sum(mass[1], axis=0)
     total = below + above
     upper = q * total > below
-    target = total * xp.where(upper, rest, q)
+    target = total * xp.where(upper, one_minus_q, q)
     inner, outer, part = (_side(xp, values, upper) for values in (grid.inner, grid.outer, mass))
     low, high, remaining = inner[-1], outer[-1], 0.0 * target
     for k in range(len(levels(xp, target)) - 1, -1, -1):

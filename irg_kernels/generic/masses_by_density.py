@@ -1,4 +1,5 @@
-"""The masses on either side of x, by integrals, for laws that rise to one mode and fall off: `truncated.Pieces`.
+"""The masses on either side of x, by integrals, for distributions that rise to one mode and fall off:
+`truncated.Pieces`.
 
     symbol   meaning
     y        a chart's coordinate, x itself or log x, logit x, asinh((x - centre) / width), in which tails fall
@@ -54,7 +55,7 @@ class _Bound(NamedTuple, Generic[Array]):
 
 
 def masses_by_density(
-    shape_of: Callable, xp: Namespace, low: Array | None, high: Array | None, *params: Array
+    shape_of: Callable, xp: Namespace[Array], low: Array | None, high: Array | None, *params: Array
 ) -> Pieces:
     """:param shape_of: (xp, *params) -> Shape."""
     shape, fixed = shape_of(xp, *params), shape_of(xp, *map(xp.stop_gradient, params))
@@ -79,7 +80,7 @@ def masses_by_density(
     return pieces
 
 
-def _bound(xp: Namespace, shape: Shape, bound: Any, side: int) -> _Bound | None:
+def _bound(xp: Namespace[Array], shape: Shape, bound: Any, side: int) -> _Bound | None:
     """The bound, or the end of the support where that is nearer; at a tie the bound, which moves inwards."""
     end = shape.ends[side]
     if bound is None:
@@ -97,14 +98,14 @@ def _bound(xp: Namespace, shape: Shape, bound: Any, side: int) -> _Bound | None:
     return _Bound(bound, shut)
 
 
-def _inside(xp: Namespace, chart: Chart, x: Array) -> Array:
+def _inside(xp: Namespace[Array], chart: Chart, x: Array) -> Array:
     limits = xp.finfo(x)
     if chart.ends[0] is not None:
         x = xp.maximum(x, float(limits.tiny))
     return x if chart.ends[1] is None else xp.minimum(x, 1.0 - 0.5 * float(limits.eps))
 
 
-def _reach(xp: Namespace, chart: Chart, x: Array, bound: _Bound | None, sign: float) -> tuple[Array, Array]:
+def _reach(xp: Namespace[Array], chart: Chart, x: Array, bound: _Bound | None, sign: float) -> tuple[Array, Array]:
     """(signed displacement of the bound from x, 0 where it is open; how far to look)."""
     most = chart.most * chart.scale + 0.0 * x
     if bound is None:
@@ -113,7 +114,7 @@ def _reach(xp: Namespace, chart: Chart, x: Array, bound: _Bound | None, sign: fl
     return to, xp.where(bound.shut, xp.minimum(xp.maximum(sign * xp.stop_gradient(to), 0.0), most), most)
 
 
-def _panels(xp: Namespace, fixed: Shape, x: Array, bound: _Bound | None, side: int) -> list[_Panel]:
+def _panels(xp: Namespace[Array], fixed: Shape, x: Array, bound: _Bound | None, side: int) -> list[_Panel]:
     sign = 2.0 * side - 1.0
     _, reach = _reach(xp, fixed.chart, x, bound, sign)
     reach = xp.stop_gradient(reach)
@@ -133,11 +134,15 @@ def _panels(xp: Namespace, fixed: Shape, x: Array, bound: _Bound | None, side: i
     return both_ways(here, 0.0 * x, turn) + both_ways(there, turn, reach)
 
 
-def _masses(xp: Namespace, shape: Shape, fixed: Shape, x: Array, panels: list[_Panel]) -> list[tuple[Array, Array]]:
+def _masses(
+    xp: Namespace[Array], shape: Shape, fixed: Shape, x: Array, panels: list[_Panel]
+) -> list[tuple[Array, Array]]:
     """(mass, log_unit) of each panel, all in one integral."""
     still = xp.stop_gradient(x)
     sign, way = (along_axis(xp, [panel[i] for panel in panels], x) for i in (0, 1))
-    peak, limit = (xp.stack([panel[i] for panel in panels]) for i in (2, 3))
+    peak, limit = (
+        xp.stack(list(values)) for values in zip(*((panel.peak, panel.length) for panel in panels), strict=True)
+    )
     top = xp.stop_gradient(fixed.rise(still, sign * peak))
     span = xp.stop_gradient(_cut(xp, lambda t: top - fixed.rise(still, sign * (peak + way * t)), limit, fixed.chart))
     nodes, weights = rule(NODES_F64 if is_double(xp, x) else NODES_F32)
@@ -154,7 +159,7 @@ def _masses(xp: Namespace, shape: Shape, fixed: Shape, x: Array, panels: list[_P
     return [(mass[i], top[i]) for i in range(len(panels))]
 
 
-def _cut(xp: Namespace, fall: Callable, limit: Array, chart: Chart) -> Array:
+def _cut(xp: Namespace[Array], fall: Callable, limit: Array, chart: Chart) -> Array:
     """Where `fall`, which grows, has reached `depth`, or the limit."""
     enough = depth(xp, limit)
     least = LEAST * chart.scale
@@ -170,7 +175,7 @@ def _cut(xp: Namespace, fall: Callable, limit: Array, chart: Chart) -> Array:
     return xp.minimum(xp.exp(far), limit)
 
 
-def _end(xp: Namespace, shape: Shape, fixed: Shape, x: Array, bound: _Bound, side: int, top: Array) -> Array:
+def _end(xp: Namespace[Array], shape: Shape, fixed: Shape, x: Array, bound: _Bound, side: int, top: Array) -> Array:
     """0, with the derivatives that the bound's motion brings."""
     sign, still = 2.0 * side - 1.0, xp.stop_gradient(x)
     to, _ = _reach(xp, shape.chart, x, bound, sign)
@@ -187,7 +192,7 @@ def _end(xp: Namespace, shape: Shape, fixed: Shape, x: Array, bound: _Bound, sid
     return moved + sign * (given - xp.stop_gradient(given)) * _density_at_end(xp, fixed, still, side, top)
 
 
-def _density_at_end(xp: Namespace, fixed: Shape, x: Array, side: int, top: Array) -> Array:
+def _density_at_end(xp: Namespace[Array], fixed: Shape, x: Array, side: int, top: Array) -> Array:
     """exp(R) dv/dx at the end of a chart: the density there is 0, infinite, or what it is 32 e-folds before the end."""
     sign = 2.0 * side - 1.0
     start = sign * xp.maximum(sign * fixed.chart.displacement(xp, x, fixed.mode + 0.0 * x), 0.0)

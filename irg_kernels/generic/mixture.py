@@ -45,7 +45,7 @@ class Shares(NamedTuple, Generic[Array]):
     """h_kd: how much x_d falls as log r_kd grows; sums to 0 over k"""
 
 
-def shares(xp: Namespace, log_r: Array, log_f: Array, log_lower: Array, log_upper: Array) -> Shares:
+def shares(xp: Namespace[Array], log_r: Array, log_f: Array, log_lower: Array, log_upper: Array) -> Shares:
     """pi and h, from logarithms: no density underflows, however far apart the components lie.
 
     :param log_r: log r_kd, perhaps without its normalisation.
@@ -63,17 +63,19 @@ def shares(xp: Namespace, log_r: Array, log_f: Array, log_lower: Array, log_uppe
     return Shares(xp.exp(joint - log_p), shift)
 
 
-def _log_sum(xp: Namespace, x: Array) -> Array:
+def _log_sum(xp: Namespace[Array], x: Array) -> Array:
     top = xp.stop_gradient(xp.max(x, axis=-1, keepdims=True))
     top = xp.maximum(top, -float(xp.finfo(x).max))  # all may be log 0
     return top + xp.log(xp.sum(xp.exp(x - top), axis=-1, keepdims=True))
 
 
-def _normalised(xp: Namespace, x: Array) -> Array:
+def _normalised(xp: Namespace[Array], x: Array) -> Array:
     return x - _log_sum(xp, x)
 
 
-def pushforward(xp: Namespace, weights: Array, densities: Array, draws: Array, of: Shares, slope: Array) -> list[Array]:
+def pushforward(
+    xp: Namespace[Array], weights: Array, densities: Array, draws: Array, of: Shares, slope: Array
+) -> list[Array]:
     """dx_1..dx_D, each of shape (...).
 
     :param weights: d log w_k, up to a common constant, (..., K).
@@ -89,7 +91,9 @@ def pushforward(xp: Namespace, weights: Array, densities: Array, draws: Array, o
     return moved
 
 
-def pullback(xp: Namespace, cotangent: Array, of: Shares, slope: Array) -> tuple[Array, list[Array], list[Array]]:
+def pullback(
+    xp: Namespace[Array], cotangent: Array, of: Shares, slope: Array
+) -> tuple[Array, list[Array], list[Array]]:
     """The transpose of `pushforward`: what `cotangent`, (..., D), makes of weights, densities and draws.
 
     :returns: cotangents of `weights`, (..., K), and for each dimension of `densities` and `draws`, each (..., K).
@@ -118,7 +122,7 @@ class Anchor(NamedTuple, Generic[Array]):
     """that tail of every component, (..., D, K)"""
 
 
-def anchor(xp: Namespace, log_r: Array, log_f: Array, log_lower: Array, log_upper: Array) -> Anchor:
+def anchor(xp: Namespace[Array], log_r: Array, log_f: Array, log_lower: Array, log_upper: Array) -> Anchor:
     """The `Anchor` of a draw; arguments as those of `shares`."""
     of, log_r = shares(xp, log_r, log_f, log_lower, log_upper), _normalised(xp, log_r)
     lower, upper = (_log_sum(xp, log_r + tail)[..., 0] for tail in (log_lower, log_upper))
@@ -131,7 +135,7 @@ def anchor(xp: Namespace, log_r: Array, log_f: Array, log_lower: Array, log_uppe
     return Anchor(of, sign, target, step, xp.where(is_lower[..., None], log_lower, log_upper))
 
 
-def residual(xp: Namespace, at: Anchor, log_r: Array, log_lower: Array, log_upper: Array) -> Array:
+def residual(xp: Namespace[Array], at: Anchor, log_r: Array, log_lower: Array, log_upper: Array) -> Array:
     """(S_d - S_d at the draw) / p_d at the draw, 0 there: in the tails by logarithms.
 
     With J = dS/dx, its row d divided by p_d (triangular, of diagonal 1), a draw moves by -J^-1 times the differential

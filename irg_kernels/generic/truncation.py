@@ -1,4 +1,4 @@
-"""A univariate law conditioned on low <= x <= high: masses, densities and draws held at their quantile.
+"""A univariate distribution conditioned on low <= x <= high: masses, densities and draws at fixed quantile.
 
     symbol   meaning
     p, F     density and distribution function of the base
@@ -21,7 +21,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..namespace import Array, Namespace
 from ..numerics.elementary import log_sum
@@ -41,7 +41,7 @@ def masses_of(family: Family) -> Callable | None:
 # ------------------------------------------------------------------------------------------------ from the two pieces
 
 
-def _aligned(xp: Namespace, below: Piece[Array], above: Piece[Array]) -> tuple[Array, Array, Array]:
+def _aligned(xp: Namespace[Array], below: Piece[Array], above: Piece[Array]) -> tuple[Array, Array, Array]:
     """(A, B, log_unit) in one unit."""
     top = xp.maximum(below.log_unit, above.log_unit)
     return below.mass * xp.exp(below.log_unit - top), above.mass * xp.exp(above.log_unit - top), top
@@ -52,7 +52,7 @@ FAR = -1e30
 
 
 def log_density(
-    xp: Namespace, pieces: Pieces[Array], log_base: Callable, x: Array, at_end: Array, end: Array, within: Array
+    xp: Namespace[Array], pieces: Pieces[Array], log_base: Callable, x: Array, at_end: Array, end: Array, within: Array
 ) -> Array:
     """log p_T(x).  The masses are taken about a constant: the derivative in x is that of `log_base` alone.
 
@@ -71,20 +71,20 @@ def log_density(
     return xp.where(finite, xp.where(far, change, near), base)
 
 
-def cdf(xp: Namespace, pieces: Pieces[Array], x: Array) -> Array:
+def cdf(xp: Namespace[Array], pieces: Pieces[Array], x: Array) -> Array:
     """u = A / (A + B)."""
     a, b, _ = _aligned(xp, *pieces(x))
     return a / (a + b)
 
 
-def log_tails(xp: Namespace, pieces: Pieces, x: Array) -> tuple[Array, Array]:
+def log_tails(xp: Namespace[Array], pieces: Pieces, x: Array) -> tuple[Array, Array]:
     """(log u, log(1 - u)) inside the interval, each as far as its piece is."""
     log_a, log_b = (logarithm(xp, mass) + unit for mass, unit in pieces(x))
     both = log_sum(xp, log_a, log_b)
     return log_a - both, log_b - both
 
 
-def residual(xp: Namespace, pieces: Pieces, x: Array, shares: tuple[Array, Array] | None = None) -> Array:
+def residual(xp: Namespace[Array], pieces: Pieces, x: Array, shares: tuple[Array, Array] | None = None) -> Array:
     """(1 - u) A - u B, which is 0 at x; at fixed x its derivative is -dx, of the x that keeps its quantile u.
 
     :param shares: (u, 1 - u) where they move themselves, as in a quantile function.
@@ -96,7 +96,9 @@ def residual(xp: Namespace, pieces: Pieces, x: Array, shares: tuple[Array, Array
     return (shares[1] * a - shares[0] * b) * xp.exp(xp.minimum(top, _most(xp, x)))
 
 
-def at_fixed_quantile(xp: Namespace, pieces: Pieces, x: Array, shares: tuple[Array, Array] | None = None) -> Array:
+def at_fixed_quantile(
+    xp: Namespace[Array], pieces: Pieces, x: Array, shares: tuple[Array, Array] | None = None
+) -> Array:
     """x, unchanged in value, that moves so as to keep its quantile: two Newton steps, derivatives to third order.
 
     For pieces that close over their parameters; where these are at hand, -`residual` is the rule for a derivative.
@@ -108,7 +110,7 @@ def at_fixed_quantile(xp: Namespace, pieces: Pieces, x: Array, shares: tuple[Arr
     return x + (moving - xp.stop_gradient(moving))
 
 
-def _most(xp: Namespace, like: Array) -> float:
+def _most(xp: Namespace[Array], like: Array) -> float:
     """An exponent whose exponential is in range: a larger unit belongs to an x of no probability."""
     return 0.95 * math.log(float(xp.finfo(like).max))
 
@@ -118,9 +120,16 @@ MAX_STEPS = 100
 
 
 def solve(
-    xp: Namespace, pieces_at: Callable, q: Array, rest: Array, start: Array, low: Array, high: Array, *constants: Array
+    xp: Namespace[Array],
+    pieces_at: Callable,
+    q: Array,
+    one_minus_q: Array,
+    start: Array,
+    low: Array,
+    high: Array,
+    *constants: Array,
 ) -> Array:
-    """The x in [low, high] with u(x) = q = 1 - rest, values only: Newton's method on log(A/B) in a bracket.
+    """The x in [low, high] with u(x) = q, values only: Newton's method on log(A/B) in a bracket.
 
     :param pieces_at: (x, *constants) -> the two pieces; the constants are of the shape of q.
     :param start: a guess; where it is outside, the end of the bracket serves, and the middle where it is NaN.
@@ -129,10 +138,10 @@ def solve(
     tolerance, spacing = math.sqrt(float(limits.eps)), 2.0 * float(limits.eps)
     most = _most(xp, q)
 
-    def step(state: tuple[Array, ...], log_q: Array, log_rest: Array, *constants: Array) -> tuple[Array, ...]:
+    def step(state: tuple[Array, ...], log_q: Array, log_one_minus_q: Array, *constants: Array) -> tuple[Array, ...]:
         x, lo, hi, left = state
         log_a, log_b = (logarithm(xp, mass) + unit for mass, unit in pieces_at(x, *constants))
-        error = log_a - log_b - (log_q - log_rest)
+        error = log_a - log_b - (log_q - log_one_minus_q)
         at_low, at_high = x <= lo, x >= hi
         # where it is NaN something overflows, and x is too far out
         lost = error != error
@@ -142,7 +151,7 @@ def solve(
         unit = xp.minimum(log_a, log_b) - xp.log1p(xp.exp(-xp.abs(log_a - log_b)))
         new = x - error * xp.exp(xp.minimum(unit, most))
         # from an end on the density falls as an exponential, or less than that
-        new = xp.where(at_low, x - log_rest * xp.exp(xp.minimum(log_b, most)), new)
+        new = xp.where(at_low, x - log_one_minus_q * xp.exp(xp.minimum(log_b, most)), new)
         new = xp.where(at_high, x + log_q * xp.exp(xp.minimum(log_a, most)), new)
         # a step doubles the digits: the one after an error of sqrt(eps) is the last, and so is one that rounds to none
         arrived = (xp.abs(error) <= tolerance) | (xp.abs(new - x) <= spacing * xp.abs(x))
@@ -155,12 +164,15 @@ def solve(
     def done(state: tuple[Array, ...]) -> Array:
         return state[3] <= 0.0
 
-    start = xp.where(start != start, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
-    log_q, log_rest = log_survival(xp, rest, q), log_survival(xp, q, rest)
-    return xp.converge(step, (start, low, high, 1.0 + 0.0 * q), done, MAX_STEPS, log_q, log_rest, *constants)[0]
+    unknown: Any = start != start
+    start = xp.where(unknown, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
+    log_q, log_one_minus_q = log_survival(xp, one_minus_q, q), log_survival(xp, q, one_minus_q)
+    return xp.converge(step, (start, low, high, 1.0 + 0.0 * q), done, MAX_STEPS, log_q, log_one_minus_q, *constants)[0]
 
 
-def first_guess(xp: Namespace, family: Family, q: Array, rest: Array, low: Array, high: Array, *params: Array) -> Array:
+def first_guess(
+    xp: Namespace[Array], family: Family, q: Array, one_minus_q: Array, low: Array, high: Array, *params: Array
+) -> Array:
     """F^-1((1 - q) F(l) + q F(h)), of whose two masses none is formed by a difference; values only.
 
     It may lie outside, or be NaN, where the masses of the interval underflow.
@@ -171,7 +183,7 @@ def first_guess(xp: Namespace, family: Family, q: Array, rest: Array, low: Array
     # both ends in one call, which XLA compiles once
     ends = family.log_tails(xp, xp.stack([low, high]), *(xp.stack([p, p]) for p in params))
     tiny = float(xp.finfo(q).tiny)
-    lower, upper = (xp.maximum(rest * xp.exp(tail[0]) + q * xp.exp(tail[1]), tiny) for tail in ends)
+    lower, upper = (xp.maximum(one_minus_q * xp.exp(tail[0]) + q * xp.exp(tail[1]), tiny) for tail in ends)
     y = quantile.find(xp, lower, upper, *params)
     if quantile.coordinate == "x":
         return y
@@ -186,7 +198,7 @@ def quantile(family: Family, has_low: bool, has_high: bool) -> Callable:
     """
     masses, bounds_of = masses_of(family), _bounds(has_low, has_high)
 
-    def find(xp: Namespace, q: Array, least: Array, most: Array, *args: Array) -> Array:
+    def find(xp: Namespace[Array], q: Array, least: Array, most: Array, *args: Array) -> Array:
         def pieces_at(x: Array, *args: Array) -> tuple[Piece, Piece]:
             return masses(xp, *bounds_of(args))(x)  # type: ignore[misc]
 
@@ -201,7 +213,7 @@ def residual_of(family: Family, has_low: bool, has_high: bool, has_q: bool) -> C
     """(xp, x, *q, *bounds, *params) -> `residual`, of a family that has masses; q where it moves itself."""
     masses, bounds_of = masses_of(family), _bounds(has_low, has_high)
 
-    def at(xp: Namespace, x: Array, *args: Array) -> Array:
+    def at(xp: Namespace[Array], x: Array, *args: Array) -> Array:
         shares = (args[0], 1.0 - args[0]) if has_q else None
         return residual(xp, masses(xp, *bounds_of(args[has_q:])), x, shares)  # type: ignore[misc]
 
@@ -214,7 +226,7 @@ def slopes_of(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Cal
     slopes, bounds_of = family.truncated_slopes, _bounds(has_low, has_high)
     wanted = (has_q, has_low, has_high, *(True for _ in family.parameters))
 
-    def at(xp: Namespace, x: Array, *args: Array) -> tuple[Array, ...]:
+    def at(xp: Namespace[Array], x: Array, *args: Array) -> tuple[Array, ...]:
         low, high, *params = bounds_of(args[has_q:])
         return tuple(itertools.compress(slopes(xp, x, low, high, *params), wanted))  # type: ignore[misc]
 
@@ -231,7 +243,7 @@ def _bounds(has_low: bool, has_high: bool) -> Callable:
     return split
 
 
-def _middle(xp: Namespace, lo: Array, hi: Array) -> Array:
+def _middle(xp: Namespace[Array], lo: Array, hi: Array) -> Array:
     """Between lo and hi, by exponent where they are far apart."""
     flip = hi <= 0.0
     near, far = xp.where(flip, -hi, lo), xp.where(flip, -lo, hi)
@@ -244,18 +256,19 @@ def _middle(xp: Namespace, lo: Array, hi: Array) -> Array:
     return xp.where((lo < 0.0) & (hi > 0.0), astride, one_sign)
 
 
-# ------------------------------------------------------------------------------------------------------- any other law
+# ------------------------------------------------------------------------------------------------------- any other
+# distribution
 
 
 class Base(NamedTuple):
-    """A univariate law: functions of x, differentiable in x and in the parameters that they close over."""
+    """A univariate distribution: functions of x, differentiable in x and in the parameters that they close over."""
 
     log_tails: Callable
     """x -> (log F, log S)"""
     log_density: Callable
 
 
-def masses_by_tails(xp: Namespace, base: Base, low: Array | None, high: Array | None, within: Array) -> Pieces:
+def masses_by_tails(xp: Namespace[Array], base: Base, low: Array | None, high: Array | None, within: Array) -> Pieces:
     """From the tails, whose digits cancel in a narrow interval; `masses_by_density` serves where the density is known.
 
     :param within: some point of the support, in the shape of the bounds.
@@ -275,7 +288,9 @@ NOTHING = -1e30
 """the logarithm of a tail that is empty"""
 
 
-def _tails_at(xp: Namespace, base: Base, bound: Array | None, within: Array, which: int) -> tuple[Array, Array] | None:
+def _tails_at(
+    xp: Namespace[Array], base: Base, bound: Array | None, within: Array, which: int
+) -> tuple[Array, Array] | None:
     """(log F, log S) at a bound, (nothing, 0) and (0, nothing) where it cuts nothing off."""
     if bound is None:
         return None
@@ -286,7 +301,9 @@ def _tails_at(xp: Namespace, base: Base, bound: Array | None, within: Array, whi
     return lower, upper
 
 
-def _difference(xp: Namespace, near: Array, far: Array, at_bound: tuple[Array, Array] | None, log_p: Array) -> Piece:
+def _difference(
+    xp: Namespace[Array], near: Array, far: Array, at_bound: tuple[Array, Array] | None, log_p: Array
+) -> Piece:
     """(F(x) - F(l)) / p(x), or with survival functions where those are smaller; near, far = log F, log S."""
     if at_bound is None:
         unit = xp.stop_gradient(near - log_p)

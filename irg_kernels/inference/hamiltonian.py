@@ -28,7 +28,7 @@ OBSERVED_COUNTS = 5.0
 """How many latent numbers an observed one counts for in that bound.
 
 One good step from a poor start sheds energy in proportion to the data: in the paper's Gaussian model, whose base is the
-prior, 1.6 nats for each datum at the optimum.  A bound of 3 for it left out 2 % of the steps, and sigma was off by .23
+prior, 1.6 nats for each datum at the optimum.  A bound of 3 for it rejected 2 % of the steps, and sigma was off by .23
 in all, squared; 15 give .003 and 30 give .001, but with 30 some trainings on the digits were thrown back."""
 
 State = tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]]
@@ -49,24 +49,24 @@ def leapfrog(
     return z, rho, g
 
 
-def fixed_root(xp: Namespace, sqrt_t0: Array, part: Array | float) -> Array:
+def fixed_root(xp: Namespace[Array], sqrt_t0: Array, part: Array | float) -> Array:
     """The paper's sqrt(T) after a part of the steps, quadratic in it: (1 - sqrt(T0)) part**2 + sqrt(T0)."""
     return (1.0 - sqrt_t0) * part**2 + sqrt_t0
 
 
-def quadratic_root(xp: Namespace, sqrt_t0: Array, part: Array | float) -> Array:
+def quadratic_root(xp: Namespace[Array], sqrt_t0: Array, part: Array | float) -> Array:
     """sqrt(T) after a part of the steps as in the paper's released code, quadratic in T itself."""
     t0 = sqrt_t0 * sqrt_t0
     return xp.sqrt((1.0 - t0) * part**2 + t0)
 
 
-def fixed_tempering(xp: Namespace, sqrt_t0: Array, num_steps: int) -> tuple[Array, ...]:
+def fixed_tempering(xp: Namespace[Array], sqrt_t0: Array, num_steps: int) -> tuple[Array, ...]:
     """alpha_1..alpha_K of `fixed_root`."""
     roots = [fixed_root(xp, sqrt_t0, k / num_steps) for k in range(num_steps + 1)]
     return tuple(after / before for before, after in pairwise(roots))
 
 
-def quadratic_tempering(xp: Namespace, sqrt_t0: Array, num_steps: int) -> tuple[Array, ...]:
+def quadratic_tempering(xp: Namespace[Array], sqrt_t0: Array, num_steps: int) -> tuple[Array, ...]:
     """alpha_1..alpha_K of `quadratic_root`."""
     roots = [quadratic_root(xp, sqrt_t0, k / num_steps) for k in range(num_steps + 1)]
     return tuple(after / before for before, after in pairwise(roots))

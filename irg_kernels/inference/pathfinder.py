@@ -82,7 +82,7 @@ class Path(NamedTuple, Generic[Array]):
 
 
 def paths(
-    xp: Namespace,
+    xp: Namespace[Array],
     start: Array,
     factor: Array,
     eps: Array,
@@ -123,7 +123,7 @@ def rounds(num_starts: int, dimension: int) -> int:
     return evaluations(num_starts) + 2 * min(dimension, MOST_PROBES)
 
 
-def _advance(xp: Namespace, p: Path, unit: Array, gradient: Callable) -> tuple[Path, Array]:
+def _advance(xp: Namespace[Array], p: Path, unit: Array, gradient: Callable) -> tuple[Path, Array]:
     """One evaluation: a step taken, with H updated, or a step refused; and which paths took one."""
     whitened = _transposed(xp, p.factor, p.g)
     s = -p.t[..., None] * xp.sum(p.factor * whitened[..., None, :], axis=-1)
@@ -165,7 +165,9 @@ def _advance(xp: Namespace, p: Path, unit: Array, gradient: Callable) -> tuple[P
     ), curved
 
 
-def _updated(xp: Namespace, factor: Array, s: Array, y: Array, white: Array, curved: Array) -> tuple[Array, Array]:
+def _updated(
+    xp: Namespace[Array], factor: Array, s: Array, y: Array, white: Array, curved: Array
+) -> tuple[Array, Array]:
     """C after a step and log alpha, which are to be read where `curved`; `white` is C'B s."""
     sy = xp.where(curved, _dot(xp, s, y), 1.0 + 0.0 * factor[..., 0, 0])
     alpha = xp.sqrt(sy / xp.where(curved, _dot(xp, white, white), 1.0 + 0.0 * sy))
@@ -173,13 +175,13 @@ def _updated(xp: Namespace, factor: Array, s: Array, y: Array, white: Array, cur
     return factor - s[..., :, None] * row[..., None, :], xp.log(alpha)
 
 
-def _probed(xp: Namespace, p: Path, gradient: Callable) -> tuple[Path, Array]:
+def _probed(xp: Namespace[Array], p: Path, gradient: Callable) -> tuple[Path, Array]:
     """The best approximations, C updated by the gradient's change along each of its columns; and which there are.
 
     A path that began near its end in some direction has not seen the curvature there, and its C is that of the
     stiffest one: of scales .01 and 30 it was .01 in both.  Each update makes the columns yet to come conjugate to the
-    one before, so that D of them find the covariance of a normal law; in more dimensions than `MOST_PROBES` the first
-    columns are probed alone.
+    one before, so that D of them find the covariance of a normal distribution; in more dimensions than `MOST_PROBES`
+    the first columns are probed alone.
     """
     order = xp.constant([float(i) for i in range(p.x.shape[-1])], like=p.f)
     found = xp.indicator(p.elbo > -float(xp.finfo(p.f).max), like=p.f)
@@ -204,7 +206,7 @@ def _probed(xp: Namespace, p: Path, gradient: Callable) -> tuple[Path, Array]:
     return p._replace(x=p.best_x, factor=factor, log_det=log_det), found > 0.0
 
 
-def _better(xp: Namespace, p: Path, updated: Array, eps: Array, potential: Callable) -> Path:
+def _better(xp: Namespace[Array], p: Path, updated: Array, eps: Array, potential: Callable) -> Path:
     """The path, with its normal approximation in place of the best one so far if it is better."""
     draws = p.x[..., None, :] + xp.sum(p.factor[..., None, :, :] * eps[..., None, :], axis=-1)
     count = eps.shape[-2]
@@ -219,22 +221,22 @@ def _better(xp: Namespace, p: Path, updated: Array, eps: Array, potential: Calla
     )
 
 
-def _finite(xp: Namespace, f: Array, g: Array) -> Array:
+def _finite(xp: Namespace[Array], f: Array, g: Array) -> Array:
     """False of NaN too"""
     most = float(xp.finfo(f).max)
     return (xp.abs(f) < most) & (xp.sum(xp.indicator(xp.abs(g) < most, like=g), axis=-1) > g.shape[-1] - 0.5)
 
 
-def _dot(xp: Namespace, a: Array, b: Array) -> Array:
+def _dot(xp: Namespace[Array], a: Array, b: Array) -> Array:
     return xp.sum(a * b, axis=-1)
 
 
-def _transposed(xp: Namespace, factor: Array, v: Array) -> Array:
+def _transposed(xp: Namespace[Array], factor: Array, v: Array) -> Array:
     """C' v"""
     return xp.sum(factor * v[..., :, None], axis=-2)
 
 
-def chosen(xp: Namespace, elbo: Array, distance: Array, dimension: int, count: int) -> list[tuple[Array, Array]]:
+def chosen(xp: Namespace[Array], elbo: Array, distance: Array, dimension: int, count: int) -> list[tuple[Array, Array]]:
     """Which `count` of the S approximations a mixture begins with: the best ones, and of different modes.
 
     :param distance: (S, S), squared distance between two of them, in the standard deviations of the wider.  Two are of
@@ -254,7 +256,7 @@ def chosen(xp: Namespace, elbo: Array, distance: Array, dimension: int, count: i
     return picks
 
 
-def masses(xp: Namespace, log_p: Array, log_q: Array) -> Array:
+def masses(xp: Namespace[Array], log_p: Array, log_q: Array) -> Array:
     """log of the mass that the target has around each of K components, (K,), up to a common constant.
 
     By importance sampling from the mixture of equal weights: sum_i r_k(x_i) p(x_i) / q(x_i), the ratios cut at

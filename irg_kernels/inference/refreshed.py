@@ -37,7 +37,7 @@ IMPOSSIBLE = -1e30
 TRANSITIONS = ("leapfrog", "refreshed")
 
 
-def tamed(xp: Namespace, g: Array, square: Array, count: Array) -> Array:
+def tamed(xp: Namespace[Array], g: Array, square: Array, count: Array) -> Array:
     """g / sqrt(1 + |g|^2 / (c^2 d)): as exact as any other function of the position, and never far out.
 
     :param square: |g|^2 over the system of `count` coordinates that g is a part of.
@@ -50,18 +50,18 @@ def kick(rho: Array, strength: Array, force: Array) -> Array:
     return rho + 0.5 * strength * force
 
 
-def turn(xp: Namespace, u: Array, rho: Array, angle: Array) -> tuple[Array, Array]:
+def turn(xp: Namespace[Array], u: Array, rho: Array, angle: Array) -> tuple[Array, Array]:
     """A rotation of each coordinate with its momentum."""
     cos, sin = xp.cos(angle), xp.sin(angle)
     return cos * u + sin * rho, cos * rho - sin * u
 
 
-def refresh(xp: Namespace, rho: Array, xi: Array, kept: Array) -> Array:
+def refresh(xp: Namespace[Array], rho: Array, xi: Array, kept: Array) -> Array:
     """A new momentum of which the share `kept`, between -1 and 1, is the old one's."""
     return kept * rho + xp.sqrt(1.0 - kept * kept) * xi
 
 
-def log_sum_exp(xp: Namespace, terms: Sequence[Array]) -> Array:
+def log_sum_exp(xp: Namespace[Array], terms: Sequence[Array]) -> Array:
     """Of finite terms."""
     most = terms[0]
     for term in terms[1:]:
@@ -73,7 +73,7 @@ def log_sum_exp(xp: Namespace, terms: Sequence[Array]) -> Array:
     return most + xp.log(total)
 
 
-def picked(xp: Namespace, terms: Sequence[Array], uniform: Array) -> list[Array]:
+def picked(xp: Namespace[Array], terms: Sequence[Array], uniform: Array) -> list[Array]:
     """1 for the one of the terms that uniform numbers on (0, 1) choose by the shares exp(term) / sum, 0 for the others.
 
     The weight is the sum's whichever is chosen, so that nothing is differentiated here.

@@ -16,7 +16,7 @@ from .gamma_function import power_bregman
 from .quadrature import is_double
 
 
-def deficit(xp: Namespace, kappa: Array) -> Array:
+def deficit(xp: Namespace[Array], kappa: Array) -> Array:
     """1 - I1(kappa)/I0(kappa), kappa >= 0, to full relative accuracy.
 
     Below `start` the midpoint rule for the integrals of DLMF 10.32.1, exponentially accurate on a period; above, the
@@ -30,7 +30,7 @@ def deficit(xp: Namespace, kappa: Array) -> Array:
     return xp.where(is_small, mean / mass, r * horner(r, asymptotic(terms)))
 
 
-def mean_cosine(xp: Namespace, kappa: Array) -> Array:
+def mean_cosine(xp: Namespace[Array], kappa: Array) -> Array:
     """I1(kappa)/I0(kappa), kappa >= 0, to full relative accuracy: below `start` as kappa E[sin(t)**2], by parts."""
     start, rises, _ = _rule(xp, kappa)
     is_small = kappa < start
@@ -40,7 +40,7 @@ def mean_cosine(xp: Namespace, kappa: Array) -> Array:
     return xp.where(is_small, kappa * square / mass, 1.0 - deficit(xp, kappa))
 
 
-def log_i0e(xp: Namespace, kappa: Array) -> Array:
+def log_i0e(xp: Namespace[Array], kappa: Array) -> Array:
     """log(exp(-kappa) I0(kappa)), kappa >= 0, by the same two."""
     if xp.has_guard_digits:
         return xp.log(xp.i0e(kappa))
@@ -57,7 +57,7 @@ def log_i0e(xp: Namespace, kappa: Array) -> Array:
     return xp.where(is_small, xp.log1p(lost + mass), 0.5 * xp.log(r) - 0.5 * math.log(2.0 * math.pi) + series)
 
 
-def _rule(xp: Namespace, like: Array) -> tuple[float, tuple[float, ...], int]:
+def _rule(xp: Namespace[Array], like: Array) -> tuple[float, tuple[float, ...], int]:
     """(start, 2 v at the nodes of the midpoint rule, terms of the asymptotic series)."""
     start, points, terms = (48.0, 32, 14) if is_double(xp, like) else (16.0, 14, 8)
     return start, tuple(2.0 * math.sin(0.5 * math.pi * (j + 0.5) / points) ** 2 for j in range(points)), terms
@@ -72,7 +72,7 @@ def asymptotic(terms: int) -> tuple[float, ...]:
     return tuple(e)
 
 
-def bregman_log_i0(xp: Namespace, x: Array, y: Array) -> Array:
+def bregman_log_i0(xp: Namespace[Array], x: Array, y: Array) -> Array:
     """B_f(x, y), f = log I0(kappa) - kappa: by the two formulas of `deficit`, joined at its start s.
 
     B(x, y) = B(x, s) + B(s, y) + (x - s) (f'(s) - f'(y)); whichever of x and y is the smaller, no term is negative.

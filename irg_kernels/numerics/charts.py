@@ -36,7 +36,7 @@ class Chart(NamedTuple, Generic[Array]):
 
 
 class Shape(NamedTuple, Generic[Array]):
-    """A law in a chart."""
+    """A distribution in a chart."""
 
     chart: Chart
     rise: Callable
@@ -52,11 +52,11 @@ class Shape(NamedTuple, Generic[Array]):
 # --------------------------------------------------------------------------------------------------------------- charts
 
 
-def _plain_displacement(xp: Namespace, x: Array, end: Array) -> Array:
+def _plain_displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
     return end - x
 
 
-def _plain_unit(xp: Namespace, x: Array) -> Array:
+def _plain_unit(xp: Namespace[Array], x: Array) -> Array:
     return 1.0 + 0.0 * x
 
 
@@ -64,7 +64,7 @@ def line(scale: Array | float) -> Chart:
     return Chart(_plain_displacement, _plain_unit, scale=scale)
 
 
-def log_ratio(xp: Namespace, x: Array, end: Array, apart: Array | None = None) -> Array:
+def log_ratio(xp: Namespace[Array], x: Array, end: Array, apart: Array | None = None) -> Array:
     """log(end / x).
 
     :param apart: end - x, where that is known better than by their difference.
@@ -74,25 +74,25 @@ def log_ratio(xp: Namespace, x: Array, end: Array, apart: Array | None = None) -
     return xp.where(close, xp.log1p(xp.where(close, apart, 0.0) / x), xp.log(xp.where(close, 1.0, end)) - xp.log(x))
 
 
-def _itself(xp: Namespace, x: Array) -> Array:
+def _itself(xp: Namespace[Array], x: Array) -> Array:
     return x
 
 
 HALF_LINE = Chart(log_ratio, _itself, (0.0, None))
 
 
-def _logit_displacement(xp: Namespace, x: Array, end: Array) -> Array:
+def _logit_displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
     return log_ratio(xp, x, end) - log_ratio(xp, 1.0 - x, 1.0 - end, x - end)
 
 
 INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
 
 
-def heavy_line(xp: Namespace, centre: Array, width: Array) -> Chart:
+def heavy_line(xp: Namespace[Array], centre: Array, width: Array) -> Chart:
     """Both held constant."""
     centre, width = xp.stop_gradient(centre), xp.stop_gradient(width)
 
-    def displacement(xp: Namespace, x: Array, end: Array) -> Array:
+    def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
         y, z, apart = (x - centre) / width, (end - centre) / width, (end - x) / width
         at_y, at_z = xp.sqrt(1.0 + y * y), xp.sqrt(1.0 + z * z)
         one_side = y * z > 0.0
@@ -100,7 +100,7 @@ def heavy_line(xp: Namespace, centre: Array, width: Array) -> Chart:
         step = xp.where(one_side, apart * (z + y) / total, z * at_y - y * at_z)
         return xp.arcsinh(step)
 
-    def unit(xp: Namespace, x: Array) -> Array:
+    def unit(xp: Namespace[Array], x: Array) -> Array:
         y = (x - centre) / width
         return width * xp.sqrt(1.0 + y * y)
 
@@ -110,14 +110,14 @@ def heavy_line(xp: Namespace, centre: Array, width: Array) -> Chart:
 # ---------------------------------------------------------------------------------------------------------------- rises
 
 
-def exponential_rise(xp: Namespace, a: Array, b: Array, v: Array) -> Array:
+def exponential_rise(xp: Namespace[Array], a: Array, b: Array, v: Array) -> Array:
     """a v - b (e**v - 1), the density exp(a y - b e**y)."""
     near = xp.abs(v) < 1.0
     little, much = xp.where(near, v, 0.0), xp.where(near, 1.0, v)
     return xp.where(near, (a - b) * little - b * expm1mx(xp, little), a * much - b * xp.expm1(much))
 
 
-def logistic_rise(xp: Namespace, a: Array, b: Array, p: Array, q: Array, v: Array) -> Array:
+def logistic_rise(xp: Namespace[Array], a: Array, b: Array, p: Array, q: Array, v: Array) -> Array:
     """a v - (a + b) log(q + p e**v), p + q = 1: the density p**a q**b in y = log(p / q)."""
     up = v > 0.0
     w = xp.abs(v)
@@ -133,7 +133,7 @@ def logistic_rise(xp: Namespace, a: Array, b: Array, p: Array, q: Array, v: Arra
     return xp.where(close, xp.where(tiny, little, some), far)
 
 
-def odds_shares(xp: Namespace, above: Array, ratio: Array) -> tuple[Array, Array]:
+def odds_shares(xp: Namespace[Array], above: Array, ratio: Array) -> tuple[Array, Array]:
     """(p, q), p + q = 1, of which p is the larger where `above`, from smaller / larger.  The derivative of either is
     of its own size: that of a sigmoid, p (1 - p), cancels."""
     less, more = ratio / (1.0 + ratio), 1.0 / (1.0 + ratio)

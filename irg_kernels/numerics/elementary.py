@@ -22,12 +22,12 @@ def horner(x: Array, coefficients: Sequence[float]) -> Array:
     return total
 
 
-def along_axis(xp: Namespace, values: Sequence[float], like: Array, *, before: int = 0, after: int = 0) -> Array:
+def along_axis(xp: Namespace[Array], values: Sequence[float], like: Array, *, before: int = 0, after: int = 0) -> Array:
     """The constants along an axis of their own, which stands before those of `like`, others before and after it."""
     return xp.constant(tuple(values), like=like).reshape((1,) * before + (-1,) + (1,) * (after + like.ndim))
 
 
-def expm1mx(xp: Namespace, t: Array) -> Array:
+def expm1mx(xp: Namespace[Array], t: Array) -> Array:
     """h(t) = exp(t) - 1 - t to full relative accuracy, without a branch.
 
     Near 0 by Taylor's series; a larger argument is split as t = s + r with |s| at most the series' radius, and
@@ -38,7 +38,7 @@ def expm1mx(xp: Namespace, t: Array) -> Array:
     return expm1mx_near_0(xp, t)
 
 
-def expm1mx_near_0(xp: Namespace, t: Array) -> Array:
+def expm1mx_near_0(xp: Namespace[Array], t: Array) -> Array:
     """The same where t may be so small that spare precision does not help."""
     # the first omitted term, 2 t**k / (k + 2)!, is 1e-8 in float32 (k = 6) and 2e-17 in float64 (k = 8)
     radius, terms = (0.05, 8) if is_double(xp, t) else (0.25, 6)
@@ -48,7 +48,7 @@ def expm1mx_near_0(xp: Namespace, t: Array) -> Array:
     return h + ((1.0 + s + h) * xp.expm1(r) - r)
 
 
-def log1pmx_near_0(xp: Namespace, t: Array) -> tuple[Array, Array]:
+def log1pmx_near_0(xp: Namespace[Array], t: Array) -> tuple[Array, Array]:
     """(near, log(1 + t) - t where near): near 0 the difference needs a series, elsewhere the caller's form is good."""
     # the first omitted term is below eps of the result
     radius, terms = (0.15, 7) if is_double(xp, t) else (0.25, 4)
@@ -56,7 +56,7 @@ def log1pmx_near_0(xp: Namespace, t: Array) -> tuple[Array, Array]:
     return near, _log1pmx_series(xp.where(near, t, 0.0), terms)
 
 
-def log1pmx(xp: Namespace, t: Array, log1p_t: Array) -> Array:
+def log1pmx(xp: Namespace[Array], t: Array, log1p_t: Array) -> Array:
     """log(1 + t) - t <= 0 to full relative accuracy, t > -1.
 
     :param log1p_t: log(1 + t), given where t may have lost it (t near -1).
@@ -78,7 +78,7 @@ def _log1pmx_series(t: Array, terms: int) -> Array:
     return 2.0 * s * s2 * horner(s2, [1.0 / (2 * k + 3) for k in range(terms)]) - t * s
 
 
-def times_log1pmx(xp: Namespace, a: Array, d: Array, rest: Array | float, log1p_t: Array) -> Array:
+def times_log1pmx(xp: Namespace[Array], a: Array, d: Array, rest: Array | float, log1p_t: Array) -> Array:
     """a (log(1 + t) - t) <= 0, a t = d + rest, of which `rest` is d's rounding: rounded about once.
 
     log1p(t) - t = -t**2 (1/2 - s (1/2 + 2 (1/3 + s**2/5 + ...) / (2 + t)**2)), s as above.
@@ -100,13 +100,13 @@ def times_log1pmx(xp: Namespace, a: Array, d: Array, rest: Array | float, log1p_
     return xp.where(near, (w * bend - 0.5 * w_rest) - 0.5 * w, far)
 
 
-def both_log_tails(xp: Namespace, log_direct: Array, is_lower: Array) -> tuple[Array, Array]:
+def both_log_tails(xp: Namespace[Array], log_direct: Array, is_lower: Array) -> tuple[Array, Array]:
     """(log lower, log upper) from the logarithm of the one of them that was integrated."""
     other = log1mexp(xp, log_direct)
     return xp.where(is_lower, log_direct, other), xp.where(is_lower, other, log_direct)
 
 
-def log_sum(xp: Namespace, log_p: Array, log_q: Array) -> Array:
+def log_sum(xp: Namespace[Array], log_p: Array, log_q: Array) -> Array:
     """log(p + q), of which either or both may be 0; no kink where they are equal."""
     least = -0.5 * float(xp.finfo(log_p).max)
     log_p, log_q = xp.maximum(log_p, least), xp.maximum(log_q, least)
@@ -114,7 +114,7 @@ def log_sum(xp: Namespace, log_p: Array, log_q: Array) -> Array:
     return xp.where(top > least, top + xp.log(xp.exp(log_p - top) + xp.exp(log_q - top)), -math.inf)
 
 
-def log1mexp(xp: Namespace, log_p: Array) -> Array:
+def log1mexp(xp: Namespace[Array], log_p: Array) -> Array:
     """log(1 - exp(log_p)), log_p <= 0."""
     log_p = xp.minimum(log_p, 0.0)
     near = log_p > -math.log(2.0)
@@ -122,14 +122,14 @@ def log1mexp(xp: Namespace, log_p: Array) -> Array:
     return xp.where(near, xp.log(-xp.expm1(much)), xp.log1p(-xp.exp(little)))
 
 
-def digamma_terms(xp: Namespace, like: Array) -> tuple[int, tuple[float, ...]]:
+def digamma_terms(xp: Namespace[Array], like: Array) -> tuple[int, tuple[float, ...]]:
     """(x0, c): psi(x) = log x - 1/(2x) - sum_k c[k] / x**(2k + 2) for x >= x0, to eps/10 (DLMF 5.11.2, B_2k / 2k)."""
     if is_double(xp, like):
         return 10, (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
     return 4, (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132)
 
 
-def digamma_minus_log(xp: Namespace, x: Array) -> Array:
+def digamma_minus_log(xp: Namespace[Array], x: Array) -> Array:
     """psi(x) - log(x) for x > 0: the asymptotic series, below its start after the recurrence psi(x) = psi(x + 1) - 1/x.
 
     Not the native digamma, whose derivative in torch (polygamma) has nine digits.
@@ -145,18 +145,18 @@ def digamma_minus_log(xp: Namespace, x: Array) -> Array:
     return xp.where(x < start, series + steps, series)
 
 
-def positive(xp: Namespace, x: Array) -> Array:
+def positive(xp: Namespace[Array], x: Array) -> Array:
     """x, or the least normal number where x is less."""
     return xp.maximum(x, float(xp.finfo(x).tiny))
 
 
-def finite(xp: Namespace, x: Array) -> Array:
+def finite(xp: Namespace[Array], x: Array) -> Array:
     """x held in the range of its dtype, so that a gradient of it times 0 is 0."""
     most = float(xp.finfo(x).max)
     return xp.minimum(xp.maximum(x, -most), most)
 
 
-def log_quotient(xp: Namespace, x: Array, y: Array) -> Array:
+def log_quotient(xp: Namespace[Array], x: Array, y: Array) -> Array:
     """log(x / y), x, y > 0, rounded once where the quotient is in the range of its dtype."""
     if xp.has_guard_digits:
         return xp.log(x) - xp.log(y)
@@ -165,7 +165,7 @@ def log_quotient(xp: Namespace, x: Array, y: Array) -> Array:
     return xp.where(inside, xp.log(xp.where(inside, ratio, 1.0)), xp.log(x) - xp.log(y))
 
 
-def two_sum(xp: Namespace, x: Array, y: Array | float) -> tuple[Array, Array | float]:
+def two_sum(xp: Namespace[Array], x: Array, y: Array | float) -> tuple[Array, Array | float]:
     """(s, e) with x + y = s + e exactly (Knuth 1969); e is without derivative."""
     total = x + y
     if xp.has_guard_digits:
@@ -174,7 +174,7 @@ def two_sum(xp: Namespace, x: Array, y: Array | float) -> tuple[Array, Array | f
     return total, xp.stop_gradient((x - (total - of_y)) + (y - of_y))
 
 
-def two_product(xp: Namespace, x: Array, y: Array) -> tuple[Array, Array | float]:
+def two_product(xp: Namespace[Array], x: Array, y: Array) -> tuple[Array, Array | float]:
     """(p, e) with x y = p + e exactly (Dekker 1971); e is without derivative.
 
     It is 0 where a half of x or y would leave the range of its dtype.
@@ -194,18 +194,18 @@ def two_product(xp: Namespace, x: Array, y: Array) -> tuple[Array, Array | float
     return xp.where(inside, p + (product - xp.stop_gradient(product)), product), xp.where(inside, error, 0.0)
 
 
-def _rounded(xp: Namespace, x: Array) -> Array:
+def _rounded(xp: Namespace[Array], x: Array) -> Array:
     """x: without the maximum, which changes nothing, XLA would fuse a product with the sum after it, unrounded."""
     return xp.maximum(x, -float(xp.finfo(x).max))
 
 
-def _halves(xp: Namespace, x: Array) -> tuple[Array, Array]:
+def _halves(xp: Namespace[Array], x: Array) -> tuple[Array, Array]:
     scaled = _rounded(xp, (134217729.0 if is_double(xp, x) else 4097.0) * x)
     head = scaled - _rounded(xp, scaled - x)
     return head, x - head
 
 
-def log_split(xp: Namespace, x: Array) -> tuple[Array, Array | float]:
+def log_split(xp: Namespace[Array], x: Array) -> tuple[Array, Array | float]:
     """(log x, what its rounding has left), x > 0 a normal number: together to nearly twice the digits; the second
     without derivative.
 

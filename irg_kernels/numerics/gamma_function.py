@@ -31,12 +31,12 @@ _RECIPROCAL = (
 )  # fmt: skip
 
 
-def stirling_start(xp: Namespace, like: Array) -> int:
+def stirling_start(xp: Namespace[Array], like: Array) -> int:
     """From where `_STIRLING` is good to eps/10."""
     return 10 if is_double(xp, like) else 4
 
 
-def stirling(xp: Namespace, a: Array) -> Array:
+def stirling(xp: Namespace[Array], a: Array) -> Array:
     """delta(a), a > 0: its series, below its start after log Gamma(a) = log Gamma(a + N) - log (a)_N."""
     n = stirling_start(xp, a)
     is_small = a < float(n)
@@ -53,12 +53,12 @@ def stirling(xp: Namespace, a: Array) -> Array:
     return xp.where(is_small, series + steps, series)
 
 
-def log_gamma1p(xp: Namespace, a: Array) -> Array:
+def log_gamma1p(xp: Namespace[Array], a: Array) -> Array:
     """log Gamma(1 + a), 0 <= a <= 1, to full relative accuracy near 0."""
     return -xp.log1p(a * horner(a, _RECIPROCAL if is_double(xp, a) else _RECIPROCAL[:13]))
 
 
-def log_gamma_step(xp: Namespace, b: Array, a: Array) -> Array:
+def log_gamma_step(xp: Namespace[Array], b: Array, a: Array) -> Array:
     """log Gamma(b + a) - log Gamma(b), b > 0, 0 <= a <= 1, to full accuracy beside a log b.
 
     By Stirling's series in divided differences, at b + N where b is small.
@@ -71,29 +71,31 @@ def log_gamma_step(xp: Namespace, b: Array, a: Array) -> Array:
     u, w = 1.0 / y, 1.0 / x
     total = (x - 0.5) * xp.log1p(a * w) + a * (xp.log(y) - 1.0)
     # u**m - w**m = -a u w h_m, h_m = sum_k u**k w**(m-1-k)
-    h, power, series = 1.0, u, _STIRLING[0]
+    h: Array | float = 1.0
+    series: Array | float = _STIRLING[0]
+    power = u
     for coefficient in _STIRLING[1:]:
         for _ in range(2):
             h, power = w * h + power, power * u
         series = series + coefficient * h
     total = total - a * u * w * series
-    steps = 0.0
+    steps: Array | float = 0.0
     for j in range(n):
         steps = steps + xp.log1p(a / (small + float(j)))
     return xp.where(is_small, total - steps, total)
 
 
-def log_entropy(xp: Namespace, a: Array) -> Array:
+def log_entropy(xp: Namespace[Array], a: Array) -> Array:
     """a + log Gamma(a) - a psi(a), the entropy of log z for z ~ Gamma(a, 1)."""
     return HALF_LOG_2PI - 0.5 * xp.log(a) + stirling(xp, a) - a * digamma_minus_log(xp, a)
 
 
-def digamma(xp: Namespace, a: Array) -> Array:
+def digamma(xp: Namespace[Array], a: Array) -> Array:
     """psi(a), a > 0."""
     return xp.log(a) + digamma_minus_log(xp, a)
 
 
-def bregman_log_gamma(xp: Namespace, x: Array, y: Array, d: Array) -> Array:
+def bregman_log_gamma(xp: Namespace[Array], x: Array, y: Array, d: Array) -> Array:
     """B_f(x, y) >= 0 for f(a) = log Gamma(a) - (a log a - a), to full relative accuracy; d is x - y.
 
     f = delta - log/2 + const, so B_f = dev(x/y - 1)/2 + B_delta: term by term of the series, both positive.  Below its
@@ -113,7 +115,7 @@ def bregman_log_gamma(xp: Namespace, x: Array, y: Array, d: Array) -> Array:
     return large + xp.where(is_small, steps, 0.0)
 
 
-def _dev(xp: Namespace, x: Array, y: Array, d: Array) -> Array:
+def _dev(xp: Namespace[Array], x: Array, y: Array, d: Array) -> Array:
     """dev(x / y - 1), d = x - y."""
     return -log1pmx(xp, d / y, xp.log(x) - xp.log(y))
 
@@ -136,7 +138,7 @@ def power_bregman(u: Array, w: Array, d: Array, odd: tuple[float, ...], even: tu
     return d * d * u * w * w * total
 
 
-def trigamma(xp: Namespace, a: Array) -> Array:
+def trigamma(xp: Namespace[Array], a: Array) -> Array:
     """psi'(a), a > 0: its asymptotic series (DLMF 5.15.8), below its start after psi'(a) = psi'(a + 1) + 1/a**2."""
     start, coefficients = digamma_terms(xp, a)
     small = xp.minimum(a, float(start))

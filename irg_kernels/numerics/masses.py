@@ -27,7 +27,7 @@ def rule(n: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return gauss_legendre(n)
 
 
-def moving_end(xp: Namespace, f: Callable, end: Array, count: int = 1) -> list[Array]:
+def moving_end(xp: Namespace[Array], f: Callable, end: Array, count: int = 1) -> list[Array]:
     """0, with the derivatives of int^end t**k f(t) dt for k < count: the two-point rule from end to end is right to the
     fourth order.
 

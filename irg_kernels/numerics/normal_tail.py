@@ -27,7 +27,7 @@ class _Parts(NamedTuple, Generic[Array]):
     """2 Phi(near)"""
 
 
-def _parts(xp: Namespace, x: Array) -> _Parts:
+def _parts(xp: Namespace[Array], x: Array) -> _Parts:
     # beyond the cut so many terms of the fraction are right to 2e-16, in float32 to 1.2e-7
     cut, terms = (6.0, 18) if is_double(xp, x) else (4.0, 8)
     far = x < -cut
@@ -41,7 +41,7 @@ def _parts(xp: Namespace, x: Array) -> _Parts:
     return _Parts(far, size, size + fraction, near, outside, xp.where(above, 2.0 - outside, outside))
 
 
-def log_ndtr(xp: Namespace, x: Array) -> Array:
+def log_ndtr(xp: Namespace[Array], x: Array) -> Array:
     """log Phi(x)."""
     of = _parts(xp, x)
     beyond = -0.5 * of.size * of.size - 0.5 * math.log(2.0 * math.pi) - xp.log(of.hazard)
@@ -50,7 +50,7 @@ def log_ndtr(xp: Namespace, x: Array) -> Array:
     return xp.where(of.far, beyond, within)
 
 
-def dlog_ndtr_dx(xp: Namespace, x: Array) -> Array:
+def dlog_ndtr_dx(xp: Namespace[Array], x: Array) -> Array:
     """phi(x) / Phi(x)."""
     of = _parts(xp, x)
     density = math.sqrt(2.0 / math.pi) * xp.exp(-0.5 * of.near * of.near)

@@ -1,7 +1,7 @@
 """Fixed rules for the tail integrals of implicit gradients.
 
-For a univariate law with density p(t; theta) and score s = d log p / d theta, a draw z at fixed quantile moves by
-(Figurnov, Mohamed, Mnih 2018, eq. 4-6, with dF/dtheta written as the integral of s p)
+For a univariate distribution with density p(t; theta) and score s = d log p / d theta, a draw z at fixed quantile moves
+by (Figurnov, Mohamed, Mnih 2018, eq. 4-6, with dF/dtheta written as the integral of s p)
 
     dz/dtheta = -(1/p(z)) int_{-inf}^z s(t) p(t) dt = (1/p(z)) int_z^inf s(t) p(t) dt.
 
@@ -61,18 +61,18 @@ def tail_rule(n: int) -> Rule:
     return Rule(nodes, weights, tuple(w * x for x, w in zip(nodes, weights, strict=True)))
 
 
-def is_double(xp: Namespace, like: Array) -> bool:
+def is_double(xp: Namespace[Array], like: Array) -> bool:
     """Whether `like` has more than single precision, which decides node counts and series lengths."""
     return float(xp.finfo(like).eps) < 1e-10
 
 
-def depth(xp: Namespace, like: Array) -> float:
+def depth(xp: Namespace[Array], like: Array) -> float:
     """How far the exponent falls before the interval is cut: e**-depth is just below the dtype's resolution."""
     return 37.0 if is_double(xp, like) else 17.0
 
 
 def tail_integral(
-    xp: Namespace, integrand: Callable[[Array], Array], cut: Array, *, nodes_f32: int, nodes_f64: int
+    xp: Namespace[Array], integrand: Callable[[Array], Array], cut: Array, *, nodes_f32: int, nodes_f64: int
 ) -> Array:
     """int_0^cut integrand(y) dy with `nodes_f32` nodes in float32 and `nodes_f64` nodes in float64."""
     rule = tail_rule(nodes_f64 if is_double(xp, cut) else nodes_f32)
@@ -81,7 +81,7 @@ def tail_integral(
 
 
 def tail_of_line(
-    xp: Namespace, weight: Callable[[Array], Array], cut: Array, zero: Array, *, nodes_f32: int, nodes_f64: int
+    xp: Namespace[Array], weight: Callable[[Array], Array], cut: Array, zero: Array, *, nodes_f32: int, nodes_f64: int
 ) -> Array:
     """int_0^cut (y - zero) weight(y) dy by the same rule, from two sums over one evaluation of the weight."""
     rule = tail_rule(nodes_f64 if is_double(xp, cut) else nodes_f32)

@@ -8,18 +8,18 @@ from collections.abc import Callable
 from ..namespace import Array, Namespace
 
 
-def normal_quantile(xp: Namespace, log_tail: Array) -> Array:
+def normal_quantile(xp: Namespace[Array], log_tail: Array) -> Array:
     """u >= 0 with P(U > u) = exp(log_tail) <= 1/2 for a standard normal U, to 3e-3 (Abramowitz & Stegun 26.2.22)."""
     u = xp.sqrt(-2.0 * log_tail)
     return u - (2.30753 + 0.27061 * u) / (1.0 + u * (0.99229 + 0.04481 * u))
 
 
-def logarithm(xp: Namespace, q: Array) -> Array:
+def logarithm(xp: Namespace[Array], q: Array) -> Array:
     """log q of a mass that may be 0 in its dtype."""
     return xp.log(xp.maximum(q, float(xp.finfo(q).tiny)))
 
 
-def log_survival(xp: Namespace, q: Array, one_minus_q: Array) -> Array:
+def log_survival(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     """log(1 - q), from the smaller of the two masses."""
     lower = q < one_minus_q
     return xp.where(lower, xp.log1p(-xp.where(lower, q, 0.0)), logarithm(xp, one_minus_q))
@@ -31,7 +31,7 @@ MAX_STEPS = 30
 
 
 def newton(
-    xp: Namespace,
+    xp: Namespace[Array],
     residual: Callable[[Array], tuple[Array, Array]],
     start: Array,
     low: Array | float,

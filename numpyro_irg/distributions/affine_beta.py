@@ -16,7 +16,7 @@ __all__ = ["AffineBeta"]
 
 
 class AffineBeta(Univariate):
-    r"""The law of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters; as Pyro's.
+    r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters; as Pyro's.
 
     A draw that rounds to an end is held next to it, with the derivative of the true draw.
 

@@ -16,8 +16,8 @@ __all__ = ["BetaProportion"]
 
 @implicit_twin_of(host.BetaProportion)
 class BetaProportion(Beta, host.BetaProportion):
-    r"""Beta law by its mean :math:`\mu` and concentration :math:`\kappa`, Beta(:math:`\mu\kappa, (1-\mu)\kappa`),
-    reparameterized in both.
+    r"""Beta distribution by its mean :math:`\mu` and concentration :math:`\kappa`, Beta(:math:`\mu\kappa,
+    (1-\mu)\kappa`), reparameterized in both.
 
     :param mean: :math:`0 < \mu < 1`; broadcast with `concentration`.
     :param concentration: :math:`\kappa > 0`.

@@ -78,7 +78,7 @@ class LeftCensoredDistribution(_Censored, host.LeftCensoredDistribution):
     The log-density is :math:`\log p(x)` of a value that is seen, and :math:`\log F(x)` of one that is censored, as far
     out as the density is finite, with derivatives in the value and in every parameter of the base.
 
-    :param base_dist: a univariate distribution with a distribution function; its implicit twin is taken for it.
+    :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it.
     :param censored: 0 or 1, of a shape that broadcasts with the base's.
     :raises ValueError: for a base that is not univariate.
     """
@@ -100,7 +100,7 @@ class RightCensoredDistribution(_Censored, host.RightCensoredDistribution):
     The log-density is :math:`\log p(x)` of a value that is seen, and :math:`\log(1 - F(x))` of one that is censored, as
     far out as the density is finite, with derivatives in the value and in every parameter of the base.
 
-    :param base_dist: a univariate distribution with a distribution function; its implicit twin is taken for it.
+    :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it.
     :param censored: 0 or 1, of a shape that broadcasts with the base's.
     :raises ValueError: for a base that is not univariate.
 
@@ -131,7 +131,7 @@ class IntervalCensoredDistribution(_Censored, host.IntervalCensoredDistribution)
     1              1               :math:`\log(1 - F(u) + F(l))`
     =============  ==============  ==========================================================
 
-    :param base_dist: a univariate distribution with a distribution function; its implicit twin is taken for it.
+    :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it.
     :param left_censored: 0 or 1, of a shape that broadcasts with the base's; and `right_censored`.
     :raises ValueError: for a base that is not univariate.
     """

@@ -1,4 +1,5 @@
-"""`ConditionalChain`: a law of vectors as a chain of univariate conditional laws, reparameterized jointly."""
+"""`ConditionalChain`: a distribution of vectors as a chain of univariate conditional distributions, reparameterized
+jointly."""
 
 from __future__ import annotations
 
@@ -19,20 +20,20 @@ __all__ = ["ConditionalChain"]
 
 
 class ConditionalChain(host.Distribution):
-    r"""Law of :math:`x = (x_1, \dots, x_D)`, each :math:`x_i` given those before it univariate.
+    r"""Distribution of :math:`x = (x_1, \dots, x_D)`, each :math:`x_i` given those before it univariate.
 
     A draw moves so that all :math:`F_i(x_i | x_1, \dots, x_{i-1})` keep their values (Rosenblatt 1952; Figurnov et al.
-    2018, eq. 3).  Each conditional law is built from coordinates that move already, so that autodiff solves the
-    triangular system by substitution.
+    2018, eq. 3).  Each conditional distribution is built from coordinates that move already, so that autodiff solves
+    the triangular system by substitution.
 
     :param conditionals: D entries; the i-th a function of i - 1 arrays, the earlier coordinates, and of `params`,
-        which gives a univariate law of elementwise parameters.
+        which gives a univariate distribution of elementwise parameters.
     :param params: arrays passed to every function, by name.
-    :raises ValueError: for conditional laws that `Implicit` refuses.
+    :raises ValueError: for conditional distributions that `Implicit` refuses.
 
     >>> from numpyro.distributions import Gamma, Normal
-    >>> law = ConditionalChain([lambda a: Gamma(a, 1.0), lambda x, a: Normal(x, a)], a=2.0)
-    >>> law.sample(jax.random.key(0), (5,)).shape
+    >>> distribution = ConditionalChain([lambda a: Gamma(a, 1.0), lambda x, a: Normal(x, a)], a=2.0)
+    >>> distribution.sample(jax.random.key(0), (5,)).shape
     (5, 2)
     """
 
@@ -50,11 +51,11 @@ class ConditionalChain(host.Distribution):
         x: list[Array] = []  # a look at the shapes and the supports, at some value inside
         shape, supports = (), []
         for conditional in self.conditionals:
-            law = conditional(*x, **params)
-            Implicit(law, validate_args=False)
-            supports.append(law.support)
-            shape = jnp.broadcast_shapes(shape, law.batch_shape)
-            x.append(host.transforms.biject_to(law.support)(jnp.zeros(law.batch_shape)))
+            distribution = conditional(*x, **params)
+            Implicit(distribution, validate_args=False)
+            supports.append(distribution.support)
+            shape = jnp.broadcast_shapes(shape, distribution.batch_shape)
+            x.append(host.transforms.biject_to(distribution.support)(jnp.zeros(distribution.batch_shape)))
         same = all(s == supports[0] for s in supports)
         self._support = constraints.independent(supports[0], 1) if same else None
         super().__init__(shape, (len(supports),), validate_args=validate_args)
@@ -75,8 +76,8 @@ class ConditionalChain(host.Distribution):
         shape = tuple(sample_shape) + self.batch_shape
         x: list[Array] = []
         for conditional, k in zip(self.conditionals, jax.random.split(key, len(self.conditionals)), strict=True):
-            law: Any = conditional(*x, **self.params).expand(shape)
-            x.append(Implicit(law, validate_args=False).sample(k))
+            distribution: Any = conditional(*x, **self.params).expand(shape)
+            x.append(Implicit(distribution, validate_args=False).sample(k))
         return jnp.stack(x, -1)
 
     rsample = sample
@@ -85,8 +86,8 @@ class ConditionalChain(host.Distribution):
         """x, unchanged in value, that moves with the parameters so as to keep its Rosenblatt transform."""
         moving: list[Array] = []
         for i, conditional in enumerate(self.conditionals):
-            law: Any = conditional(*moving, **self.params).expand(x.shape[:-1])
-            moving.append(Implicit(law, validate_args=False).at_fixed_quantile(x[..., i]))
+            distribution: Any = conditional(*moving, **self.params).expand(x.shape[:-1])
+            moving.append(Implicit(distribution, validate_args=False).at_fixed_quantile(x[..., i]))
         return jnp.stack(moving, -1)
 
     def log_prob(self, value: Array) -> Array:

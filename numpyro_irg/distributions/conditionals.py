@@ -1,4 +1,5 @@
-"""Laws of several dimensions as products of conditional laws, which is what the implicit gradient of a mixture reads.
+"""Distributions of several dimensions as products of conditional distributions, which is what the implicit gradient of
+a mixture reads.
 
 Arrays have the shape (..., D, K), dimension and component last; see `irg_kernels.mixture` for the symbols.
 """
@@ -29,20 +30,20 @@ from .student_t import StudentT
 __all__ = ["at_fixed_quantile", "has_conditionals", "is_elliptical"]
 
 
-def has_conditionals(law: Any) -> bool:
-    """Whether mixtures of the law are known: factorised, multivariate normal or multivariate Student t ones."""
-    return is_elliptical(law) or (bool(law.event_shape) and has_tails(law))
+def has_conditionals(distribution: Any) -> bool:
+    """Whether its mixtures are known: of factorised, multivariate normal and multivariate Student t distributions."""
+    return is_elliptical(distribution) or (bool(distribution.event_shape) and has_tails(distribution))
 
 
-def is_elliptical(law: Any) -> bool:
-    """Whether the law is multivariate normal or Student t."""
-    return isinstance(_bare(law), host.MultivariateNormal | host.MultivariateStudentT)
+def is_elliptical(distribution: Any) -> bool:
+    """Whether the distribution is multivariate normal or Student t."""
+    return isinstance(_bare(distribution), host.MultivariateNormal | host.MultivariateStudentT)
 
 
-def _bare(law: Any) -> Any:
-    while isinstance(law, host.ExpandedDistribution | host.MaskedDistribution):
-        law = law.base_dist
-    return law
+def _bare(distribution: Any) -> Any:
+    while isinstance(distribution, host.ExpandedDistribution | host.MaskedDistribution):
+        distribution = distribution.base_dist
+    return distribution
 
 
 # Of one pass over the draws: D x K x draws elements, of which the derivative needs some 30 arrays.
@@ -55,7 +56,7 @@ def at_fixed_quantile(log_weights: Array, components: list[Any], x: Array) -> Ar
     Many draws are taken some at a time, and what their derivatives need is computed again when it is asked for.
 
     :param log_weights: (..., K), normalised.
-    :param components: one law whose last batch axis is that of the components, or K laws.
+    :param components: one distribution whose last batch axis is that of the components, or K distributions.
     :param x: of shape (..., *event_shape), within the support.
     """
     event = components[0].event_shape
@@ -65,8 +66,11 @@ def at_fixed_quantile(log_weights: Array, components: list[Any], x: Array) -> Ar
 
 def _push(tangents: Any, x: Array, mixed: tuple[Array, list[Any]]) -> Array:
     log_weights, components = mixed
-    laws = [law.batch_shape[:-1] if len(components) == 1 else law.batch_shape for law in components]
-    batch = jnp.broadcast_shapes(log_weights.shape[:-1], *laws)
+    distributions = [
+        distribution.batch_shape[:-1] if len(components) == 1 else distribution.batch_shape
+        for distribution in components
+    ]
+    batch = jnp.broadcast_shapes(log_weights.shape[:-1], *distributions)
     while batch and batch[0] == 1:
         batch = batch[1:]
     lead = x.shape[x.ndim - 1 - len(batch) :]
@@ -114,7 +118,7 @@ def _conditionals(x: Array, log_weights: Array, components: list[Any], at: Any =
 
 
 def _stretched(x: Array, event: tuple[int, ...], family: bool) -> Array:
-    """x in the shape that a component's elementwise law takes."""
+    """x in the shape that a component's elementwise distribution takes."""
     x = x.reshape(*x.shape[:-1], *event)
     return jnp.expand_dims(x, -1 - len(event)) if family else x
 
@@ -130,20 +134,24 @@ def _last_two(values: list[Array], event: tuple[int, ...], shape: tuple[int, ...
 
 
 def _factorised(components: list[Any], x: Array) -> tuple[Array, ...]:
-    event, laws = components[0].event_shape, [unwrapped(law) for law in components]
-    at = _stretched(x, event, len(laws) == 1)
-    tails = [log_tails(law, at) for law in laws]
-    columns = [law.log_prob(at) for law in laws], [lower for lower, _ in tails], [upper for _, upper in tails]
+    event, distributions = components[0].event_shape, [unwrapped(distribution) for distribution in components]
+    at = _stretched(x, event, len(distributions) == 1)
+    tails = [log_tails(distribution, at) for distribution in distributions]
+    columns = (
+        [distribution.log_prob(at) for distribution in distributions],
+        [lower for lower, _ in tails],
+        [upper for _, upper in tails],
+    )
     return tuple(_last_two(column, event, x.shape) for column in columns)
 
 
 def _factorised_jacobian(of: mixture.Shares, components: list[Any], x: Array) -> Array:
     event = components[0].event_shape
     slopes: list[Array] = []
-    for law in map(unwrapped, components):
+    for distribution in map(unwrapped, components):
         at = _stretched(x, event, len(components) == 1)
-        at = jnp.broadcast_to(at, jnp.broadcast_shapes(at.shape, law.batch_shape))
-        density, pull = jax.vjp(law.log_prob, at)
+        at = jnp.broadcast_to(at, jnp.broadcast_shapes(at.shape, distribution.batch_shape))
+        density, pull = jax.vjp(distribution.log_prob, at)
         slopes.append(*pull(jnp.ones_like(density)))
     return jnp.tril(jnp.einsum("...dk,...ek->...de", of.shift, _last_two(slopes, event, x.shape)), -1)
 
@@ -152,23 +160,23 @@ def _factorised_jacobian(of: mixture.Shares, components: list[Any], x: Array) ->
 
 
 class _Elliptical(NamedTuple):
-    """K normal or Student t laws; the batch axis of the components is the last one."""
+    """K normal or Student t distributions; the batch axis of the components is the last one."""
 
     loc: Array
     """(..., K, D)"""
     scale_tril: Array
     """(..., K, D, D)"""
     df: Any
-    """(..., K); None for normal laws"""
+    """(..., K); None for normal distributions"""
 
     @classmethod
     def of(cls, components: list[Any]) -> _Elliptical:
         found = []
-        for law in components:
-            law = _bare(law)
-            df = law.df if isinstance(law, host.MultivariateStudentT) else None
-            k = law.batch_shape[-1:] if len(components) == 1 else ()
-            found.append((_with_axis(law.loc, k, 1), _with_axis(law.scale_tril, k, 2), df))
+        for distribution in components:
+            distribution = _bare(distribution)
+            df = distribution.df if isinstance(distribution, host.MultivariateStudentT) else None
+            k = distribution.batch_shape[-1:] if len(components) == 1 else ()
+            found.append((_with_axis(distribution.loc, k, 1), _with_axis(distribution.scale_tril, k, 2), df))
         if len(found) == 1:
             return cls(*found[0])
         locs, trils, dfs = zip(*found, strict=True)
@@ -176,7 +184,7 @@ class _Elliptical(NamedTuple):
         return cls(jnp.stack(jnp.broadcast_arrays(*locs), -2), jnp.stack(jnp.broadcast_arrays(*trils), -3), df)
 
     def degrees(self) -> Array:
-        """Those of the conditional laws, (..., K, D)"""
+        """Those of the conditional distributions, (..., K, D)"""
         return self.df[..., None] + jnp.arange(self.loc.shape[-1], dtype=self.loc.dtype)
 
     def whitening(self) -> Array:
@@ -249,14 +257,14 @@ def _elliptical_jacobian(of: mixture.Shares, components: list[Any], x: Array) ->
     dx_d - sum_k pi_kd (m_kd + beta_kd b_kd) - sum_k h_kd alpha_kd b_kd,
 
     m_kd = sum_{e<d} L_kde y_ke = dx_d - L_kdd y_kd,  alpha_kd = (df_k + d - 1) / (df_k + q_kd),
-    beta_kd = L_kdd eps_kd / (df_k + q_kd), of which normal laws have the limits 1 and 0.
+    beta_kd = L_kdd eps_kd / (df_k + q_kd), of which normal distributions have the limits 1 and 0.
     """
-    law = _Elliptical.of(components)
-    eps, matrices = law.whitened(x), law.whitening()
-    diagonal = jnp.diagonal(law.scale_tril, axis1=-2, axis2=-1)
+    distribution = _Elliptical.of(components)
+    eps, matrices = distribution.whitened(x), distribution.whitening()
+    diagonal = jnp.diagonal(distribution.scale_tril, axis1=-2, axis2=-1)
     posterior, taken = jnp.swapaxes(of.posterior, -1, -2), jnp.swapaxes(of.shift, -1, -2)
-    if law.df is not None:
-        df, nu = law.df[..., None], law.degrees()
+    if distribution.df is not None:
+        df, nu = distribution.df[..., None], distribution.degrees()
         taken = (taken * nu + posterior * diagonal * eps) / (df + _before(eps * eps))
     direct = jnp.einsum("...kd,...kde->...de", posterior * diagonal, matrices)
 

@@ -32,7 +32,7 @@ def precise(x: Array, log_x: Array, z: Array) -> Array:
 
 @implicit_twin_of(host.Gamma)
 class Gamma(UnivariateMixin, host.Gamma):
-    r"""Gamma law with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
+    r"""Gamma distribution with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
 
     The gradient is implicit (Figurnov, Mohamed, Mnih 2018, eq. 5), exact to about 1e-13 (float64) or 1e-6 (float32).  A
     draw that would underflow is held at the least normal number, with the relative derivative of the true draw, so that

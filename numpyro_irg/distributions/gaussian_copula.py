@@ -32,8 +32,8 @@ class _Reparameterized(host.GaussianCopula):
     def _check_marginal(self, given: Any) -> None:
         if given.event_shape or not has_tails(self.marginal_dist):
             raise ValueError(
-                f"{type(self).__name__}: marginal_dist must be a univariate law with a cdf, got {type(given).__name__} "
-                f"of event shape {given.event_shape}; ImplicitDensity gives one to any density"
+                f"{type(self).__name__}: marginal_dist must be a univariate distribution with a cdf, got "
+                f"{type(given).__name__} of event shape {given.event_shape}; ImplicitDensity gives one to any density"
             )
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
@@ -42,11 +42,11 @@ class _Reparameterized(host.GaussianCopula):
                 f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
                 "write jax.random.key(0), or run the model under numpyro.handlers.seed"
             )
-        law, factor = self.marginal_dist, self.base_dist.scale_tril
+        distribution, factor = self.marginal_dist, self.base_dist.scale_tril
         noise = jax.random.normal(key, tuple(sample_shape) + self.batch_shape + self.event_shape, factor.dtype)
         z = (factor @ noise[..., None])[..., 0]
         log_masses = normal.log_tails(NATIVE, z)
-        still, fixed = lax.stop_gradient((law, log_masses))
+        still, fixed = lax.stop_gradient((distribution, log_masses))
         limits = jnp.finfo(z.dtype)
         start = still.icdf(jnp.clip(jnp.exp(fixed[0]), float(limits.tiny), 1.0 - float(limits.eps)))
         low, high = _ends(still, start)
@@ -56,8 +56,10 @@ class _Reparameterized(host.GaussianCopula):
     rsample = sample
 
     def _moving(self, x: Array, log_masses: tuple[Array, Array]) -> Array:
-        law = self.marginal_dist
-        return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+        distribution = self.marginal_dist
+        return fixed_quantile.at_fixed_quantile(
+            NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, x, log_masses
+        )
 
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves so as to keep the independent normal numbers that it was made of."""
@@ -78,17 +80,17 @@ class _Reparameterized(host.GaussianCopula):
 
 @implicit_twin_of(host.GaussianCopula)
 class GaussianCopula(_Reparameterized):
-    r"""Marginal laws coupled by a normal law: :math:`x_i = F_i^{-1}(\Phi(z_i))`, :math:`z \sim N(0, R)`.
+    r"""Marginals coupled by a normal distribution: :math:`x_i = F_i^{-1}(\Phi(z_i))`, :math:`z \sim N(0, R)`.
 
     A draw moves with the marginals' parameters and with the correlation, :math:`dx = (\phi(z) dz - dF) / p(x)`
     (Figurnov, Mohamed, Mnih 2018, eq. 5, with the quantile moving), in the logarithm of the smaller tail, so that no
     mass rounds to 0 or 1.
 
-    :param marginal_dist: univariate law whose last batch axis is coupled, with `icdf` and `cdf`; where this package has
-        a twin of it, the twin stands for it.
+    :param marginal_dist: univariate distribution whose last batch axis is coupled, with `icdf` and `cdf`; where this
+        package has a twin of it, the twin stands for it.
     :param correlation_matrix: R, of shape (..., D, D), with ones on its diagonal.
     :param correlation_cholesky: instead, its lower Cholesky factor.
-    :raises ValueError: for marginals that are no univariate law with a distribution function.
+    :raises ValueError: for marginals that are no univariate distribution with a cdf.
     """
 
     def __init__(
@@ -146,8 +148,8 @@ class GaussianCopulaBeta(_Reparameterized, host.GaussianCopulaBeta):
         )
 
 
-def _ends(law: Any, like: Array) -> tuple[Array, Array]:
-    support = unwrapped(law).support
+def _ends(distribution: Any, like: Array) -> tuple[Array, Array]:
+    support = unwrapped(distribution).support
     low, high = (getattr(support, name, None) for name in ("lower_bound", "upper_bound"))
     return (
         jnp.full_like(like, -jnp.inf if low is None else low),

@@ -1,4 +1,4 @@
-"""Any univariate law reparameterized: one that NumPyro has, or one of which only a log-density is known."""
+"""Any univariate distribution reparameterized: one that NumPyro has, or one of which only a log-density is known."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Implicit", "ImplicitDensity"]
 
 
 class ImplicitDensity(host.Distribution):
-    r"""Univariate law of density proportional to :math:`e^{f(x;\theta)}`, reparameterized in every parameter.
+    r"""Univariate distribution of density proportional to :math:`e^{f(x;\theta)}`, reparameterized in every parameter.
 
     Normaliser, tails and quantiles are integrals by a fixed rule over panels that follow the density, the gradient of a
     draw is implicit (Figurnov, Mohamed, Mnih 2018, eq. 5) with autodiff's score.  In float64 draws, `log_prob` and
@@ -49,8 +49,8 @@ class ImplicitDensity(host.Distribution):
 
     >>> def log_density(x, scale):
     ...     return -jnp.cosh(x / scale)
-    >>> law = ImplicitDensity(log_density, constraints.real, scale=2.0)
-    >>> law.sample(jax.random.key(0), (3,)).shape
+    >>> distribution = ImplicitDensity(log_density, constraints.real, scale=2.0)
+    >>> distribution.sample(jax.random.key(0), (3,)).shape
     (3,)
     """
 
@@ -125,8 +125,8 @@ class ImplicitDensity(host.Distribution):
         else:
             eps = float(jnp.finfo(self._zero.dtype).eps)
             q = jax.random.uniform(key, shape, self._zero.dtype, minval=0.25 * eps, maxval=1.0 - 0.5 * eps)
-            x = _quantile(*lax.stop_gradient(self._law()), q, 1.0 - q)
-        return self._inside(_held(*self._law(), x))
+            x = _quantile(*lax.stop_gradient(self._distribution()), q, 1.0 - q)
+        return self._inside(_held(*self._distribution(), x))
 
     rsample = sample
 
@@ -134,11 +134,11 @@ class ImplicitDensity(host.Distribution):
         if self._validate_args:
             self._validate_sample(value)
         value = self._wide(value)
-        return _log_prob(*self._law(), value)
+        return _log_prob(*self._distribution(), value)
 
     def log_tails(self, value: Array) -> tuple[Array, Array]:
         """(log P(X <= value), log P(X > value)), finite in every tail that a draw can reach."""
-        return _log_tails(*self._law(), self._wide(value))
+        return _log_tails(*self._distribution(), self._wide(value))
 
     def log_cdf(self, value: Array) -> Array:
         """log P(X <= value)."""
@@ -155,14 +155,14 @@ class ImplicitDensity(host.Distribution):
     def icdf(self, q: Any) -> Array:
         """The x with P(X <= x) = q, 0 < q < 1, with derivatives in q and every parameter."""
         q = self._wide(q)
-        x = _quantile(*lax.stop_gradient(self._law()), lax.stop_gradient(q), lax.stop_gradient(1.0 - q))
-        return self._inside(_held(*self._law(), x, q))
+        x = _quantile(*lax.stop_gradient(self._distribution()), lax.stop_gradient(q), lax.stop_gradient(1.0 - q))
+        return self._inside(_held(*self._distribution(), x, q))
 
     def _wide(self, value: Any) -> Array:
         value = jnp.asarray(value, jnp.result_type(value, self._zero))
         return jnp.broadcast_to(value, jnp.broadcast_shapes(value.shape, self._zero.shape))
 
-    def _law(self) -> tuple:
+    def _distribution(self) -> tuple:
         """What the functions below take first: the density, and where it lies."""
         grid = getattr(self, "_found", None)
         return _Static(self._log_density), self._ends, self._resolved()[0] if grid is None else grid, self.params
@@ -212,9 +212,9 @@ def _masses(given, ends, grid, params):
 
 
 @jax.jit
-def _quantile(given, ends, grid, params, q, rest):
+def _quantile(given, ends, grid, params, q, one_minus_q):
     mass = _masses(given, ends, grid, params)
-    return lax.stop_gradient(density.quantile(NATIVE, given.of(params), ends, grid, mass, q, rest))
+    return lax.stop_gradient(density.quantile(NATIVE, given.of(params), ends, grid, mass, q, one_minus_q))
 
 
 @jax.jit
@@ -248,20 +248,20 @@ def _ends(support: Any, like: Array) -> density.Support:
     if support.is_discrete or support.event_dim or (line and support is not constraints.real):
         raise ValueError(
             f"support: expected constraints.real, greater_than, less_than or an interval, got {support}; transform a "
-            "law of another support by TransformedDistribution"
+            "distribution of another support by TransformedDistribution"
         )
     return density.Support(*(None if e is None else jnp.asarray(e, like.dtype) for e in (low, high)))
 
 
 class Implicit(host.Distribution):
-    """A univariate law with its own draws, which move with its parameters so as to keep their quantile.
+    """A univariate distribution with its own draws, which move with its parameters so as to keep their quantile.
 
-    The gradient comes from the law's distribution function where it has one, else from its log-density as in
-    `ImplicitDensity`.  Where this package has a twin of the law, the twin stands for it.
+    The gradient comes from the distribution's cdf where it has one, else from its log-density as in
+    `ImplicitDensity`.  Where this package has a twin of the distribution, the twin stands for it.
 
-    :param base: a continuous univariate law, perhaps inside `Independent`, `expand` or `mask`.
-    :raises ValueError: for a law of vectors or of integers, or, as `ImplicitDensity`, for a density that the rule does
-        not resolve.
+    :param base: a continuous univariate distribution, perhaps inside `Independent`, `expand` or `mask`.
+    :raises ValueError: for a distribution of vectors or of integers, or, as `ImplicitDensity`, for a density that the
+        rule does not resolve.
 
     >>> jax.grad(lambda df: Implicit(host.StudentT(df)).sample(jax.random.key(0)))(3.0).shape
     ()
@@ -274,14 +274,15 @@ class Implicit(host.Distribution):
     def __init__(self, base: Any, *, validate_args: bool | None = None) -> None:
         messages.check_distribution("Implicit", "base", base, host.Distribution)
         self.base_dist = implicit_twin(base) or base
-        law = unwrapped(self.base_dist)
-        if law.event_shape or law.support.is_discrete:
+        distribution = unwrapped(self.base_dist)
+        if distribution.event_shape or distribution.support.is_discrete:
             raise ValueError(
-                f"Implicit: expected a continuous univariate law, got {type(law).__name__} of event shape "
-                f"{law.event_shape} and support {law.support}; for a vector write ConditionalChain"
+                f"Implicit: expected a continuous univariate distribution, got {type(distribution).__name__} of event "
+                f"shape {distribution.event_shape} and support {distribution.support}; for a vector write "
+                "ConditionalChain"
             )
-        self.reparametrized_params = list(law.arg_constraints)
-        self._density = None if has_tails(law) else _of_law(law, validate_args)
+        self.reparametrized_params = list(distribution.arg_constraints)
+        self._density = None if has_tails(distribution) else _of_distribution(distribution, validate_args)
         super().__init__(base.batch_shape, base.event_shape, validate_args=validate_args)
 
     @constraints.dependent_property
@@ -327,15 +328,15 @@ def _log_prob_of(x: Array, base: Any) -> Array:
     return base.log_prob(x)
 
 
-def _of_law(law: Any, validate_args: bool | None) -> ImplicitDensity:
-    """The law by its log-density alone."""
-    law = copy.copy(law)
-    law._validate_args = False  # its nodes lie inside, and may round to an end
+def _of_distribution(distribution: Any, validate_args: bool | None) -> ImplicitDensity:
+    """The distribution by its log-density alone."""
+    distribution = copy.copy(distribution)
+    distribution._validate_args = False  # its nodes lie inside, and may round to an end
     new = ImplicitDensity.__new__(ImplicitDensity)
-    new._begin(_log_prob_of, law.support, None, {"base": law}, law)
-    new._zero = jnp.zeros(law.batch_shape, new._zero.dtype)
+    new._begin(_log_prob_of, distribution.support, None, {"base": distribution}, distribution)
+    new._zero = jnp.zeros(distribution.batch_shape, new._zero.dtype)
     new.reparametrized_params = []
-    host.Distribution.__init__(new, law.batch_shape, validate_args=False)
+    host.Distribution.__init__(new, distribution.batch_shape, validate_args=False)
     if validate_args is not False:
         new.check()
     return new

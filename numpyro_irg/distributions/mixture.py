@@ -24,9 +24,11 @@ __all__ = ["MixtureGeneral", "MixtureSameFamily"]
 _Host: Any = host.Distribution if TYPE_CHECKING else object
 
 
-def _exchanged(law: Any) -> Any:
-    """The implicit twin, where there is one; what is no law is for the host to refuse."""
-    return (implicit_twin(law) or law) if isinstance(law, host.Distribution) else law
+def _exchanged(distribution: Any) -> Any:
+    """The implicit twin, where there is one; what is no distribution is for the host to refuse."""
+    return (
+        (implicit_twin(distribution) or distribution) if isinstance(distribution, host.Distribution) else distribution
+    )
 
 
 class _Mixture(_Host):
@@ -37,20 +39,24 @@ class _Mixture(_Host):
 
     @property
     def has_rsample(self) -> bool:
-        """Whether the law of the components is one that has the gradient."""
-        laws = self._components()
-        if any(law.support is None or law.is_discrete for law in laws) or _different_ends(laws):
+        """Whether the distribution of the components is one that has the gradient."""
+        distributions = self._components()
+        if any(
+            distribution.support is None or distribution.is_discrete for distribution in distributions
+        ) or _different_ends(distributions):
             return False
         if self.event_shape:
-            return all(map(conditionals.has_conditionals, laws)) and _one_kind(laws)
-        return all(map(has_tails, laws))
+            return all(map(conditionals.has_conditionals, distributions)) and _one_kind(distributions)
+        return all(map(has_tails, distributions))
 
     def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         if not self.has_rsample:
-            laws = self._components()
-            continuous = not any(law.support is None or law.is_discrete for law in laws)
-            supports = _different_ends(laws) if continuous else []
-            raise NotImplementedError(messages.no_mixture(type(self).__name__, laws, supports))
+            distributions = self._components()
+            continuous = not any(
+                distribution.support is None or distribution.is_discrete for distribution in distributions
+            )
+            supports = _different_ends(distributions) if continuous else []
+            raise NotImplementedError(messages.no_mixture(type(self).__name__, distributions, supports))
         return self.sample(key, sample_shape)
 
     def sample_with_intermediates(self, key: Array, sample_shape: tuple[int, ...] = ()) -> tuple[Array, Any]:
@@ -60,45 +66,45 @@ class _Mixture(_Host):
 
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves so as to keep its place under the parameters."""
-        laws = self._components()
-        moving = conditionals.at_fixed_quantile(log_softmax(self.mixing_distribution.logits), laws, x)
-        for alike in _traced_ends_agree(laws):
+        distributions = self._components()
+        moving = conditionals.at_fixed_quantile(log_softmax(self.mixing_distribution.logits), distributions, x)
+        for alike in _traced_ends_agree(distributions):
             moving = jnp.where(jnp.reshape(alike, alike.shape + (1,) * len(self.event_shape)), moving, jnp.nan)
         return moving
 
 
-def _traced_ends_agree(laws: list[Any]) -> Iterator[Array]:
+def _traced_ends_agree(distributions: list[Any]) -> Iterator[Array]:
     """Whether ends that are traced, which `_different_ends` cannot compare, are those of all components; by batch."""
-    event = tuple(range(-len(laws[0].event_shape), 0))
-    for side in zip(*(ends_of(unwrapped(law)) for law in laws), strict=True):
+    event = tuple(range(-len(distributions[0].event_shape), 0))
+    for side in zip(*(ends_of(unwrapped(distribution)) for distribution in distributions), strict=True):
         if all(map(not_jax_tracer, side)):
             continue
         axis = -1 - len(event)
-        if len(laws) == 1:  # the components are the last batch axis
+        if len(distributions) == 1:  # the components are the last batch axis
             if side[0].ndim >= -axis:
                 yield (side[0] == jnp.take(side[0], jnp.array([0]), axis)).all((axis, *event))
         else:
             yield jnp.stack(jnp.broadcast_arrays(*(e == side[0] for e in side))).all((0, *event))
 
 
-def _different_ends(laws: list[Any]) -> list[tuple[Any, ...]]:
+def _different_ends(distributions: list[Any]) -> list[tuple[Any, ...]]:
     """(least, most) of the supports, where they differ from component to component; what is traced counts as equal."""
-    ends = [ends_of(unwrapped(law)) for law in laws]
+    ends = [ends_of(unwrapped(distribution)) for distribution in distributions]
     with jax.ensure_compile_time_eval():
         for side in zip(*ends, strict=True):
             known = [jnp.asarray(e) for e in side if not_jax_tracer(e)]
-            if len(laws) == 1 and known:  # the components are the last batch axis
-                axis = -1 - len(laws[0].event_shape)
+            if len(distributions) == 1 and known:  # the components are the last batch axis
+                axis = -1 - len(distributions[0].event_shape)
                 known = list(jnp.moveaxis(known[0], axis, 0)) if known[0].ndim >= -axis else []
             if not all((e == known[0]).all() for e in known):
                 return [tuple(e.tolist() if isinstance(e, Array) else e for e in pair) for pair in ends]
     return []
 
 
-def _one_kind(laws: list[Any]) -> bool:
-    if not any(map(conditionals.is_elliptical, laws)):
+def _one_kind(distributions: list[Any]) -> bool:
+    if not any(map(conditionals.is_elliptical, distributions)):
         return True
-    return all(type(unwrapped(law)) is type(unwrapped(laws[0])) for law in laws)
+    return all(type(unwrapped(distribution)) is type(unwrapped(distributions[0])) for distribution in distributions)
 
 
 @implicit_twin_of(host.MixtureSameFamily)
@@ -149,13 +155,14 @@ class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
 
 @implicit_twin_of(host.MixtureGeneral)
 class MixtureGeneral(_Mixture, host.MixtureGeneral):
-    r"""Mixture :math:`\sum_k w_k f_k` of K laws, reparameterized in the weights and in the components' parameters.
+    r"""Mixture :math:`\sum_k w_k f_k` of K distributions, reparameterized in the weights and in the components'
+    parameters.
 
     Draws and gradient are those of `MixtureSameFamily`.
 
     :param mixing_distribution: a `Categorical` over K components.
-    :param component_distributions: K laws.  `has_rsample` is true if they have one support and are all univariate, all
-        factorised, all `MultivariateNormal` or all `MultivariateStudentT`.
+    :param component_distributions: K distributions.  `has_rsample` is true if they have one support and are all
+        univariate, all factorised, all `MultivariateNormal` or all `MultivariateStudentT`.
     :param support: that of the mixture, where the components' differ.
     :raises ValueError: as the host's.
     """
@@ -169,15 +176,15 @@ class MixtureGeneral(_Mixture, host.MixtureGeneral):
         validate_args: bool | None = None,
     ) -> None:
         try:
-            component_distributions = [_exchanged(law) for law in component_distributions]
+            component_distributions = [_exchanged(distribution) for distribution in component_distributions]
         except TypeError:
             pass  # not a list, which the host refuses
         super().__init__(mixing_distribution, component_distributions, support=support, validate_args=validate_args)
 
     @classmethod
     def from_host(cls, fn: Any) -> Any:
-        laws = fn.component_distributions
-        return cls(fn.mixing_distribution, laws, support=fn._support, validate_args=fn._validate_args)
+        distributions = fn.component_distributions
+        return cls(fn.mixing_distribution, distributions, support=fn._support, validate_args=fn._validate_args)
 
     def _components(self):
         return self.component_distributions

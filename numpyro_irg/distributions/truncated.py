@@ -1,4 +1,4 @@
-"""Any univariate law between two bounds, with gradients in the bounds and in the law's parameters."""
+"""Any univariate distribution between two bounds, with gradients in the bounds and in the distribution's parameters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Truncated(host.Distribution):
-    r"""A univariate law conditioned on :math:`l \le x \le h`, reparameterized in its parameters, l and h.
+    r"""A univariate distribution conditioned on :math:`l \le x \le h`, reparameterized in its parameters, l and h.
 
     Density :math:`p(x) / (F(h) - F(l))`.  At fixed quantile u a draw moves with a bound by :math:`(1 - u) p(l)/p(x)`
     and :math:`u p(h)/p(x)`, and with a parameter of the base so that :math:`(F(x) - F(l)) / (F(h) - F(l))` stays
@@ -47,13 +47,13 @@ class Truncated(host.Distribution):
 
     Where the kernels know the density (Normal, LogNormal, Cauchy, HalfCauchy, HalfNormal, Laplace, Logistic, Gumbel,
     Weibull, Exponential, Pareto, Gamma, Chi2, LogGamma, InverseGamma, Beta, StudentT, VonMises, Uniform) no tail is too
-    far and no interval too narrow; of other laws tails are subtracted, which loses digits in a narrow one.
+    far and no interval too narrow; of other distributions tails are subtracted, which loses digits in a narrow one.
 
     A bound at the very end of the base's support has the derivative of moving inwards, (1 - u) p(l)/p(x): 0 where the
     density vanishes there, a huge number where it is infinite.  Moved outwards nothing would change.
 
-    :param base_dist: a univariate law with a distribution function; one that has an implicit twin is taken for it, and
-        `Independent`, `expand` and `mask` around it are left out.
+    :param base_dist: a univariate distribution with a cdf; one that has an implicit twin is taken for
+        it, and `Independent`, `expand` and `mask` around it are left out.
     :param low: l, number or array, or None.
     :param high: h, number or array, or None.
     :raises ValueError: for a base that is not univariate or has no cdf, a bound that does not broadcast, and with
@@ -300,21 +300,22 @@ def _up_to(base: Any, high: Array) -> Any:
 
 
 def _univariate(name: str, base: Any) -> tuple[Any, tuple[int, ...]]:
-    """The elementwise law, implicit where there is such a twin, and the shape that is wanted of it."""
+    """The elementwise distribution, implicit where there is such a twin, and the shape that is wanted of it."""
     if not isinstance(base, host.Distribution):
         raise ValueError(f"{name}: base_dist must be a distribution, got {type(base).__name__}")
-    shape, law = base.batch_shape + base.event_shape, unwrapped(base)
-    law = implicit_twin(law) or law
-    if law.event_shape:
+    shape, distribution = base.batch_shape + base.event_shape, unwrapped(base)
+    distribution = implicit_twin(distribution) or distribution
+    if distribution.event_shape:
         raise ValueError(
-            f"{name}: base_dist must be univariate, but {type(law).__name__} has event shape {law.event_shape}"
+            f"{name}: base_dist must be univariate, but {type(distribution).__name__} has event shape "
+            f"{distribution.event_shape}"
         )
-    if not has_tails(law):
+    if not has_tails(distribution):
         raise ValueError(
-            f"{name}: base_dist {type(law).__name__} has no cdf; take a law from numpyro_irg.distributions, or give "
-            "the class a cdf"
+            f"{name}: base_dist {type(distribution).__name__} has no cdf; take a distribution from "
+            "numpyro_irg.distributions, or give the class a cdf"
         )
-    return law, shape
+    return distribution, shape
 
 
 def _is_open(end: Any) -> bool:
@@ -399,14 +400,14 @@ def TruncatedDistribution(
 def TruncatedNormal(
     loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
 ) -> Any:
-    """A normal law between the bounds that are given."""
+    """A normal distribution between the bounds that are given."""
     return TruncatedDistribution(host.Normal(loc, scale), low, high, validate_args=validate_args)
 
 
 def TruncatedCauchy(
     loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
 ) -> Any:
-    """A Cauchy law between the bounds that are given."""
+    """A Cauchy distribution between the bounds that are given."""
     return TruncatedDistribution(host.Cauchy(loc, scale), low, high, validate_args=validate_args)
 
 

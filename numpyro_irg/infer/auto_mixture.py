@@ -29,7 +29,8 @@ __all__ = ["AutoMixture"]
 
 
 class AutoMixture(AutoContinuous):
-    """Autoguide whose law over all latents, in unconstrained space, is a mixture of Gaussians of full covariance::
+    """Autoguide whose distribution over all latents, in unconstrained space, is a mixture of Gaussians of full
+    covariance::
 
         guide = AutoMixture(model, num_components=4)
 

@@ -53,7 +53,7 @@ class HVAE:
     log-joint.  Each call runs the model at its own arguments and parameters.  A decoder with smooth activations
     (softplus, tanh, GELU) suits better than ReLU, which has no curvature.
 
-    A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is left out, its momentum turned round, for one
+    A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is rejected, its momentum flipped, for one
     datum alone where data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
 
     A latent that the model masks out needs no mask in the base: its prior is counted for it, and E[w] stays p(x).
@@ -74,7 +74,7 @@ class HVAE:
         weighed (`irg_kernels.inference.refreshed`), which begins as the importance-weighted bound of K + 1 draws for
         each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.
     :param step_size: where the learned step sizes start, in units of the base's scale (its standard deviation where a
-        site's law is Normal in unconstrained space, else 1).
+        site's distribution is Normal in unconstrained space, else 1).
     :param max_step_size: their upper bound.
     :param step_size_shape: "dim" for one per dimension of a site's event, "step" for one per step and dimension,
         "scalar".
@@ -157,12 +157,12 @@ class HVAE:
 
     def refine(self, *args: Any, **kwargs: Any) -> tuple[dict[str, Array], Path | refreshed_path.Points]:
         """The latents and the path that led to them; in place of a call, under the handlers that a guide needs."""
-        base, laws = run_base(self.guide, self.prefix, args, kwargs)
+        base, distributions = run_base(self.guide, self.prefix, args, kwargs)
         live = LiveModel(self.model, args, kwargs, base, self._observed)
         self._observed |= live.observed
         if self.transition == "refreshed":
-            return refreshed_path.refine(self, base, live, laws, _normal)
-        units = _units(self.guide, laws, live.latents)
+            return refreshed_path.refine(self, base, live, distributions, _normal)
+        units = _units(self.guide, distributions, live.latents)
         alphas = self.cooling()
         log_cooling = jnp.sum(jnp.log(alphas))
         z0 = tuple(latent.position for latent in live.latents)
@@ -228,9 +228,9 @@ class HVAE:
     def _momentum(self, drawn: Drawn, latent: Latent, log_cooling: Array) -> Array:
         position = latent.position
         deviation = jnp.exp(-log_cooling).astype(position.dtype)
-        law = dist.Normal(jnp.zeros_like(position), deviation).to_event(len(latent.event_shape))
+        distribution = dist.Normal(jnp.zeros_like(position), deviation).to_event(len(latent.event_shape))
         with Inside(drawn):
-            return numpyro.sample(f"{self.prefix}_momentum_{latent.name}", law, infer={"is_auxiliary": True})
+            return numpyro.sample(f"{self.prefix}_momentum_{latent.name}", distribution, infer={"is_auxiliary": True})
 
     def _emit(self, drawn: Drawn, site: Any, term: Array) -> Array:
         """The model's latent, and the flow's term in the guide's density as a site of its own.
@@ -273,7 +273,7 @@ class Path(NamedTuple):
     energy_errors: Array
     """of the K steps, before cooling, over all data"""
     left_out: Array
-    """the share of steps left out"""
+    """the share of steps rejected"""
     alphas: Array
 
 
@@ -286,19 +286,19 @@ def _checked_cooling(returned: Any, num_steps: int) -> Array:
     return jnp.stack([jnp.asarray(alpha, jnp.result_type(float)) for alpha in alphas])
 
 
-def _units(guide: Callable, laws: Mapping[str, Any], latents: list[Latent]) -> tuple[Array, ...]:
-    """The base's standard deviation in each latent's unconstrained space, where its law tells, else ones."""
-    return tuple(_unit(guide, laws, latent) for latent in latents)
+def _units(guide: Callable, distributions: Mapping[str, Any], latents: list[Latent]) -> tuple[Array, ...]:
+    """The base's standard deviation in each latent's unconstrained space, where its distribution tells, else ones."""
+    return tuple(_unit(guide, distributions, latent) for latent in latents)
 
 
-def _unit(guide: Callable, laws: Mapping[str, Any], latent: Latent) -> Array:
-    return _normal(guide, laws, latent)[1]
+def _unit(guide: Callable, distributions: Mapping[str, Any], latent: Latent) -> Array:
+    return _normal(guide, distributions, latent)[1]
 
 
-def _normal(guide: Callable, laws: Mapping[str, Any], latent: Latent) -> tuple[Array, Array]:
+def _normal(guide: Callable, distributions: Mapping[str, Any], latent: Latent) -> tuple[Array, Array]:
     """Location and scale of the base in a latent's unconstrained space, where its distribution tells; else 0 and 1."""
     standard = jnp.zeros_like(latent.position), jnp.ones_like(latent.position)
-    fn = unwrapped(laws[latent.name])
+    fn = unwrapped(distributions[latent.name])
     automatic = isinstance(guide, AutoGuide)  # its transform is the support's
     if isinstance(fn, dist.TransformedDistribution) and (
         automatic or list(fn.transforms) == [biject_to(latent.support)]
@@ -306,8 +306,8 @@ def _normal(guide: Callable, laws: Mapping[str, Any], latent: Latent) -> tuple[A
         fn = unwrapped(fn.base_dist)
     if isinstance(fn, dist.Normal):
         loc, scale = fn.loc, fn.scale
-    elif isinstance(guide, AutoContinuous) and f"_{guide.prefix}_latent" in laws:
-        joint = unwrapped(laws[f"_{guide.prefix}_latent"])
+    elif isinstance(guide, AutoContinuous) and f"_{guide.prefix}_latent" in distributions:
+        joint = unwrapped(distributions[f"_{guide.prefix}_latent"])
         if not isinstance(joint, dist.Normal | dist.MultivariateNormal | dist.LowRankMultivariateNormal):
             return standard
         loc, scale = (guide._unpack_latent(x)[latent.name] for x in (joint.mean, jnp.sqrt(joint.variance)))
@@ -332,7 +332,7 @@ def _any_in_batch(axis_size, in_batched, condition):
 
 
 class _Steps:
-    """Leapfrog steps; a system that diverges stays where it is, and its momentum is turned round.
+    """Leapfrog steps; a system that diverges stays where it is, and its momentum is flipped.
 
     The step followed by turning is its own inverse, and so is staying, if the test is the same from either end: the
     energy's change is, but for its sign.  Turning once more, the map remains one-to-one and its Jacobian 1, whatever
@@ -351,7 +351,7 @@ class _Steps:
         return tuple(jnp.where(jnp.isfinite(x), x, 0.0) for x in g), energy
 
     def take(self, state: State, eps: tuple[Array, ...]) -> tuple[State, Array, Array]:
-        """The state after one step, the energy's change over all systems, and the share of systems left out."""
+        """The state after one step, the energy's change over all systems, and the share of systems rejected."""
         z, rho, g, energy = state
         still = jnp.isfinite(energy) & self._tried(*lax.stop_gradient((state, eps)))
         # Steps of 0 where a trial went wrong: no NaN enters a formula that will be differentiated.

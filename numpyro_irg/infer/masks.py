@@ -33,14 +33,14 @@ _MASKED = "_irg_masked"
 
 
 def unwrapped(fn: Any) -> Any:
-    """The law inside `Independent`, `ExpandedDistribution` and `MaskedDistribution`."""
+    """The distribution inside `Independent`, `ExpandedDistribution` and `MaskedDistribution`."""
     while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
         fn = fn.base_dist
     return fn
 
 
 def mask_of(fn: Any) -> Any:
-    """The mask over the batch of a law, or None."""
+    """The mask over the batch of a distribution, or None."""
     mask = None
     while isinstance(fn, dist.ExpandedDistribution | dist.MaskedDistribution):
         if isinstance(fn, dist.MaskedDistribution):

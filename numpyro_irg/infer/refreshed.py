@@ -61,7 +61,9 @@ class Points(NamedTuple):
 class _Coordinates:
     """u of each part, and z of each latent as a function of it."""
 
-    def __init__(self, base: BaseSites, live: LiveModel, guide: Any, laws: Mapping[str, Any], normal: Any) -> None:
+    def __init__(
+        self, base: BaseSites, live: LiveModel, guide: Any, distributions: Mapping[str, Any], normal: Any
+    ) -> None:
         self.live, self.guide, self.to = live, guide, None
         if isinstance(guide, AutoTransport):
             self.to = guide.transport()
@@ -69,7 +71,7 @@ class _Coordinates:
             (u, _), *_ = joint.intermediates
             self.parts = [_Part("", u, jnp.ndim(u) - 1, joint)]
             return
-        self.normal = [normal(guide, laws, latent) for latent in live.latents]
+        self.normal = [normal(guide, distributions, latent) for latent in live.latents]
         self.parts = [
             _Part(f"{at.name}_", (at.position - loc) / scale, at.batch_ndim, base.sites[at.name])
             for at, (loc, scale) in zip(live.latents, self.normal, strict=True)
@@ -208,13 +210,13 @@ def _bound(guide: Any, log_weights: Array, scale: Any) -> tuple[Array, list[Arra
 
 
 def refine(
-    guide: Any, base: BaseSites, live: LiveModel, laws: Mapping[str, Any], normal: Any
+    guide: Any, base: BaseSites, live: LiveModel, distributions: Mapping[str, Any], normal: Any
 ) -> tuple[dict[str, Array], Points]:
     """Emits the momenta, the flow's term and the latents.
 
     :param normal: (location, scale) of a latent's base.
     """
-    run = _Run(guide, base, live, _Coordinates(base, live, guide.guide, laws, normal))
+    run = _Run(guide, base, live, _Coordinates(base, live, guide.guide, distributions, normal))
     xi, log_prob_xi = _momenta(run)
     log_q = functools.reduce(jnp.add, [sum_to(_log_prob(site), run.dims) for site in base.sites.values()])
     u, log_weights, densities, rho, fine = run.path(xi)

@@ -91,8 +91,9 @@ class BaseSites(Messenger):
         name, fn = msg["name"], msg["fn"]
         if self.prefix and not msg["is_observed"] and not fn.has_rsample:
             raise ValueError(
-                f"HVAE: the base guide's site {name!r} has a law without reparameterized draws, "
-                f"{type(unwrapped(fn)).__name__}; take its twin from numpyro_irg.distributions, or a continuous law"
+                f"HVAE: the base guide's site {name!r} has a distribution without reparameterized draws, "
+                f"{type(unwrapped(fn)).__name__}; take its twin from numpyro_irg.distributions, or a continuous "
+                "distribution"
             )
         check_mask_outside(name, fn)
         auxiliary = bool(msg["infer"].get("is_auxiliary"))
@@ -137,11 +138,11 @@ class Inside(Messenger):
 
 
 def run_base(guide: Callable, prefix: str, args: tuple, kwargs: dict) -> tuple[BaseSites, dict[str, Any]]:
-    """The base's draws, and its laws as they are without looking at a draw, for the units of the step sizes.
+    """The base's draws, and its distributions as they are without looking at a draw, for the units of the step sizes.
 
-    A law that depends on another site's draw would make the step sizes depend on z_0, and the map no shear any more.
-    So with two random sites or more the laws are read off a second run in which each takes its centre; where they
-    depend on no draw its results are the first run's, and the compiler merges the two.
+    A distribution that depends on another site's draw would make the step sizes depend on z_0, and the map no shear any
+    more. So with two random sites or more the distributions are read off a second run in which each takes its centre;
+    where they depend on no draw its results are the first run's, and the compiler merges the two.
     """
     base = BaseSites(prefix)
     with base:
@@ -153,17 +154,17 @@ def run_base(guide: Callable, prefix: str, args: tuple, kwargs: dict) -> tuple[B
             f"HVAE: the base guide's sites {sorted(base.latents)} are points (Delta), without a density; "
             "take a base with random draws, such as AutoNormal"
         )
-    laws = {name: site.fn for name, site in base.sites.items()}
+    distributions = {name: site.fn for name, site in base.sites.items()}
     random = [s for s in base.sites.values() if not s.observed and not isinstance(unwrapped(s.fn), dist.Delta)]
     if len(random) > 1:
         with repeated(base.seen, numpyro.prng_key(), _centre) as sites:
             guide(*args, **kwargs)
-        laws = {name: site["fn"] for name, site in sites.items() if site["type"] == "sample"}
-    return base, laws
+        distributions = {name: site["fn"] for name, site in sites.items() if site["type"] == "sample"}
+    return base, distributions
 
 
 def _centre(msg: Any) -> Any:
-    """The mean of a law where it has a finite one, a point of its support elsewhere."""
+    """The mean of a distribution where it has a finite one, a point of its support elsewhere."""
     if msg["type"] != "sample" or msg["is_observed"]:
         return None
     fn = msg["fn"]

@@ -19,7 +19,7 @@ __all__ = ["AffineBeta"]
 
 @implicit_twin_of(host.AffineBeta)
 class AffineBeta(Univariate):
-    r"""The law of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters.
+    r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters.
 
     A draw that rounds to an end is held next to it, as the host's is, but with the derivative of the true draw.
 

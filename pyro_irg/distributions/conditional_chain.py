@@ -1,4 +1,5 @@
-"""`ConditionalChain`: a law of vectors as a chain of univariate conditional laws, reparameterized jointly."""
+"""`ConditionalChain`: a distribution of vectors as a chain of univariate conditional distributions, reparameterized
+jointly."""
 
 from __future__ import annotations
 
@@ -19,20 +20,21 @@ __all__ = ["ConditionalChain"]
 
 
 class ConditionalChain(ImplicitMixin, TorchDistribution):
-    r"""Law of :math:`x = (x_1, \dots, x_D)`, each :math:`x_i` given those before it univariate.
+    r"""Distribution of :math:`x = (x_1, \dots, x_D)`, each :math:`x_i` given those before it univariate.
 
     A draw moves so that all :math:`F_i(x_i | x_1, \dots, x_{i-1})` keep their values (Rosenblatt 1952; Figurnov et al.
-    2018, eq. 3).  Each conditional law is built from coordinates that move already, so that autodiff solves the
-    triangular system by substitution.
+    2018, eq. 3).  Each conditional distribution is built from coordinates that move already, so that autodiff solves
+    the triangular system by substitution.
 
     :param conditionals: D entries; the i-th a function of i - 1 tensors, the earlier coordinates, and of `params`,
-        which gives a univariate law of elementwise parameters; a law itself where it depends on nothing.
+        which gives a univariate distribution of elementwise parameters; a distribution itself where it depends on
+        nothing.
     :param params: passed to every function, by name.
-    :raises ValueError: for conditional laws that `Implicit` refuses.
+    :raises ValueError: for conditional distributions that `Implicit` refuses.
 
     >>> from pyro.distributions import Gamma, Normal
-    >>> law = ConditionalChain([lambda a: Gamma(a, 1.0), lambda x, a: Normal(x, a)], a=torch.tensor(2.0))
-    >>> law.rsample((5,)).shape
+    >>> distribution = ConditionalChain([lambda a: Gamma(a, 1.0), lambda x, a: Normal(x, a)], a=torch.tensor(2.0))
+    >>> distribution.rsample((5,)).shape
     torch.Size([5, 2])
     """
 
@@ -49,12 +51,12 @@ class ConditionalChain(ImplicitMixin, TorchDistribution):
             x: list[Tensor] = []
             shape, supports = torch.Size(), []
             for _ in self.conditionals:
-                law = self._given(x)
-                Implicit(law, validate_args=False)
-                supports.append(law.support)
-                shape = torch.broadcast_shapes(shape, law.batch_shape)
-                inside = torch.distributions.transform_to(law.support)
-                x.append(inside(torch.zeros(law.batch_shape)))
+                distribution = self._given(x)
+                Implicit(distribution, validate_args=False)
+                supports.append(distribution.support)
+                shape = torch.broadcast_shapes(shape, distribution.batch_shape)
+                inside = torch.distributions.transform_to(distribution.support)
+                x.append(inside(torch.zeros(distribution.batch_shape)))
         self._supports = supports
         super().__init__(shape, torch.Size((len(supports),)), validate_args=validate_args)
 

@@ -1,4 +1,5 @@
-"""Laws of several dimensions as products of conditional laws, which is what the implicit gradient of a mixture reads.
+"""Distributions of several dimensions as products of conditional distributions, which is what the implicit gradient of
+a mixture reads.
 
 Arrays have the shape (..., D, K), dimension and component last; see `irg_kernels.mixture` for the symbols.
 """
@@ -31,20 +32,20 @@ from .student_t import StudentT
 __all__ = ["at_fixed_quantile", "drawn", "has_conditionals", "is_elliptical"]
 
 
-def has_conditionals(law: Any) -> bool:
-    """Whether mixtures of the law are known: factorised, multivariate normal or multivariate Student t ones."""
-    return is_elliptical(law) or (bool(law.event_shape) and has_tails(law))
+def has_conditionals(distribution: Any) -> bool:
+    """Whether its mixtures are known: of factorised, multivariate normal and multivariate Student t distributions."""
+    return is_elliptical(distribution) or (bool(distribution.event_shape) and has_tails(distribution))
 
 
-def is_elliptical(law: Any) -> bool:
-    """Whether the law is multivariate normal or Student t."""
-    return isinstance(_bare(law), torch.distributions.MultivariateNormal | host.MultivariateStudentT)
+def is_elliptical(distribution: Any) -> bool:
+    """Whether the distribution is multivariate normal or Student t."""
+    return isinstance(_bare(distribution), torch.distributions.MultivariateNormal | host.MultivariateStudentT)
 
 
-def _bare(law: Any) -> Any:
-    while isinstance(law, (ExpandedDistribution, MaskedDistribution)):
-        law = law.base_dist
-    return law
+def _bare(distribution: Any) -> Any:
+    while isinstance(distribution, (ExpandedDistribution, MaskedDistribution)):
+        distribution = distribution.base_dist
+    return distribution
 
 
 # Of one pass over the draws: D x K x draws elements, of which the derivative needs some 30 arrays.
@@ -57,7 +58,7 @@ def at_fixed_quantile(log_weights: Tensor, component: Any, x: Tensor) -> Tensor:
     Many draws are taken some at a time, and what their derivatives need is computed when these are asked for.
 
     :param log_weights: (..., K), normalised.
-    :param component: a law whose last batch axis is that of the components.
+    :param component: a distribution whose last batch axis is that of the components.
     :param x: of shape (..., *event_shape), within the support.
     """
     event = component.event_shape
@@ -65,20 +66,22 @@ def at_fixed_quantile(log_weights: Tensor, component: Any, x: Tensor) -> Tensor:
     if is_elliptical(component):
         params = [log_weights, *(p for p in _Elliptical.of(component) if p is not None)]
         return attach_jointly(_push, _pull, flat, *params).reshape(x.shape)
-    law, wide = _Factorised(component), _widened(flat)
+    distribution, wide = _Factorised(component), _widened(flat)
     batch = torch.broadcast_shapes(log_weights.shape[:-1], component.batch_shape[:-1])
     parts = _by_draws(flat.shape, batch, log_weights.shape[-1])
     # torch.func and a trace refuse the hooks that `checkpoint` puts on saved tensors
     if parts is None or in_transform() or torch.jit.is_tracing():
-        return _newton(log_weights, law, wide).to(x.dtype).reshape(x.shape)
+        return _newton(log_weights, distribution, wide).to(x.dtype).reshape(x.shape)
     rows, lead = parts
     options: Any = {"use_reentrant": False, "preserve_rng_state": False}
-    moving = [checkpoint(_newton, log_weights, law, part, **options) for part in wide.reshape(-1, *lead).split(rows)]
+    moving = [
+        checkpoint(_newton, log_weights, distribution, part, **options) for part in wide.reshape(-1, *lead).split(rows)
+    ]
     return torch.cat(moving).to(x.dtype).reshape(x.shape)
 
 
 def _widened(x: Tensor) -> Tensor:
-    # the law's parameters follow, by promotion
+    # the distribution's parameters follow, by promotion
     return x if x.device.type == "mps" else x.double()
 
 
@@ -91,22 +94,22 @@ def _by_draws(shape: Any, batch: Any, k: int) -> tuple[int, Any] | None:
     return None if math.prod(shape) <= rows * math.prod(lead) else (rows, lead)
 
 
-def _newton(log_weights: Tensor, law: _Factorised, x: Tensor) -> Tensor:
+def _newton(log_weights: Tensor, distribution: _Factorised, x: Tensor) -> Tensor:
     """`at_fixed_quantile` of draws (..., D).
 
     Two Newton steps from x to x with one Jacobian: none changes the value, and each adds an order to which the
-    derivatives are right.  (A rule of its own, as in the twin, would need the parameters of any law by name.)
+    derivatives are right.  (A rule of its own, as in the twin, would need the parameters of any distribution by name.)
     """
     if x.shape[-1] == 1:
-        return _univariate(log_weights, law, x)
+        return _univariate(log_weights, distribution, x)
     moving, at, jacobian = x, None, None
     for _ in range(2):
-        log_f, lower, upper = law.conditionals(moving)
+        log_f, lower, upper = distribution.conditionals(moving)
         log_r = log_weights[..., None, :] + _before(log_f.mT).mT
         if at is None:
             with torch.no_grad():
                 at = mixture.anchor(NATIVE, *(a.detach() for a in (log_r, log_f, lower, upper)))
-                jacobian = law.jacobian(at.of, x)
+                jacobian = distribution.jacobian(at.of, x)
         b = mixture.residual(NATIVE, at, log_r, lower, upper)
         del log_r, log_f, lower, upper
         b = torch.linalg.solve_triangular(jacobian, b[..., None], upper=False, unitriangular=True)[..., 0]
@@ -114,16 +117,16 @@ def _newton(log_weights: Tensor, law: _Factorised, x: Tensor) -> Tensor:
     return x + (moving - moving.detach())
 
 
-def _univariate(log_weights: Tensor, law: _Factorised, x: Tensor) -> Tensor:
+def _univariate(log_weights: Tensor, distribution: _Factorised, x: Tensor) -> Tensor:
     """The same of one coordinate, to third order: no Jacobian to hold still."""
     log_weights = log_weights[..., None, :]
 
     def log_tails(x: Tensor) -> tuple[Tensor, Tensor]:
-        lower, upper = ((log_weights + tail).logsumexp(-1) for tail in law.log_tails(x))
+        lower, upper = ((log_weights + tail).logsumexp(-1) for tail in distribution.log_tails(x))
         return lower, upper
 
     return fixed_quantile.at_fixed_quantile(
-        NATIVE, log_tails, lambda x: (log_weights + law.log_density(x)).logsumexp(-1), x
+        NATIVE, log_tails, lambda x: (log_weights + distribution.log_density(x)).logsumexp(-1), x
     )
 
 
@@ -170,17 +173,17 @@ def _pull_at(cotangent: Tensor, x: Tensor, *params: Tensor) -> tuple[Tensor, ...
 
 
 def drawn(component: Any, which: Tensor) -> Tensor:
-    """A draw of the components `which`, (...), of an elliptical law."""
+    """A draw of the components `which`, (...), of an elliptical distribution."""
     with torch.no_grad():
         return _Elliptical.of(component).draw(which)
 
 
 class _Factorised:
     def __init__(self, component: Any) -> None:
-        self.law, self.event = unwrapped(component), component.event_shape
+        self.distribution, self.event = unwrapped(component), component.event_shape
 
     def _stretched(self, x: Tensor) -> Tensor:
-        """x in the shape that the elementwise law takes."""
+        """x in the shape that the elementwise distribution takes."""
         return x.reshape(*x.shape[:-1], 1, *self.event)
 
     def _last_two(self, value: Tensor) -> Tensor:
@@ -193,16 +196,16 @@ class _Factorised:
         return self.log_density(x), *self.log_tails(x)
 
     def log_density(self, x: Tensor) -> Tensor:
-        return self._last_two(self.law.log_prob(self._stretched(x)))
+        return self._last_two(self.distribution.log_prob(self._stretched(x)))
 
     def log_tails(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        lower, upper = log_tails(self.law, self._stretched(x))
+        lower, upper = log_tails(self.distribution, self._stretched(x))
         return self._last_two(lower), self._last_two(upper)
 
     def jacobian(self, of: mixture.Shares, x: Tensor) -> Tensor:
         at = self._stretched(x)
-        at = at.expand(torch.broadcast_shapes(at.shape, self.law.batch_shape))
-        slope = _slope(self.law.log_prob, at)
+        at = at.expand(torch.broadcast_shapes(at.shape, self.distribution.batch_shape))
+        slope = _slope(self.distribution.log_prob, at)
         return (of.shift @ self._last_two(slope.detach()).mT).tril(-1)
 
 
@@ -218,21 +221,25 @@ def _slope(function: Any, x: Tensor) -> Tensor:
 
 
 class _Elliptical(NamedTuple):
-    """K normal or Student t laws; the batch axis of the components is the last one."""
+    """K normal or Student t distributions; the batch axis of the components is the last one."""
 
     loc: Tensor
     """(..., K, D)"""
     scale_tril: Tensor
     """(..., K, D, D), where one matrix may serve all components"""
     df: Any = None
-    """(..., K); None for normal laws"""
+    """(..., K); None for normal distributions"""
 
     @classmethod
     def of(cls, component: Any) -> _Elliptical:
-        law = _bare(component)
-        scale_tril = law._unbroadcasted_scale_tril
+        distribution = _bare(component)
+        scale_tril = distribution._unbroadcasted_scale_tril
         scale_tril = scale_tril if scale_tril.dim() > 2 else scale_tril[None]
-        return cls(law.loc, scale_tril, law.df if isinstance(law, host.MultivariateStudentT) else None)
+        return cls(
+            distribution.loc,
+            scale_tril,
+            distribution.df if isinstance(distribution, host.MultivariateStudentT) else None,
+        )
 
     def draw(self, which: Tensor) -> Tensor:
         """Of the components `which`, (...); the host's draws all K, each with a copy of its matrix."""
@@ -247,7 +254,7 @@ class _Elliptical(NamedTuple):
         return loc + (scale_tril @ eps[..., None])[..., 0]
 
     def degrees(self) -> Tensor:
-        """Those of the conditional laws, (..., K, D)"""
+        """Those of the conditional distributions, (..., K, D)"""
         return self.df[..., None] + torch.arange(self.loc.shape[-1], dtype=self.loc.dtype, device=self.loc.device)
 
     def whitening(self) -> Tensor:
@@ -277,7 +284,7 @@ class _Elliptical(NamedTuple):
         dx_d - sum_k pi_kd (m_kd + beta_kd b_kd) - sum_k h_kd alpha_kd b_kd,
 
         m_kd = sum_{e<d} L_kde y_ke = dx_d - L_kdd y_kd,  alpha_kd = (df_k + d - 1) / (df_k + q_kd),
-        beta_kd = L_kdd eps_kd / (df_k + q_kd), of which normal laws have the limits 1 and 0.
+        beta_kd = L_kdd eps_kd / (df_k + q_kd), of which normal distributions have the limits 1 and 0.
         """
         eps, matrices = self.whitened(x), self.whitening()
         posterior, taken = of.posterior.mT, of.shift.mT

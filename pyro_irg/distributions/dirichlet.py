@@ -20,7 +20,7 @@ __all__ = ["Dirichlet"]
 
 @implicit_twin_of(host.Dirichlet)
 class Dirichlet(ImplicitMixin, host.Dirichlet):
-    r"""Dirichlet law with density proportional to :math:`\prod_i x_i^{a_i - 1}` on the simplex.
+    r"""Dirichlet distribution with density proportional to :math:`\prod_i x_i^{a_i - 1}` on the simplex.
 
     The gradient follows the marginal of each component (Figurnov, Mohamed, Mnih 2018, section 4), of lower variance
     than that of normalised Gammas.  Components that underflow are held at the least normal number, with their relative

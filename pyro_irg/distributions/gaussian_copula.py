@@ -25,18 +25,18 @@ __all__ = ["GaussianCopula", "GaussianCopulaBeta"]
 
 
 class GaussianCopula(ImplicitMixin, TorchDistribution):
-    r"""Marginal laws coupled by a normal law: :math:`x_i = F_i^{-1}(\Phi(z_i))`, :math:`z \sim N(0, R)`.
+    r"""Marginals coupled by a normal distribution: :math:`x_i = F_i^{-1}(\Phi(z_i))`, :math:`z \sim N(0, R)`.
 
     A draw moves with the marginals' parameters and with the correlation, :math:`dx = (\phi(z) dz - dF) / p(x)`
     (Figurnov, Mohamed, Mnih 2018, eq. 5, with the quantile moving), in the logarithm of the smaller tail, so that no
     mass rounds to 0 or 1.
 
-    :param marginal_dist: univariate law whose last batch axis is coupled, with `icdf` and `cdf`; where this package has
-        a twin of it, the twin stands for it.
+    :param marginal_dist: univariate distribution whose last batch axis is coupled, with `icdf` and `cdf`; where this
+        package has a twin of it, the twin stands for it.
     :param correlation_matrix: R, of shape (..., D, D), with ones on its diagonal.
     :param correlation_cholesky: instead, its lower Cholesky factor.
-    :raises ValueError: for marginals that are no univariate law with a distribution function, no or both correlations,
-        or shapes that do not match.
+    :raises ValueError: for marginals that are no univariate distribution with a cdf, no or both
+        correlations, or shapes that do not match.
     """
 
     arg_constraints: dict = {}
@@ -54,8 +54,9 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         self.marginal_dist = implicit_twin(marginal_dist) or marginal_dist
         if marginal_dist.event_shape or not has_tails(self.marginal_dist):
             raise ValueError(
-                f"{name}: marginal_dist must be a univariate law with a cdf, got {type(marginal_dist).__name__} of "
-                f"event shape {tuple(marginal_dist.event_shape)}; ImplicitDensity gives one to any density"
+                f"{name}: marginal_dist must be a univariate distribution with a cdf, got "
+                f"{type(marginal_dist).__name__} of event shape {tuple(marginal_dist.event_shape)}; ImplicitDensity "
+                "gives one to any density"
             )
         if (correlation_matrix is None) == (correlation_cholesky is None):
             raise ValueError(f"{name}: give one of correlation_matrix and correlation_cholesky, not both or none")
@@ -90,21 +91,27 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        law = self.marginal_dist
+        distribution = self.marginal_dist
         wide = self._wide(self.correlation_cholesky)
         noise = torch.randn(shape, dtype=wide.dtype, device=wide.device)
         z = (wide @ noise[..., None])[..., 0]
         log_masses = normal.log_tails(NATIVE, z)
         with torch.no_grad():
             eps = torch.finfo(z.dtype).eps
-            start = law.icdf(log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps))
-            low, high = _ends(law, start)
-            x = copula.refine_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, start, low, high, log_masses)
+            start = distribution.icdf(
+                log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps)
+            )
+            low, high = _ends(distribution, start)
+            x = copula.refine_quantile(
+                NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, start, low, high, log_masses
+            )
         return self._moving(x, log_masses).to(self.correlation_cholesky.dtype)
 
     def _moving(self, x: Tensor, log_masses: tuple[Tensor, Tensor]) -> Tensor:
-        law = self.marginal_dist
-        return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(law, x), law.log_prob, x, log_masses)
+        distribution = self.marginal_dist
+        return fixed_quantile.at_fixed_quantile(
+            NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, x, log_masses
+        )
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves so as to keep the independent normal numbers that it was made of."""
@@ -117,9 +124,9 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        law, wide = self.marginal_dist, self._wide(value)
-        marginal = law.log_prob(wide)
-        z = copula.normal_score(NATIVE, *log_tails(law, wide))
+        distribution, wide = self.marginal_dist, self._wide(value)
+        marginal = distribution.log_prob(wide)
+        z = copula.normal_score(NATIVE, *log_tails(distribution, wide))
         joint = host.MultivariateNormal(
             torch.zeros_like(z), scale_tril=self._wide(self.correlation_cholesky), validate_args=False
         )
@@ -149,8 +156,8 @@ def _check(name: str, given: Tensor, is_matrix: bool) -> None:
         raise ValueError(f"{name}: {what}, of a matrix with ones on its diagonal, but found:\n{given}")
 
 
-def _ends(law: Any, like: Tensor) -> tuple[Tensor, Tensor]:
-    support = unwrapped(law).support
+def _ends(distribution: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+    support = unwrapped(distribution).support
     low, high = (getattr(support, name, None) for name in ("lower_bound", "upper_bound"))
     return (
         torch.full_like(like, -torch.inf) if low is None else torch.as_tensor(low).to(like).expand_as(like),

@@ -1,4 +1,4 @@
-"""Any univariate law reparameterized: one that Pyro has, or one of which only a log-density is known."""
+"""Any univariate distribution reparameterized: one that Pyro has, or one of which only a log-density is known."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Implicit", "ImplicitDensity"]
 
 
 class ImplicitDensity(ImplicitMixin, TorchDistribution):
-    r"""Univariate law of density proportional to :math:`e^{f(x;\theta)}`, reparameterized in every parameter.
+    r"""Univariate distribution of density proportional to :math:`e^{f(x;\theta)}`, reparameterized in every parameter.
 
     Normaliser, tails and quantiles are integrals by a fixed rule over panels that follow the density, the gradient of a
     draw is implicit (Figurnov, Mohamed, Mnih 2018, eq. 5) with autodiff's score.  Arithmetic is float64 where the
@@ -46,8 +46,8 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
     :raises ValueError: by `check`, unless `validate_args` is False or `torch.func` transforms the call.
 
     >>> scale = torch.tensor(2.0, requires_grad=True)
-    >>> law = ImplicitDensity(lambda x, scale: -(x / scale).cosh(), constraints.real, scale=scale)
-    >>> law.rsample((1000,)).square().mean().backward()
+    >>> distribution = ImplicitDensity(lambda x, scale: -(x / scale).cosh(), constraints.real, scale=scale)
+    >>> distribution.rsample((1000,)).square().mean().backward()
     """
 
     arg_constraints: dict = {}
@@ -171,8 +171,8 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         x = x.expand(torch.broadcast_shapes(x.shape, self._zero.shape))
         return density.log_tails(NATIVE, self._given, self._ends, self._panels[0], mass, x)
 
-    def _quantile_of(self, mass: Tensor, q: Tensor, rest: Tensor) -> Tensor:
-        x = density.quantile(NATIVE, self._given, self._ends, self._panels[0], mass, q, rest)
+    def _quantile_of(self, mass: Tensor, q: Tensor, one_minus_q: Tensor) -> Tensor:
+        x = density.quantile(NATIVE, self._given, self._ends, self._panels[0], mass, q, one_minus_q)
         return x.detach()
 
     def _narrow(self, result: Tensor, value: Tensor) -> Tensor:
@@ -204,20 +204,21 @@ def _ends(support: Any, like: Tensor) -> density.Support:
     if support.is_discrete or support.event_dim or (line and support is not constraints.real):
         raise ValueError(
             f"support: expected constraints.real, greater_than, less_than or an interval, got {support}; transform a "
-            "law of another support by TransformedDistribution"
+            "distribution of another support by TransformedDistribution"
         )
     return density.Support(*(None if e is None else torch.as_tensor(e).to(like) for e in (low, high)))
 
 
 class Implicit(ImplicitMixin, TorchDistribution):
-    """A univariate law with its own draws, which move with its parameters so as to keep their quantile.
+    """A univariate distribution with its own draws, which move with its parameters so as to keep their quantile.
 
-    The gradient comes from the law's distribution function where it has one with derivatives in its parameters, else
-    from its log-density as in `ImplicitDensity`.  Where this package has a twin of the law, the twin stands for it.
+    The gradient comes from the distribution's cdf where it has one with derivatives in its
+    parameters, else from its log-density as in `ImplicitDensity`.  Where this package has a twin of the distribution,
+    the twin stands for it.
 
-    :param base: a continuous univariate law, perhaps inside `Independent`, `expand` or `mask`.
-    :raises ValueError: for a law of vectors or of integers, or, as `ImplicitDensity`, for a density that the rule does
-        not resolve.
+    :param base: a continuous univariate distribution, perhaps inside `Independent`, `expand` or `mask`.
+    :raises ValueError: for a distribution of vectors or of integers, or, as `ImplicitDensity`, for a density that the
+        rule does not resolve.
 
     >>> df = torch.tensor(3.0, requires_grad=True)
     >>> from pyro.distributions import StudentT
@@ -230,13 +231,14 @@ class Implicit(ImplicitMixin, TorchDistribution):
     def __init__(self, base: Any, validate_args: bool | None = None) -> None:
         messages.check_distribution("Implicit", "base", base, torch.distributions.Distribution)
         self.base_dist = implicit_twin(base) or base
-        law = unwrapped(self.base_dist)
-        if law.event_shape or law.support.is_discrete:
+        distribution = unwrapped(self.base_dist)
+        if distribution.event_shape or distribution.support.is_discrete:
             raise ValueError(
-                f"Implicit: expected a continuous univariate law, got {type(law).__name__} of event shape "
-                f"{tuple(law.event_shape)} and support {law.support}; for a vector write ConditionalChain"
+                f"Implicit: expected a continuous univariate distribution, got {type(distribution).__name__} of event "
+                f"shape {tuple(distribution.event_shape)} and support {distribution.support}; for a vector write "
+                "ConditionalChain"
             )
-        self._density = None if has_tails(law) else _of_law(law, validate_args)
+        self._density = None if has_tails(distribution) else _of_distribution(distribution, validate_args)
         super().__init__(base.batch_shape, base.event_shape, validate_args=validate_args)
 
     @constraints.dependent_property
@@ -280,15 +282,15 @@ class Implicit(ImplicitMixin, TorchDistribution):
         return self.base_dist.variance
 
 
-def _of_law(law: Any, validate_args: bool | None) -> ImplicitDensity:
-    """The law by its log-density alone."""
-    law = copy.copy(law)
-    law._validate_args = False  # its nodes lie inside, and may round to an end
+def _of_distribution(distribution: Any, validate_args: bool | None) -> ImplicitDensity:
+    """The distribution by its log-density alone."""
+    distribution = copy.copy(distribution)
+    distribution._validate_args = False  # its nodes lie inside, and may round to an end
     new = ImplicitDensity.__new__(ImplicitDensity)
-    given = (getattr(law, name, None) for name in law.arg_constraints)
-    like = next((v for v in given if isinstance(v, Tensor)), torch.zeros(())).expand(law.batch_shape)
-    new._begin(law.log_prob, law.support, None, {}, like)
-    TorchDistribution.__init__(new, law.batch_shape, validate_args=False)
+    given = (getattr(distribution, name, None) for name in distribution.arg_constraints)
+    like = next((v for v in given if isinstance(v, Tensor)), torch.zeros(())).expand(distribution.batch_shape)
+    new._begin(distribution.log_prob, distribution.support, None, {}, like)
+    TorchDistribution.__init__(new, distribution.batch_shape, validate_args=False)
     if validate_args is not False and not in_transform():
         new.check()
     return new

@@ -19,7 +19,7 @@ __all__ = ["InverseGamma"]
 
 @implicit_twin_of(host.InverseGamma)
 class InverseGamma(Univariate):
-    r"""The law of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
+    r"""The distribution of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
 
     Not a `TransformedDistribution` as the host's is, which other wrappers would take apart, past its draws.
 

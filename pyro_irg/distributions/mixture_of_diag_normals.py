@@ -105,7 +105,7 @@ class _DiagNormals(ImplicitMixin):
 
 @implicit_twin_of(host.MixtureOfDiagNormals)
 class MixtureOfDiagNormals(_DiagNormals, host.MixtureOfDiagNormals):
-    r"""Mixture of K normal laws with diagonal covariance, reparameterized in all parameters; D = 1 is allowed.
+    r"""Mixture of K normal distributions with diagonal covariance, reparameterized in all parameters; D = 1 is allowed.
 
     The gradient keeps the distribution function of each coordinate given those before it (Figurnov, Mohamed, Mnih 2018,
     eq. 3, after Graves 2016); the host's is biased in the logits.  One of several paths to the same expectation, it
@@ -122,7 +122,8 @@ class MixtureOfDiagNormals(_DiagNormals, host.MixtureOfDiagNormals):
 
 @implicit_twin_of(host.MixtureOfDiagNormalsSharedCovariance)
 class MixtureOfDiagNormalsSharedCovariance(_DiagNormals, host.MixtureOfDiagNormalsSharedCovariance):
-    r"""Mixture of K normal laws with one diagonal covariance, reparameterized in all parameters; D = 1 is allowed.
+    r"""Mixture of K normal distributions with one diagonal covariance, reparameterized in all parameters; D = 1 is
+    allowed.
 
     The gradient is that of `MixtureOfDiagNormals`.
 

@@ -28,9 +28,9 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
     r"""Two angles of density :math:`e^{\kappa_1\cos u + \kappa_2\cos v + \rho\sin u\sin v} / C`, all reparameterized.
 
     :math:`u = x_1 - \mu_1`, :math:`v = x_2 - \mu_2`.  A draw moves so that the probabilities of :math:`[0, u]` and,
-    given u, of :math:`[E[v|u], v]`, a von Mises law's, stand still (Rosenblatt 1952; Figurnov et al. 2018, eq. 3).
-    Draws lie in [-pi, pi] and are wrapped there, which leaves derivatives alone.  Sampling, density and gradients are
-    accurate at any concentration and for :math:`\rho^2 > \kappa_1\kappa_2`, where the law has two modes.
+    given u, of :math:`[E[v|u], v]`, a von Mises distribution's, stand still (Rosenblatt 1952; Figurnov et al. 2018, eq.
+    3). Draws lie in [-pi, pi] and are wrapped there, which leaves derivatives alone.  Sampling, density and gradients
+    are accurate at any concentration and for :math:`\rho^2 > \kappa_1\kappa_2`, where the distribution has two modes.
 
     In float32 the derivatives' relative error is some 2e-6; near where those in :math:`\kappa_2` or :math:`\rho` change
     sign, that of 3 % of their largest.

@@ -21,7 +21,8 @@ __all__ = ["StudentT"]
 
 @implicit_twin_of(host.StudentT)
 class StudentT(UnivariateMixin, host.StudentT):
-    r"""Student's t law, reparameterized in all three parameters; its one-dimensional gradient in `df` is implicit.
+    r"""Student's t distribution, reparameterized in all three parameters; its one-dimensional gradient in `df` is
+    implicit.
 
     Density :math:`\propto (1 + y^2/\nu)^{-(\nu+1)/2}` with :math:`y = (x - \mu)/\sigma`.  A draw that would overflow is
     held at the end of the range, with the relative derivative of the true draw.

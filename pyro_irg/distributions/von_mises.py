@@ -21,7 +21,8 @@ __all__ = ["VonMises", "wrap"]
 
 @implicit_twin_of(host.VonMises)
 class VonMises(UnivariateMixin, host.VonMises):
-    r"""Von Mises law of density :math:`e^{\kappa\cos(x-\mu)} / (2\pi I_0(\kappa))`, reparameterized in both parameters.
+    r"""Von Mises distribution of density :math:`e^{\kappa\cos(x-\mu)} / (2\pi I_0(\kappa))`, reparameterized in both
+    parameters.
 
     The gradient in the concentration is implicit (Figurnov, Mohamed, Mnih 2018, section 5), with the distribution
     function measured from the location; draws lie in [-pi, pi] and are wrapped there, which leaves derivatives alone.

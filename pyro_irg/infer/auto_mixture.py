@@ -36,7 +36,8 @@ SILENT_SECONDS = 2.0
 
 
 class AutoMixture(AutoContinuous):
-    """Autoguide whose law over all latents, in unconstrained space, is a mixture of Gaussians of full covariance::
+    """Autoguide whose distribution over all latents, in unconstrained space, is a mixture of Gaussians of full
+    covariance::
 
         guide = AutoMixture(model, num_components=4)
 

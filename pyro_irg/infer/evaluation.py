@@ -202,11 +202,11 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
 
         Otherwise "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
         the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
-        float, 1 where the momenta end in their law), "left_out" (float, the share of steps that diverged, of all
-        systems), "why" (sentences: which site's draws, slopes or curvatures are not finite, and what helps).
+        float, 1 where the momenta end in their distribution), "left_out" (float, the share of steps that diverged, of
+        all systems), "why" (sentences: which site's draws, slopes or curvatures are not finite, and what helps).
 
     A smaller `step_size` and `max_step_size` serve better where the energy changes by about a nat per datum and step,
-    the second moment is far from 1, or more than a few hundredths of the steps are left out: a model can grow used to
+    the second moment is far from 1, or more than a few hundredths of the steps are rejected: a model can grow used to
     steps that are too long, so that none diverges.
     """
     messages.check_diagnosed(guide, HVAE)

@@ -45,7 +45,7 @@ class HVAE(PyroModule):
 
         svi = SVI(model, HVAE(model, encoder, num_steps=5), Adam({"lr": 1e-3}), Trace_ELBO())
 
-    A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is left out, its momentum turned round, for one
+    A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is rejected, its momentum flipped, for one
     datum alone where data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
 
     A latent that the model masks out needs no mask in the base: its prior is counted for it, and E[w] stays p(x).
@@ -66,7 +66,7 @@ class HVAE(PyroModule):
         weighed (`irg_kernels.inference.refreshed`), which begins as the importance-weighted bound of K + 1 draws for
         each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.
     :param step_size: where the learned step sizes start, in units of the base's scale (its standard deviation where a
-        site's law is Normal, else 1).
+        site's distribution is Normal, else 1).
     :param max_step_size: their upper bound.
     :param step_size_shape: "dim" for one per dimension of a site, "step" for one per step and dimension, "scalar".
     :param tempering: "none"; "fixed", the paper's schedule, quadratic in the root of the temperature, T0 learned;
@@ -115,7 +115,7 @@ class HVAE(PyroModule):
         self._watched: list[Potential] | None = None  # for `diagnostics`
         self._autoguides: tuple[tuple[AutoGuide, Any], ...] = ()
         self.path: dict[str, Any] = {}
-        """of the last call: names of the sites, energy errors of the steps, final momenta, share of steps left out"""
+        """of the last call: names of the sites, energy errors of the steps, final momenta, share of steps rejected"""
         self.step_sizes = PyroModule()
         self.steps = PyroModule()
         if num_steps and transition == "refreshed":
@@ -282,7 +282,7 @@ class _Flow:
         self.limit = hamiltonian.MAX_ENERGY_CHANGE * potential.size()
 
     def step_sizes(self, scales: dict[str, Tensor]) -> list[tuple[Tensor, ...]]:
-        """For each step, each site's; in units of the base's scale in unconstrained space, where its law tells."""
+        """For each step, each site's; in units of the base's scale in unconstrained space, where it is known."""
         sizes: list[list[Tensor]] = []
         if not self.guide.num_steps:
             return []
@@ -321,16 +321,16 @@ class _Flow:
     def momenta(self, deviation: Tensor) -> tuple[Tensor, ...]:
         rho = []
         for name, position, event_dim in zip(self.names, self.z, self.event_dims, strict=True):
-            law = dist.Normal(torch.zeros_like(position), deviation.to(position), validate_args=False).to_event(
-                event_dim
-            )
+            distribution = dist.Normal(
+                torch.zeros_like(position), deviation.to(position), validate_args=False
+            ).to_event(event_dim)
             with Inside(self.base.sites[name]):
                 site = f"{self.guide.prefix}_momentum_{name}"
-                rho.append(pyro.sample(site, law, infer={"is_auxiliary": True}))
+                rho.append(pyro.sample(site, distribution, infer={"is_auxiliary": True}))
         return tuple(rho)
 
     def step(self, eps: tuple[Tensor, ...], rho: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor, float]:
-        """One leapfrog step; a system that diverges stays where it is, and its momentum is turned round.
+        """One leapfrog step; a system that diverges stays where it is, and its momentum is flipped.
 
         The step followed by turning is its own inverse, and so is staying, if the test is the same from either end:
         the energy's change is, but for its sign.  Turning once more, the map remains one-to-one and its Jacobian 1,

@@ -60,9 +60,9 @@ class BaseSites(Messenger):
         self.sites: dict[str, Drawn] = {}
         self.subsamples: dict[str, dict] = {}
         self.normals: dict[str, tuple[Tensor, Tensor]] = {}
-        """means and standard deviations of Normal laws that were stated before anything was drawn"""
+        """means and standard deviations of Normal distributions that were stated before anything was drawn"""
         self.more_normals = False
-        """whether Normal laws came later, that may depend on what was drawn"""
+        """whether Normal distributions came later, that may depend on what was drawn"""
 
     def _pyro_sample(self, msg: Any) -> None:
         name, fn = msg["name"], msg["fn"]
@@ -71,8 +71,8 @@ class BaseSites(Messenger):
             return
         if self.prefix and not msg["is_observed"] and not fn.has_rsample:
             raise ValueError(
-                f"HVAE: the base guide's site {name!r} has a law without reparameterized draws, {type(fn).__name__}; "
-                "take its twin from pyro_irg.distributions, or a continuous law"
+                f"HVAE: the base guide's site {name!r} has a distribution without reparameterized draws, "
+                f"{type(fn).__name__}; take its twin from pyro_irg.distributions, or a continuous distribution"
             )
         if not msg["is_observed"] and (normal := _normal(fn)) is not None:
             if self.sites:
@@ -96,7 +96,7 @@ class BaseSites(Messenger):
 
 
 def base_normals(base: BaseSites, run: Callable[[], Any]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Means and standard deviations of the base guide's Normal laws, none of which depends on a draw.
+    """Means and standard deviations of the base guide's Normal distributions, none of which depends on a draw.
 
     A step size that depends on the position is no shear any more, and the flow's Jacobian would be wrong.  What was
     stated before the first draw is safe; for the rest the guide runs again, at the means.
@@ -127,11 +127,11 @@ class _AtMeans(Messenger):
             if not self.drawn:
                 self.normals[name] = normal
         else:
-            self.drawn = True  # another law: later scales may depend on this draw, and are not used
+            self.drawn = True  # another distribution: later scales may depend on this draw, and are not used
 
 
 def _normal(fn: Any) -> tuple[Tensor, Tensor] | None:
-    """Mean and standard deviation of a Normal law, perhaps wrapped; None for another law."""
+    """Mean and standard deviation of a Normal distribution, perhaps wrapped; None for another distribution."""
     while isinstance(fn, (dist.Independent, ExpandedDistribution, MaskedDistribution)):
         fn = fn.base_dist
     return (fn.loc, fn.scale) if isinstance(fn, torch.distributions.Normal) else None

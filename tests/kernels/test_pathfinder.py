@@ -28,7 +28,7 @@ def starts(dtype=torch.float64):
     return 2.0 * torch.randn(SEVERAL, DIM, dtype=dtype, generator=torch.Generator().manual_seed(1))
 
 
-def test_a_normal_law_is_found():
+def test_a_normal_distribution_is_found():
     scale = torch.tensor([0.01, 0.3, 1.0, 30.0], dtype=torch.float64)
     mix = torch.linalg.qr(starts()[:DIM]).Q
     covariance = mix * scale**2 @ mix.mT

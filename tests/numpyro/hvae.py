@@ -56,7 +56,7 @@ def mixed(x):
 
 
 def mixed_base(x):
-    """The local law depends on the global draw."""
+    """The local distribution depends on the global draw."""
     mu = numpyro.sample("mu", dist.Normal(0.3, 0.5))
     with numpyro.plate("data", len(x)):
         numpyro.sample("z", dist.Normal(0.5 * (x + mu), 0.5 + 0.1 * mu**2))

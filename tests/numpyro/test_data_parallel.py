@@ -28,8 +28,8 @@ def check_guides(rows):
 
 @pytest.mark.slow
 def test_four_devices_give_what_one_gives():
-    (output,) = launch([SCRIPT, "--smoke", "--laws", "VonMises", "Gamma"])
-    guides, draws = table(output, "guide"), table(output, "law")
+    (output,) = launch([SCRIPT, "--smoke", "--distributions", "VonMises", "Gamma"])
+    guides, draws = table(output, "guide"), table(output, "distribution")
     assert list(guides) == ["von Mises", "HVAE"]
     check_guides(guides)
     assert list(draws) == ["VonMises", "Gamma"]
@@ -44,7 +44,7 @@ def test_two_processes_of_two_devices_give_what_one_gives():
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    several = [SCRIPT, "--smoke", "--guides", "HVAE", "--laws", "--host-devices", "2", "--address", address]
+    several = [SCRIPT, "--smoke", "--guides", "HVAE", "--distributions", "--host-devices", "2", "--address", address]
     several += ["--processes", "2", "--process"]
     output, _ = launch([*several, "0"], [*several, "1"], PYTHONHASHSEED="0")
     rows = table(output, "guide")

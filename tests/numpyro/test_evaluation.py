@@ -65,7 +65,7 @@ def test_constrained_sites():
 
 
 def test_global_and_local_sites():
-    """Evidence of a hierarchical model in closed form; the base's local law depends on the global draw."""
+    """Evidence of a hierarchical model in closed form; the base's local distribution depends on the global draw."""
     hvae = HVAE(mixed, mixed_base, num_steps=3, step_size=0.3, tempering="fixed")
     params = params_of(mixed, hvae, DATA)
     found = log_evidence(mixed, hvae, params, jax.random.key(1), DATA, num_samples=8000, batch_size=2000)
@@ -89,7 +89,7 @@ def pareto_model():
 
 
 def test_pareto_k():
-    """w = e^(k z) of an exponential z has Pareto's law with k for its shape; the error of the fit is about 0.06."""
+    """w = e^(k z) of an exponential z is Pareto distributed with shape k; the error of the fit is about 0.06."""
     found = log_evidence(pareto_model, pareto_base, {}, jax.random.key(0), num_samples=40_000, plate="data")
     np.testing.assert_allclose(found.pareto_k, TAILS, atol=0.2)
     np.testing.assert_allclose(found.log_evidence[:1], -jnp.log1p(-TAILS[:1]), atol=0.02)

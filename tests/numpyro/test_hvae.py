@@ -257,14 +257,21 @@ def test_bad_settings(options, message):
         HVAE(linear, encoder, **options)
 
 
-draws = lambda **laws: lambda: [numpyro.sample(name, law) for name, law in laws.items()]  # noqa: E731
+def draws(**distributions):
+    return lambda: [numpyro.sample(name, distribution) for name, distribution in distributions.items()]
+
+
 NORMAL = dist.Normal(0.0, 1.0)
 MISFITS = [
     (draws(z=NORMAL, w=NORMAL), draws(z=NORMAL), "'w' has no site in the base guide; add numpyro.sample"),
     (draws(z=NORMAL), draws(z=NORMAL, w=NORMAL), r"\['w'\] are not latents of the model; remove them"),
     (draws(z=NORMAL, k=dist.Bernoulli(0.5)), draws(z=NORMAL), "'k' is discrete .*; sum it out"),
     (draws(z=NORMAL), draws(z=dist.Delta(0.0)), r"\['z'\] are points \(Delta\), without a density"),
-    (draws(z=NORMAL), draws(z=dist.Poisson(1.0)), "'z' has a law without reparameterized draws, Poisson; take its"),
+    (
+        draws(z=NORMAL),
+        draws(z=dist.Poisson(1.0)),
+        "'z' has a distribution without reparameterized draws, Poisson; take its",
+    ),
     (draws(), draws(), "no latent sample site to move; use the base guide alone"),
 ]
 

@@ -285,10 +285,10 @@ def test_masked_data_may_be_nan():
     mask = jnp.array([True, True, False, True, False, True])
     holes = jnp.where(mask, DATA, jnp.nan)
 
-    def masked(law):
+    def masked(distribution):
         def program(x):
             with numpyro.handlers.mask(mask=mask):
-                law(x)
+                distribution(x)
 
         return program
 
@@ -313,11 +313,11 @@ def test_masked_data_may_be_nan():
 
 
 def test_nested_plates():
-    def program(x, b_law, observe):
+    def program(x, b_distribution, observe):
         with numpyro.plate("columns", 2, dim=-1):
             a = numpyro.sample("a", dist.Normal(0.0, 1.0))
             with numpyro.plate("rows", 30, subsample_size=3, dim=-2):
-                b = numpyro.sample("b", b_law(a))
+                b = numpyro.sample("b", b_distribution(a))
                 observe(b)
 
     def model(x):

@@ -125,7 +125,7 @@ def test_draws(batch_size):
     assert guide.sample_posterior(DATA)["z"].shape == (1, 6)
 
 
-def test_draws_side_by_side_have_the_same_law():
+def test_draws_side_by_side_have_the_same_distribution():
     guide = AutoHVAE(
         mixed_model, num_steps=2, step_size=0.3, tempering="free", base_options={"init_scale": 0.7}, **LEAPFROG
     )

@@ -40,7 +40,7 @@ CASES = [
 
 @pytest.mark.parametrize("model, base, plate", CASES)
 @pytest.mark.parametrize("num_steps", [0, 2])
-def test_weights_side_by_side_have_the_same_law(model, base, plate, num_steps):
+def test_weights_side_by_side_have_the_same_distribution(model, base, plate, num_steps):
     guide = HVAE(model, base, num_steps=num_steps, step_size=0.3, tempering="free") if num_steps else base
     one = log_weights(model, guide, DATA, num_samples=300, plate=plate)
     many = log_weights(model, guide, DATA, num_samples=20_000, plate=plate, batch_size=10_000)
@@ -78,7 +78,7 @@ def test_progress_bar(capsys):
 
 @pytest.mark.parametrize("k", [0.2, 0.5, 1.0])
 def test_pareto_k_of_a_known_tail(k):
-    """Of 60 samples of a generalized Pareto law; the fit's prior draws k to 0.5 as ten more points there would."""
+    """Of 60 samples of a generalized Pareto; the fit's prior draws k to 0.5 as ten more points there would."""
     u = torch.rand(10_000, 6, 10, dtype=torch.float64)
     weights = ((1.0 - u) ** -k - 1.0) / k
     found = _pareto_k(weights.log())
@@ -166,5 +166,5 @@ def test_evidence_of_an_autoguide_on_several_plates():
 
     guide = AutoHVAE(model, num_steps=2, tempering="free", base_options={"init_scale": 0.5}, **LEAPFROG)
     found = log_evidence(model, guide, x, num_samples=20_000, batch_size=5000, plate="rows")
-    law = torch.distributions.MultivariateNormal(torch.zeros(4), torch.eye(4) + torch.ones(4, 4))
-    assert ((found.log_evidence - law.log_prob(x)).abs() < 4.5 / found.ess.sqrt()).all()
+    distribution = torch.distributions.MultivariateNormal(torch.zeros(4), torch.eye(4) + torch.ones(4, 4))
+    assert ((found.log_evidence - distribution.log_prob(x)).abs() < 4.5 / found.ess.sqrt()).all()

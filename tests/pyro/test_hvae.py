@@ -80,10 +80,10 @@ def test_mean_weight_with_steps_left_out(model, base, exact, plate, monkeypatch)
 def test_plates_side_by_side_are_one_system():
     """Of two sizes, on one dimension: nothing is shared by all sites."""
 
-    def program(x, law):
+    def program(x, distribution):
         for name, size in (("a", 2), ("b", 4)):
             with pyro.plate(f"{name}_plate", size):
-                law(name, x[-size:])
+                distribution(name, x[-size:])
 
     def joint(name, x):
         pyro.sample(f"{name}_data", dist.Normal(pyro.sample(name, dist.Normal(0.0, 1.0)), 0.5), obs=x)
@@ -91,7 +91,7 @@ def test_plates_side_by_side_are_one_system():
     def base(name, x):
         pyro.sample(name, dist.Normal(0.7 * x, 0.6))
 
-    model, guide = (lambda x, law=law: program(x, law) for law in (joint, base))
+    model, guide = (lambda x, distribution=distribution: program(x, distribution) for distribution in (joint, base))
     hvae = HVAE(model, guide, num_steps=3, step_size=0.3, tempering="free")
     exact = local_evidence(DATA[-2:], 0.0).sum() + local_evidence(DATA[-4:], 0.0).sum()
     assert_mean_weight(model, hvae, DATA, exact=exact)
@@ -365,7 +365,7 @@ def test_bad_guides():
     for model, base, message in (
         (global_model, other, "latent 'mu' has no site in the base guide"),
         (global_model, both, r"sites \['nu'\] are not latents of the model"),
-        (global_model, rough, "'mu' has a law without reparameterized draws, VonMises"),
+        (global_model, rough, "'mu' has a distribution without reparameterized draws, VonMises"),
         (empty, lambda x: None, "no latent sample site"),
         (discrete, other, "latent 'mu' is discrete"),
     ):

@@ -179,10 +179,10 @@ class Guide(pyro.nn.PyroModule):
     def __init__(self):
         super().__init__()
         self.rate = pyro.nn.PyroParam(torch.tensor(2.0), constraint=dist.constraints.positive)
-        self.law = dist.VonMises(0.3, 2.0)
+        self.distribution = dist.VonMises(0.3, 2.0)
 
     def forward(self):
-        return pyro.sample("x", dist.Gamma(3.0, self.rate)), pyro.sample("angle", self.law)
+        return pyro.sample("x", dist.Gamma(3.0, self.rate)), pyro.sample("angle", self.distribution)
 
 
 @pytest.mark.parametrize("pickler", ["pickle", "cloudpickle"])
@@ -194,4 +194,4 @@ def test_pickled_guide(pickler):
     for module in (guide, twin):
         pyro.set_rng_seed(4)
         drawn.append(module())
-    assert drawn[0] == drawn[1] and type(twin.law) is dist.VonMises
+    assert drawn[0] == drawn[1] and type(twin.distribution) is dist.VonMises

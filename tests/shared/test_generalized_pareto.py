@@ -177,5 +177,7 @@ def test_draws_are_inside(adapter, precision):
     loc = np.tile([0.0, -2.0, 1.0, 1e3], 500)
     scale, c = 10.0 ** rng.uniform(-4, 4, 2000), -(10.0 ** rng.uniform(-1, 1, 2000))
     params = [adapter.array(np.asarray(v, dtype=precision)) for v in (loc, scale, c)]
-    law = adapter.dist.GeneralizedPareto(*params)
-    assert np.isfinite(adapter.numpy(law.log_prob(adapter.detached_draw(law, adapter.key(0), (20,))))).all()
+    distribution = adapter.dist.GeneralizedPareto(*params)
+    assert np.isfinite(
+        adapter.numpy(distribution.log_prob(adapter.detached_draw(distribution, adapter.key(0), (20,))))
+    ).all()
