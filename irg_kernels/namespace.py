@@ -152,5 +152,5 @@ class Namespace(Protocol[Array]):
         /,
         *constants: Array,
     ) -> tuple:
-        """`step(state, *constants)` from `init` on until all of `done(state)` is true, at most `max_steps` times;
-        values only.  With constants, all of one shape with the state's, an element that is done may be left as it is."""
+        """`step(state, *constants)` from `init` on until all of `done(state)` is true, at most `max_steps` times; only
+        values.  With constants, all of one shape with the state's, an element that is done may be left as it is."""
