@@ -49,6 +49,7 @@ FLOORS = ("adapter", "inference", "generic", "families", "numerics", "namespace"
 FROM_ABOVE = {("families", "irg_kernels.generic.family")}
 
 MOST_LINES = 450
+MOST_LINES_OF_A_FUNCTION = 50
 # An absolute path of some machine, such as the place of a checkout or of a temporary file.
 MACHINE_PATH = re.compile(r"(?<![\w.:/*])(?:/(?:home|root|work|tmp|usr|opt|var|mnt|srv|Users|private)/|[A-Z]:\\\w)")
 
@@ -250,6 +251,29 @@ def test_no_file_is_too_long():
     }
     long = {name: lines for name, lines in lengths.items() if lines > MOST_LINES}
     assert not long, f"over {MOST_LINES} lines; ask whether each is two things: {long}"
+
+
+def test_no_function_is_too_long():
+    lengths = {
+        f"{path.relative_to(ROOT)}: {node.name}": node.end_lineno - node.lineno + 1
+        for folder in MAY_IMPORT
+        for path in python_files(folder)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno is not None
+    }
+    long = {name: lines for name, lines in lengths.items() if lines > MOST_LINES_OF_A_FUNCTION}
+    assert lengths and not long, f"over {MOST_LINES_OF_A_FUNCTION} lines: {long}"
+
+
+@pytest.mark.parametrize("adapter", ["pyro_irg", "numpyro_irg"])
+def test_public_functions_and_methods_say_what_they_return(adapter):
+    silent = []
+    for path in python_files(adapter):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for scope in [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]:
+            functions = [node for node in scope.body if isinstance(node, ast.FunctionDef)]
+            silent += [f"{path.name}: {f.name}" for f in functions if f.name[0] != "_" and f.returns is None]
+    assert not silent, silent
 
 
 @pytest.mark.parametrize("name", public_modules())

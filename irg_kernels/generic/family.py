@@ -158,6 +158,87 @@ def quantile_of(quantile: Quantile) -> Function:
     return Function(quantile.find, (by_q, None, *map(at_quantile, quantile.slopes)))
 
 
+@dataclass(frozen=True)
+class _Located:
+    """x = loc + scale y, y of the family `standard`: its functions as those of (x, *its parameters, loc, scale)."""
+
+    standard: Family
+    has_loc: bool
+    log_scale_score: Callable | None
+
+    def split(self, params: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array | float, Array]:
+        count = len(self.standard.parameters)
+        return params[:count], params[count] if self.has_loc else 0.0, params[-1]
+
+    def at(self, function: Callable) -> Callable:
+        """function(xp, y, *standard's params) as a function of (xp, x, *params)."""
+
+        def of_x(xp: Namespace[Array], x: Array, *params: Array) -> Array:
+            own, loc, scale = self.split(params)
+            return function(xp, (x - loc) / scale, *own)
+
+        return of_x
+
+    def log_density(self, xp: Namespace[Array], x: Array, *params: Array) -> Array:
+        return self.at(self.standard.log_density)(xp, x, *params) - xp.log(params[-1])
+
+    def slopes(self) -> tuple[Callable, ...]:
+        def times_scale(slope: Callable) -> Callable:
+            return lambda xp, x, *params: params[-1] * self.at(slope)(xp, x, *params)
+
+        by_loc = (lambda xp, x, *params: 1.0 + 0.0 * x,) if self.has_loc else ()
+        return (*map(times_scale, self.standard.slopes), *by_loc, self.at(lambda xp, y, *own: y))
+
+    def scores(self) -> tuple[Callable, ...] | None:
+        if self.standard.scores is None:
+            return None
+        by_y, *by_own = map(self.at, self.standard.scores)
+
+        def by_x(xp: Namespace[Array], x: Array, *params: Array) -> Array:
+            return by_y(xp, x, *params) / params[-1]
+
+        def by_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
+            if self.log_scale_score is not None:
+                return self.at(self.log_scale_score)(xp, x, *params) / params[-1]
+            y = (x - self.split(params)[1]) / params[-1]
+            return -(1.0 + y * by_y(xp, x, *params)) / params[-1]
+
+        by_loc = (lambda xp, x, *params: -by_x(xp, x, *params),) if self.has_loc else ()
+        return (by_x, *by_own, *by_loc, by_scale)
+
+    def quantile(self, slopes: tuple[Callable, ...]) -> Quantile | None:
+        known = self.standard.quantile
+        if known is None:
+            return None
+
+        def find(xp: Namespace[Array], q: Array, one_minus_q: Array, *params: Array) -> Array:
+            own, loc, scale = self.split(params)
+            return loc + scale * known.find(xp, q, one_minus_q, *own)
+
+        return Quantile(find, self.log_density, slopes)
+
+    def end(self, end: End) -> End:
+        if not callable(end) and (math.isinf(end) or not (self.has_loc or end)):
+            return end
+
+        def moved(xp: Namespace[Array], *params: Array) -> Array:
+            own, loc, scale = self.split(params)
+            return loc + scale * (end(xp, *own) if callable(end) else end)
+
+        return moved
+
+    def moment(self, function: Callable | None, of: Callable) -> Callable | None:
+        """of(xp, the standard's moment, loc, scale)."""
+        if function is None:
+            return None
+
+        def of_params(xp: Namespace[Array], *params: Array) -> Array:
+            own, loc, scale = self.split(params)
+            return of(xp, function(xp, *own), loc, scale)
+
+        return of_params
+
+
 def located(
     standard: Family,
     shape: Callable | None = None,
@@ -173,83 +254,17 @@ def located(
     :param has_loc: without, loc is 0 and no parameter.
     :param log_scale_score: -(1 + y d log p / dy) of the standard, where that would cancel.
     """
-    names = {**standard.parameters, **({"loc": "real"} if has_loc else {}), "scale": "positive"}
-
-    def split(params: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array | float, Array]:
-        count = len(standard.parameters)
-        return params[:count], params[count] if has_loc else 0.0, params[-1]
-
-    def at(function: Callable) -> Callable:
-        """function(xp, y, *standard's params) as a function of (xp, x, *params)."""
-
-        def of_x(xp: Namespace[Array], x: Array, *params: Array) -> Array:
-            own, loc, scale = split(params)
-            return function(xp, (x - loc) / scale, *own)
-
-        return of_x
-
-    def log_density(xp: Namespace[Array], x: Array, *params: Array) -> Array:
-        return at(standard.log_density)(xp, x, *params) - xp.log(params[-1])
-
-    def times_scale(slope: Callable) -> Callable:
-        return lambda xp, x, *params: params[-1] * at(slope)(xp, x, *params)
-
-    def by_loc(xp: Namespace[Array], x: Array, *params: Array) -> Array:
-        return 1.0 + 0.0 * x
-
-    def score(k: int) -> Callable:
-        """By x, and by the standard's parameters."""
-        scores = standard.scores or ()
-        return lambda xp, x, *params: at(scores[k])(xp, x, *params) / (params[-1] if k == 0 else 1.0)
-
-    def score_of_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
-        if log_scale_score is not None:
-            return at(log_scale_score)(xp, x, *params) / params[-1]
-        y = (x - split(params)[1]) / params[-1]
-        return -(1.0 + y * at((standard.scores or ())[0])(xp, x, *params)) / params[-1]
-
-    slopes = (*map(times_scale, standard.slopes), *((by_loc,) if has_loc else ()), at(lambda xp, y, *own: y))
-    scores = None
-    if standard.scores is not None:
-        by_x, *by_own = map(score, range(len(standard.scores)))
-        by_minus = (lambda xp, x, *params: -by_x(xp, x, *params),) if has_loc else ()
-        scores = (by_x, *by_own, *by_minus, score_of_scale)
-    quantile = standard.quantile
-    if quantile is not None:
-        find_standard = quantile.find
-
-        def find(xp: Namespace[Array], q: Array, one_minus_q: Array, *params: Array) -> Array:
-            own, loc, scale = split(params)
-            return loc + scale * find_standard(xp, q, one_minus_q, *own)
-
-        quantile = Quantile(find, log_density, slopes)
-
-    def end_at(end: End) -> End:
-        if not callable(end) and (math.isinf(end) or not (has_loc or end)):
-            return end
-
-        def moved(xp: Namespace[Array], *params: Array) -> Array:
-            own, loc, scale = split(params)
-            return loc + scale * (end(xp, *own) if callable(end) else end)
-
-        return moved
-
-    def moment(function: Callable | None, of: Callable) -> Callable | None:
-        def of_params(xp: Namespace[Array], *params: Array) -> Array:
-            own, loc, scale = split(params)
-            return of(xp, function(xp, *own), loc, scale)  # type: ignore[misc]
-
-        return function and of_params
-
+    at = _Located(standard, has_loc, log_scale_score)
+    slopes, moment = at.slopes(), at.moment
     return Family(
-        parameters=names,
-        support=(end_at(standard.support[0]), end_at(standard.support[1])),
-        log_density=log_density,
-        log_tails=at(standard.log_tails),
+        parameters={**standard.parameters, **({"loc": "real"} if has_loc else {}), "scale": "positive"},
+        support=(at.end(standard.support[0]), at.end(standard.support[1])),
+        log_density=at.log_density,
+        log_tails=at.at(standard.log_tails),
         slopes=slopes,
-        scores=scores,
+        scores=at.scores(),
         tails_are_closed=standard.tails_are_closed,
-        quantile=quantile,
+        quantile=at.quantile(slopes),
         entropy=moment(standard.entropy, lambda xp, value, loc, scale: value + xp.log(scale) + 0.0 * loc),
         mean=moment(standard.mean, lambda xp, value, loc, scale: loc + scale * value),
         variance=moment(standard.variance, lambda xp, value, loc, scale: scale * scale * value + 0.0 * loc),

@@ -44,7 +44,7 @@ class _Censored(_Host):
         host.Distribution.__init__(self, shape, event_shape, validate_args=validate_args)
 
     @classmethod
-    def from_host(cls, fn):
+    def from_host(cls, fn: Any) -> Any:
         # the host stretches the base's parameters, and leaves its batch shape as it was
         base = copy.copy(fn.base_dist)
         base._batch_shape = fn.batch_shape
@@ -56,7 +56,7 @@ class _Censored(_Host):
     def has_rsample(self) -> bool:
         return self.base_dist.has_rsample
 
-    def rsample(self, key, sample_shape=()):
+    def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         """Values of the base, as they would be seen uncensored."""
         return self.base_dist.expand(self.batch_shape).rsample(key, sample_shape)
 
@@ -83,11 +83,11 @@ class LeftCensoredDistribution(_Censored, host.LeftCensoredDistribution):
     :raises ValueError: for a base that is not univariate.
     """
 
-    def __init__(self, base_dist, censored=False, *, validate_args=None):
+    def __init__(self, base_dist: Any, censored: Any = False, *, validate_args: bool | None = None) -> None:
         self._start(base_dist, (), validate_args, censored=censored)
 
     @validate_sample
-    def log_prob(self, value):
+    def log_prob(self, value: Array) -> Array:
         value = _floating(value)
         lower, _ = tails_anywhere(self.base_dist, value)
         return jnp.where(self.censored, lower, self._density(value, ~self.censored))
@@ -108,11 +108,11 @@ class RightCensoredDistribution(_Censored, host.RightCensoredDistribution):
     -26.566
     """
 
-    def __init__(self, base_dist, censored=False, *, validate_args=None):
+    def __init__(self, base_dist: Any, censored: Any = False, *, validate_args: bool | None = None) -> None:
         self._start(base_dist, (), validate_args, censored=censored)
 
     @validate_sample
-    def log_prob(self, value):
+    def log_prob(self, value: Array) -> Array:
         value = _floating(value)
         _, upper = tails_anywhere(self.base_dist, value)
         return jnp.where(self.censored, upper, self._density(value, ~self.censored))
@@ -138,11 +138,13 @@ class IntervalCensoredDistribution(_Censored, host.IntervalCensoredDistribution)
 
     _flags = ("left_censored", "right_censored")
 
-    def __init__(self, base_dist, left_censored, right_censored, *, validate_args=None):
+    def __init__(
+        self, base_dist: Any, left_censored: Any, right_censored: Any, *, validate_args: bool | None = None
+    ) -> None:
         self._start(base_dist, (2,), validate_args, left_censored=left_censored, right_censored=right_censored)
 
     @validate_sample
-    def log_prob(self, value):
+    def log_prob(self, value: Array) -> Array:
         value = _floating(value)
         is_left, is_right, _, is_outside, is_point = self._get_censoring_masks(value)
         low, high = value[..., 0], value[..., 1]

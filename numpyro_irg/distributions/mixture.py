@@ -140,7 +140,7 @@ class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
         self._component_distribution = component
 
     @constraints.dependent_property
-    def support(self):
+    def support(self) -> Any:
         """That of the components, of which the first speaks for all."""
         support, axis = self.component_distribution.support, -1 - len(self.event_shape)
         return jax.tree.map(lambda end: end.take(0, axis) if jnp.ndim(end) >= -axis else end, support)

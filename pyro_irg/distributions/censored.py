@@ -45,10 +45,10 @@ class _Censored(TorchDistribution):
             setattr(self, key, flag)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self):
+    def support(self) -> Any:
         return self.base_dist.support
 
-    def expand(self, batch_shape, _instance=None):
+    def expand(self, batch_shape: Any, _instance: Any = None) -> _Censored:
         new = type(self).__new__(type(self)) if _instance is None else _instance
         new.base_dist, new.has_rsample = self.base_dist.expand(batch_shape), self.has_rsample
         new._mark({key: getattr(self, key).expand(batch_shape) for key in self._flags})
@@ -56,11 +56,11 @@ class _Censored(TorchDistribution):
         new._validate_args = self._validate_args
         return new
 
-    def sample(self, sample_shape=torch.Size()):
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Values of the base, as they would be seen uncensored."""
         return self.base_dist.sample(sample_shape)
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Values of the base, as they would be seen uncensored."""
         return self.base_dist.rsample(sample_shape)
 
@@ -88,10 +88,10 @@ class LeftCensoredDistribution(_Censored):
 
     arg_constraints = {"censored": constraints.boolean}
 
-    def __init__(self, base_dist, censored=False, *, validate_args=None):
+    def __init__(self, base_dist: Any, censored: Any = False, *, validate_args: bool | None = None) -> None:
         self._start(base_dist, (), validate_args, censored=censored)
 
-    def log_prob(self, value):
+    def log_prob(self, value: Tensor) -> Tensor:
         return self._one_sided(value, 0)
 
     def _one_sided(self, value: Any, side: int) -> Tensor:
@@ -116,7 +116,7 @@ class RightCensoredDistribution(LeftCensoredDistribution):
     tensor(-26.5660)
     """
 
-    def log_prob(self, value):
+    def log_prob(self, value: Tensor) -> Tensor:
         return self._one_sided(value, 1)
 
 
@@ -141,14 +141,16 @@ class IntervalCensoredDistribution(_Censored):
     arg_constraints = {"left_censored": constraints.boolean, "right_censored": constraints.boolean}
     _flags = ("left_censored", "right_censored")
 
-    def __init__(self, base_dist, left_censored, right_censored, *, validate_args=None):
+    def __init__(
+        self, base_dist: Any, left_censored: Any, right_censored: Any, *, validate_args: bool | None = None
+    ) -> None:
         self._start(base_dist, (2,), validate_args, left_censored=left_censored, right_censored=right_censored)
 
     @constraints.dependent_property(is_discrete=False, event_dim=1)
-    def support(self):
+    def support(self) -> Any:
         return constraints.independent(self.base_dist.support, 1)
 
-    def _validate_sample(self, value):
+    def _validate_sample(self, value: Tensor) -> None:
         if not value.dim() or value.shape[-1] != 2:
             raise ValueError(
                 f"{type(self).__name__}: the last axis of a value must be (lower, upper), got a value of shape "
@@ -158,7 +160,7 @@ class IntervalCensoredDistribution(_Censored):
         if not torch._is_all_true(~both | (value[..., 0] <= value[..., 1])):
             raise ValueError(f"{type(self).__name__}: lower must not be above upper, but found:\n{value}")
 
-    def log_prob(self, value):
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         low, high = value.unbind(-1)
