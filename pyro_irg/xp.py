@@ -167,16 +167,15 @@ def converge(
     looks = not (torch._C._are_functorch_transforms_active() or torch.jit.is_tracing())
     state = init
     for i in range(max_steps):
+        if looks:
+            finished = done(state)
+            if torch._is_all_true(finished):
+                break
+            if constants:
+                rows = (~finished).reshape(-1).nonzero()[:, 0]
+                if 2 * len(rows) < finished.numel():  # copies cost less than steps
+                    return _with_the_others(step, state, done, max_steps - i, rows, constants)
         state = step(state, *constants)
-        if not looks:
-            continue
-        finished = done(state)
-        if torch._is_all_true(finished):
-            break
-        if constants and i + 1 < max_steps:
-            rows = (~finished).reshape(-1).nonzero()[:, 0]
-            if 2 * len(rows) < finished.numel():  # copies cost less than steps
-                return _with_the_others(step, state, done, max_steps - i - 1, rows, constants)
     return state
 
 

@@ -38,6 +38,7 @@ EXTRA = {"pyro_irg": "pyro", "numpyro_irg": "numpyro"}
 WITHOUT_TWIN: dict[str, str] = {
     "infer/reruns.py": "NumPyro's primitives must not be called inside grad and scan; Pyro runs the model itself again",
     "xp64.py": "eager torch computes float32 partials in float64; JAX has no float64 unless x64 is on",
+    "distributions/truncation_rule.py": "eager torch treats the elements apart that need more",
     "distributions/beta_proportion.py": "Pyro 1.9 has no such distribution",
     "distributions/mixture_of_diag_normals.py": "NumPyro 0.22 has no such distribution",
 }

@@ -20,6 +20,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from ..namespace import Array, Namespace
 from ..numerics.elementary import log_sum
 from ..numerics.masses import Piece, Pieces
 from ..numerics.roots import log_survival, logarithm
-from .family import Family
+from .family import Family, Quantile
 from .masses_by_density import masses_by_density
 
 
@@ -128,11 +129,13 @@ def solve(
     low: Array,
     high: Array,
     *constants: Array,
+    settled: Array | None = None,
 ) -> Array:
     """The x in [low, high] with u(x) = q, values only: Newton's method on log(A/B) in a bracket.
 
     :param pieces_at: (x, *constants) -> the two pieces; the constants are of the shape of q.
     :param start: a guess; where it is outside, the end of the bracket serves, and the middle where it is NaN.
+    :param settled: where the guess is the answer.
     """
     limits = xp.finfo(q)
     tolerance, spacing = math.sqrt(float(limits.eps)), 2.0 * float(limits.eps)
@@ -167,7 +170,8 @@ def solve(
     unknown: Any = start != start
     start = xp.where(unknown, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
     log_q, log_one_minus_q = log_survival(xp, one_minus_q, q), log_survival(xp, q, one_minus_q)
-    return xp.converge(step, (start, low, high, 1.0 + 0.0 * q), done, MAX_STEPS, log_q, log_one_minus_q, *constants)[0]
+    going = 1.0 + 0.0 * q if settled is None else 1.0 - xp.indicator(settled, like=q)
+    return xp.converge(step, (start, low, high, going), done, MAX_STEPS, log_q, log_one_minus_q, *constants)[0]
 
 
 def first_guess(
@@ -177,17 +181,39 @@ def first_guess(
 
     It may lie outside, or be NaN, where the masses of the interval underflow.
     """
-    quantile = family.quantile
-    if quantile is None:
+    if family.quantile is None:
         return _middle(xp, low, high)
+    return _at_masses(xp, family.quantile, *_masses_at(xp, family, q, one_minus_q, low, high, *params), *params)
+
+
+def _masses_at(
+    xp: Namespace[Array], family: Family, q: Array, one_minus_q: Array, low: Array, high: Array, *params: Array
+) -> tuple[Array, Array]:
+    """(1 - q) F(l) + q F(h) and its complement, at least the smallest number."""
     # both ends in one call, which XLA compiles once
     ends = family.log_tails(xp, xp.stack([low, high]), *(xp.stack([p, p]) for p in params))
     tiny = float(xp.finfo(q).tiny)
     lower, upper = (xp.maximum(one_minus_q * xp.exp(tail[0]) + q * xp.exp(tail[1]), tiny) for tail in ends)
+    return lower, upper
+
+
+def _at_masses(xp: Namespace[Array], quantile: Quantile, lower: Array, upper: Array, *params: Array) -> Array:
     y = quantile.find(xp, lower, upper, *params)
     if quantile.coordinate == "x":
         return y
     return xp.exp(y) if quantile.coordinate == "log" else xp.sigmoid(y)
+
+
+def _settled_guess(
+    xp: Namespace[Array], family: Family, q: Array, one_minus_q: Array, low: Array, high: Array, *params: Array
+) -> tuple[Array, Array]:
+    """(`first_guess`, where it is the answer), with guard digits and tails of closed form.
+
+    The masses have then 13 digits at least, since their logarithms are above -90.
+    """
+    lower, upper = _masses_at(xp, family, q, one_minus_q, low, high, *params)
+    x = _at_masses(xp, family.quantile, lower, upper, *params)  # type: ignore[arg-type]
+    return x, (x > low) & (x < high) & (xp.minimum(lower, upper) > 10.0 * float(xp.finfo(q).tiny))
 
 
 @functools.cache
@@ -202,8 +228,10 @@ def quantile(family: Family, has_low: bool, has_high: bool) -> Callable:
         def pieces_at(x: Array, *args: Array) -> tuple[Piece, Piece]:
             return masses(xp, *bounds_of(args))(x)  # type: ignore[misc]
 
-        start = first_guess(xp, family, q, 1.0 - q, least, most, *bounds_of(args)[2:])
-        return solve(xp, pieces_at, q, 1.0 - q, start, least, most, *args)
+        at: Any = (xp, family, q, 1.0 - q, least, most, *bounds_of(args)[2:])
+        closed = xp.has_guard_digits and family.tails_are_closed and family.quantile is not None
+        start, settled = _settled_guess(*at) if closed else (first_guess(*at), None)
+        return solve(xp, pieces_at, q, 1.0 - q, start, least, most, *args, settled=settled)
 
     return find
 
@@ -231,6 +259,57 @@ def slopes_of(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Cal
         return tuple(itertools.compress(slopes(xp, x, low, high, *params), wanted))  # type: ignore[misc]
 
     return slopes and at
+
+
+@functools.cache
+def slopes_by_tails(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Callable:
+    """(xp, x, *q, *bounds, *params) -> (derivatives as in `slopes_of`, where they are right to `TAIL_DIGITS`).
+
+    With M_x, M_l, M_h the masses up to x and the bounds and s(x) the family's own dx/dtheta, which moves F(x) not,
+
+    dx/dl = (1 - u) p(l) / p(x),    dx/dh = u p(h) / p(x),    dx/dtheta = s(x) - dx/dl s(l) - dx/dh s(h):
+
+    three evaluations in place of integrals over both sides; but a narrow interval's differences are of equal terms.
+    """
+    bounds_of, wanted = _bounds(has_low, has_high), (has_q, *(True for _ in range(has_low + has_high)))
+
+    def at(xp: Namespace[Array], x: Array, *args: Array) -> tuple[list[Array], Array]:
+        low, high, *params = bounds_of(args[has_q:])
+        points = xp.stack([x, *(bound for bound in (low, high) if bound is not None)])
+        log_p, (lower, upper) = family.log_density(xp, points, *params), family.log_tails(xp, points, *params)
+        below = _mass_by_tails(xp, log_p[0], lower, upper, 1 if has_low else None)
+        above = _mass_by_tails(xp, log_p[0], upper, lower, -1 if has_high else None)
+        whole = below[0] + above[0]
+        shares = itertools.compress((above[0] / whole, below[0] / whole), (has_low, has_high))
+        by_bounds = [share * ratio for share, ratio in zip(shares, xp.exp(log_p[1:] - log_p[0]), strict=True)]
+        differences, slopes = [below, above], []
+        for slope in family.slopes:
+            own = slope(xp, points, *params)
+            terms = [own[0], *(-by * moved for by, moved in zip(by_bounds, own[1:], strict=True))]
+            slopes.append(functools.reduce(operator.add, terms))
+            differences.append((slopes[-1], functools.reduce(xp.maximum, map(xp.abs, terms))))
+        least = TAIL_DIGITS * (1.0 + xp.abs(log_p[0]) - xp.minimum(lower[0], upper[0]))
+        right = functools.reduce(operator.and_, (xp.abs(left) > least * largest for left, largest in differences))
+        return [*itertools.compress((whole, *by_bounds), wanted), *slopes], right
+
+    return at
+
+
+TAIL_DIGITS = 1e-8
+"""what must be left of a difference's largest term, in units of the logarithms: in float64, for a float32 answer"""
+
+
+def _mass_by_tails(
+    xp: Namespace[Array], log_p: Array, near: Array, far: Array, bound: int | None
+) -> tuple[Array, Array]:
+    """(mass between x and the bound over p(x), the larger of its two terms); of log-tails at x and at the bounds."""
+    if bound is None:
+        mass = xp.exp(near[0] - log_p)
+        return mass, mass
+    is_near = near[0] < far[0]
+    more, less = xp.where(is_near, near[0], far[bound]), xp.where(is_near, near[bound], far[0])
+    larger = xp.exp(more - log_p)
+    return larger - xp.exp(less - log_p), larger
 
 
 def _bounds(has_low: bool, has_high: bool) -> Callable:

@@ -17,11 +17,12 @@ from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
 
-from ..attach import NATIVE, attach_jointly, by_chunks, evaluate, pulled, pushed
+from ..attach import NATIVE, attach_jointly, evaluate
 from ..registry import implicit_twin
 from ..samplers import draw
 from .base import ImplicitMixin, log_density, parameters, together
 from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, tensors, unwrapped, widened
+from .truncation_rule import rule_of
 
 __all__ = [
     "LeftTruncatedDistribution",
@@ -132,7 +133,9 @@ class Truncated(ImplicitMixin, TorchDistribution):
             shares = None if q is None else (q.double(), 1.0 - q.double())
             return truncation.at_fixed_quantile(NATIVE, self._pieces(), x.double(), shares).to(x.dtype)
         args = bounds.args if q is None else (q, *bounds.args)
-        return attach_jointly(*_rule(*bounds.kind, q is not None), *together(x, *args))
+        x, *args = together(x, *args)  # type: ignore[assignment]
+        rule = rule_of(*bounds.kind, q is not None, x.dtype != torch.float64 and x.device.type != "mps")
+        return attach_jointly(*rule, x, *args)
 
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
@@ -254,28 +257,6 @@ class _Bounds(NamedTuple):
     """the family, and which bounds there are"""
     args: tuple[Tensor, ...]
     """these bounds, and the family's parameters"""
-
-
-@functools.cache
-def _rule(family: Family, has_low: bool, has_high: bool, has_q: bool) -> tuple[Callable, Callable]:
-    """How a draw moves with (q, bounds, parameters): `push` and `pull` of `attach_jointly`."""
-    slopes = truncation.slopes_of(family, has_low, has_high, has_q)
-    residual = truncation.residual_of(family, has_low, has_high, has_q)
-
-    def push(tangents, x, *args):
-        if slopes:
-            return sum(m * slope for m, slope in zip(tangents, slopes(NATIVE, x, *args), strict=True) if m is not None)
-        return -pushed(lambda *a: residual(NATIVE, x, *a), tangents, *args)
-
-    def pull(cotangent, x, *args):
-        def part(cotangent, x, *args):
-            if slopes:
-                return cotangent * torch.stack(slopes(NATIVE, x, *args))
-            return torch.stack(pulled(lambda *a: residual(NATIVE, x, *a), -cotangent, *args))
-
-        return by_chunks(part, (cotangent, x, *args)).unbind()
-
-    return push, pull
 
 
 def _edges(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor, Tensor]:

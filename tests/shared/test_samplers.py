@@ -87,6 +87,24 @@ def test_draws_lie_inside_the_support(adapter, family):
             assert np.isfinite(adapter.numpy(log_prob)).all(), params
 
 
+WRAPPED = {
+    "expand": lambda adapter, d: d.expand((2,)),
+    "Independent": lambda adapter, d: d.expand((2,)).to_event(1),
+    "Truncated": lambda adapter, d: adapter.dist.Truncated(d, low=d.icdf(adapter.array(0.25))),
+}
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+@over(UNIVARIATE)
+def test_draws_of_wrapped_ones_lie_inside_the_support(adapter, family, how):
+    """What our own classes compare with an end of the support, others do too: validation accepts each draw."""
+    for params in family.points[:1] + family.hard[-1:]:
+        d = WRAPPED[how](adapter, getattr(adapter.dist, family.name)(**adapter.arrays(params)))
+        x = adapter.detached_draw(d, adapter.key(3), (5000,))
+        assert adapter.numpy(adapter.contains(d.support, x)).all()
+        assert np.isfinite(adapter.numpy(d.log_prob(x))).all()
+
+
 def test_von_mises_without_concentration(adapter):
     """Validation refuses 0; without it the distribution is the uniform one."""
     zero = adapter.array(0.0)
