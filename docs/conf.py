@@ -3,7 +3,9 @@ notebooks and files mean the same here as on the project's page."""
 
 from __future__ import annotations
 
+import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,9 +68,19 @@ CONTRIBUTING
 """
 
 
+def with_families(page: str, package: str) -> str:
+    """The page with an entry for each of the package's own classes that has no other."""
+    entry = f".. autoclass:: {package}.distributions."
+    listed = re.findall(rf"{re.escape(entry)}(\w+)", page)
+    classes = import_module(f"{package}.distributions").IMPLICIT
+    return page.replace(".. families", "\n".join(entry + name for name in classes if name not in listed))
+
+
 def add_contents(app, docname: str, source: list[str]) -> None:
     if docname == root_doc:
         source[0] += CONTENTS
+    elif docname in ("docs/pyro_irg", "docs/numpyro_irg"):
+        source[0] = with_families(source[0], docname.removeprefix("docs/"))
 
 
 def setup(app) -> None:

@@ -1,10 +1,13 @@
 """Log-densities in closed form by mpmath, and the ranges of parameters over which the records are held to them."""
 
+import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 from mpmath import mp
+
+from tests.rows import ROWS
 
 
 def _gamma(x, a, rate):
@@ -75,6 +78,7 @@ LOG_DENSITIES: dict[str, Callable] = {
     "Pareto": lambda x, scale, alpha: mp.log(alpha) + alpha * mp.log(scale) - (alpha + 1) * mp.log(x),
     "Uniform": lambda x, low, high: -mp.log(high - low),
     "Weibull": lambda x, scale, k: mp.log(k / scale) + (k - 1) * mp.log(x / scale) - (x / scale) ** k,
+    **{row.name: row.log_density for row in ROWS},
 }
 
 
@@ -88,6 +92,7 @@ def parameters(name: str, constraints: dict[str, str], count: int) -> np.ndarray
         # x is to stay in the range of its dtype
         ("LogNormal", "loc"): lambda: rng.uniform(-20, 20, count),
         ("LogNormal", "scale"): lambda: 10 ** rng.uniform(-6, 0.5, count),
+        **{(row.name, p): functools.partial(draw, rng, count) for row in ROWS for p, draw in row.ranges.items()},
     }
 
     def draw(parameter: str, constraint: str) -> np.ndarray:

@@ -17,6 +17,8 @@ import math
 from mpmath import mp
 from scipy import special
 
+from tests.rows import ROWS
+
 DIGITS = 50
 
 
@@ -372,6 +374,7 @@ MASSES = {
     "Beta": _beta_masses,
     "AffineBeta": lambda x, a, b, loc, scale: _beta_masses((x - loc) / scale, a, b),
     "VonMises": _von_mises_masses,
+    **{row.name: row.masses for row in ROWS},
 }
 
 

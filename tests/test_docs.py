@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from docs.conf import with_families
+
 ROOT = Path(__file__).parent.parent
 TUTORIALS = ROOT / "tutorials"
 NOTEBOOKS = sorted(TUTORIALS.glob("*.ipynb"))
@@ -16,7 +18,7 @@ LARGEST = 600_000  # bytes; a clone should stay small
 @pytest.mark.parametrize("package", ["pyro_irg", "numpyro_irg"])
 def test_every_public_name_is_in_the_reference(package):
     pytest.importorskip("torch" if package == "pyro_irg" else "jax")
-    page = (ROOT / "docs" / f"{package}.md").read_text()
+    page = with_families((ROOT / "docs" / f"{package}.md").read_text(), package)
     listed = set(re.findall(rf"auto\w+:: {package}\.(?:distributions\.|infer\.)?(\w+)", page))
     wanted = {*import_module(package).__all__, *import_module(f"{package}.infer").__all__} - {"distributions"}
     assert listed == wanted | set(import_module(f"{package}.distributions").IMPLICIT)

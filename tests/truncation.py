@@ -9,6 +9,7 @@ from mpmath import mp
 from scipy import stats
 
 from tests import oracles
+from tests.rows import ROWS
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ OTHERS = (
     point("Uniform", EVEN, 1.0, 3.0),
     point("Uniform", EVEN, None, 3.0, 0.51, 2.9),
     point("Uniform", EVEN, 1.0, None, 1.01, 3.9),
+    *(point(row.name, *bounds) for row in ROWS for bounds in row.truncations),
 )
 
 # a float32 has 16 values there

@@ -37,6 +37,15 @@ class Quantile(NamedTuple):
     """(xp, y, q, 1 - q, *params) -> x, where rounding y costs digits of x; values only"""
 
 
+class Draw(NamedTuple):
+    """A draw from standard random numbers, cheaper than by the quantile of a uniform one."""
+
+    find: Callable
+    """(xp, *noise, *params) -> y, the coordinate of the quantile; values only"""
+    noise: tuple[str, ...]
+    """of which distributions the numbers are, "uniform" (between 0 and 1) or "normal" """
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Family:
     """A univariate family: elementwise functions of (xp, x, *params) or (xp, *params), arrays of one shape and dtype.
@@ -63,6 +72,8 @@ class Family:
     tails_are_closed: bool = False
     """whether `log_tails` is a differentiable expression"""
     quantile: Quantile | None = None
+    draw: Draw | None = None
+    """where the quantile of a uniform number is not the way to a draw"""
     path_slopes: tuple[Callable, ...] | None = None
     """what a draw carries, where that is not `slopes`: of an angle, whose quantile counts from its location"""
     entropy: Callable | None = None
@@ -156,6 +167,19 @@ def quantile_of(quantile: Quantile) -> Function:
         return lambda xp, result, q, one_minus_q, *params: slope(xp, result, *params)
 
     return Function(quantile.find, (by_q, None, *map(at_quantile, quantile.slopes)))
+
+
+def draw_of(family: Family) -> Draw:
+    """The family's, or the quantile of a uniform number."""
+    quantile = family.quantile
+    if family.draw is not None or quantile is None:
+        return family.draw  # type: ignore[return-value]
+    find_quantile = quantile.find
+
+    def find(xp: Namespace[Array], uniform: Array, *params: Array) -> Array:
+        return find_quantile(xp, uniform, 1.0 - uniform, *params)
+
+    return Draw(find, ("uniform",))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from numbers import Number
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
-from jax import Array, lax
+from jax import Array, lax, random
 from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
 from irg_kernels.adapter.messages import shown
-from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
+from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
 
@@ -182,9 +183,11 @@ class UnivariateMixin(ImplicitMixin):
 
 
 class Univariate(UnivariateMixin, host.Distribution):
-    """A univariate distribution that NumPyro has not: constraints, support and shapes follow from the record.
+    """A univariate distribution that NumPyro has not: constraints, support, shapes and divergence follow from the
+    record.
 
-    A class gives `family`, an `__init__` that passes its arguments to `_begin`, and `sample`.
+    A class gives `family`, an `__init__` that passes its arguments to `_begin`, and `sample` where the record has not
+    the way to a draw.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -193,6 +196,9 @@ class Univariate(UnivariateMixin, host.Distribution):
             cls.reparametrized_params = list(cls.arg_constraints)
             if cls.family.support in _SUPPORTS:
                 setattr(cls, "support", _SUPPORTS[cls.family.support])  # noqa: B010  (a property here)
+            divergence = cls.family.divergences.get(cls.__name__)
+            if divergence is not None:
+                host.kl.kl_divergence.register(cls, cls)(functools.partial(_divergence, divergence))
         super().__init_subclass__(**kwargs)
 
     def _begin(self, validate_args: bool | None, **values: Any) -> None:
@@ -202,9 +208,22 @@ class Univariate(UnivariateMixin, host.Distribution):
         shape = jnp.broadcast_shapes(*(value.shape for value in found))
         host.Distribution.__init__(self, batch_shape=shape, validate_args=validate_args)
 
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        params = self._extended(key, sample_shape, *self._family_parameters())
+        quantile, draw, like = self.family.quantile, draw_of(self.family), params[0]
+        assert quantile is not None
+        keys = random.split(key, len(draw.noise))
+        noise = [_NOISE[kind](k, like.shape, like.dtype) for k, kind in zip(keys, draw.noise, strict=True)]
+        y = attach(quantile.slopes, evaluate(draw.find, *lax.stop_gradient((*noise, *params))), *params)
+        return _from_coordinate(quantile.coordinate, y)
+
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
         return constraints.interval(*support_of(self.family, *self._family_parameters()))
+
+
+def _divergence(kernel: Callable, p: Univariate, q: Univariate) -> Array:
+    return closed_form(kernel, *p._family_parameters(), *q._family_parameters())
 
 
 _SUPPORTS: dict[Any, Any] = {
@@ -232,13 +251,24 @@ def _quantile(family: Family, q: Array, one_minus_q: Array, *params: Array) -> A
     if quantile is None:
         raise NotImplementedError("the family has no quantile function")
     y = call(quantile_of(quantile), q, one_minus_q, *params)
-    if quantile.coordinate == "x":
-        return y
-    if quantile.coordinate == "logit":
-        return sigmoid(y)
     if quantile.refine is None:
-        return exponential(y, jnp.exp(lax.stop_gradient(y)))
+        return _from_coordinate(quantile.coordinate, y)
     return exponential(y, evaluate(quantile.refine, *lax.stop_gradient((y, q, one_minus_q, *params))))
+
+
+def _from_coordinate(coordinate: str, y: Array) -> Array:
+    """x"""
+    if coordinate == "x":
+        return y
+    return sigmoid(y) if coordinate == "logit" else exponential(y, jnp.exp(lax.stop_gradient(y)))
+
+
+def _uniform(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Between 0 and 1, of which JAX's may be 0."""
+    return jnp.maximum(random.uniform(key, shape, dtype), 0.25 * jnp.finfo(dtype).eps)
+
+
+_NOISE: dict[str, Callable] = {"uniform": _uniform, "normal": random.normal}
 
 
 def together(*values: Array) -> tuple[Array, ...]:

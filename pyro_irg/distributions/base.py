@@ -14,9 +14,10 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from irg_kernels.adapter.messages import shown
-from irg_kernels.generic.family import Family, cdf_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
+from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
+from ..samplers import draw
 
 __all__ = [
     "ImplicitMixin",
@@ -196,9 +197,10 @@ class UnivariateMixin(ImplicitMixin):
 
 
 class Univariate(UnivariateMixin, TorchDistribution):
-    """A univariate distribution that Pyro has not: constraints, support and shapes follow from the record.
+    """A univariate distribution that Pyro has not: constraints, support, shapes and divergence follow from the record.
 
-    A class gives `family`, an `__init__` that passes its arguments to `_begin`, and `rsample`.
+    A class gives `family`, an `__init__` that passes its arguments to `_begin`, and `rsample` where the record has not
+    the way to a draw.
     """
 
     has_rsample = True
@@ -210,6 +212,9 @@ class Univariate(UnivariateMixin, TorchDistribution):
             setattr(cls, "arg_constraints", given)  # noqa: B010  (the host declares properties)
             if cls.family.support in _SUPPORTS:
                 setattr(cls, "support", _SUPPORTS[cls.family.support])  # noqa: B010
+            divergence = cls.family.divergences.get(cls.__name__)
+            if divergence is not None:
+                torch.distributions.kl.register_kl(cls, cls)(functools.partial(_divergence, divergence))
 
     def _begin(self, validate_args: bool | None, **values: Any) -> None:
         found = parameters(type(self).__name__, **values)
@@ -226,9 +231,20 @@ class Univariate(UnivariateMixin, TorchDistribution):
         new._validate_args = self._validate_args
         return new
 
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        params = self._extended(sample_shape, *self._family_parameters())
+        quantile = self.family.quantile
+        assert quantile is not None
+        y = attach(quantile.slopes, draw(functools.partial(_drawn, self.family), *params), *params)
+        return _from_coordinate(quantile.coordinate, y)
+
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
         return constraints.interval(*support_of(self.family, *self._family_parameters()))
+
+
+def _divergence(kernel: Callable, p: Univariate, q: Univariate) -> Tensor:
+    return closed_form(kernel, *p._family_parameters(), *q._family_parameters())
 
 
 _SUPPORTS: dict[Any, Any] = {
@@ -256,15 +272,32 @@ def _quantile(family: Family, q: Tensor, one_minus_q: Tensor, *params: Tensor) -
     if quantile is None:
         raise NotImplementedError("the family has no quantile function")
     y = call(quantile_of(quantile), q, one_minus_q, *params)
-    if quantile.coordinate == "x":
-        return y
-    if quantile.coordinate == "logit":
-        return sigmoid(y)
     if quantile.refine is None:
-        return exponential(y, y.detach().exp())
+        return _from_coordinate(quantile.coordinate, y)
     with torch.no_grad():
         x = evaluate(quantile.refine, *(t.detach() for t in (y, q, one_minus_q, *params)))
     return exponential(y, x)
+
+
+def _from_coordinate(coordinate: str, y: Tensor) -> Tensor:
+    """x"""
+    if coordinate == "x":
+        return y
+    return sigmoid(y) if coordinate == "logit" else exponential(y, y.detach().exp())
+
+
+def _drawn(family: Family, *params: Tensor) -> Tensor:
+    """A draw's coordinate, as a value."""
+    found = draw_of(family)
+    return evaluate(found.find, *(_NOISE[kind](params[0]) for kind in found.noise), *params)
+
+
+def _uniform(like: Tensor) -> Tensor:
+    """Between 0 and 1, of which torch's may be 0."""
+    return torch.rand_like(like).clamp(min=0.25 * torch.finfo(like.dtype).eps)
+
+
+_NOISE: dict[str, Callable] = {"uniform": _uniform, "normal": torch.randn_like}
 
 
 def together(*values: Tensor) -> tuple[Tensor, ...]:
