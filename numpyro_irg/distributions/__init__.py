@@ -17,6 +17,7 @@ from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
+from .inverse_gaussian import InverseGaussian
 from .log_gamma import LogGamma
 from .mixture import MixtureGeneral, MixtureSameFamily
 from .sine_bivariate_von_mises import SineBivariateVonMises
@@ -51,6 +52,7 @@ IMPLICIT = (
     "ImplicitDensity",
     "IntervalCensoredDistribution",
     "InverseGamma",
+    "InverseGaussian",
     "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
     "LogGamma",

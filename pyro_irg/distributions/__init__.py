@@ -16,6 +16,7 @@ from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
+from .inverse_gaussian import InverseGaussian
 from .log_gamma import LogGamma
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
@@ -50,6 +51,7 @@ IMPLICIT = (
     "ImplicitDensity",
     "IntervalCensoredDistribution",
     "InverseGamma",
+    "InverseGaussian",
     "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
     "LogGamma",
