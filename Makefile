@@ -2,9 +2,9 @@
 #   make demo     train the guides on scikit-learn's digits; pictures in demo-output/
 #   make test     all tests              (make test ARGS="-k gamma" for some of them; WORKERS=4 for more processes)
 #   make lint     ruff and mypy          (make format rewrites the files as ruff wants them)
-#   make bench    the accuracy and speed tables that README quotes (`python -m benchmarks.hvae`, an hour, has its own)
+#   make bench    the accuracy and speed tables of docs/ (`python -m benchmarks.hvae`, an hour, has its own)
 #   make tutorials  run every notebook from top to bottom, shortened; `tutorials/run.py --write NAME` renews one
-#   make docs     README, notebooks and API reference as HTML in build/docs/; a warning is an error
+#   make docs     pages, notebooks and API reference as HTML in build/docs/; a warning is an error
 #   make clean    remove what the targets above made, but for .venv
 # With another interpreter than python3: make PYTHON3=python3.12 ...
 

@@ -1,4 +1,4 @@
-"""How far `AutoMixture` stays below a known evidence, from several seeds; README's table of it.
+"""How far `AutoMixture` stays below a known evidence, from several seeds; the table of it in docs/guides.md.
 
     NPROC=1 OMP_NUM_THREADS=1 python -m benchmarks.auto_mixture [--write]     # some ten minutes
 

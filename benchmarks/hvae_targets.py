@@ -5,7 +5,7 @@ gaps of 20,000 draws, in nats, from three seeds (Pyro: one).  ESS is the effecti
 
     python -m benchmarks.hvae_targets [--library numpyro|pyro] [--targets ...] [--guides ...] [--out results.jsonl]
 
-writes a line for each pair as it is done; `table` makes README's table of such a file.
+writes a line for each pair as it is done; `table` makes the table of docs/guides.md of such a file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""README's table of what the tests check under the hosts' inference.
+"""docs/elbos.md: the table of what the tests check under the hosts' inference.
 
     python -m benchmarks.matrix [--write]
 

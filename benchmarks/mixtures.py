@@ -222,8 +222,10 @@ if __name__ == "__main__":
         sys.exit()
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", default=["variance", "memory", "picture"])
-    parser.add_argument("--student-t", action="store_true", help="memory of MultivariateStudentT too, as in README")
-    parser.add_argument("--write", action="store_true", help="replace the tables in README.md")
+    parser.add_argument(
+        "--student-t", action="store_true", help="memory of MultivariateStudentT too, as in docs/speed.md"
+    )
+    parser.add_argument("--write", action="store_true", help="replace the tables in docs/")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if "variance" in chosen.parts:

@@ -1,11 +1,11 @@
-"""README's generated tables: each lies between two marks and is replaced as a whole."""
+"""The generated tables of README and docs: each lies between two marks and is replaced as a whole."""
 
 from __future__ import annotations
 
 import argparse
 import pathlib
 
-README = pathlib.Path(__file__).resolve().parent.parent / "README.md"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
@@ -17,19 +17,32 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     )
 
 
+def page_of(name: str) -> pathlib.Path:
+    """The one page that has the marks of the table."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    (page,) = (page for page in pages if f"<!-- {name} -->" in page.read_text(encoding="utf-8"))
+    return page
+
+
+def published(name: str) -> str:
+    """The table as it stands on its page."""
+    text = page_of(name).read_text(encoding="utf-8")
+    return text.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- /{name} -->")[0]
+
+
 def publish(name: str, table: str, write: bool | None = None) -> None:
-    """Print the table; to write it is to put it into README between `<!-- name -->` and `<!-- /name -->`.
+    """Print the table; to write it is to put it between `<!-- name -->` and `<!-- /name -->` on the page that has them.
 
     :param write: by default, whether the command line says --write.
     """
     print(table)
     if write is None:
         parser = argparse.ArgumentParser()
-        parser.add_argument("--write", action="store_true", help="replace the table in README.md")
+        parser.add_argument("--write", action="store_true", help="replace the table in docs/")
         write = parser.parse_args().write
     if write:
-        text = README.read_text()
+        page = page_of(name)
         start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, rest = text.split(start)
+        before, rest = page.read_text(encoding="utf-8").split(start)
         _, after = rest.split(end)
-        README.write_text(f"{before}{start}\n{table}\n{end}{after}")
+        page.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")

@@ -1,5 +1,5 @@
-"""The documentation: `make docs`.  Its source folder is the project's root, so that links between README,
-notebooks and files mean the same here as on the project's page."""
+"""The documentation: `make docs`.  Its source folder is the project's root, so that links between
+pages, notebooks and files mean the same here as on the project's page."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ author = "The pyro-irg developers"
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "myst_nb"]
-root_doc = "README"
-include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "tutorials/*.md", "tutorials/*.ipynb"]
+root_doc = "docs/index"
+include_patterns = ["CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "tutorials/*.md", "tutorials/*.ipynb"]
 exclude_patterns = [".*", "build", "demo-output", "tests"]
 
 html_theme = "furo"
 html_title = "pyro-irg"
 html_static_path = ["static"]
 html_css_files = ["wide.css"]
-html_extra_path = ["root"]  # index.html, which leads to README.html
+html_extra_path = ["root"]  # index.html, which leads to docs/index.html
 html_show_sourcelink = False
 
 nb_execution_mode = "off"  # the notebooks show what they were committed with; `make tutorials` runs them
@@ -37,36 +37,6 @@ autodoc_inherit_docstrings = False  # the hosts' docstrings are theirs
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 
-CONTENTS = """
-```{toctree}
-:hidden:
-:caption: Learn
-
-tutorials/README
-tutorials/quickstart
-tutorials/implicit_gradients
-tutorials/angles_and_proportions
-tutorials/mixture_guides
-tutorials/hamiltonian
-```
-
-```{toctree}
-:hidden:
-:caption: Reference
-
-docs/pyro_irg
-docs/numpyro_irg
-```
-
-```{toctree}
-:hidden:
-:caption: Project
-
-CHANGELOG
-CONTRIBUTING
-```
-"""
-
 
 def with_families(page: str, package: str) -> str:
     """The page with an entry for each of the package's own classes that has no other."""
@@ -76,12 +46,10 @@ def with_families(page: str, package: str) -> str:
     return page.replace(".. families", "\n".join(entry + name for name in classes if name not in listed))
 
 
-def add_contents(app, docname: str, source: list[str]) -> None:
-    if docname == root_doc:
-        source[0] += CONTENTS
-    elif docname in ("docs/pyro_irg", "docs/numpyro_irg"):
+def add_families(app, docname: str, source: list[str]) -> None:
+    if docname in ("docs/pyro_irg", "docs/numpyro_irg"):
         source[0] = with_families(source[0], docname.removeprefix("docs/"))
 
 
 def setup(app) -> None:
-    app.connect("source-read", add_contents)
+    app.connect("source-read", add_families)

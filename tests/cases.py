@@ -17,8 +17,8 @@ from irg_kernels.families import beta, gamma, student_t, von_mises
 from tests import oracles
 
 # Worst relative error of a partial derivative over parameters from 1e-3 to 1e6 (and the hard points beyond) and
-# quantiles from 1e-12 to 1 - 1e-12: the accuracy that README promises.  It is some 4500 eps of float64 and 17 eps of
-# float32: the rules of `quadrature` have as many nodes as that takes, and no more.
+# quantiles from 1e-12 to 1 - 1e-12: the accuracy that docs/accuracy.md promises.  It is some 4500 eps of float64 and
+# 17 eps of float32: the rules of `quadrature` have as many nodes as that takes, and no more.
 PARTIAL = {"float64": 1e-12, "float32": 2e-6}
 
 # The same for derivatives of partials, in the natural units of `Case.units`.  In float64 the promise of the partials

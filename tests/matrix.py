@@ -2,7 +2,7 @@
 
 A cell is a model, x ~ prior and y ~ Normal(g(x), 1), with a guide of x's family; it holds if the host's estimates of
 the bound's gradient agree with the exact one.  `pyro/test_matrix.py` and `numpyro/test_matrix.py` run what `cells`
-lists, and `benchmarks/matrix.py` prints that into README.
+lists, and `benchmarks/matrix.py` prints that into docs/elbos.md.
 """
 
 import functools

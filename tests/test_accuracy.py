@@ -1,17 +1,17 @@
-"""README's promise in a process of its own, under XLA's default code generator (`conftest.py` chooses another)."""
+"""The promise of docs/accuracy.md in a process under XLA's default code generator (`conftest.py` chooses another)."""
 
 import os
 import subprocess
 import sys
 
-from benchmarks.tables import README
+from benchmarks.tables import ROOT
 from tests.cases import PARTIAL
 
 
 def test_benchmark_keeps_the_promise():
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     command = [sys.executable, "-m", "benchmarks.accuracy"]
-    done = subprocess.run(command, cwd=README.parent, env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines() if "| float" in line

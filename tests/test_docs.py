@@ -1,15 +1,16 @@
-"""What the documentation promises: every class has an entry in the API reference, every notebook its place."""
+"""What the documentation promises: every class is in the API reference and in the table of distributions, every
+notebook in the gallery."""
 
 import json
 import re
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
 from docs.conf import with_families
+from tests.pages import ROOT
 
-ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 TUTORIALS = ROOT / "tutorials"
 NOTEBOOKS = sorted(TUTORIALS.glob("*.ipynb"))
 LARGEST = 600_000  # bytes; a clone should stay small
@@ -22,6 +23,35 @@ def test_every_public_name_is_in_the_reference(package):
     listed = set(re.findall(rf"auto\w+:: {package}\.(?:distributions\.|infer\.)?(\w+)", page))
     wanted = {*import_module(package).__all__, *import_module(f"{package}.infer").__all__} - {"distributions"}
     assert listed == wanted | set(import_module(f"{package}.distributions").IMPLICIT)
+
+
+class TestTableOfDistributions:
+    """docs/distributions.md has the registry's classes: every twin has its row, and no row promises another."""
+
+    @staticmethod
+    def rows() -> dict[str, str]:
+        """name of a class -> its row"""
+        lines = (DOCS / "distributions.md").read_text(encoding="utf-8").splitlines()
+        return {
+            name: line for line in lines if line[:3] == "| `" for name in re.findall(r"`(\w+)`", line.split("|")[1])
+        }
+
+    @staticmethod
+    def ours() -> dict[str, set[str]]:
+        packages = {"Pyro": pytest.importorskip("pyro_irg"), "NumPyro": pytest.importorskip("numpyro_irg")}
+        return {library: set(package.distributions.IMPLICIT) for library, package in packages.items()}
+
+    def test_is_the_registrys(self):
+        wanted, found = set().union(*self.ours().values()), self.rows().keys()
+        assert wanted <= found, f"docs/distributions.md lacks {sorted(wanted - found)}"
+        assert found <= wanted, f"docs/distributions.md promises {sorted(found - wanted)}"
+
+    def test_rows_name_the_one_library(self):
+        ours = self.ours()
+        for name, row in self.rows().items():
+            for library, other in (("Pyro", "NumPyro"), ("NumPyro", "Pyro")):
+                if name not in ours[other]:
+                    assert f"({library})" in row, f"docs/distributions.md: only {library} has {name}; say so in its row"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

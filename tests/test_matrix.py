@@ -1,13 +1,11 @@
-"""The matrix itself: its references are exact, every cell is run or has a reason, README says what is run."""
-
-import re
+"""The matrix itself: its references are exact, every cell is run or has a reason, docs/elbos.md says what is run."""
 
 import numpy as np
 import pytest
 from mpmath import mp
 
 from benchmarks.matrix import table
-from benchmarks.tables import README
+from benchmarks.tables import published
 from tests.checks import exact_gradient
 from tests.families import FAMILIES
 from tests.matrix import ELBOS, GAPS, HOSTS, MODELS, SETTINGS, cells
@@ -30,9 +28,8 @@ def test_every_cell_is_run_or_has_a_reason(host):
         assert {cell[1:] for cell in run if cell[0] is family} | absent == {(e, s) for e in ELBOS for s in SETTINGS}
 
 
-def test_readme_has_the_table():
-    (published,) = re.findall(r"<!-- matrix -->\n(.*?)\n<!-- /matrix -->", README.read_text(encoding="utf-8"), re.S)
-    assert published == table(), "python -m benchmarks.matrix --write"
+def test_page_has_the_table():
+    assert published("matrix") == table(), "python -m benchmarks.matrix --write"
 
 
 @pytest.mark.parametrize("family", MODELS, ids=str)
