@@ -38,6 +38,26 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 
 
+# "Mnih 2018" in a docstring -> where the paper is
+ENTRY = re.compile(r"^\* ([^*]+?) (\d{4})\. \*.*\]\((https://[^)]+)\)", re.M)
+SOURCES = {
+    (name, year): link
+    for authors, year, link in ENTRY.findall((ROOT / "docs/bibliography.md").read_text(encoding="utf-8"))
+    for name in authors.split(", ")
+}
+CITED = re.compile(r"\b([A-Z][\w-]+)((?: et al\.)?) (\d{4})\b")
+
+
+def link_sources(app, what, name, obj, options, lines: list[str]) -> None:
+    """Link each citation by surname and year to its paper."""
+
+    def linked(match: re.Match) -> str:
+        link = SOURCES.get((match[1], match[3]))
+        return f"`{match[0]} <{link}>`__" if link else match[0]
+
+    lines[:] = [CITED.sub(linked, line) for line in lines]
+
+
 def with_families(page: str, package: str) -> str:
     """The page with an entry for each of the package's own classes that has no other."""
     entry = f".. autoclass:: {package}.distributions."
@@ -53,3 +73,4 @@ def add_families(app, docname: str, source: list[str]) -> None:
 
 def setup(app) -> None:
     app.connect("source-read", add_families)
+    app.connect("autodoc-process-docstring", link_sources)

@@ -1,6 +1,7 @@
 """What the documentation promises: every class is in the API reference and in the table of distributions, every
 notebook in the gallery."""
 
+import doctest
 import json
 import re
 from importlib import import_module
@@ -8,7 +9,7 @@ from importlib import import_module
 import pytest
 
 from docs.conf import with_families
-from tests.pages import ROOT
+from tests.pages import ROOT, blocks
 
 DOCS = ROOT / "docs"
 TUTORIALS = ROOT / "tutorials"
@@ -23,6 +24,59 @@ def test_every_public_name_is_in_the_reference(package):
     listed = set(re.findall(rf"auto\w+:: {package}\.(?:distributions\.|infer\.)?(\w+)", page))
     wanted = {*import_module(package).__all__, *import_module(f"{package}.infer").__all__} - {"distributions"}
     assert listed == wanted | set(import_module(f"{package}.distributions").IMPLICIT)
+
+
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+@pytest.mark.parametrize("path", [page for page in PAGES if blocks(page, "pycon")], ids=lambda path: path.stem)
+def test_sessions_print_what_the_page_says(path):
+    for host in ("torch", "jax"):
+        pytest.importorskip(host)
+    names: dict = {}
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    runner = doctest.DocTestRunner(optionflags=flags)
+    for line, code in blocks(path, "pycon"):
+        session = doctest.DocTestParser().get_doctest(code, names, path.stem, str(path), line - 1)
+        runner.run(session, clear_globs=False)
+        names |= session.globs
+    assert not runner.failures
+
+
+@pytest.mark.parametrize("path", [page for page in PAGES if blocks(page)], ids=lambda path: path.stem)
+def test_programs_run(path):
+    for host in ("pyro", "numpyro"):
+        pytest.importorskip(host)
+    import pyro
+
+    names: dict = {"__name__": path.stem}
+    with pyro.get_param_store().scope():
+        for _, code in blocks(path):
+            exec(compile(code, str(path), "exec"), names)
+
+
+class TestBibliography:
+    """docs/bibliography.md has what the packages cite by surname and year, and links it."""
+
+    ENTRY = re.compile(r"^\* (?P<authors>[^*]+?) (?P<year>\d{4})\. \*.*$", re.M)
+    CITED = re.compile(r"\b(?:van |de )?([A-Z][\w-]+)(?:,? et\s+al\.?)?,?\s+((?:19|20)\d\d)\b(?!-)")
+
+    def entries(self) -> dict[tuple[str, str], str]:
+        """(surname, year) of each author -> the entry"""
+        found = self.ENTRY.finditer((DOCS / "bibliography.md").read_text(encoding="utf-8"))
+        return {(name, m["year"]): m[0] for m in found for name in re.split(r",? and |, ", m["authors"])}
+
+    def test_has_what_is_cited(self):
+        files = [p for package in ("irg_kernels", "pyro_irg", "numpyro_irg") for p in (ROOT / package).rglob("*.py")]
+        cited = {found for path in files for found in self.CITED.findall(path.read_text(encoding="utf-8"))}
+        assert ("Mnih", "2018") in cited
+        # a title's last word is no surname
+        missing = cited - {("Auto-Encoder", "2018")} - self.entries().keys()
+        assert not missing, f"docs/bibliography.md lacks {sorted(missing)}"
+
+    def test_links_what_it_lists(self):
+        unlinked = {key for key, entry in self.entries().items() if "](https://" not in entry}
+        assert unlinked == {("Penny", "2001"), ("Knuth", "1969")}  # a report and a book
 
 
 class TestTableOfDistributions:
