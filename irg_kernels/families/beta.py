@@ -213,8 +213,24 @@ def _lean(xp: Namespace[Array], z: Array, w: Array, a: Array, b: Array) -> tuple
     return two_sum(xp, delta, rest - (error + total_rest * z))
 
 
-def log_tails_at(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array]:
-    """(log I_z(a, b), log I_w(b, a)), the smaller to full relative accuracy of its exponential."""
+class _Tail(NamedTuple, Generic[Array]):
+    """The smaller tail: its place, shapes, and the integral of the module's docstring."""
+
+    is_lower: Array
+    log_zeta: Array
+    log1mexp: Array
+    shape: Array
+    other: Array
+    mass: Array
+    """(a + b) z int exp(-E) dy of the tail"""
+    little: Array
+    """where the tail's shape is small: its mass times a B(a, b) / z**a is 1 + `change`"""
+    few: Array
+    """the shape there"""
+    change: Array
+
+
+def _smaller_tail(xp: Namespace[Array], at: Place, a: Array, b: Array) -> _Tail[Array]:
     is_lower = at.delta + 0.5 * (at.w - at.z) > 0.0
     zeta, complement, log_zeta, log1mexp, delta = (
         xp.where(is_lower, here, there) for here, there in zip(at[:5], at.mirrored(), strict=False)
@@ -227,15 +243,37 @@ def log_tails_at(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[A
 
     def integrand(y: Array) -> Array:
         rise, exponent = _outwards(xp, y, zeta, complement, one, shape + 1.0, total + 1.0, slope)
-        # a B I_z(a, b) / z**a - 1 for small a: at a = 0 it is 0, so that its integrand is less by that at a = 0
+        # at a = 0 the change is 0, so that its integrand is less by that at a = 0
         return xp.exp(-exponent) * xp.where(little, few - other * xp.expm1(few * rise), total)
 
     cut = _cut(xp, zeta, complement, shape + 1.0, total + 1.0, slope, log1mexp - log_zeta)
     mass = zeta * tail_integral(xp, integrand, cut, nodes_f32=MASS_NODES_F32, nodes_f64=MASS_NODES_F64)
-    plain = _log_density_at(xp, at, a, b) - xp.log(shape) + xp.log1p(xp.where(little, 0.0, mass))
     change = xp.where(little, xp.exp(other * log1mexp) * mass, 0.0)
-    near = few * log_zeta - log_gamma1p(xp, few) + log_gamma_step(xp, other, few) + xp.log1p(change)
-    return both_log_tails(xp, xp.where(little, near, plain), is_lower)
+    return _Tail(is_lower, log_zeta, log1mexp, shape, other, xp.where(little, 0.0, mass), little, few, change)
+
+
+def log_tails_at(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array]:
+    """(log I_z(a, b), log I_w(b, a)), the smaller to full relative accuracy of its exponential."""
+    return _log_tails(xp, _smaller_tail(xp, at, a, b), _log_density_at(xp, at, a, b))
+
+
+def _log_tails(xp: Namespace[Array], tail: _Tail[Array], log_density: Array) -> tuple[Array, Array]:
+    plain = log_density - xp.log(tail.shape) + xp.log1p(tail.mass)
+    near = tail.few * tail.log_zeta - log_gamma1p(xp, tail.few) + log_gamma_step(xp, tail.other, tail.few)
+    near = near + xp.log1p(tail.change)
+    return both_log_tails(xp, xp.where(tail.little, near, plain), tail.is_lower)
+
+
+def hazards(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """(p / F, p / S), 0 < z < 1: that of the smaller tail from its integral, without the density."""
+    at = _at(xp, z, a, b)
+    tail, log_density = _smaller_tail(xp, at, a, b), _log_density_at(xp, at, a, b)
+    lower, upper = _log_tails(xp, tail, log_density)
+    few = tail.few * xp.exp(xp.where(tail.little, tail.other, 0.0) * tail.log1mexp) / (1.0 + tail.change)
+    smaller = xp.where(tail.little, few, tail.shape / (1.0 + tail.mass))
+    other = xp.exp(log_density - xp.where(tail.is_lower, upper, lower))
+    both = xp.where(tail.is_lower, smaller, other), xp.where(tail.is_lower, other, smaller)
+    return both[0] / at.z / at.w, both[1] / at.z / at.w
 
 
 # as many nodes as the partials have: worst relative error of the smaller tail 1e-6 and 2.6e-13
@@ -400,6 +438,7 @@ FAMILY = Family(
     log_tails=log_tails,
     slopes=(dz_da, dz_db),
     scores=(_score_z, _score_a, _score_b),
+    hazards=hazards,
     quantile=Quantile(logit_quantile, _logit_density, (dlogit_da, dlogit_db), "logit"),
     entropy=entropy,
     mean=mean,

@@ -127,25 +127,60 @@ class Point(NamedTuple, Generic[Array]):
     """of its own rounding, and without derivative"""
 
 
-def log_tails_at(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array]:
-    """(log P(a, z), log Q(a, z)), the smaller to full relative accuracy of its exponential, the other to absolute."""
+class _Tail(NamedTuple, Generic[Array]):
+    """The smaller tail, from the integral T of the module's docstring."""
+
+    is_lower: Array
+    mass: Array
+    """T above, and z T below"""
+    little: Array
+    """where a is small and the tail the lower one: P(a, z) Gamma(a + 1) / z**a is 1 + `change`"""
+    change: Array
+
+
+def _smaller_tail(xp: Namespace[Array], at: Point[Array], a: Array) -> _Tail[Array]:
     z = at.z
     is_lower = z < a + 0.4
     shift = xp.indicator(is_lower, like=z)
     b, excess_z = a + shift, at.excess - shift
     little = is_lower & (a < 0.5)
+    few = xp.where(little, a, 0.0)
 
     def integrand(tau: Array) -> Array:
         weight = xp.exp(-excess_z * tau - z * expm1mx(xp, tau))
-        # P(a, z) Gamma(a + 1) / z**a - 1 for small a: at a = 0 it is 0, so that its integrand is less by that at a = 0
-        return weight * xp.where(little, xp.expm1(-a * tau), 1.0)
+        # at a = 0 the change is 0, so that its integrand is less by that at a = 0
+        return weight * xp.where(little, xp.expm1(-few * tau), 1.0)
 
     mass = xp.abs(tail_integral(xp, integrand, _cut(xp, z, b, excess_z), nodes_f32=NODES_F32, nodes_f64=NODES_F64))
-    front = log_front(xp, at, a)
-    lower = front + xp.log1p(z * xp.where(is_lower, mass, 0.0))
-    near, change = xp.where(little, a, 0.25), xp.where(little, -z * xp.exp(-z) * mass, 0.0)
+    return _Tail(is_lower, xp.where(is_lower, z * mass, mass), little, xp.where(little, -z * xp.exp(-z) * mass, 0.0))
+
+
+def log_tails_at(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array]:
+    """(log P(a, z), log Q(a, z)), the smaller to full relative accuracy of its exponential, the other to absolute."""
+    return _log_tails(xp, at, a, _smaller_tail(xp, at, a), log_front(xp, at, a))
+
+
+def _log_tails(
+    xp: Namespace[Array], at: Point[Array], a: Array, tail: _Tail[Array], front: Array
+) -> tuple[Array, Array]:
+    is_lower, mass, little, change = tail
+    lower = front + xp.log1p(xp.where(is_lower, mass, 0.0))
+    near = xp.where(little, a, 0.25)
     lower = xp.where(little, near * at.log_z - log_gamma1p(xp, near) + xp.log1p(change), lower)
-    return both_log_tails(xp, xp.where(is_lower, lower, front + xp.log(a * mass)), is_lower)
+    return both_log_tails(xp, xp.where(is_lower, lower, front + xp.log(a * xp.where(is_lower, 1.0, mass))), is_lower)
+
+
+def hazards(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
+    """(p / F, p / S) of x = z / rate > 0: that of the smaller tail from its integral, without the density."""
+    at = _from_x(xp, x, a, rate)
+    tail, front = _smaller_tail(xp, at, a), log_front(xp, at, a)
+    is_lower, mass, little, change = tail
+    smaller = xp.where(is_lower, a / (1.0 + xp.where(is_lower, mass, 0.0)), 1.0 / xp.where(is_lower, 1.0, mass))
+    smaller = xp.where(little, a * xp.exp(-at.z) / (1.0 + change), smaller)
+    lower, upper = _log_tails(xp, at, a, tail, front)
+    other = a * xp.exp(front - xp.where(is_lower, upper, lower))
+    x = positive(xp, x)
+    return xp.where(is_lower, smaller, other) / x, xp.where(is_lower, other, smaller) / x
 
 
 # nodes: worst relative error of the smaller tail over a in 1e-6..1e6 and quantiles 1e-12..1 - 1e-12: 1.4e-6 from the
@@ -370,6 +405,7 @@ FAMILY = Family(
     log_tails=log_tails,
     slopes=(_slope_a, dx_drate),
     scores=(_score_x, _score_a, _score_rate),
+    hazards=hazards,
     quantile=Quantile(_find, _density_of_log, (dlogx_da, dlogx_drate), "log", _refine),
     entropy=entropy,
     mean=lambda xp, a, rate: a / rate,

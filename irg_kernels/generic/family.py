@@ -71,6 +71,8 @@ class Family:
     range: of an angle, whose density at -pi may be larger than that at x"""
     tails_are_closed: bool = False
     """whether `log_tails` is a differentiable expression"""
+    hazards: Callable | None = None
+    """(p / F, p / S), an expression: where the quotient of two exponentials has no digits left, far out in a tail"""
     quantile: Quantile | None = None
     draw: Draw | None = None
     """where the quantile of a uniform number is not the way to a draw"""
@@ -120,6 +122,19 @@ def cdf_of(family: Family) -> Function:
 
 
 @cache
+def sf_of(family: Family) -> Function:
+    """P(X > x) of (x, *params)."""
+
+    def value(xp: Namespace[Array], *args: Array) -> Array:
+        return xp.exp(family.log_tails(xp, *args)[1])
+
+    def by_x(xp: Namespace[Array], result: Array, *args: Array) -> Array:
+        return -xp.exp(family.log_density(xp, *args))
+
+    return Function(value, (by_x, *_moved(family, lambda result: 0.0, -1.0)))
+
+
+@cache
 def log_cdf_of(family: Family) -> Function:
     """log P(X <= x) of (x, *params)."""
     return _log_tail(family, 0, 1.0)
@@ -136,9 +151,15 @@ def _log_tail(family: Family, which: int, sign: float) -> Function:
         return family.log_tails(xp, *args)[which]
 
     def by_x(xp: Namespace[Array], result: Array, *args: Array) -> Array:
+        if family.hazards is not None:
+            return sign * family.hazards(xp, *args)[which]
         return sign * xp.exp(family.log_density(xp, *args) - result)
 
-    return Function(value, (by_x, *_moved(family, lambda result: result, sign)))
+    def by(slope: Callable) -> Callable:
+        return lambda xp, result, *args: -by_x(xp, result, *args) * slope(xp, *args)
+
+    moved = map(by, family.slopes) if family.hazards else _moved(family, lambda result: result, sign)
+    return Function(value, (by_x, *moved))
 
 
 def _moved(family: Family, log_unit: Callable, sign: float) -> tuple[Callable, ...]:
@@ -337,6 +358,7 @@ def with_parameters(family: Family, parameters: Mapping[str, str], into: Callabl
         slopes=all_chained(family.slopes),
         scores=scores,
         tails_are_closed=family.tails_are_closed,
+        hazards=family.hazards and of_new(family.hazards, 1),
         quantile=quantile,
         path_slopes=family.path_slopes and all_chained(family.path_slopes),
         entropy=family.entropy and of_new(family.entropy, 0),

@@ -40,6 +40,19 @@ def mean_cosine(xp: Namespace[Array], kappa: Array) -> Array:
     return xp.where(is_small, kappa * square / mass, 1.0 - deficit(xp, kappa))
 
 
+def cosine_variance(xp: Namespace[Array], kappa: Array) -> Array:
+    """The derivative of I1/I0, kappa >= 0, to full relative accuracy: the variance of a cosine, by the same two."""
+    start, rises, terms = _rule(xp, kappa)
+    is_small = kappa < start
+    small = xp.where(is_small, kappa, 0.0)
+    ones, squares = (1.0,) * len(rises), tuple(rise * rise for rise in rises)
+    square, mean, mass = xp.integrate(lambda rise: xp.exp(-small * rise), rises, squares, rises, ones, like=small)
+    mean = mean / mass
+    r = 1.0 / xp.where(is_small, start, kappa)
+    series = r * r * horner(r, [k * c for k, c in enumerate(asymptotic(terms), start=1)])
+    return xp.where(is_small, square / mass - mean * mean, series)
+
+
 def log_i0e(xp: Namespace[Array], kappa: Array) -> Array:
     """log(exp(-kappa) I0(kappa)), kappa >= 0, by the same two."""
     if xp.has_guard_digits:
