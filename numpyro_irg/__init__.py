@@ -8,7 +8,7 @@ except ImportError as error:
         f'numpyro_irg needs JAX and NumPyro ({error.name} is missing): pip install "pyro-irg[numpyro]"'
     ) from error
 
-from . import distributions
+from . import distributions, special
 from .distributions.implicit_gradients import implicit_gradients
 from .registry import implicit_twin, implicit_twin_of, implicit_twins, register, registered, unregister
 from .reparam import AutoImplicit, ImplicitReparam, check_reparameterized, implicit
@@ -25,5 +25,6 @@ __all__ = [
     "implicit_twins",
     "register",
     "registered",
+    "special",
     "unregister",
 ]

@@ -8,7 +8,8 @@ except ImportError as error:
         f'pyro_irg needs PyTorch and Pyro ({error.name} is missing): pip install "pyro-irg[pyro]"'
     ) from error
 
-from . import distributions
+from . import distributions, special
+from .distributions.from_uniform import from_uniform
 from .distributions.implicit_gradients import implicit_gradients
 from .registry import implicit_twin, implicit_twin_of, implicit_twins, register, registered, unregister
 from .reparam import AutoImplicit, ImplicitReparam, check_reparameterized, implicit
@@ -18,6 +19,7 @@ __all__ = [
     "ImplicitReparam",
     "check_reparameterized",
     "distributions",
+    "from_uniform",
     "implicit",
     "implicit_gradients",
     "implicit_twin",
@@ -25,5 +27,6 @@ __all__ = [
     "implicit_twins",
     "register",
     "registered",
+    "special",
     "unregister",
 ]

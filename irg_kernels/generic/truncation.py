@@ -133,7 +133,8 @@ def solve(
 ) -> Array:
     """The x in [low, high] with u(x) = q, values only: Newton's method on log(A/B) in a bracket.
 
-    :param pieces_at: (x, *constants) -> the two pieces; the constants are of the shape of q.
+    :param pieces_at: (x, *constants) -> the two pieces; the constants are of the shape of q, and without any
+        it may close over arrays of that shape.
     :param start: a guess; where it is outside, the end of the bracket serves, and the middle where it is NaN.
     :param settled: where the guess is the answer.
     """
@@ -171,7 +172,23 @@ def solve(
     start = xp.where(unknown, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
     log_q, log_one_minus_q = log_survival(xp, one_minus_q, q), log_survival(xp, q, one_minus_q)
     going = 1.0 + 0.0 * q if settled is None else 1.0 - xp.indicator(settled, like=q)
-    return xp.converge(step, (start, low, high, going), done, MAX_STEPS, log_q, log_one_minus_q, *constants)[0]
+    state = (start, low, high, going)
+    if not constants:  # pieces that close over arrays are those of all elements
+        return xp.converge(lambda state: step(state, log_q, log_one_minus_q), state, done, MAX_STEPS)[0]
+    return xp.converge(step, state, done, MAX_STEPS, log_q, log_one_minus_q, *constants)[0]
+
+
+def quantile_by_tails(
+    xp: Namespace[Array], log_tails: Callable, log_density: Callable, q: Array, low: Array, high: Array
+) -> Array:
+    """The x in [low, high] with P(X <= x) = q of a distribution given by its tails, values only."""
+
+    def pieces_at(x: Array) -> tuple[Piece, Piece]:
+        log_p, (lower, upper) = log_density(x), log_tails(x)
+        one = 1.0 + 0.0 * q
+        return Piece(one, lower - log_p), Piece(one, upper - log_p)
+
+    return solve(xp, pieces_at, q, 1.0 - q, 0.0 * q + math.nan, low, high)
 
 
 def first_guess(

@@ -32,6 +32,7 @@ __all__ = [
     "log_density",
     "outside",
     "parameters",
+    "quantile",
     "sigmoid",
     "support_of",
     "together",
@@ -142,7 +143,11 @@ class UnivariateMixin(ImplicitMixin):
         safe = jnp.where(inside, q, 0.5)
         low, high = support_of(self.family, *params)
         ends = jnp.where(q <= 0.0, low, jnp.where(q >= 1.0, high, jnp.nan)).astype(q.dtype)
-        return jnp.where(inside, _quantile(self.family, safe, 1.0 - safe, *params), ends)
+        return jnp.where(inside, quantile(self.family, safe, 1.0 - safe, *params), ends)
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes, `icdf`; see the function `from_uniform`."""
+        return self.icdf(u)
 
     def _at(self, value: Any, low: Any, high: Any, what: str) -> Array:
         """`value` as an array of the parameters' dtype at least, checked to lie in [low, high]."""
@@ -245,15 +250,15 @@ def is_within(value: Array, low: Any, high: Any) -> Array:
     return (value >= low) & (value <= high)
 
 
-def _quantile(family: Family, q: Array, one_minus_q: Array, *params: Array) -> Array:
+def quantile(family: Family, q: Array, one_minus_q: Array, *params: Array) -> Array:
     """The x of 0 < q < 1; held in the range of its dtype with its relative derivative, as a draw is."""
-    quantile = family.quantile
-    if quantile is None:
+    of = family.quantile
+    if of is None:
         raise NotImplementedError("the family has no quantile function")
-    y = call(quantile_of(quantile), q, one_minus_q, *params)
-    if quantile.refine is None:
-        return _from_coordinate(quantile.coordinate, y)
-    return exponential(y, evaluate(quantile.refine, *lax.stop_gradient((y, q, one_minus_q, *params))))
+    y = call(quantile_of(of), q, one_minus_q, *params)
+    if of.refine is None:
+        return _from_coordinate(of.coordinate, y)
+    return exponential(y, evaluate(of.refine, *lax.stop_gradient((y, q, one_minus_q, *params))))
 
 
 def _from_coordinate(coordinate: str, y: Array) -> Array:

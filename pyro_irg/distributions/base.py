@@ -31,10 +31,12 @@ __all__ = [
     "log_density",
     "outside",
     "parameters",
+    "quantile",
     "refuse_outside",
     "sigmoid",
     "support_of",
     "together",
+    "uniforms",
 ]
 
 
@@ -95,6 +97,13 @@ class ImplicitMixin(_Host):
         """The parameters in the shape of the draw."""
         shape = self._extended_shape(sample_shape)
         return tuple(p if p.shape == shape else p.expand(shape) for p in params)
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that uniform numbers u make; see the function `from_uniform`."""
+        raise NotImplementedError(
+            f"from_uniform: {type(self).__name__} has no univariate quantile of each coordinate; take a distribution "
+            "with a cdf, an Independent one, ConditionalChain or GaussianCopula"
+        )
 
     def _refuse_infinite(self) -> None:
         """The host's constraints let inf through, which has no draw."""
@@ -158,7 +167,11 @@ class UnivariateMixin(ImplicitMixin):
         low, high = support_of(self.family, *params)
         low, high = (end if isinstance(end, Tensor) else torch.full_like(q, end) for end in (low, high))
         ends = torch.where(q <= 0.0, low, torch.where(q >= 1.0, high, torch.nan))
-        return torch.where(inside, _quantile(self.family, safe, 1.0 - safe, *params), ends)
+        return torch.where(inside, quantile(self.family, safe, 1.0 - safe, *params), ends)
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, its `icdf`; see the function `from_uniform`."""
+        return self.icdf(uniforms(self, u))
 
     def _at(self, value: Any, low: Any, high: Any, what: str) -> Tensor:
         """`value` as a tensor of the parameters' dtype at least, checked to lie in [low, high]."""
@@ -254,6 +267,28 @@ _SUPPORTS: dict[Any, Any] = {
 }
 
 
+def uniforms(distribution: Any, u: Any) -> Tensor:
+    """u in the shape of a draw, off 0 and 1.
+
+    :raises ValueError: for u that is not real, outside [0, 1], or of a shape that does not broadcast.
+    """
+    if not isinstance(u, Tensor | Number) or isinstance(u, complex) or (isinstance(u, Tensor) and u.is_complex()):
+        raise ValueError(f"from_uniform: u must be real numbers in [0, 1], got {shown(u)}")
+    u = torch.as_tensor(u)
+    u = u if u.is_floating_point() else u.to(torch.get_default_dtype())
+    shape = distribution.batch_shape + distribution.event_shape
+    try:
+        u = u.expand(torch.broadcast_shapes(u.shape, shape))
+    except RuntimeError as error:
+        raise ValueError(
+            f"from_uniform: u of shape {tuple(u.shape)} does not broadcast with the shape {tuple(shape)} of a draw"
+        ) from error
+    if distribution._validate_args and not torch._is_all_true((u >= 0.0) & (u <= 1.0)):
+        raise ValueError(f"from_uniform: u must lie in [0, 1], but found:\n{u}")
+    limits = torch.finfo(u.dtype)
+    return u.clamp(limits.tiny, 1.0 - 0.5 * limits.eps)
+
+
 def support_of(family: Family, *params: Tensor) -> tuple[Any, Any]:
     """The ends of the support, numbers or, where they depend on parameters, tensors."""
     low, high = (closed_form(end, *params) if callable(end) else end for end in family.support)
@@ -266,16 +301,16 @@ def is_within(value: Tensor, low: Any, high: Any) -> Tensor:
     return (value >= low) & (value <= high)
 
 
-def _quantile(family: Family, q: Tensor, one_minus_q: Tensor, *params: Tensor) -> Tensor:
+def quantile(family: Family, q: Tensor, one_minus_q: Tensor, *params: Tensor) -> Tensor:
     """The x of 0 < q < 1; held in the range of its dtype with its relative derivative, as a draw is."""
-    quantile = family.quantile
-    if quantile is None:
+    of = family.quantile
+    if of is None:
         raise NotImplementedError("the family has no quantile function")
-    y = call(quantile_of(quantile), q, one_minus_q, *params)
-    if quantile.refine is None:
-        return _from_coordinate(quantile.coordinate, y)
+    y = call(quantile_of(of), q, one_minus_q, *params)
+    if of.refine is None:
+        return _from_coordinate(of.coordinate, y)
     with torch.no_grad():
-        x = evaluate(quantile.refine, *(t.detach() for t in (y, q, one_minus_q, *params)))
+        x = evaluate(of.refine, *(t.detach() for t in (y, q, one_minus_q, *params)))
     return exponential(y, x)
 
 

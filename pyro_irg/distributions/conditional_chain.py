@@ -13,7 +13,8 @@ from torch import Tensor
 
 from irg_kernels.adapter import messages
 
-from .base import ImplicitMixin
+from .base import ImplicitMixin, uniforms
+from .from_uniform import from_uniform
 from .implicit_density import Implicit
 
 __all__ = ["ConditionalChain"]
@@ -83,6 +84,16 @@ class ConditionalChain(ImplicitMixin, TorchDistribution):
         x: list[Tensor] = []
         for _ in self.conditionals:
             x.append(Implicit(self._given(x).expand(shape), validate_args=False).rsample())
+        return torch.stack(x, -1)
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, coordinate by coordinate; see the function `from_uniform`."""
+        return self._from_uniform(uniforms(self, u))
+
+    def _from_uniform(self, u: Tensor) -> Tensor:
+        x: list[Tensor] = []
+        for q in u.unbind(-1):
+            x.append(from_uniform(self._given(x), q))
         return torch.stack(x, -1)
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from irg_kernels.families import student_t
-from irg_kernels.generic import fixed_quantile, mixture
+from irg_kernels.generic import fixed_quantile, mixture, truncation
 from irg_kernels.generic.family import log_cdf_of
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics.elementary import log1mexp
@@ -26,10 +26,11 @@ from irg_kernels.numerics.elementary import log1mexp
 from ..attach import NATIVE, attach, attach_jointly, call, in_transform, pulled, pushed
 from ..samplers import draw, standard_gamma
 from .base import together
+from .from_uniform import from_uniform as quantile_at
 from .host_families import has_tails, log_tails, unwrapped
 from .student_t import StudentT
 
-__all__ = ["at_fixed_quantile", "drawn", "has_conditionals", "is_elliptical"]
+__all__ = ["at_fixed_quantile", "drawn", "from_uniform", "has_conditionals", "is_elliptical"]
 
 
 def has_conditionals(distribution: Any) -> bool:
@@ -170,6 +171,51 @@ def _pull_at(cotangent: Tensor, x: Tensor, *params: Tensor) -> tuple[Tensor, ...
     jacobian, residual = _at(x, *params)
     onto = -torch.linalg.solve_triangular(jacobian.mT, cotangent[..., None], upper=True, unitriangular=True)[..., 0]
     return pulled(residual, onto, *params)
+
+
+def from_uniform(log_weights: Tensor, component: Any, u: Tensor) -> Tensor:
+    """The draw whose Rosenblatt transform is u, (..., *event_shape): coordinate by coordinate, so that autodiff solves
+    the triangular system by substitution.
+
+    :param log_weights: (..., K), normalised.
+    :param component: a distribution whose last batch axis is that of the components.
+    """
+    event = component.event_shape
+    q = _widened(u.flatten(u.dim() - len(event)) if event else u[..., None])
+    if is_elliptical(component):
+        distribution: Any = _Elliptical(*(p if p is None else p.to(q.dtype) for p in _Elliptical.of(component)))
+        far = 0.25 * torch.finfo(q.dtype).max
+        low, high, within = -far + 0.0 * q, far + 0.0 * q, 0.0 * q.detach()
+    else:
+        distribution = _Factorised(component)
+        with torch.no_grad():  # between the components' own quantiles
+            each = distribution._last_two(quantile_at(component, distribution._stretched(q)))
+            low, high = each.amin(-1).expand_as(q), each.amax(-1).expand_as(q)
+        within = low
+
+    def conditional(d: int, before: list[Tensor], at: Tensor) -> tuple[Tensor, ...]:
+        """Of coordinate d: log weights, log-density and log-tails of the components."""
+        x = torch.stack([*before, at, *within[..., d + 1 :].unbind(-1)], -1)
+        log_f, *tails = distribution.conditionals(x)
+        log_r = log_weights[..., None, :] + _before(log_f.mT).mT
+        return log_r[..., d, :].log_softmax(-1), *(a[..., d, :] for a in (log_f, *tails))
+
+    x: list[Tensor] = []
+    for d, level in enumerate(q.unbind(-1)):
+
+        def log_tails(at: Tensor, d: int = d) -> tuple[Tensor, Tensor]:
+            log_r, _, lower, upper = conditional(d, x, at)
+            return (log_r + lower).logsumexp(-1), (log_r + upper).logsumexp(-1)
+
+        def log_density(at: Tensor, d: int = d) -> Tensor:
+            log_r, log_f, *_ = conditional(d, x, at)
+            return (log_r + log_f).logsumexp(-1)
+
+        with torch.no_grad():
+            found = truncation.quantile_by_tails(NATIVE, log_tails, log_density, level, low[..., d], high[..., d])
+        masses = level.log(), (-level).log1p()
+        x.append(fixed_quantile.at_fixed_quantile(NATIVE, log_tails, log_density, found, masses))
+    return torch.stack(x, -1).to(u.dtype).reshape(u.shape)
 
 
 def drawn(component: Any, which: Tensor) -> Tensor:

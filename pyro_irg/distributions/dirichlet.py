@@ -13,7 +13,8 @@ from irg_kernels.families import dirichlet
 from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, closed_form, exponential, parameters, together
+from .base import ImplicitMixin, closed_form, exponential, parameters, together, uniforms
+from .beta import Beta
 
 __all__ = ["Dirichlet"]
 
@@ -44,6 +45,16 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         log_x = attach((dirichlet.dlogx_dalpha,), log_x, concentration).log_softmax(-1)
         value = log_x.detach().exp()
         return exponential(log_x, value.clamp(max=1.0 - torch.finfo(value.dtype).eps))
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, stick by stick; see the function `from_uniform`."""
+        return self._from_uniform(uniforms(self, u))
+
+    def _from_uniform(self, u: Tensor) -> Tensor:
+        a, later = self.concentration, self.concentration.flip(-1).cumsum(-1).flip(-1)
+        sticks = Beta(a[..., :-1], later[..., 1:], validate_args=False).icdf(u[..., :-1])
+        left = torch.cat([torch.ones_like(u[..., :1]), (-sticks).log1p().cumsum(-1).exp()], -1)
+        return torch.cat([sticks * left[..., :-1], left[..., -1:]], -1)
 
     def _implicit_gradients(self, value):
         # dx_i / d alpha_j = x_i (delta_ij - x_j) L_j

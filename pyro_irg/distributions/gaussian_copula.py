@@ -17,8 +17,9 @@ from irg_kernels.generic import copula, fixed_quantile
 
 from ..attach import NATIVE
 from ..registry import implicit_twin
-from .base import ImplicitMixin
+from .base import ImplicitMixin, uniforms
 from .beta import Beta
+from .from_uniform import from_uniform
 from .host_families import has_tails, log_tails, unwrapped
 
 __all__ = ["GaussianCopula", "GaussianCopulaBeta"]
@@ -90,10 +91,16 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         return new
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        shape = self._extended_shape(sample_shape)
-        distribution = self.marginal_dist
         wide = self._wide(self.correlation_cholesky)
-        noise = torch.randn(shape, dtype=wide.dtype, device=wide.device)
+        noise = torch.randn(self._extended_shape(sample_shape), dtype=wide.dtype, device=wide.device)
+        return self._of_noise(noise)
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, by the normal numbers of quantile u; see the function `from_uniform`."""
+        return self._of_noise(from_uniform(host.Normal(0.0, 1.0), self._wide(uniforms(self, u))))
+
+    def _of_noise(self, noise: Tensor) -> Tensor:
+        distribution, wide = self.marginal_dist, self._wide(self.correlation_cholesky)
         z = (wide @ noise[..., None])[..., 0]
         log_masses = normal.log_tails(NATIVE, z)
         with torch.no_grad():

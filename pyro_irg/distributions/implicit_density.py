@@ -19,8 +19,9 @@ from irg_kernels.generic import from_log_density as density
 from ..attach import NATIVE, in_transform
 from ..registry import implicit_twin
 from ..samplers import draw
-from .base import ImplicitMixin, parameters
+from .base import ImplicitMixin, parameters, uniforms
 from .fixed_quantile import at_fixed_quantile
+from .from_uniform import from_uniform
 from .host_families import has_tails, log_tails, unwrapped
 
 __all__ = ["Implicit", "ImplicitDensity"]
@@ -149,6 +150,10 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         )
         return self._inside(x)
 
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, its `icdf`; see the function `from_uniform`."""
+        return self.icdf(uniforms(self, u))
+
     @functools.cached_property
     def _panels(self) -> tuple[density.Grid, density.Verdict]:
         with torch.no_grad():
@@ -269,6 +274,10 @@ class Implicit(ImplicitMixin, TorchDistribution):
 
     def icdf(self, value: Any) -> Tensor:
         return (self._density or self.base_dist).icdf(value)
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes; see the function `from_uniform`."""
+        return from_uniform(self._density or self.base_dist, u)
 
     def entropy(self) -> Tensor:
         return self.base_dist.entropy()

@@ -14,7 +14,7 @@ from irg_kernels.adapter import messages
 from ..attach import in_transform
 from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
-from .base import ImplicitMixin
+from .base import ImplicitMixin, uniforms
 from .host_families import ends_of, has_tails, unwrapped
 
 __all__ = ["MixtureSameFamily"]
@@ -63,11 +63,26 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
         return host.MixtureSameFamily.sample(self, torch.Size(sample_shape))
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        if not _has_gradient(self.component_distribution):
-            component = self.component_distribution
-            raise NotImplementedError(messages.no_mixture("MixtureSameFamily", [component], _different_ends(component)))
+        self._reparameterized()
         x = self.sample(sample_shape).detach()
         return self.at_fixed_quantile(x) if torch.is_grad_enabled() or in_transform() else x
+
+    def _reparameterized(self) -> Any:
+        """The component."""
+        component = self._unexpanded[1]
+        if not _has_gradient(component):
+            raise NotImplementedError(messages.no_mixture("MixtureSameFamily", [component], _different_ends(component)))
+        return component
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, coordinate by coordinate; see the function `from_uniform`."""
+        return self._from_uniform(uniforms(self, u))
+
+    def _from_uniform(self, u: Tensor) -> Tensor:
+        component = self._reparameterized()
+        weights = self._unexpanded[0]
+        wide = u.dtype if u.device.type == "mps" else torch.float64
+        return conditionals.from_uniform(weights.logits.to(wide).log_softmax(-1), component, u)
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves so as to keep its place under the parameters."""

@@ -15,7 +15,8 @@ from irg_kernels.generic import mixture
 from ..attach import NATIVE, attach_jointly
 from ..registry import implicit_twin_of
 from ..samplers import draw
-from .base import ImplicitMixin
+from . import conditionals
+from .base import ImplicitMixin, uniforms
 
 __all__ = ["MixtureOfDiagNormals", "MixtureOfDiagNormalsSharedCovariance"]
 
@@ -82,6 +83,14 @@ class _DiagNormals(ImplicitMixin):
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves so as to keep its Rosenblatt transform."""
         return attach_jointly(_push, _pull, x, *self._params(x.shape[:-1]))
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, coordinate by coordinate; see the function `from_uniform`."""
+        return self._from_uniform(uniforms(self, u))
+
+    def _from_uniform(self, u: Tensor) -> Tensor:
+        component = host.Independent(host.Normal(self.locs, self._scales, validate_args=False), 1)
+        return conditionals.from_uniform(self.component_logits.log_softmax(-1), component, u)
 
     def _params(self, batch: torch.Size) -> list[Tensor]:
         given = (self.locs, self._scales, self.component_logits)

@@ -20,7 +20,7 @@ from irg_kernels.generic.family import Family
 from ..attach import NATIVE, attach_jointly, evaluate
 from ..registry import implicit_twin
 from ..samplers import draw
-from .base import ImplicitMixin, log_density, parameters, together
+from .base import ImplicitMixin, log_density, parameters, together, uniforms
 from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, tensors, unwrapped, widened
 from .truncation_rule import rule_of
 
@@ -172,6 +172,10 @@ class Truncated(ImplicitMixin, TorchDistribution):
         q = torch.where(inside | at_end, q, 0.5)
         x = torch.where(at_end, ends, self._found(torch.where(at_end, 0.5, q).detach()))
         return torch.where(inside | at_end, self.at_fixed_quantile(x, q), ends)
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, its `icdf`; see the function `from_uniform`."""
+        return self.icdf(uniforms(self, u))
 
     @property
     def mean(self) -> Tensor:
