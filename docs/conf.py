@@ -4,7 +4,6 @@ pages, notebooks and files mean the same here as on the project's page."""
 from __future__ import annotations
 
 import re
-import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 project = "pyro-irg"
 author = "The pyro-irg developers"
-version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+version = release = re.findall(r'__version__ = "(.*?)"', (ROOT / "irg_kernels/__init__.py").read_text())[0]
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "myst_nb"]
 root_doc = "docs/index"

@@ -8,6 +8,8 @@ except ImportError as error:
         f'numpyro_irg needs JAX and NumPyro ({error.name} is missing): pip install "pyro-irg[numpyro]"'
     ) from error
 
+from irg_kernels import __version__
+
 from . import distributions, special
 from .distributions.implicit_gradients import implicit_gradients
 from .registry import implicit_twin, implicit_twin_of, implicit_twins, register, registered, unregister
@@ -16,6 +18,7 @@ from .reparam import AutoImplicit, ImplicitReparam, check_reparameterized, impli
 __all__ = [
     "AutoImplicit",
     "ImplicitReparam",
+    "__version__",
     "check_reparameterized",
     "distributions",
     "implicit",

@@ -8,6 +8,8 @@ except ImportError as error:
         f'pyro_irg needs PyTorch and Pyro ({error.name} is missing): pip install "pyro-irg[pyro]"'
     ) from error
 
+from irg_kernels import __version__
+
 from . import distributions, special
 from .distributions.from_uniform import from_uniform
 from .distributions.implicit_gradients import implicit_gradients
@@ -17,6 +19,7 @@ from .reparam import AutoImplicit, ImplicitReparam, check_reparameterized, impli
 __all__ = [
     "AutoImplicit",
     "ImplicitReparam",
+    "__version__",
     "check_reparameterized",
     "distributions",
     "from_uniform",

@@ -1,5 +1,6 @@
 """Wheel and sdist: built, installed without what they do not need, and imported from a folder that is not the clone."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -71,3 +72,12 @@ def test_installs_and_says_what_is_missing(built, kind, tmp_path):
     for package, extra in (("pyro_irg", "pyro"), ("numpyro_irg", "numpyro")):
         done = call(python, "-c", f"import {package}", cwd=tmp_path)
         assert f'pip install "pyro-irg[{extra}]"' in done.stderr
+
+
+def test_one_version():
+    (version,) = re.findall(r'__version__ = "(.*?)"', (ROOT / "irg_kernels/__init__.py").read_text(encoding="utf-8"))
+    assert re.search(rf"^version: {version}$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
+    released = re.findall(r"^## \[(\d.*?)\] - ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert version.startswith(released[0]), "CHANGELOG.md: give *Unreleased* the version and the date"
+    for package in ("pyro_irg", "numpyro_irg"):
+        assert pytest.importorskip(package).__version__ == version

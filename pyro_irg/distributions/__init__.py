@@ -36,7 +36,7 @@ from .von_mises import VonMises
 Rosenblatt = ConditionalChain
 """The former name of `ConditionalChain`."""
 
-IMPLICIT = (
+__all__ = [
     "AffineBeta",
     "Beta",
     "Chi2",
@@ -68,13 +68,14 @@ IMPLICIT = (
     "TruncatedNormal",
     "TwoSidedTruncatedDistribution",
     "VonMises",
-)
+]
+IMPLICIT = tuple(__all__)
 """Names of the classes that are this package's own."""
+
+__all__ += _host.__all__  # so written that type checkers read it
+__all__[:] = sorted(set(__all__))
 
 
 def __getattr__(name):
     # submodules and names that the host's __all__ leaves out
     return getattr(_host, name)
-
-
-__all__ = sorted({*_host.__all__, *IMPLICIT})
