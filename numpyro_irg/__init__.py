@@ -11,6 +11,7 @@ except ImportError as error:
 from irg_kernels import __version__
 
 from . import distributions, special
+from .distributions.from_uniform import from_uniform
 from .distributions.implicit_gradients import implicit_gradients
 from .registry import implicit_twin, implicit_twin_of, implicit_twins, register, registered, unregister
 from .reparam import AutoImplicit, ImplicitReparam, check_reparameterized, implicit
@@ -21,6 +22,7 @@ __all__ = [
     "__version__",
     "check_reparameterized",
     "distributions",
+    "from_uniform",
     "implicit",
     "implicit_gradients",
     "implicit_twin",

@@ -1,7 +1,12 @@
-"""Special functions and their derivatives to second order by mpmath: the oracles' series, differenced in 70 digits."""
+"""Special functions and their derivatives to second order by mpmath: the oracles' series, differenced in 70 digits.
 
-import functools
+`python tests/special.py [name ...]` makes the rows of these functions in `special.json`.
+"""
+
+import json
 import random
+import sys
+from pathlib import Path
 
 import numpy as np
 from mpmath import mp
@@ -47,43 +52,26 @@ def _interval(low, high):
     return mp.log(_sure(lambda low, high: mp.ncdf(high) - mp.ncdf(low), low, high))
 
 
-def _log_of(function):
-    return lambda *args: mp.log(function(*args))
-
-
-def _inverse(function, start):
-    """By the secant method from SciPy's answer."""
-
-    def of(*args):
-        *params, q = args
-        x = mp.convert(float(start(*map(float, args))))
-        goal, with_log = mp.log(q), lambda x: mp.log(function(*params, x))
-        return mp.findroot(lambda x: with_log(x) - goal, (x, x * (1 + mp.mpf(10) ** -9)), tol=mp.mpf(10) ** -110)
-
-    return of
-
-
 P, Q, I, C = _gamma(0), _gamma(1), _beta(0), _beta(1)
 FUNCTIONS = {
     "gammainc": P,
     "gammaincc": Q,
-    "log_gammainc": _log_of(P),
-    "log_gammaincc": _log_of(Q),
-    "gammaincinv": _inverse(P, special.gammaincinv),
-    "gammainccinv": _inverse(Q, special.gammainccinv),
     "betainc": I,
     "betaincc": C,
-    "log_betainc": _log_of(I),
-    "log_betaincc": _log_of(C),
-    "betaincinv": _inverse(I, special.betaincinv),
-    "betainccinv": _inverse(C, special.betainccinv),
     "stdtr": _student_t,
-    "stdtrit": _inverse(_student_t, special.stdtrit),
     "von_mises_cdf": _von_mises,
-    "von_mises_cdfinv": _inverse(_von_mises, lambda kappa, q: stats.vonmises.ppf(q, kappa)),
     "log_ndtr_interval": _interval,
     "log_i0": lambda x: mp.log(mp.besseli(0, x)),
     "bessel_ratio": lambda x: mp.besseli(1, x) / mp.besseli(0, x),
+}
+LOGARITHMS = {f"log_{name}": name for name in ("gammainc", "gammaincc", "betainc", "betaincc")}
+INVERSES: dict = {
+    "gammaincinv": ("gammainc", special.gammaincinv),
+    "gammainccinv": ("gammaincc", special.gammainccinv),
+    "betaincinv": ("betainc", special.betaincinv),
+    "betainccinv": ("betaincc", special.betainccinv),
+    "stdtrit": ("stdtr", special.stdtrit),
+    "von_mises_cdfinv": ("von_mises_cdf", lambda kappa, q: stats.vonmises.ppf(q, kappa)),
 }
 
 _SHAPES = ((1e-6, 0.5), (1e-3, 1e-5), (0.02, 1e-10), (1.0, 1.0), (1.0, 0.7), (8.0, 8.0), (8.0, 30.0), (2.0, 80.0))
@@ -94,8 +82,8 @@ _BETA = (
 )  # fmt: skip
 _MASSES = (1e-12, 1e-3, 0.5, 0.9, 0.999)
 POINTS = {
-    **dict.fromkeys(("gammainc", "gammaincc", "log_gammainc", "log_gammaincc"), _GAMMA),
-    **dict.fromkeys(("betainc", "betaincc", "log_betainc", "log_betaincc"), _BETA),
+    **dict.fromkeys(("gammainc", "gammaincc"), _GAMMA),
+    **dict.fromkeys(("betainc", "betaincc"), _BETA),
     **dict.fromkeys(("gammaincinv", "gammainccinv"), tuple((a, q) for a in (0.5, 1.0, 8.0, 1e4) for q in _MASSES)),
     **dict.fromkeys(
         ("betaincinv", "betainccinv"), tuple((a, b, q) for a, b in ((0.5, 3.0), (5.0, 5.0)) for q in _MASSES)
@@ -129,7 +117,6 @@ def _random(name, rng):
     return (rng.choice((-1.0, 1.0)) * shape,)
 
 
-@functools.cache
 def points(name):
     """The hard ones, and some at random, as numbers of float32."""
     rng = random.Random(name)
@@ -141,17 +128,20 @@ def points(name):
     return found[keep]
 
 
-@functools.cache
+TABLE = Path(__file__).with_suffix(".json")
+
+
 def truth(name):
-    """(values, gradients, Hessians) at the points, by central differences of steps of 1e-18 of the arguments."""
-    found = [_derivatives(FUNCTIONS[name], row) for row in points(name)]
-    return tuple(np.array([[float(x) for x in np.ravel(row[i])] for row in found]) for i in range(3))
+    """(points, values, gradients, Hessians)."""
+    rows = json.loads(TABLE.read_text(encoding="utf-8"))[name]
+    return tuple(np.array([np.ravel(row[i]) for row in rows]) for i in range(4))
 
 
 def _derivatives(function, row):
+    """By central differences of steps of 1e-18 of the arguments, in mpmath."""
     n = len(row)
     with mp.workdps(DIGITS):
-        at = [mp.mpf(float(x)) for x in row]
+        at = [mp.convert(x) for x in row]
         steps = [mp.mpf(10) ** -18 * abs(x) for x in at]
 
         def moved(*shifts):
@@ -171,3 +161,58 @@ def _derivatives(function, row):
                 corners = [s * t * moved(*axis(i, s, j, t)) for s in (1, -1) for t in (1, -1)]
                 hessian[i][j] = hessian[j][i] = sum(corners) / (4 * steps[i] * steps[j])
         return value, gradient, hessian
+
+
+def _log_of(value, gradient, hessian):
+    first = [g / value for g in gradient]
+    second = [
+        [h / value - a * b for h, b in zip(row, first, strict=True)] for row, a in zip(hessian, first, strict=True)
+    ]
+    return mp.log(value), first, second
+
+
+def _inverse_of(name, row):
+    """Of x with f(..., x) = q, from f's derivatives: those of q at fixed x, turned round (implicit differentiation)."""
+    name, start = INVERSES[name]
+    function, (*params, q) = FUNCTIONS[name], row
+    with mp.workdps(40):
+        params, goal, x = [mp.mpf(float(p)) for p in params], mp.log(mp.mpf(float(q))), mp.mpf(float(start(*row)))
+        near = (x, x * (1 + mp.mpf(10) ** -9))
+        x = mp.findroot(lambda x: mp.log(function(*params, x)) - goal, near, tol=mp.mpf(10) ** -60)
+    _, gradient, h = _derivatives(function, [*params, x])
+    *others, p = gradient
+    moved = [*(-g / p for g in others), 1 / p]
+    n = len(row)
+
+    def second(i, j):
+        at_x = h[-1][-1] * moved[i] * moved[j]
+        if i < n - 1:
+            at_x += h[i][-1] * moved[j]
+        if j < n - 1:
+            at_x += h[j][-1] * moved[i]
+        return -((h[i][j] if max(i, j) < n - 1 else 0) + at_x) / p
+
+    return x, moved, [[second(i, j) for j in range(n)] for i in range(n)]
+
+
+def _write(found):
+    lists = (f"{json.dumps(name)}: [\n" + ",\n".join(map(json.dumps, rows)) + "\n]" for name, rows in found.items())
+    TABLE.write_text("{\n" + ",\n".join(lists) + "\n}\n", encoding="utf-8")
+
+
+def main(names):
+    found = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
+    for name in names or (*FUNCTIONS, *INVERSES):
+        rows, logarithm = {name: []}, f"log_{name}"
+        for row in points(name):
+            exact = _inverse_of(name, row) if name in INVERSES else _derivatives(FUNCTIONS[name], row)
+            versions = {name: exact, **({logarithm: _log_of(*exact)} if logarithm in LOGARITHMS else {})}
+            for key, (value, gradient, hessian) in versions.items():
+                numbers = float(value), list(map(float, gradient)), [float(x) for line in hessian for x in line]
+                rows.setdefault(key, []).append([list(map(float, row)), *numbers])
+        found |= rows
+        _write(found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

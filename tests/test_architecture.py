@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "irg_kernels": set(),
     "pyro_irg": {"irg_kernels", "torch", "pyro", "tqdm", "arviz_stats", "numpy"},  # tqdm comes with either host,
-    "numpyro_irg": {"irg_kernels", "jax", "numpyro", "tqdm", "arviz_stats", "numpy"},  # numpy with arviz_stats
+    "numpyro_irg": {"irg_kernels", "jax", "numpyro", "tqdm", "arviz_stats", "numpy", "scipy"},  # scipy with jax
 }
 # What may not be in sys.modules once all of a package has been imported, not even through its host.
 MUST_NOT_LOAD = {

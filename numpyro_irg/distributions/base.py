@@ -36,6 +36,7 @@ __all__ = [
     "sigmoid",
     "support_of",
     "together",
+    "uniforms",
 ]
 
 
@@ -90,6 +91,13 @@ class ImplicitMixin(_Host):
     def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         # not the host's, which for some families is another sampler
         return self.sample(key, sample_shape)
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that uniform numbers u make; see the function `from_uniform`."""
+        raise NotImplementedError(
+            f"from_uniform: {type(self).__name__} has no univariate quantile of each coordinate; take a distribution "
+            "with a cdf, an Independent one, ConditionalChain or GaussianCopula"
+        )
 
     def _extended(self, key: Array, sample_shape: tuple[int, ...], *params: Array) -> tuple[Array, ...]:
         """The parameters in the shape of the draw."""
@@ -146,8 +154,8 @@ class UnivariateMixin(ImplicitMixin):
         return jnp.where(inside, quantile(self.family, safe, 1.0 - safe, *params), ends)
 
     def from_uniform(self, u: Any) -> Array:
-        """The draw that u makes, `icdf`; see the function `from_uniform`."""
-        return self.icdf(u)
+        """The draw that u makes, its `icdf`; see the function `from_uniform`."""
+        return self.icdf(uniforms(self, u))
 
     def _at(self, value: Any, low: Any, high: Any, what: str) -> Array:
         """`value` as an array of the parameters' dtype at least, checked to lie in [low, high]."""
@@ -236,6 +244,32 @@ _SUPPORTS: dict[Any, Any] = {
     (0.0, math.inf): constraints.positive,
     (0.0, 1.0): constraints.unit_interval,
 }
+
+
+def uniforms(distribution: Any, u: Any) -> Array:
+    """u in the shape of a draw, off 0 and 1.
+
+    :raises ValueError: for u that is not real, outside [0, 1], or of a shape that does not broadcast.
+    """
+    if (not isinstance(u, Number) and not hasattr(u, "dtype")) or jnp.iscomplexobj(u):
+        raise ValueError(f"from_uniform: u must be real numbers in [0, 1], got {shown(u)}")
+    with jax.ensure_compile_time_eval():
+        u = jnp.asarray(u)
+        u = u if jnp.issubdtype(u.dtype, jnp.floating) else u.astype(jnp.result_type(float))
+    shape = distribution.batch_shape + distribution.event_shape
+    try:
+        u = jnp.broadcast_to(u, jnp.broadcast_shapes(u.shape, shape))
+    except ValueError as error:
+        raise ValueError(
+            f"from_uniform: u of shape {u.shape} does not broadcast with the shape {shape} of a draw"
+        ) from error
+    if distribution._validate_args:
+        with jax.ensure_compile_time_eval():
+            inside = (u >= 0.0) & (u <= 1.0)
+            if not_jax_tracer(inside) and not inside.all():
+                raise ValueError(f"from_uniform: u must lie in [0, 1], but found:\n{u}")
+    limits = jnp.finfo(u.dtype)
+    return jnp.clip(u, float(limits.tiny), 1.0 - 0.5 * float(limits.eps))
 
 
 def support_of(family: Family, *params: Array) -> tuple[Any, Any]:

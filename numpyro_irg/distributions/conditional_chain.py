@@ -14,6 +14,8 @@ from numpyro.util import is_prng_key
 
 from irg_kernels.adapter import messages
 
+from .base import uniforms
+from .from_uniform import from_uniform
 from .implicit_density import Implicit
 
 __all__ = ["ConditionalChain"]
@@ -81,6 +83,16 @@ class ConditionalChain(host.Distribution):
         return jnp.stack(x, -1)
 
     rsample = sample
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes, coordinate by coordinate; see the function `from_uniform`."""
+        return self._from_uniform(uniforms(self, u))
+
+    def _from_uniform(self, u: Array) -> Array:
+        x: list[Array] = []
+        for i, conditional in enumerate(self.conditionals):
+            x.append(from_uniform(conditional(*x, **self.params), u[..., i]))
+        return jnp.stack(x, -1)
 
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves with the parameters so as to keep its Rosenblatt transform."""

@@ -15,19 +15,21 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
 from jax.scipy.linalg import solve_triangular
+from jax.scipy.special import logsumexp
 
 from irg_kernels.families import student_t
-from irg_kernels.generic import mixture
+from irg_kernels.generic import fixed_quantile, mixture, truncation
 from irg_kernels.generic.family import Function, log_cdf_of
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics.elementary import log1mexp
 
 from ..attach import NATIVE, attach, attach_jointly, call
 from .base import together
+from .from_uniform import from_uniform as quantile_at
 from .host_families import has_tails, log_tails, unwrapped
 from .student_t import StudentT
 
-__all__ = ["at_fixed_quantile", "has_conditionals", "is_elliptical"]
+__all__ = ["at_fixed_quantile", "from_uniform", "has_conditionals", "is_elliptical"]
 
 
 def has_conditionals(distribution: Any) -> bool:
@@ -62,6 +64,51 @@ def at_fixed_quantile(log_weights: Array, components: list[Any], x: Array) -> Ar
     event = components[0].event_shape
     flat = x.reshape(*x.shape[: x.ndim - len(event)], math.prod(event))
     return attach_jointly(_push, flat, (log_weights, components)).reshape(x.shape)
+
+
+def from_uniform(log_weights: Array, components: list[Any], u: Array) -> Array:
+    """The draw whose Rosenblatt transform is u, (..., *event_shape): coordinate by coordinate, so that autodiff solves
+    the triangular system by substitution.
+
+    :param log_weights: (..., K), normalised.
+    :param components: one distribution whose last batch axis is that of the components, or K distributions.
+    """
+    event = components[0].event_shape
+    q = u.reshape(*u.shape[: u.ndim - len(event)], math.prod(event))
+    mixed, still = (log_weights, components), lax.stop_gradient((log_weights, components))
+    low, high = _bracket(still[1], lax.stop_gradient(q))
+    within = jnp.clip(low, -1.0, 1.0) if is_elliptical(components[0]) else low
+
+    def functions(before: list[Array], mixed: Any) -> tuple[Callable, Callable]:
+        """Log-tails and log-density of the next coordinate, given those before it."""
+        d = len(before)
+
+        def conditional(at: Array) -> tuple[Array, ...]:
+            later = (within[..., k] for k in range(d + 1, q.shape[-1]))
+            log_r, *arrays = (a[..., d, :] for a in _conditionals(jnp.stack([*before, at, *later], -1), *mixed))
+            return tuple(logsumexp(jax.nn.log_softmax(log_r) + a, axis=-1) for a in arrays)
+
+        return lambda at: conditional(at)[1:], lambda at: conditional(at)[0]
+
+    x: list[Array] = []
+    for d in range(q.shape[-1]):
+        level = q[..., d]
+        fixed = functions(lax.stop_gradient(x), still)
+        found = truncation.quantile_by_tails(NATIVE, *fixed, lax.stop_gradient(level), low[..., d], high[..., d])
+        moving, masses = functions(list(x), mixed), (jnp.log(level), jnp.log1p(-level))
+        x.append(fixed_quantile.at_fixed_quantile(NATIVE, *moving, found, masses))
+    return jnp.stack(x, -1).reshape(u.shape)
+
+
+def _bracket(components: list[Any], q: Array) -> tuple[Array, Array]:
+    """Of factorised components the least and the largest quantile."""
+    if is_elliptical(components[0]):
+        far = 0.25 * float(jnp.finfo(q.dtype).max)
+        return 0.0 * q - far, 0.0 * q + far
+    event, family = components[0].event_shape, len(components) == 1
+    each = _last_two([quantile_at(c, _stretched(q, event, family)) for c in components], event, q.shape)
+    low, high = (jnp.broadcast_to(f(each, axis=-1), q.shape) for f in (jnp.min, jnp.max))
+    return low, high
 
 
 def _push(tangents: Any, x: Array, mixed: tuple[Array, list[Any]]) -> Array:

@@ -15,7 +15,8 @@ from irg_kernels.families import dirichlet
 from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
-from .base import ImplicitMixin, exponential, parameters, together
+from .base import ImplicitMixin, exponential, parameters, together, uniforms
+from .beta import Beta
 
 __all__ = ["Dirichlet"]
 
@@ -53,6 +54,16 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
 
     def entropy(self) -> Array:
         return self._closed_form(dirichlet.entropy, self.concentration)
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes, stick by stick; see the function `from_uniform`."""
+        return self._from_uniform(uniforms(self, u))
+
+    def _from_uniform(self, u: Array) -> Array:
+        a, later = self.concentration, jnp.flip(jnp.cumsum(jnp.flip(self.concentration, -1), -1), -1)
+        sticks = Beta(a[..., :-1], later[..., 1:], validate_args=False).icdf(u[..., :-1])
+        left = jnp.concatenate([jnp.ones_like(u[..., :1]), jnp.exp(jnp.cumsum(jnp.log1p(-sticks), -1))], -1)
+        return jnp.concatenate([sticks * left[..., :-1], left[..., -1:]], -1)
 
     def _implicit_gradients(self, value):
         # dx_i / d alpha_j = x_i (delta_ij - x_j) L_j

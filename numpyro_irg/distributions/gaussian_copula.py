@@ -17,7 +17,9 @@ from irg_kernels.generic import copula, fixed_quantile
 
 from ..attach import NATIVE
 from ..registry import implicit_twin, implicit_twin_of
+from .base import uniforms
 from .beta import Beta
+from .from_uniform import from_uniform
 from .host_families import has_tails, log_tails, unwrapped
 
 __all__ = ["GaussianCopula", "GaussianCopulaBeta"]
@@ -42,8 +44,17 @@ class _Reparameterized(host.GaussianCopula):
                 f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
                 "write jax.random.key(0), or run the model under numpyro.handlers.seed"
             )
+        shape = tuple(sample_shape) + self.batch_shape + self.event_shape
+        return self._of_noise(jax.random.normal(key, shape, self.base_dist.scale_tril.dtype))
+
+    rsample = sample
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes, by the normal numbers of quantile u; see the function `from_uniform`."""
+        return self._of_noise(from_uniform(host.Normal(0.0, 1.0), uniforms(self, u)))
+
+    def _of_noise(self, noise: Array) -> Array:
         distribution, factor = self.marginal_dist, self.base_dist.scale_tril
-        noise = jax.random.normal(key, tuple(sample_shape) + self.batch_shape + self.event_shape, factor.dtype)
         z = (factor @ noise[..., None])[..., 0]
         log_masses = normal.log_tails(NATIVE, z)
         still, fixed = lax.stop_gradient((distribution, log_masses))
@@ -52,8 +63,6 @@ class _Reparameterized(host.GaussianCopula):
         low, high = _ends(still, start)
         x = copula.refine_quantile(NATIVE, lambda x: log_tails(still, x), still.log_prob, start, low, high, fixed)
         return self._moving(x, log_masses)
-
-    rsample = sample
 
     def _moving(self, x: Array, log_masses: tuple[Array, Array]) -> Array:
         distribution = self.marginal_dist

@@ -19,8 +19,9 @@ from irg_kernels.generic import from_log_density as density
 
 from ..attach import NATIVE
 from ..registry import implicit_twin
-from .base import parameters
+from .base import parameters, uniforms
 from .fixed_quantile import at_fixed_quantile
+from .from_uniform import from_uniform
 from .host_families import has_tails, log_tails, unwrapped
 
 __all__ = ["Implicit", "ImplicitDensity"]
@@ -157,6 +158,10 @@ class ImplicitDensity(host.Distribution):
         q = self._wide(q)
         x = _quantile(*lax.stop_gradient(self._distribution()), lax.stop_gradient(q), lax.stop_gradient(1.0 - q))
         return self._inside(_held(*self._distribution(), x, q))
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes, its `icdf`; see the function `from_uniform`."""
+        return self.icdf(uniforms(self, u))
 
     def _wide(self, value: Any) -> Array:
         value = jnp.asarray(value, jnp.result_type(value, self._zero))
@@ -311,6 +316,10 @@ class Implicit(host.Distribution):
 
     def icdf(self, q: Any) -> Array:
         return (self.base_dist if self._density is None else self._density).icdf(q)
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes; see the function `from_uniform`."""
+        return from_uniform(self.base_dist if self._density is None else self._density, u)
 
     def entropy(self) -> Array:
         return self.base_dist.entropy()

@@ -17,6 +17,7 @@ from irg_kernels.adapter import messages
 
 from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
+from .base import uniforms
 from .host_families import ends_of, has_tails, unwrapped
 
 __all__ = ["MixtureGeneral", "MixtureSameFamily"]
@@ -50,6 +51,15 @@ class _Mixture(_Host):
         return all(map(has_tails, distributions))
 
     def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        self._refuse_unknown()
+        return self.sample(key, sample_shape)
+
+    def sample_with_intermediates(self, key: Array, sample_shape: tuple[int, ...] = ()) -> tuple[Array, Any]:
+        """The draw and the indices of the components.  With `has_rsample`, the draw carries the implicit gradient."""
+        x, indices = super().sample_with_intermediates(key, sample_shape)
+        return (self.at_fixed_quantile(lax.stop_gradient(x)) if self.has_rsample else x), indices
+
+    def _refuse_unknown(self) -> None:
         if not self.has_rsample:
             distributions = self._components()
             continuous = not any(
@@ -57,12 +67,14 @@ class _Mixture(_Host):
             )
             supports = _different_ends(distributions) if continuous else []
             raise NotImplementedError(messages.no_mixture(type(self).__name__, distributions, supports))
-        return self.sample(key, sample_shape)
 
-    def sample_with_intermediates(self, key: Array, sample_shape: tuple[int, ...] = ()) -> tuple[Array, Any]:
-        """The draw and the indices of the components.  With `has_rsample`, the draw carries the implicit gradient."""
-        x, indices = super().sample_with_intermediates(key, sample_shape)
-        return (self.at_fixed_quantile(lax.stop_gradient(x)) if self.has_rsample else x), indices
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes, coordinate by coordinate; see the function `from_uniform`."""
+        return self._from_uniform(uniforms(self, u))
+
+    def _from_uniform(self, u: Array) -> Array:
+        self._refuse_unknown()
+        return conditionals.from_uniform(log_softmax(self.mixing_distribution.logits), self._components(), u)
 
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves so as to keep its place under the parameters."""

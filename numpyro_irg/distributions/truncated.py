@@ -23,7 +23,7 @@ from irg_kernels.generic.family import Family
 
 from ..attach import NATIVE, attach_jointly, evaluate
 from ..registry import implicit_twin, implicit_twin_of
-from .base import log_density, parameters, together
+from .base import log_density, parameters, together, uniforms
 from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, unwrapped
 
 __all__ = [
@@ -179,6 +179,10 @@ class Truncated(host.Distribution):
         q = jnp.where(inside | at_end, q, 0.5)
         x = jnp.where(at_end, ends, self._found(jnp.where(at_end, 0.5, q)))
         return jnp.where(inside | at_end, self.at_fixed_quantile(x, q), ends)
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes, its `icdf`; see the function `from_uniform`."""
+        return self.icdf(uniforms(self, u))
 
     @property
     def mean(self) -> Array:

@@ -11,11 +11,12 @@ from jax import Array, lax
 from numpyro.distributions.util import validate_sample
 
 from irg_kernels.families import von_mises
+from irg_kernels.generic.special_line import VON_MISES_CDFINV
 
-from ..attach import attach
+from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import standard_von_mises
-from .base import UnivariateMixin, parameters
+from .base import UnivariateMixin, parameters, together, uniforms
 
 __all__ = ["VonMises", "wrap"]
 
@@ -44,11 +45,12 @@ class VonMises(UnivariateMixin, host.VonMises):
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         loc, concentration = self._extended(key, sample_shape, self.loc, self.concentration)
         centred = attach((von_mises.dz_dkappa,), standard_von_mises(key, concentration), concentration)
-        angle = wrap(wrap(loc) + centred)
-        # inside (-pi, pi) also in its dtype, where float32's pi lies beyond pi
-        end = math.pi * (1.0 - float(jnp.finfo(angle.dtype).eps))
-        fixed = lax.stop_gradient(angle)
-        return angle + (jnp.clip(fixed, -end, end) - fixed)
+        return _turned(loc, centred)
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes, its quantile counted from the location; see the function `from_uniform`."""
+        loc, concentration, u = together(self.loc, self.concentration, uniforms(self, u))
+        return _turned(loc, call(VON_MISES_CDFINV, concentration, u))
 
     def _family_parameters(self):
         return wrap(self.loc), self.concentration
@@ -62,6 +64,15 @@ class VonMises(UnivariateMixin, host.VonMises):
     def mean(self) -> Array:
         """The circular one, `loc`."""
         return jnp.broadcast_to(self.loc, self.batch_shape)
+
+
+def _turned(loc: Array, centred: Array) -> Array:
+    """The angle loc + centred, inside (-pi, pi)."""
+    angle = wrap(wrap(loc) + centred)
+    # inside (-pi, pi) also in its dtype, where float32's pi lies beyond pi
+    end = math.pi * (1.0 - float(jnp.finfo(angle.dtype).eps))
+    fixed = lax.stop_gradient(angle)
+    return angle + (jnp.clip(fixed, -end, end) - fixed)
 
 
 def wrap(angle: Array) -> Array:

@@ -6,9 +6,11 @@ from .checkpoint import get_state, set_state
 from .elbo import PathGradientELBO
 from .evaluation import Evidence, diagnostics, log_evidence, log_weights
 from .hvae import HVAE
+from .qmc import QMC_ELBO
 
 __all__ = [
     "HVAE",
+    "QMC_ELBO",
     "AutoHVAE",
     "AutoMixture",
     "Evidence",

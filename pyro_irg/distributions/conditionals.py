@@ -183,8 +183,8 @@ def from_uniform(log_weights: Tensor, component: Any, u: Tensor) -> Tensor:
     event = component.event_shape
     q = _widened(u.flatten(u.dim() - len(event)) if event else u[..., None])
     if is_elliptical(component):
-        parts: Any = (p if p is None else p.to(q.dtype) for p in _Elliptical.of(component))
-        distribution: Any = _Elliptical(*parts)
+        wide: list[Any] = [p if p is None else p.to(q.dtype) for p in _Elliptical.of(component)]
+        distribution: Any = _Elliptical(*wide)
         far = 0.25 * torch.finfo(q.dtype).max
         low, high, within = -far + 0.0 * q, far + 0.0 * q, 0.0 * q.detach()
     else:

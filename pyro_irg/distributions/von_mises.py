@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from irg_kernels.families import von_mises
+from irg_kernels.generic.special_line import VON_MISES_CDFINV
 
-from ..attach import attach
+from ..attach import attach, call
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_von_mises
-from .base import UnivariateMixin, parameters
+from .base import UnivariateMixin, parameters, together, uniforms
 
 __all__ = ["VonMises", "wrap"]
 
@@ -43,11 +44,12 @@ class VonMises(UnivariateMixin, host.VonMises):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         loc, concentration = self._extended(sample_shape, self.loc, self.concentration)
         centred = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
-        angle = wrap(wrap(loc) + centred)
-        # inside (-pi, pi) also in its dtype, where float32's pi lies beyond pi
-        end = math.pi * (1.0 - torch.finfo(angle.dtype).eps)
-        fixed = angle.detach()
-        return angle + (fixed.clamp(-end, end) - fixed)
+        return _turned(loc, centred)
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, its quantile counted from the location; see the function `from_uniform`."""
+        loc, concentration, u = together(self.loc, self.concentration, uniforms(self, u))
+        return _turned(loc, call(VON_MISES_CDFINV, concentration, u))
 
     def _family_parameters(self):
         return wrap(self.loc), self.concentration
@@ -60,6 +62,15 @@ class VonMises(UnivariateMixin, host.VonMises):
     def mean(self) -> Tensor:
         """The circular one, `loc`."""
         return self.loc
+
+
+def _turned(loc: Tensor, centred: Tensor) -> Tensor:
+    """The angle loc + centred, inside (-pi, pi)."""
+    angle = wrap(wrap(loc) + centred)
+    # inside (-pi, pi) also in its dtype, where float32's pi lies beyond pi
+    end = math.pi * (1.0 - torch.finfo(angle.dtype).eps)
+    fixed = angle.detach()
+    return angle + (fixed.clamp(-end, end) - fixed)
 
 
 def wrap(angle: Tensor) -> Tensor:

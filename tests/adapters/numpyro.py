@@ -268,7 +268,7 @@ def trace(program, seed=0, *args):
 
 def loss_and_slopes(model, guide, params, *args, elbo="Trace", seeds=(0,), **options):
     """Of each seed the loss, and its derivative by each of the parameters, which start at `params`."""
-    loss = getattr(infer, f"{elbo}_ELBO")(**options)
+    loss = (getattr(infer, f"{elbo}_ELBO", None) or getattr(irg.infer, f"{elbo}_ELBO"))(**options)
     evaluate = jit(jax.value_and_grad(lambda params, key: loss.loss(key, params, model, guide, *args)))
     return [jax.tree.map(numpy, evaluate(params, key(seed))) for seed in seeds]
 

@@ -302,7 +302,7 @@ def trace(program, seed=0, *args):
 
 def loss_and_slopes(model, guide, params, *args, elbo="Trace", seeds=(0,), **options):
     """Of each seed the loss, and its derivative by each of the parameters, which start at `params`."""
-    found, loss = [], getattr(infer, f"{elbo}_ELBO")(**options)
+    found, loss = [], (getattr(infer, f"{elbo}_ELBO", None) or getattr(irg.infer, f"{elbo}_ELBO"))(**options)
     for seed in seeds:
         pyro.clear_param_store()
         for name, value in params.items():

@@ -44,14 +44,13 @@ def allowed(order, precision, true, rows):
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-@over(special.FUNCTIONS, "function")
-def test_against_mpmath(adapter, function, precision):
-    name = next(name for name, found in special.FUNCTIONS.items() if found is function)
-    rows = special.points(name)
+@over((*special.FUNCTIONS, *special.LOGARITHMS, *special.INVERSES), "name")
+def test_against_mpmath(adapter, name, precision):
+    rows, *table = special.truth(name)
     with adapter.precision(precision):
         found = orders(adapter, name, rows)
     limits = np.finfo(np.float32 if precision == "float32" else np.float64)
-    for order, (ours, true) in enumerate(zip(found, special.truth(name), strict=True)):
+    for order, (ours, true) in enumerate(zip(found, table, strict=True)):
         error, bound = np.abs(ours - true), allowed(order, precision, true, rows)
         if precision == "float32" and not adapter.eager and order == 0 and not name.startswith(("log_", "bessel")):
             # an exponential of float32 arithmetic: its exponent is a number of float32
