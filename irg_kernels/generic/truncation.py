@@ -138,9 +138,23 @@ def solve(
     :param start: a guess; where it is outside, the end of the bracket serves, and the middle where it is NaN.
     :param settled: where the guess is the answer.
     """
-    limits = xp.finfo(q)
+    unknown: Any = start != start
+    start = xp.where(unknown, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
+    log_q, log_one_minus_q = log_survival(xp, one_minus_q, q), log_survival(xp, q, one_minus_q)
+    going = 1.0 + 0.0 * q if settled is None else 1.0 - xp.indicator(settled, like=q)
+    state, step = (start, low, high, going), _newton(xp, pieces_at, xp.finfo(q), _most(xp, q))
+
+    def done(state: tuple[Array, ...]) -> Array:
+        return state[3] <= 0.0
+
+    if not constants:  # pieces that close over arrays are those of all elements
+        return xp.converge(lambda state: step(state, log_q, log_one_minus_q), state, done, MAX_STEPS)[0]
+    return xp.converge(step, state, done, MAX_STEPS, log_q, log_one_minus_q, *constants)[0]
+
+
+def _newton(xp: Namespace[Array], pieces_at: Callable, limits: Any, most: float) -> Callable:
+    """(state, log q, log(1 - q), *constants) -> the next state: x, its bracket, and 1 where it goes on."""
     tolerance, spacing = math.sqrt(float(limits.eps)), 2.0 * float(limits.eps)
-    most = _most(xp, q)
 
     def step(state: tuple[Array, ...], log_q: Array, log_one_minus_q: Array, *constants: Array) -> tuple[Array, ...]:
         x, lo, hi, left = state
@@ -165,17 +179,7 @@ def solve(
         going = left > 0.0
         return xp.where(going, new, x), lo, hi, xp.where(going & ~(arrived | shut), 1.0, 0.0 * x)
 
-    def done(state: tuple[Array, ...]) -> Array:
-        return state[3] <= 0.0
-
-    unknown: Any = start != start
-    start = xp.where(unknown, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
-    log_q, log_one_minus_q = log_survival(xp, one_minus_q, q), log_survival(xp, q, one_minus_q)
-    going = 1.0 + 0.0 * q if settled is None else 1.0 - xp.indicator(settled, like=q)
-    state = (start, low, high, going)
-    if not constants:  # pieces that close over arrays are those of all elements
-        return xp.converge(lambda state: step(state, log_q, log_one_minus_q), state, done, MAX_STEPS)[0]
-    return xp.converge(step, state, done, MAX_STEPS, log_q, log_one_minus_q, *constants)[0]
+    return step
 
 
 def quantile_by_tails(
