@@ -254,7 +254,7 @@ def _smaller_tail(xp: Namespace[Array], at: Place, a: Array, b: Array) -> _Tail[
 
 def log_tails_at(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array]:
     """(log I_z(a, b), log I_w(b, a)), the smaller to full relative accuracy of its exponential."""
-    return _log_tails(xp, _smaller_tail(xp, at, a, b), _log_density_at(xp, at, a, b))
+    return _log_tails(xp, _smaller_tail(xp, at, a, b), log_density_at(xp, at, a, b))
 
 
 def _log_tails(xp: Namespace[Array], tail: _Tail[Array], log_density: Array) -> tuple[Array, Array]:
@@ -267,7 +267,7 @@ def _log_tails(xp: Namespace[Array], tail: _Tail[Array], log_density: Array) -> 
 def hazards(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """(p / F, p / S), 0 < z < 1: that of the smaller tail from its integral, without the density."""
     at = _at(xp, z, a, b)
-    tail, log_density = _smaller_tail(xp, at, a, b), _log_density_at(xp, at, a, b)
+    tail, log_density = _smaller_tail(xp, at, a, b), log_density_at(xp, at, a, b)
     lower, upper = _log_tails(xp, tail, log_density)
     few = tail.few * xp.exp(xp.where(tail.little, tail.other, 0.0) * tail.log1mexp) / (1.0 + tail.change)
     smaller = xp.where(tail.little, few, tail.shape / (1.0 + tail.mass))
@@ -280,7 +280,7 @@ def hazards(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, 
 MASS_NODES_F32, MASS_NODES_F64 = 20, 48
 
 
-def _log_density_at(xp: Namespace[Array], at: Place, a: Array, b: Array, unit: Array | float = 1.0) -> Array:
+def log_density_at(xp: Namespace[Array], at: Place, a: Array, b: Array, unit: Array | float = 1.0) -> Array:
     """log(z**a w**b / B(a, b) / unit), for unit 1 the density of x, by Stirling's formula about the mean."""
     total = a + b
     if xp.has_guard_digits:
@@ -315,7 +315,7 @@ def log_density(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     power = xp.where(z <= 0.0, a, b)  # at an end: its own shape decides; 1 leaves log(other shape)
     end = xp.where(power > 1.0, -math.inf, xp.where(power < 1.0, math.inf, xp.log(xp.where(z <= 0.0, b, a))))
     end = xp.where((z >= 0.0) & (z <= 1.0), end, -math.inf)
-    return xp.where(inside, _log_density_at(xp, at, a, b, at.z * at.w), end)
+    return xp.where(inside, log_density_at(xp, at, a, b, at.z * at.w), end)
 
 
 def _score_z(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
@@ -330,14 +330,14 @@ def _score_z(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
 
 def _score_a(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     """log z + psi(a + b) - psi(a)."""
-    return _score_at(xp, _at(xp, z, a, b), z, a, b)
+    return score_at(xp, _at(xp, z, a, b), z, a, b)
 
 
 def _score_b(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
-    return _score_at(xp, _at(xp, z, a, b).mirrored(), z, b, a)
+    return score_at(xp, _at(xp, z, a, b).mirrored(), z, b, a)
 
 
-def _score_at(xp: Namespace[Array], at: Place, z: Array, a: Array, b: Array) -> Array:
+def score_at(xp: Namespace[Array], at: Place, z: Array, a: Array, b: Array) -> Array:
     if xp.has_guard_digits:
         score = at.log_z + xp.digamma(a + b) - xp.digamma(a)
     else:
@@ -358,7 +358,7 @@ def logit_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array,
         lower, upper = log_tails_at(xp, at, a, b)
         found = xp.where(is_lower, lower, upper)
         error = xp.where(is_lower, log_q - found, found - log_s)
-        return error, error * xp.exp(found - _log_density_at(xp, at, a, b))
+        return error, error * xp.exp(found - log_density_at(xp, at, a, b))
 
     far = math.sqrt(float(xp.finfo(a).max))
     return newton(xp, residual, _start(xp, log_q, log_s, a, b), -far, far)
@@ -381,8 +381,8 @@ def _start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, b: Array)
     return xp.where(little, low, xp.where(other_little, high, middle))
 
 
-def _logit_density(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
-    return _log_density_at(xp, _at_logit(xp, x, a, b), a, b)
+def logit_density(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
+    return log_density_at(xp, _at_logit(xp, x, a, b), a, b)
 
 
 def shape(xp: Namespace[Array], a: Array, b: Array) -> Shape:
@@ -439,7 +439,7 @@ FAMILY = Family(
     slopes=(dz_da, dz_db),
     scores=(_score_z, _score_a, _score_b),
     hazards=hazards,
-    quantile=Quantile(logit_quantile, _logit_density, (dlogit_da, dlogit_db), "logit"),
+    quantile=Quantile(logit_quantile, logit_density, (dlogit_da, dlogit_db), "logit"),
     entropy=entropy,
     mean=mean,
     variance=variance,

@@ -148,7 +148,12 @@ def dx_deta(xp: Namespace[Array], x: Array, eta: Array) -> Array:
 def log_tails(xp: Namespace[Array], x: Array, eta: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)): log x + A(eta x) - A(eta), and its mirror image."""
     x = xp.minimum(xp.maximum(x, 0.0), 1.0)
-    log_lower, log_upper = _log_cdf(xp, x, 1.0 - x, eta), _log_cdf(xp, 1.0 - x, x, -eta)
+    return log_tails_between(xp, x, 1.0 - x, eta)
+
+
+def log_tails_between(xp: Namespace[Array], x: Array, rest: Array, eta: Array) -> tuple[Array, Array]:
+    """The same from x and 1 - x, where either has digits of its own."""
+    log_lower, log_upper = _log_cdf(xp, x, rest, eta), _log_cdf(xp, rest, x, -eta)
     is_lower = log_lower < log_upper  # the larger one has lost its distance from 0
     return both_log_tails(xp, xp.where(is_lower, log_lower, log_upper), is_lower)
 

@@ -129,20 +129,27 @@ STANDARD = Family(
 )
 
 
-def _exponential_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
-    """(whether x lies in the support, E there or 0); near an upper end from what is left of the way to it."""
+def exponential_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+    """(whether scale + c (x - loc) > 0, E there or 0), y = (x - loc) / scale; near an end from what is left of the way
+    to it."""
     way, way_rest = two_sum(xp, x, -loc)
     product, error = two_product(xp, c, way)
     left, left_rest = two_sum(xp, scale, product)
     left = left + (left_rest + error + c * way_rest)  # scale + c (x - loc)
-    inside = (way >= 0.0) & ((c >= 0.0) | (left > 0.0))  # for a large c, `left` overflows
-    near_end = inside & (c < 0.0) & (left < 0.5 * scale)
+    inside = ((c >= 0.0) & (way >= 0.0)) | (left > 0.0)  # for a large c, `left` overflows
+    near_end = inside & (left < 0.5 * scale)
     log_left = log_quotient(xp, xp.where(near_end, left, 1.0), xp.where(near_end, scale, 1.0))
     far = (c > 0.0) & (way / scale > float(xp.finfo(x).max))  # of a draw at a small scale
     plain = exponential_of(xp, xp.where(inside & ~near_end & ~far, way / scale, 0.0), c)
     log_far = xp.log(xp.where(far, c, 1.0)) + xp.log(xp.where(far, way, 1.0)) - xp.log(xp.where(far, scale, 1.0))
     plain = xp.where(far, log_far / xp.where(far, c, 1.0), plain)
     return inside, xp.where(near_end, log_left / xp.where(near_end, c, 1.0), plain)
+
+
+def _exponential_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+    inside, e = exponential_at(xp, x, c, loc, scale)
+    inside = inside & (x >= loc)
+    return inside, xp.where(inside, e, 0.0)
 
 
 def _log_density_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:

@@ -6,7 +6,7 @@ r        sqrt(k / x)
 a, b     r (x - m) / m and r (x + m) / m
 R(c)     Mills' ratio of the normal distribution, int_0^inf exp(-u**2 / 2 - c u) du
 K(c)     1 - c R(c) = int_0^inf u exp(-u**2 / 2 - c u) du
-G(z)     exp(z) E1(z)
+G(z)     exp(z) E1(z), E1 the exponential integral
 
 F = phi(a) (R(-a) + R(b)), 1 - F = phi(a) (R(a) - R(b)), since exp(2 k / m) = phi(a) / phi(b)     (Shuster 1968, eq. 4)
 dx/dm = 2 (x / m)**2 r R(b), dx/dk = x (m - x + 2 x K(b)) / (k (m + x)), from -(dF / dtheta) / p
@@ -20,12 +20,12 @@ from collections.abc import Callable
 from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape
-from ..numerics.elementary import both_log_tails, expm1mx, finite, horner, log1pmx, log_quotient, positive
-from ..numerics.quadrature import depth, is_double, tail_integral
+from ..numerics.elementary import both_log_tails, expm1mx, finite, log1pmx, log_quotient, positive
+from ..numerics.gamma_function import scaled_e1
+from ..numerics.quadrature import depth, tail_integral
 from ..numerics.roots import logarithm, newton
 from . import normal
 
-EULER = 0.5772156649015329
 NODES = {"nodes_f32": 16, "nodes_f64": 36}
 
 
@@ -126,20 +126,9 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, m: Array, k: Array
     return m * xp.exp(newton(xp, residual, y, -1e3, 1e3))
 
 
-def _scaled_e1(xp: Namespace[Array], z: Array) -> Array:
-    """G(z) = int_0^inf exp(-z (exp(t) - 1)) dt, or near 0 by the series of E1 (DLMF 6.6.2)."""
-    near = z < 1.0
-    small, large = xp.where(near, z, 0.5), xp.where(near, 1.0, z)
-    terms = 18 if is_double(xp, z) else 10  # the first omitted is 1 / (19 19!) or 1 / (11 11!)
-    series = small * horner(-small, [1.0 / (j * math.factorial(j)) for j in range(1, terms + 1)])
-    cut = xp.stop_gradient(xp.log1p(depth(xp, z) / large))
-    beyond = tail_integral(xp, lambda t: xp.exp(-large * xp.expm1(t)), cut, **NODES)
-    return xp.where(near, xp.exp(small) * (series - EULER - xp.log(small)), beyond)
-
-
 def entropy(xp: Namespace[Array], m: Array, k: Array) -> Array:
     """-E[log p], E[log x] = log m - G(2 k / m)."""
-    return 0.5 * log_quotient(xp, m, k) + xp.log(m) + (normal.HALF_LOG_2PI + 0.5) - 1.5 * _scaled_e1(xp, 2.0 * k / m)
+    return 0.5 * log_quotient(xp, m, k) + xp.log(m) + (normal.HALF_LOG_2PI + 0.5) - 1.5 * scaled_e1(xp, 2.0 * k / m)
 
 
 def shape(xp: Namespace[Array], m: Array, k: Array) -> Shape:

@@ -40,7 +40,7 @@ def upper_quantile(xp: Namespace[Array], log_tail: Array) -> Array:
     return xp.converge(step, start, lambda state: ~(state[1] > math.sqrt(float(xp.finfo(log_tail).eps))), 6)[0]
 
 
-def _quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
+def quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     smaller = xp.minimum(logarithm(xp, xp.minimum(q, one_minus_q)), -math.log(2.0))
     return xp.copysign(upper_quantile(xp, smaller), q - one_minus_q)
 
@@ -155,7 +155,7 @@ STANDARD = Family(
     log_tails=log_tails,
     slopes=(),
     tails_are_closed=True,
-    quantile=Quantile(_quantile, log_density, ()),
+    quantile=Quantile(quantile, log_density, ()),
     entropy=lambda xp: HALF_LOG_2PI + 0.5,
     mean=lambda xp: 0.0,
     variance=lambda xp: 1.0,

@@ -114,7 +114,7 @@ HALF_CAUCHY = located(
 # ---------------------------------------------------------------------------------------------------------- HalfNormal
 
 
-def _half_normal_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
+def half_normal_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     return xp.log(xp.erf(math.sqrt(0.5) * y)), math.log(2.0) + xp.log_ndtr(-y)
 
 
@@ -122,7 +122,7 @@ def _half_normal_log_density(xp: Namespace[Array], y: Array) -> Array:
     return xp.where(y >= 0.0, normal.log_density(xp, y) + math.log(2.0), -math.inf)
 
 
-def _half_normal_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
+def half_normal_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     """By Newton's method on the survival function's logarithm, or near 0 on the distribution function itself."""
     start = normal.upper_quantile(xp, log_survival(xp, q, one_minus_q) - math.log(2.0))
     # of a small q the tail above has lost the digits: one step of x - (F(x) - q) / p(x) there
@@ -142,10 +142,10 @@ HALF_NORMAL = located(
         parameters={},
         support=(0.0, math.inf),
         log_density=_half_normal_log_density,
-        log_tails=_half_normal_log_tails,
+        log_tails=half_normal_log_tails,
         slopes=(),
         tails_are_closed=True,
-        quantile=Quantile(_half_normal_quantile, _half_normal_log_density, ()),
+        quantile=Quantile(half_normal_quantile, _half_normal_log_density, ()),
         entropy=lambda xp: 0.5 * math.log(0.5 * math.pi) + 0.5,
         mean=lambda xp: math.sqrt(2.0 / math.pi),
         variance=lambda xp: 1.0 - 2.0 / math.pi,
@@ -202,14 +202,14 @@ def _gumbel_log_density(xp: Namespace[Array], y: Array) -> Array:
     return -y - xp.exp(-y)
 
 
-def _gumbel_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
+def gumbel_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     # log(1 - exp(-e)), e = exp(-y): beyond y = 60 it is -y, and e underflows
     far = y > 60.0
     log_lower = -xp.exp(-y)
     return log_lower, xp.where(far, -y, log1mexp(xp, xp.where(far, -1.0, log_lower)))
 
 
-def _gumbel_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
+def gumbel_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     return -xp.log(-log_survival(xp, one_minus_q, q))
 
 
@@ -225,10 +225,10 @@ GUMBEL = located(
         parameters={},
         support=(-math.inf, math.inf),
         log_density=_gumbel_log_density,
-        log_tails=_gumbel_log_tails,
+        log_tails=gumbel_log_tails,
         slopes=(),
         tails_are_closed=True,
-        quantile=Quantile(_gumbel_quantile, _gumbel_log_density, ()),
+        quantile=Quantile(gumbel_quantile, _gumbel_log_density, ()),
         entropy=lambda xp: 1.0 + EULER,
         mean=lambda xp: EULER,
         variance=lambda xp: math.pi**2 / 6.0,

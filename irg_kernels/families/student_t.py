@@ -121,6 +121,14 @@ _C_SERIES = (1 / 2, -1 / 4, 1 / 2, -17 / 8, 31 / 2, -691 / 4, 5461 / 2, -929569 
 
 def log_tails(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
     """(log P(T <= t), log P(T > t))."""
+    beyond = log_tails_of_size(xp, t, nu)[1] - math.log(2.0)
+    within = log1mexp(xp, beyond)
+    negative = t < 0.0
+    return xp.where(negative, beyond, within), xp.where(negative, within, beyond)
+
+
+def log_tails_of_size(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
+    """(log P(|T| <= |t|), log P(|T| > |t|))."""
     log_q, q = _square(xp, t, nu)
     a, b = 0.5 * xp.indicator(nu > 0.0, like=nu), 0.5 * nu
     w = 1.0 / (1.0 + q)
@@ -128,11 +136,7 @@ def log_tails(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
     near = q < 1.0  # where the square is sharper than its logarithm
     log_w = xp.where(near, -xp.log1p(xp.where(near, q, 0.0)), log_w)
     at = Place(q * w, w, xp.maximum(log_q, -_far(xp, t)) + log_w, log_w, 0.5 * (1.0 - nu * q) * w)
-    _, log_outside = log_tails_at(xp, at, a, b)
-    beyond = log_outside - math.log(2.0)
-    within = log1mexp(xp, beyond)
-    negative = t < 0.0
-    return xp.where(negative, beyond, within), xp.where(negative, within, beyond)
+    return log_tails_at(xp, at, a, b)
 
 
 def _far(xp: Namespace[Array], like: Array) -> float:
@@ -166,7 +170,7 @@ def _log1p_q(xp: Namespace[Array], t: Array, nu: Array, log_excess: Array | floa
     return xp.where(near, xp.log1p(xp.where(near, q, 1.0)), xp.softplus(xp.where(near, 0.0, log_q))), q
 
 
-def _score_t(xp: Namespace[Array], t: Array, nu: Array) -> Array:
+def score_t(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     """-(nu + 1) t / (nu + t**2)."""
     size = xp.abs(t)
     far = (size > 1.0) & (size > nu)
@@ -175,7 +179,7 @@ def _score_t(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     return xp.where(far, -((nu + 1.0) / large) / (1.0 + (nu / large) / large), inside)
 
 
-def _score_log_scale(xp: Namespace[Array], t: Array, nu: Array) -> Array:
+def score_log_scale(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     """nu (t**2 - 1) / (nu + t**2)"""
     size = xp.abs(t)
     far = size > 1e3  # where t**2 may overflow
@@ -184,7 +188,7 @@ def _score_log_scale(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     return xp.where(far, (1.0 - inverse) * (1.0 + inverse) / (1.0 / nu + inverse * inverse), inside)
 
 
-def _score_nu(xp: Namespace[Array], t: Array, nu: Array) -> Array:
+def score_nu(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     log1p_q, q = _log1p_q(xp, t, nu)
     return _score_at(xp, q, log1p_q, _c(xp, nu), nu)
 
@@ -265,14 +269,14 @@ STANDARD = Family(
     log_density=log_density,
     log_tails=log_tails,
     slopes=(dt_dnu,),
-    scores=(_score_t, _score_nu),
+    scores=(score_t, score_nu),
     quantile=Quantile(_quantile, log_density, (dt_dnu,)),
     entropy=entropy,
     mean=_mean,
     variance=_variance,
 )
 
-_LOCATED = located(STANDARD, shape, log_scale_score=_score_log_scale)
+_LOCATED = located(STANDARD, shape, log_scale_score=score_log_scale)
 
 
 def _beyond(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
@@ -293,7 +297,7 @@ def _log_density_at(xp: Namespace[Array], x: Array, nu: Array, loc: Array, scale
 
 def _score_x(xp: Namespace[Array], x: Array, nu: Array, loc: Array, scale: Array) -> Array:
     far = xp.abs((x - loc) / scale) > 0.1 * float(xp.finfo(x).max)
-    inside = _score_t(xp, xp.where(far, 0.0, (x - loc) / scale), nu) / scale
+    inside = score_t(xp, xp.where(far, 0.0, (x - loc) / scale), nu) / scale
     return xp.where(far, -(nu + 1.0) / xp.where(far, x - loc, 1.0), inside)
 
 

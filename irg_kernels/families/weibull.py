@@ -18,7 +18,7 @@ from ..numerics.roots import log_survival
 EULER = 0.5772156649015329
 
 
-def _log_e(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[Array, Array | float]:
+def log_power(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[Array, Array | float]:
     """(log e, what its rounding has left): one of log e is e of the density."""
     x = positive(xp, x)
     plain = log_ratio(xp, scale, x)
@@ -34,7 +34,7 @@ def _log_e(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[Arra
 
 
 def log_density(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
-    log_e, rest = _log_e(xp, x, scale, k)
+    log_e, rest = log_power(xp, x, scale, k)
     e = xp.exp(log_e)
     inside = log_quotient(xp, k, positive(xp, x)) + log_e - e + (1.0 - e) * rest
     # at the end itself: 1 / scale for k = 1, else nothing or everything
@@ -44,7 +44,7 @@ def log_density(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array
 
 def _less(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[Array, Array, Array]:
     """(log e, e, 1 - e), the last 0 outside the support."""
-    log_e, rest = _log_e(xp, x, scale, k)
+    log_e, rest = log_power(xp, x, scale, k)
     e = finite(xp, xp.exp(log_e))
     e = finite(xp, e + e * rest)
     return log_e, e, xp.where(x >= 0.0, finite(xp, -xp.expm1(log_e)) - e * rest, 0.0)
@@ -67,7 +67,7 @@ def _score_k(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
 
 
 def log_tails(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[Array, Array]:
-    log_e, rest = _log_e(xp, x, scale, k)
+    log_e, rest = log_power(xp, x, scale, k)
     log_e = log_e + rest
     # log(1 - exp(-e)) is log e where e is nothing beside 1
     far = log_e < -60.0

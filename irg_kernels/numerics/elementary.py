@@ -122,6 +122,26 @@ def log1mexp(xp: Namespace[Array], log_p: Array) -> Array:
     return xp.where(near, xp.log(-xp.expm1(much)), xp.log1p(-xp.exp(little)))
 
 
+def log1mexp_exp(xp: Namespace[Array], log_e: Array) -> Array:
+    """log(1 - exp(-e)) of log e: where e is nothing beside 1 it is log e, which underflows nowhere."""
+    far = log_e < -40.0
+    log_e = xp.minimum(log_e, 80.0)
+    return xp.where(far, log_e, log1mexp(xp, -xp.exp(xp.where(far, 0.0, log_e))))
+
+
+def log_expm1(xp: Namespace[Array], u: Array) -> Array:
+    """log(exp(u) - 1), u > 0."""
+    large = u > 1.0
+    far, near = xp.where(large, u, 1.0), positive(xp, xp.where(large, 1.0, u))
+    return xp.where(large, far + log1mexp(xp, -far), xp.log(xp.expm1(near)))
+
+
+def log_softplus(xp: Namespace[Array], y: Array) -> Array:
+    """log(log(1 + exp(y))): y itself where exp(y) is nothing beside 1."""
+    far = y < -40.0
+    return xp.where(far, y, xp.log(xp.softplus(xp.where(far, 0.0, y))))
+
+
 def digamma_terms(xp: Namespace[Array], like: Array) -> tuple[int, tuple[float, ...]]:
     """(x0, c): psi(x) = log x - 1/(2x) - sum_k c[k] / x**(2k + 2) for x >= x0, to eps/10 (DLMF 5.11.2, B_2k / 2k)."""
     if is_double(xp, like):

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..namespace import Array, Namespace
 from .elementary import digamma_minus_log, digamma_terms, horner, log1pmx
-from .quadrature import is_double
+from .quadrature import depth, is_double, tail_integral
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -150,3 +150,17 @@ def trigamma(xp: Namespace[Array], a: Array) -> Array:
     for j in range(start):
         steps = steps + 1.0 / ((small + float(j)) * (small + float(j)))
     return xp.where(a < start, series + steps, series)
+
+
+EULER = 0.5772156649015329
+
+
+def scaled_e1(xp: Namespace[Array], z: Array) -> Array:
+    """exp(z) E1(z) = int_0^inf exp(-z (exp(t) - 1)) dt, or near 0 by the series of E1 (DLMF 6.6.2)."""
+    near = z < 1.0
+    small, large = xp.where(near, z, 0.5), xp.where(near, 1.0, z)
+    terms = 18 if is_double(xp, z) else 10  # the first omitted is 1 / (19 19!) or 1 / (11 11!)
+    series = small * horner(-small, [1.0 / (j * math.factorial(j)) for j in range(1, terms + 1)])
+    cut = xp.stop_gradient(xp.log1p(depth(xp, z) / large))
+    beyond = tail_integral(xp, lambda t: xp.exp(-large * xp.expm1(t)), cut, nodes_f32=16, nodes_f64=36)
+    return xp.where(near, xp.exp(small) * (series - EULER - xp.log(small)), beyond)

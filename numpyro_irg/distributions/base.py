@@ -205,7 +205,7 @@ class Univariate(UnivariateMixin, host.Distribution):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "family" in cls.__dict__:
-            cls.arg_constraints = {name: getattr(constraints, kind) for name, kind in cls.family.parameters.items()}
+            cls.arg_constraints = {name: _constraint(kind) for name, kind in cls.family.parameters.items()}
             cls.reparametrized_params = list(cls.arg_constraints)
             if cls.family.support in _SUPPORTS:
                 setattr(cls, "support", _SUPPORTS[cls.family.support])  # noqa: B010  (a property here)
@@ -233,6 +233,12 @@ class Univariate(UnivariateMixin, host.Distribution):
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
         return constraints.interval(*support_of(self.family, *self._family_parameters()))
+
+
+def _constraint(kind: str) -> Any:
+    """By the host's name for it, with its bound where it takes one."""
+    name, *bounds = kind.split()
+    return getattr(constraints, name)(*map(float, bounds)) if bounds else getattr(constraints, name)
 
 
 def _divergence(kernel: Callable, p: Univariate, q: Univariate) -> Array:

@@ -221,7 +221,7 @@ class Univariate(UnivariateMixin, TorchDistribution):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "family" in cls.__dict__:
-            given = {name: getattr(constraints, kind) for name, kind in cls.family.parameters.items()}
+            given = {name: _constraint(kind) for name, kind in cls.family.parameters.items()}
             setattr(cls, "arg_constraints", given)  # noqa: B010  (the host declares properties)
             if cls.family.support in _SUPPORTS:
                 setattr(cls, "support", _SUPPORTS[cls.family.support])  # noqa: B010
@@ -254,6 +254,12 @@ class Univariate(UnivariateMixin, TorchDistribution):
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
         return constraints.interval(*support_of(self.family, *self._family_parameters()))
+
+
+def _constraint(kind: str) -> Any:
+    """By the host's name for it, with its bound where it takes one."""
+    name, *bounds = kind.split()
+    return getattr(constraints, name)(*map(float, bounds)) if bounds else getattr(constraints, name)
 
 
 def _divergence(kernel: Callable, p: Univariate, q: Univariate) -> Tensor:
