@@ -75,9 +75,7 @@ LOG_DENSITIES: dict[str, Callable] = {
     "Logistic": _logistic,
     "Gumbel": _gumbel,
     "Exponential": lambda x, rate: mp.log(rate) - rate * x,
-    "Pareto": lambda x, scale, alpha: mp.log(alpha) + alpha * mp.log(scale) - (alpha + 1) * mp.log(x),
     "Uniform": lambda x, low, high: -mp.log(high - low),
-    "Weibull": lambda x, scale, k: mp.log(k / scale) + (k - 1) * mp.log(x / scale) - (x / scale) ** k,
     **{row.name: row.log_density for row in ROWS},
 }
 

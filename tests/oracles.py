@@ -358,10 +358,8 @@ MASSES = {
     "Logistic": _both(lambda x, loc, scale: 1 / (1 + mp.exp(-(x - loc) / scale))),
     "Gumbel": _both(lambda x, loc, scale: mp.exp(-mp.exp(-(x - loc) / scale))),
     "Exponential": lambda x, rate: (-mp.expm1(-rate * x), mp.exp(-rate * x)),
-    "Weibull": _both(lambda x, scale, concentration: -mp.expm1(-((x / scale) ** concentration))),
     "HalfNormal": _both(lambda x, scale: mp.erf(x / (scale * mp.sqrt(2)))),
     "HalfCauchy": _both(lambda x, scale: 2 * mp.atan(x / scale) / mp.pi),
-    "Pareto": _both(lambda x, scale, alpha: 1 - (scale / x) ** alpha),
     "Uniform": _both(lambda x, least, most: (x - least) / (most - least)),
     "ContinuousBernoulli": _both(lambda x, logits: mp.expm1(logits * x) / mp.expm1(logits)),
     "GeneralizedPareto": _both(

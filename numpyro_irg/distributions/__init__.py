@@ -32,6 +32,7 @@ from .truncated import (
     TwoSidedTruncatedDistribution,
 )
 from .von_mises import VonMises
+from .weibull import Weibull
 
 Rosenblatt = ConditionalChain
 """The former name of `ConditionalChain`."""
@@ -68,6 +69,7 @@ __all__ = [
     "TruncatedNormal",
     "TwoSidedTruncatedDistribution",
     "VonMises",
+    "Weibull",
 ]
 IMPLICIT = tuple(__all__)
 """Names of the classes that are this package's own."""
