@@ -20,6 +20,7 @@ from .inverse_gamma import InverseGamma
 from .inverse_gaussian import InverseGaussian
 from .log_gamma import LogGamma
 from .mixture import MixtureGeneral, MixtureSameFamily
+from .pareto import Pareto
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .student_t import StudentT
 from .truncated import (
@@ -59,6 +60,7 @@ __all__ = [
     "LogGamma",
     "MixtureGeneral",
     "MixtureSameFamily",
+    "Pareto",
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",

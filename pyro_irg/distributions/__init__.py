@@ -20,6 +20,7 @@ from .inverse_gaussian import InverseGaussian
 from .log_gamma import LogGamma
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
+from .pareto import Pareto
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .student_t import StudentT
 from .truncated import (
@@ -59,6 +60,7 @@ __all__ = [
     "MixtureOfDiagNormals",
     "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
+    "Pareto",
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",
