@@ -21,6 +21,7 @@ from .inverse_gaussian import InverseGaussian
 from .log_gamma import LogGamma
 from .mixture import MixtureGeneral, MixtureSameFamily
 from .pareto import Pareto
+from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .student_t import StudentT
 from .truncated import (
@@ -61,6 +62,7 @@ __all__ = [
     "MixtureGeneral",
     "MixtureSameFamily",
     "Pareto",
+    "Rayleigh",
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",

@@ -21,6 +21,7 @@ from .log_gamma import LogGamma
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .pareto import Pareto
+from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .student_t import StudentT
 from .truncated import (
@@ -61,6 +62,7 @@ __all__ = [
     "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
     "Pareto",
+    "Rayleigh",
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",

@@ -1,0 +1,26 @@
+"""Rayleigh with implicit gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from irg_kernels.families import rayleigh
+
+from .base import Univariate
+
+__all__ = ["Rayleigh"]
+
+
+class Rayleigh(Univariate):
+    r"""Rayleigh distribution.
+
+    Density :math:`x / \sigma^2 \exp(-x^2 / (2 \sigma^2))`.
+
+    :param scale: :math:`\sigma > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """
+
+    family = rayleigh.FAMILY
+
+    def __init__(self, scale: Any, *, validate_args: bool | None = None) -> None:
+        self._begin(validate_args, scale=scale)
