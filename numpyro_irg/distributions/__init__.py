@@ -19,6 +19,7 @@ from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
 from .inverse_gaussian import InverseGaussian
 from .log_gamma import LogGamma
+from .log_uniform import LogUniform
 from .mixture import MixtureGeneral, MixtureSameFamily
 from .pareto import Pareto
 from .rayleigh import Rayleigh
@@ -59,6 +60,7 @@ __all__ = [
     "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
     "LogGamma",
+    "LogUniform",
     "MixtureGeneral",
     "MixtureSameFamily",
     "Pareto",

@@ -18,6 +18,7 @@ from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
 from .inverse_gaussian import InverseGaussian
 from .log_gamma import LogGamma
+from .log_uniform import LogUniform
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .pareto import Pareto
@@ -58,6 +59,7 @@ __all__ = [
     "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
     "LogGamma",
+    "LogUniform",
     "MixtureOfDiagNormals",
     "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
