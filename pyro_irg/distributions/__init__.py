@@ -17,6 +17,7 @@ from .generalized_pareto import GeneralizedPareto
 from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
 from .inverse_gaussian import InverseGaussian
+from .levy import Levy
 from .log_gamma import LogGamma
 from .log_uniform import LogUniform
 from .mixture import MixtureSameFamily
@@ -58,6 +59,7 @@ __all__ = [
     "InverseGaussian",
     "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
+    "Levy",
     "LogGamma",
     "LogUniform",
     "MixtureOfDiagNormals",

@@ -1,0 +1,59 @@
+"""Levy: x = loc + scale / n**2, n a normal number.
+
+symbol   meaning
+y        (x - loc) / scale > 0
+n        1 / sqrt(y), of which |n| is half-normal
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..generic.family import Family, Quantile, located
+from ..namespace import Array, Namespace
+from ..numerics.elementary import positive
+from . import normal, standard
+
+EULER = 0.5772156649015329
+
+
+def log_density(xp: Namespace[Array], y: Array) -> Array:
+    at = positive(xp, y)
+    return xp.where(y > 0.0, -0.5 / at - 1.5 * xp.log(at) - normal.HALF_LOG_2PI, -math.inf)
+
+
+def _score_y(xp: Namespace[Array], y: Array) -> Array:
+    at = positive(xp, y)
+    return xp.where(y > 0.0, (0.5 / at - 1.5) / at, 0.0)
+
+
+def _log_scale_score(xp: Namespace[Array], y: Array) -> Array:
+    return xp.where(y > 0.0, 0.5 * ((y - 1.0) / positive(xp, y)), 0.0)
+
+
+def log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
+    lower, upper = standard.half_normal_log_tails(xp, 1.0 / xp.sqrt(positive(xp, y)))
+    return xp.where(y > 0.0, upper, -math.inf), xp.where(y > 0.0, lower, 0.0)
+
+
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
+    n = positive(xp, standard.half_normal_quantile(xp, one_minus_q, q))
+    return 1.0 / n / n
+
+
+FAMILY = located(
+    Family(
+        parameters={},
+        support=(0.0, math.inf),
+        log_density=log_density,
+        log_tails=log_tails,
+        slopes=(),
+        scores=(_score_y,),
+        tails_are_closed=True,
+        quantile=Quantile(_find, log_density, ()),
+        entropy=lambda xp: 0.5 + 1.5 * EULER + 0.5 * math.log(16.0 * math.pi),
+        mean=lambda xp: math.inf,
+        variance=lambda xp: math.inf,
+    ),
+    log_scale_score=_log_scale_score,
+)
