@@ -15,6 +15,7 @@ from .dirichlet import Dirichlet
 from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_pareto import GeneralizedPareto
+from .gompertz import Gompertz
 from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
 from .inverse_gaussian import InverseGaussian
@@ -53,6 +54,7 @@ __all__ = [
     "GaussianCopula",
     "GaussianCopulaBeta",
     "GeneralizedPareto",
+    "Gompertz",
     "Implicit",
     "ImplicitDensity",
     "IntervalCensoredDistribution",
