@@ -26,6 +26,7 @@ from .mixture import MixtureGeneral, MixtureSameFamily
 from .pareto import Pareto
 from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
+from .soft_laplace import SoftLaplace
 from .student_t import StudentT
 from .truncated import (
     LeftTruncatedDistribution,
@@ -72,6 +73,7 @@ __all__ = [
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",
+    "SoftLaplace",
     "StudentT",
     "Truncated",
     "TruncatedCauchy",
