@@ -26,6 +26,7 @@ from .mixture import MixtureGeneral, MixtureSameFamily
 from .pareto import Pareto
 from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
+from .skew_logistic import SkewLogistic
 from .soft_laplace import SoftLaplace
 from .student_t import StudentT
 from .truncated import (
@@ -73,6 +74,7 @@ __all__ = [
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",
+    "SkewLogistic",
     "SoftLaplace",
     "StudentT",
     "Truncated",
