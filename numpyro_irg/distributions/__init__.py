@@ -5,6 +5,7 @@ from numpyro.distributions import *
 
 from . import divergences as _divergences
 from .affine_beta import AffineBeta
+from .asymmetric_laplace import AsymmetricLaplace
 from .beta import Beta
 from .beta_proportion import BetaProportion
 from .censored import IntervalCensoredDistribution, LeftCensoredDistribution, RightCensoredDistribution
@@ -46,6 +47,7 @@ Rosenblatt = ConditionalChain
 
 __all__ = [
     "AffineBeta",
+    "AsymmetricLaplace",
     "Beta",
     "BetaProportion",
     "Chi2",

@@ -5,6 +5,7 @@ from pyro.distributions import *
 
 from . import divergences as _divergences
 from .affine_beta import AffineBeta
+from .asymmetric_laplace import AsymmetricLaplace
 from .beta import Beta
 from .censored import IntervalCensoredDistribution, LeftCensoredDistribution, RightCensoredDistribution
 from .chi2 import Chi2
@@ -46,6 +47,7 @@ Rosenblatt = ConditionalChain
 
 __all__ = [
     "AffineBeta",
+    "AsymmetricLaplace",
     "Beta",
     "Chi2",
     "ConditionalChain",

@@ -1,0 +1,32 @@
+"""AsymmetricLaplace with implicit gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyro.distributions as host
+
+from irg_kernels.families import asymmetric_laplace
+
+from ..registry import implicit_twin_of
+from .base import Univariate
+
+__all__ = ["AsymmetricLaplace"]
+
+
+@implicit_twin_of(host.AsymmetricLaplace)
+class AsymmetricLaplace(Univariate, host.AsymmetricLaplace):
+    r"""Asymmetric Laplace distribution.
+
+    Exponential on either side of :math:`\mu`, with means :math:`\sigma \kappa` below and :math:`\sigma / \kappa` above.
+
+    :param loc: :math:`\mu`; number or tensor, broadcast with the others.
+    :param scale: :math:`\sigma > 0`.
+    :param asymmetry: :math:`\kappa > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """
+
+    family = asymmetric_laplace.FAMILY
+
+    def __init__(self, loc: Any, scale: Any, asymmetry: Any, validate_args: bool | None = None) -> None:
+        self._begin(validate_args, loc=loc, scale=scale, asymmetry=asymmetry)
