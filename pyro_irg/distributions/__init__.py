@@ -11,6 +11,7 @@ from .censored import IntervalCensoredDistribution, LeftCensoredDistribution, Ri
 from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
 from .continuous_bernoulli import ContinuousBernoulli
+from .dagum import Dagum
 from .dirichlet import Dirichlet
 from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
@@ -52,6 +53,7 @@ __all__ = [
     "Chi2",
     "ConditionalChain",
     "ContinuousBernoulli",
+    "Dagum",
     "Dirichlet",
     "Gamma",
     "GaussianCopula",
