@@ -21,6 +21,7 @@ from .gompertz import Gompertz
 from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
 from .inverse_gaussian import InverseGaussian
+from .kumaraswamy import Kumaraswamy
 from .levy import Levy
 from .log_gamma import LogGamma
 from .log_uniform import LogUniform
@@ -66,6 +67,7 @@ __all__ = [
     "IntervalCensoredDistribution",
     "InverseGamma",
     "InverseGaussian",
+    "Kumaraswamy",
     "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
     "Levy",
