@@ -17,6 +17,7 @@ from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_pareto import GeneralizedPareto
 from .gompertz import Gompertz
+from .half_student_t import HalfStudentT
 from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
 from .inverse_gaussian import InverseGaussian
@@ -61,6 +62,7 @@ __all__ = [
     "GaussianCopulaBeta",
     "GeneralizedPareto",
     "Gompertz",
+    "HalfStudentT",
     "Implicit",
     "ImplicitDensity",
     "IntervalCensoredDistribution",
