@@ -26,6 +26,7 @@ from .kumaraswamy import Kumaraswamy
 from .levy import Levy
 from .log_gamma import LogGamma
 from .log_uniform import LogUniform
+from .lower_truncated_power_law import LowerTruncatedPowerLaw
 from .mixture import MixtureGeneral, MixtureSameFamily
 from .pareto import Pareto
 from .rayleigh import Rayleigh
@@ -75,6 +76,7 @@ __all__ = [
     "Levy",
     "LogGamma",
     "LogUniform",
+    "LowerTruncatedPowerLaw",
     "MixtureGeneral",
     "MixtureSameFamily",
     "Pareto",

@@ -25,6 +25,7 @@ from .kumaraswamy import Kumaraswamy
 from .levy import Levy
 from .log_gamma import LogGamma
 from .log_uniform import LogUniform
+from .lower_truncated_power_law import LowerTruncatedPowerLaw
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .pareto import Pareto
@@ -74,6 +75,7 @@ __all__ = [
     "Levy",
     "LogGamma",
     "LogUniform",
+    "LowerTruncatedPowerLaw",
     "MixtureOfDiagNormals",
     "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
