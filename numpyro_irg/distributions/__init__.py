@@ -16,6 +16,7 @@ from .dagum import Dagum
 from .dirichlet import Dirichlet
 from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
+from .generalized_extreme_value import GeneralizedExtremeValue
 from .generalized_pareto import GeneralizedPareto
 from .gompertz import Gompertz
 from .half_student_t import HalfStudentT
@@ -62,6 +63,7 @@ __all__ = [
     "Gamma",
     "GaussianCopula",
     "GaussianCopulaBeta",
+    "GeneralizedExtremeValue",
     "GeneralizedPareto",
     "Gompertz",
     "HalfStudentT",

@@ -1,0 +1,146 @@
+"""GeneralizedExtremeValue with unit scale, smooth through concentration 0, where it is Gumbel's.
+
+symbol   meaning
+c, y     concentration; the draw, c y > -1
+g        log(1 + c y) / c, of a Gumbel distribution
+L        log Gamma(1 - c) = EULER c + sum_{k>=2} zeta(k) c**k / k      (DLMF 5.7.3)
+
+Its draw, coordinate and slope are those of `generalized_pareto`, with a Gumbel number in place of an exponential one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from ..generic.family import Family, Quantile, located
+from ..namespace import Array, Namespace
+from ..numerics.elementary import finite, horner
+from ..numerics.gamma_function import EULER
+from ..numerics.quadrature import is_double
+from . import standard
+from .continuous_bernoulli import expm1_ratio
+from .generalized_pareto import dz_dc, exponential_at, exponential_of, z_of
+
+# zeta(2), zeta(3), ...: at |c| = 0.1 the first omitted term of L(2 c) is 1e-17
+ZETA = tuple(sum(n**-k for n in range(1, 1000)) + 1e3 ** (1 - k) / (k - 1) + 0.5 * 1e3**-k + k * 1e3 ** (-k - 1) / 12.0
+             for k in range(2, 26))  # fmt: skip
+
+
+def _at(xp: Namespace[Array], y: Array, c: Array) -> tuple[Array, Array]:
+    """(whether y lies in the support, g there)"""
+    inside = (c * y > -1.0) & (xp.abs(y) <= float(xp.finfo(y).max))
+    return inside, exponential_of(xp, xp.where(inside, y, 0.0), c)
+
+
+def log_density(xp: Namespace[Array], y: Array, c: Array) -> Array:
+    inside, g = _at(xp, y, c)
+    return xp.where(inside, -(1.0 + c) * g - xp.exp(-g), -math.inf)
+
+
+def log_tails(xp: Namespace[Array], y: Array, c: Array) -> tuple[Array, Array]:
+    return _tails(xp, *_at(xp, y, c), y < 0.0)
+
+
+def _tails(xp: Namespace[Array], inside: Array, g: Array, below: Array) -> tuple[Array, Array]:
+    lower, upper = standard.gumbel_log_tails(xp, g)
+    return (
+        xp.where(inside, lower, xp.where(below, -math.inf, 0.0)),
+        xp.where(inside, upper, xp.where(below, 0.0, -math.inf)),
+    )
+
+
+def _log_density_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
+    inside, g = exponential_at(xp, x, c, loc, scale)
+    return xp.where(inside, -(1.0 + c) * g - xp.exp(-g) - xp.log(scale), -math.inf)
+
+
+def _bend(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array, Array, Array]:
+    """(whether x lies in the support, g, d log p / dg, dg / dy = exp(-c g))"""
+    inside, g = exponential_at(xp, x, c, loc, scale)
+    return inside, g, xp.expm1(-g) - c, xp.exp(-c * g)
+
+
+def _score_x(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
+    inside, _, bend, slope = _bend(xp, x, c, loc, scale)
+    return xp.where(inside, finite(xp, bend * slope / scale), 0.0)
+
+
+def _score_c(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
+    inside, g, bend, slope = _bend(xp, x, c, loc, scale)
+    y = xp.where(inside, (x - loc) / scale, 0.0)
+    return xp.where(inside, finite(xp, -g - bend * (slope * dz_dc(xp, y, c))), 0.0)
+
+
+def _score_loc(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
+    return -_score_x(xp, x, c, loc, scale)
+
+
+def _score_scale(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
+    inside, _, bend, slope = _bend(xp, x, c, loc, scale)
+    return xp.where(inside, finite(xp, -(1.0 + (x - loc) / scale * (bend * slope)) / scale), 0.0)
+
+
+def _log_tails_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+    return _tails(xp, *exponential_at(xp, x, c, loc, scale), x < loc)
+
+
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, c: Array) -> Array:
+    return finite(xp, z_of(xp, standard.gumbel_quantile(xp, q, one_minus_q), c))
+
+
+def _end(sign: float) -> object:
+    def end(xp: Namespace[Array], c: Array) -> Array:
+        bounded = sign * c < 0.0
+        return xp.where(bounded, -1.0 / xp.where(bounded, c, -sign), sign * math.inf)
+
+    return end
+
+
+def _series(xp: Namespace[Array], c: Array) -> tuple[Array, Array, Array]:
+    """(whether c is near 0, L / c, (L(2 c) - 2 L(c)) / c**2)"""
+    near = xp.abs(c) < (0.1 if is_double(xp, c) else 0.25)
+    small, far = xp.where(near, c, 0.0), xp.where(near, 0.3, c)
+    first = EULER + small * horner(small, [z / k for k, z in enumerate(ZETA, 2)])
+    second = horner(small, [z * (2.0**k - 2.0) / k for k, z in enumerate(ZETA, 2)])
+    log_far, log_double = xp.lgamma(1.0 - far), xp.lgamma(xp.maximum(1.0 - 2.0 * far, 1e-3))
+    return near, xp.where(near, first, log_far / far), xp.where(near, second, (log_double - 2.0 * log_far) / far / far)
+
+
+def _mean(xp: Namespace[Array], c: Array) -> Array:
+    """(Gamma(1 - c) - 1) / c, infinite from c = 1 on."""
+    finite_mean = c < 1.0
+    few = xp.where(finite_mean, c, 0.0)
+    _, ratio, _ = _series(xp, few)
+    return xp.where(finite_mean, ratio * expm1_ratio(xp, few * ratio), math.inf)
+
+
+def _variance(xp: Namespace[Array], c: Array) -> Array:
+    """(Gamma(1 - 2 c) - Gamma(1 - c)**2) / c**2, infinite from c = 1/2 on."""
+    finite_variance = c < 0.5
+    few = xp.where(finite_variance, c, 0.0)
+    _, ratio, bend = _series(xp, few)
+    return xp.where(finite_variance, xp.exp(2.0 * few * ratio) * bend * expm1_ratio(xp, few * few * bend), math.inf)
+
+
+_LOCATED = located(
+    Family(
+        parameters={"concentration": "real"},
+        support=(_end(-1.0), _end(1.0)),  # type: ignore[arg-type]
+        log_density=log_density,
+        log_tails=log_tails,
+        slopes=(dz_dc,),
+        tails_are_closed=True,
+        quantile=Quantile(_find, log_density, (dz_dc,)),
+        entropy=lambda xp, c: 1.0 + EULER * (1.0 + c),
+        mean=_mean,
+        variance=_variance,
+    )
+)
+
+FAMILY = dataclasses.replace(
+    _LOCATED,
+    log_density=_log_density_at,
+    log_tails=_log_tails_at,
+    scores=(_score_x, _score_c, _score_loc, _score_scale),
+)
