@@ -14,6 +14,7 @@ from .conditional_chain import ConditionalChain
 from .continuous_bernoulli import ContinuousBernoulli
 from .dagum import Dagum
 from .dirichlet import Dirichlet
+from .doubly_truncated_power_law import DoublyTruncatedPowerLaw
 from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_extreme_value import GeneralizedExtremeValue
@@ -60,6 +61,7 @@ __all__ = [
     "ContinuousBernoulli",
     "Dagum",
     "Dirichlet",
+    "DoublyTruncatedPowerLaw",
     "Gamma",
     "GaussianCopula",
     "GaussianCopulaBeta",
