@@ -23,6 +23,7 @@ from .half_student_t import HalfStudentT
 from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
 from .inverse_gaussian import InverseGaussian
+from .johnson_su import JohnsonSU
 from .kumaraswamy import Kumaraswamy
 from .levy import Levy
 from .log_gamma import LogGamma
@@ -73,6 +74,7 @@ __all__ = [
     "IntervalCensoredDistribution",
     "InverseGamma",
     "InverseGaussian",
+    "JohnsonSU",
     "Kumaraswamy",
     "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
