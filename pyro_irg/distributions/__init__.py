@@ -7,6 +7,7 @@ from . import divergences as _divergences
 from .affine_beta import AffineBeta
 from .asymmetric_laplace import AsymmetricLaplace
 from .beta import Beta
+from .beta_prime import BetaPrime
 from .censored import IntervalCensoredDistribution, LeftCensoredDistribution, RightCensoredDistribution
 from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
@@ -56,6 +57,7 @@ __all__ = [
     "AffineBeta",
     "AsymmetricLaplace",
     "Beta",
+    "BetaPrime",
     "Chi2",
     "ConditionalChain",
     "ContinuousBernoulli",
