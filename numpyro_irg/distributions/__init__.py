@@ -19,6 +19,7 @@ from .doubly_truncated_power_law import DoublyTruncatedPowerLaw
 from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_extreme_value import GeneralizedExtremeValue
+from .generalized_gamma import GeneralizedGamma
 from .generalized_pareto import GeneralizedPareto
 from .gompertz import Gompertz
 from .half_student_t import HalfStudentT
@@ -69,6 +70,7 @@ __all__ = [
     "GaussianCopula",
     "GaussianCopulaBeta",
     "GeneralizedExtremeValue",
+    "GeneralizedGamma",
     "GeneralizedPareto",
     "Gompertz",
     "HalfStudentT",

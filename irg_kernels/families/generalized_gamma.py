@@ -1,0 +1,106 @@
+"""GeneralizedGamma: x = scale z**(1 / p), z ~ Gamma(a, 1)      (Stacy 1962); see `gamma` for the symbols."""
+
+from __future__ import annotations
+
+import math
+
+from ..generic.family import Family, Quantile
+from ..namespace import Array, Namespace
+from ..numerics.elementary import finite, positive
+from ..numerics.gamma_function import digamma, log_entropy
+from . import gamma
+from .weibull import log_power
+
+
+def _at(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> gamma.Point:
+    """Of z = (x / scale)**p."""
+    log_z, rest = log_power(xp, finite(xp, x), scale, p)
+    z = finite(xp, xp.exp(log_z))
+    return gamma.tamed(xp, finite(xp, z + z * rest), log_z + rest, a)
+
+
+def log_density(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> Array:
+    inside = gamma.log_density_at(xp, _at(xp, x, a, scale, p), a, positive(xp, x)) + xp.log(p)
+    return xp.where(x > 0.0, inside, -math.inf)
+
+
+def _score_x(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> Array:
+    lean = -p * _at(xp, x, a, scale, p).excess - 1.0
+    return xp.where(x > 0.0, finite(xp, lean / positive(xp, x)), 0.0)
+
+
+def _score_a(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> Array:
+    at = _at(xp, x, a, scale, p)
+    return xp.where(x > 0.0, -gamma.score_zero(xp, at.z, at.log_z, a, at.excess), 0.0)
+
+
+def _score_scale(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> Array:
+    return xp.where(x > 0.0, finite(xp, p * _at(xp, x, a, scale, p).excess / scale), 0.0)
+
+
+def _score_p(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> Array:
+    at = _at(xp, x, a, scale, p)
+    return xp.where(x > 0.0, finite(xp, (1.0 - at.log_z * at.excess) / p), 0.0)
+
+
+def log_tails(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> tuple[Array, Array]:
+    lower, upper = gamma.log_tails_at(xp, _at(xp, x, a, scale, p), a)
+    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+
+
+def _by_a(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> Array:
+    at = _at(xp, x, a, scale, p)
+    return x * (gamma.dlogz_da_at(xp, at.z, at.log_z, a) / p)
+
+
+def _by_scale(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> Array:
+    return x / scale
+
+
+def _by_p(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> Array:
+    return -x * (log_power(xp, finite(xp, x), scale, 1.0 + 0.0 * p)[0] / p)
+
+
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, scale: Array, p: Array) -> Array:
+    """log x"""
+    return xp.log(scale) + gamma.log_quantile(xp, q, one_minus_q, a) / p
+
+
+def _log_z(xp: Namespace[Array], log_x: Array, scale: Array, p: Array) -> Array:
+    return p * (log_x - xp.log(scale))
+
+
+def _density_of_log(xp: Namespace[Array], log_x: Array, a: Array, scale: Array, p: Array) -> Array:
+    return gamma.log_density_of_log_z(xp, _log_z(xp, log_x, scale, p), a) + xp.log(p)
+
+
+def dlogx_da(xp: Namespace[Array], log_x: Array, a: Array, scale: Array, p: Array) -> Array:
+    at = gamma.tamed_log(xp, _log_z(xp, log_x, scale, p), a)
+    return gamma.dlogz_da_at(xp, at.z, at.log_z, a) / p
+
+
+def dlogx_dscale(xp: Namespace[Array], log_x: Array, a: Array, scale: Array, p: Array) -> Array:
+    return 1.0 / scale
+
+
+def dlogx_dp(xp: Namespace[Array], log_x: Array, a: Array, scale: Array, p: Array) -> Array:
+    return (xp.log(scale) - log_x) / p
+
+
+def _entropy(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:
+    """That of log z, log p less, and the mean of log x."""
+    return log_entropy(xp, a) - xp.log(p) + xp.log(scale) + digamma(xp, a) / p
+
+
+LOG_SLOPES = (dlogx_da, dlogx_dscale, dlogx_dp)
+
+FAMILY = Family(
+    parameters={"concentration": "positive", "scale": "positive", "power": "positive"},
+    support=(0.0, math.inf),
+    log_density=log_density,
+    log_tails=log_tails,
+    slopes=(_by_a, _by_scale, _by_p),
+    scores=(_score_x, _score_a, _score_scale, _score_p),
+    quantile=Quantile(_find, _density_of_log, LOG_SLOPES, "log"),
+    entropy=_entropy,
+)
