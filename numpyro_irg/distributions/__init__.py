@@ -32,6 +32,7 @@ from .levy import Levy
 from .log_gamma import LogGamma
 from .log_uniform import LogUniform
 from .lower_truncated_power_law import LowerTruncatedPowerLaw
+from .maxwell import Maxwell
 from .mixture import MixtureGeneral, MixtureSameFamily
 from .pareto import Pareto
 from .rayleigh import Rayleigh
@@ -87,6 +88,7 @@ __all__ = [
     "LogGamma",
     "LogUniform",
     "LowerTruncatedPowerLaw",
+    "Maxwell",
     "MixtureGeneral",
     "MixtureSameFamily",
     "Pareto",

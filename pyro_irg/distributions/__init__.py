@@ -31,6 +31,7 @@ from .levy import Levy
 from .log_gamma import LogGamma
 from .log_uniform import LogUniform
 from .lower_truncated_power_law import LowerTruncatedPowerLaw
+from .maxwell import Maxwell
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .pareto import Pareto
@@ -86,6 +87,7 @@ __all__ = [
     "LogGamma",
     "LogUniform",
     "LowerTruncatedPowerLaw",
+    "Maxwell",
     "MixtureOfDiagNormals",
     "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
