@@ -30,6 +30,7 @@ from .kumaraswamy import Kumaraswamy
 from .levy import Levy
 from .log_gamma import LogGamma
 from .log_uniform import LogUniform
+from .logit_normal import LogitNormal
 from .lower_truncated_power_law import LowerTruncatedPowerLaw
 from .maxwell import Maxwell
 from .mixture import MixtureSameFamily
@@ -86,6 +87,7 @@ __all__ = [
     "Levy",
     "LogGamma",
     "LogUniform",
+    "LogitNormal",
     "LowerTruncatedPowerLaw",
     "Maxwell",
     "MixtureOfDiagNormals",

@@ -1,0 +1,82 @@
+"""LogitNormal: logit x = loc + scale y, y a normal number."""
+
+from __future__ import annotations
+
+import math
+
+from ..generic.family import Family
+from ..namespace import Array, Namespace
+from ..numerics.charts import INTERVAL, Shape
+from ..numerics.elementary import finite, log_split, positive, two_sum
+from . import normal
+
+
+def _inside(xp: Namespace[Array], x: Array) -> Array:
+    return xp.minimum(positive(xp, x), 1.0 - 0.5 * float(xp.finfo(x).eps))
+
+
+def _y(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
+    """(logit x - loc) / scale, with what rounding the larger of the two logarithms has left."""
+    x = _inside(xp, x)
+    low = x < 0.5
+    sign = xp.where(low, 1.0 + 0.0 * x, -1.0)
+    log_smaller, rest = log_split(xp, xp.where(low, x, 1.0 - x))
+    apart, error = two_sum(xp, sign * log_smaller, -loc)
+    return ((apart - sign * xp.log1p(xp.where(low, -x, x - 1.0))) + (sign * rest + error)) / scale
+
+
+def log_density(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
+    at = _inside(xp, x)
+    log_p = normal.log_density(xp, _y(xp, x, loc, scale)) - xp.log(scale) - xp.log(at) - xp.log1p(-at)
+    return xp.where((x > 0.0) & (x < 1.0), log_p, -math.inf)
+
+
+def _score_x(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
+    at = _inside(xp, x)
+    lean = (2.0 * at - 1.0) - _y(xp, x, loc, scale) / scale
+    return xp.where((x > 0.0) & (x < 1.0), finite(xp, lean / at / (1.0 - at)), 0.0)
+
+
+def _score_loc(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
+    return xp.where((x > 0.0) & (x < 1.0), _y(xp, x, loc, scale) / scale, 0.0)
+
+
+def _score_scale(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
+    y = _y(xp, x, loc, scale)
+    return xp.where((x > 0.0) & (x < 1.0), (y - 1.0) * (y + 1.0) / scale, 0.0)
+
+
+def log_tails(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+    lower, upper = normal.log_tails(xp, _y(xp, x, loc, scale))
+    return (
+        xp.where(x <= 0.0, -math.inf, xp.where(x >= 1.0, 0.0, lower)),
+        xp.where(x <= 0.0, 0.0, xp.where(x >= 1.0, -math.inf, upper)),
+    )
+
+
+def _by_loc(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
+    return x * (1.0 - x)
+
+
+def _by_scale(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
+    return x * (1.0 - x) * _y(xp, x, loc, scale)
+
+
+def shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
+    def rise(x: Array, v: Array) -> Array:
+        return -0.5 * (v / scale) * (v / scale + 2.0 * _y(xp, x, loc, scale))
+
+    return Shape(INTERVAL, rise, xp.sigmoid(loc))
+
+
+FAMILY = Family(
+    parameters={"loc": "real", "scale": "positive"},
+    support=(0.0, 1.0),
+    log_density=log_density,
+    log_tails=log_tails,
+    slopes=(_by_loc, _by_scale),
+    scores=(_score_x, _score_loc, _score_scale),
+    tails_are_closed=True,
+    quantile=normal.FAMILY.quantile and normal.FAMILY.quantile._replace(coordinate="logit"),
+    shape=shape,
+)
