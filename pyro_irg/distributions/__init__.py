@@ -41,6 +41,7 @@ from .sine_bivariate_von_mises import SineBivariateVonMises
 from .skew_logistic import SkewLogistic
 from .soft_laplace import SoftLaplace
 from .student_t import StudentT
+from .triangular import Triangular
 from .truncated import (
     LeftTruncatedDistribution,
     RightTruncatedDistribution,
@@ -101,6 +102,7 @@ __all__ = [
     "SkewLogistic",
     "SoftLaplace",
     "StudentT",
+    "Triangular",
     "Truncated",
     "TruncatedCauchy",
     "TruncatedDistribution",
