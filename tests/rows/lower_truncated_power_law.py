@@ -18,7 +18,7 @@ def _masses(x, alpha, low):
 
 ROW = Family(
     "LowerTruncatedPowerLaw",
-    points=({"alpha": -3.5, "low": 1.5}, {"alpha": -1.5, "low": 0.5}),
+    points=({"alpha": -3.5, "low": 0.5}, {"alpha": -1.5, "low": 1.5}),
     ends=(-np.inf, np.inf),
     scipy=lambda alpha, low: stats.pareto(-1.0 - alpha, scale=low),
     cdf=lambda x, alpha, low: -np.expm1((1.0 + alpha) * np.log(np.maximum(x, low) / low)),

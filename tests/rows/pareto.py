@@ -13,7 +13,7 @@ def _mean_log(scale, alpha):
 
 ROW = Family(
     "Pareto",
-    points=({"scale": 1.5, "alpha": 2.5}, {"scale": 0.5, "alpha": 0.5}),
+    points=({"scale": 0.5, "alpha": 2.5}, {"scale": 1.5, "alpha": 0.5}),
     ends=(-np.inf, np.inf),
     scipy=lambda scale, alpha: stats.pareto(alpha, scale=scale),
     cdf=lambda x, scale, alpha: -np.expm1(-alpha * np.log(np.maximum(x, scale) / scale)),
