@@ -105,7 +105,7 @@ class _Quasi(Messenger):
         shape = fn.shape(msg["kwargs"].get("sample_shape", ()))
         first = self.taken
         self.taken += math.prod(shape)
-        like = [x.dtype for x in jax.tree.leaves(fn) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+        like = [x for x in jax.tree.leaves(fn) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
         u = jnp.full(shape, 0.5) if self.point is None else self.point[first : self.taken].reshape(shape)
         msg["value"] = from_uniform(fn, u.astype(jnp.result_type(*like)) if like else u)
 

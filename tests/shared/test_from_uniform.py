@@ -1,0 +1,172 @@
+"""`from_uniform`: the place of the draw is u, its derivatives are those of differences, and what has none says so."""
+
+import numpy as np
+import pytest
+
+from tests.adapters import over
+
+U = np.array([0.03, 0.4, 0.5, 0.8, 0.99])
+PAIRS = np.array([[0.1, 0.7], [0.5, 0.2], [0.95, 0.6]])
+
+
+def mixture(a, p, components):
+    return a.dist.MixtureSameFamily(a.dist.Categorical(logits=p["logits"]), components)
+
+
+def coupled(a, p):
+    row = a.xp.stack([a.xp.ones_like(p["r"]), p["r"]])
+    return a.dist.GaussianCopula(a.dist.Gamma(p["a"], a.array(1.5)), a.xp.stack([row, a.xp.flip(row, (0,))]))
+
+
+LOGITS = {"logits": (0.1, 0.5)}
+LOWER = {"tril": ((1.0, 0.0), (0.5, 0.7))}
+# name -> parameters, the distribution of these, and u
+CASES = {
+    "Gamma": ({"a": 0.7, "b": 2.0}, lambda a, p: a.dist.Gamma(p["a"], p["b"]), U),
+    "Beta": ({"a": 0.7, "b": 2.0}, lambda a, p: a.dist.Beta(p["a"], p["b"]), U),
+    "VonMises": ({"m": 0.2, "k": 2.0}, lambda a, p: a.dist.VonMises(p["m"], p["k"]), U[1:4]),
+    "host LogNormal": ({"m": 0.2, "s": 0.6}, lambda a, p: a.host.LogNormal(p["m"], p["s"]), U),
+    "Truncated": (
+        {"m": 0.2, "s": 0.6, "l": -0.5},
+        lambda a, p: a.dist.Truncated(a.dist.Normal(p["m"], p["s"]), low=p["l"]),
+        U,
+    ),
+    "Independent": ({"a": (0.7, 3.0)}, lambda a, p: a.dist.Gamma(p["a"], a.array(1.0)).to_event(1), PAIRS),
+    "mixture": (
+        {**LOGITS, "a": (1.0, 20.0)},
+        lambda a, p: mixture(a, p, a.dist.Gamma(p["a"], a.array(1.0))),
+        U,
+    ),
+    "factorised mixture": (
+        {**LOGITS, "m": ((-1.0, 2.0), (0.0, 1.0))},
+        lambda a, p: mixture(a, p, a.dist.Normal(p["m"], 0.7).to_event(1)),
+        PAIRS,
+    ),
+    "normal mixture": (
+        {**LOGITS, **LOWER, "m": ((-1.0, 2.0), (0.0, 1.0))},
+        lambda a, p: mixture(a, p, a.dist.MultivariateNormal(p["m"], scale_tril=a.xp.tril(p["tril"]))),
+        PAIRS,
+    ),
+    "ConditionalChain": (
+        {"a": 2.0},
+        lambda a, p: a.dist.ConditionalChain(
+            [lambda a_: a.host.Gamma(a_, 1.0), lambda x, a_: a.host.Normal(x, a_)], a_=p["a"]
+        ),
+        PAIRS,
+    ),
+    "GaussianCopula": ({"a": (0.7, 3.0), "r": 0.4}, coupled, PAIRS),
+    "Dirichlet": ({"a": (0.7, 2.0, 1.0)}, lambda a, p: a.dist.Dirichlet(p["a"]), np.c_[PAIRS, PAIRS[:, :1]]),
+    "MultivariateNormal": (
+        {**LOWER, "m": (0.3, 1.0)},
+        lambda a, p: a.host.MultivariateNormal(p["m"], scale_tril=a.xp.tril(p["tril"])),
+        PAIRS,
+    ),
+}
+UNIVARIATE = ("Gamma", "Beta", "host LogNormal", "Truncated", "mixture")
+FEW = ("Gamma", "mixture", "ConditionalChain", "Dirichlet")
+
+
+def draw(adapter, name):
+    _, make, _ = CASES[name]
+    return lambda p: adapter.irg.from_uniform(make(adapter, {k: v for k, v in p.items() if k != "u"}), p["u"])
+
+
+def given(adapter, name):
+    params, _, u = CASES[name]
+    return adapter.arrays({**params, "u": u})
+
+
+@over(UNIVARIATE, "name")
+def test_place(adapter, name):
+    """F(x) = u, and the method is the function."""
+    params, make, _ = CASES[name]
+    with adapter.precision("float64"):
+
+        def both(p):
+            d = make(adapter, adapter.arrays(params))
+            x = adapter.irg.from_uniform(d, p)
+            return adapter.xp.exp(adapter.dist.host_families.log_tails(d, x)[0]), x
+
+        places, x = map(adapter.numpy, adapter.jit(both)(adapter.array(U)))
+        np.testing.assert_allclose(places, U, rtol=1e-12)
+        if name in ("Gamma", "Truncated", "mixture"):
+            d = make(adapter, adapter.arrays(params))
+            method = adapter.numpy(adapter.jit(d.from_uniform)(adapter.array(U)))
+            np.testing.assert_allclose(method, x, rtol=1e-12)
+
+
+def along(adapter, name, at):
+    """A direction, and the parameters a step to either side."""
+    rng, step = np.random.default_rng(0), 1e-5
+    tangent = {k: rng.normal(size=np.shape(adapter.numpy(v))) for k, v in at.items()}
+    tangent["u"] = 0.1 * tangent["u"]
+    if "tril" in tangent:
+        tangent["tril"] = np.tril(tangent["tril"])
+    moved = [
+        {k: adapter.array(adapter.numpy(v) + sign * step * tangent[k]) for k, v in at.items()} for sign in (1.0, -1.0)
+    ]
+    return tangent, moved, 2.0 * step
+
+
+@over(CASES, "case", when=lambda adapter, case: adapter.eager or any(CASES[n] is case for n in FEW))
+def test_derivatives(adapter, case):
+    """Of a function of all coordinates, in every parameter and in u, against differences."""
+    name = next(n for n, c in CASES.items() if c is case)
+    with adapter.precision("float64"):
+        at = given(adapter, name)
+
+        def f(p):
+            x = draw(adapter, name)(p)
+            return adapter.xp.sum(adapter.xp.sin(x) * adapter.array(1.0 + np.arange(x.shape[-1])))
+
+        both = adapter.jit(adapter.value_and_slopes(f))
+        tangent, moved, step = along(adapter, name, at)
+        up, down = (adapter.numpy(both(p)[0]) for p in moved)
+        slope = sum(np.sum(adapter.numpy(g) * tangent[k]) for k, g in both(at)[1].items())
+        np.testing.assert_allclose(slope, (up - down) / step, rtol=1e-6, atol=1e-7)
+
+
+@over(("Gamma",), "name")  # a mixture's take minutes under torch.func, which lets no loop end early
+def test_second_derivatives(adapter, name):
+    with adapter.precision("float64"):
+        at = {k: v[:2] if k == "u" else v for k, v in given(adapter, name).items()}
+        first = adapter.grad(lambda p: adapter.xp.sum(adapter.xp.sin(draw(adapter, name)(p))))
+
+        def total(p):
+            return sum(adapter.xp.sum(g) for g in first(p).values())
+
+        value, slopes = adapter.jit(total), adapter.jit(adapter.grad(total))
+        tangent, moved, step = along(adapter, name, at)
+        up, down = (adapter.numpy(value(p)) for p in moved)
+        slope = sum(np.sum(adapter.numpy(g) * tangent[k]) for k, g in slopes(at).items())
+        np.testing.assert_allclose(slope, (up - down) / step, rtol=1e-5, atol=1e-5)
+
+
+def test_distribution(adapter):
+    """A lattice of u's makes the moments of a mixture, and of a Dirichlet; 0 and 1 make finite draws."""
+    u = (np.arange(2000) + 0.5) / 2000
+    params = adapter.arrays({"logits": (0.1, 0.5), "m": (-1.0, 2.0)})
+    d = mixture(adapter, params, adapter.dist.Normal(params["m"], adapter.array(0.7)))
+    x = adapter.numpy(adapter.jit(lambda u: adapter.irg.from_uniform(d, u))(adapter.array(u)))
+    np.testing.assert_allclose(x.mean(), adapter.numpy(d.mean), atol=1e-3)
+    np.testing.assert_allclose(x.var(), adapter.numpy(d.variance), rtol=1e-2)
+    ends = adapter.irg.from_uniform(
+        adapter.dist.Gamma(adapter.array(2.0), adapter.array(1.0)), adapter.array([0.0, 1.0])
+    )
+    assert np.isfinite(adapter.numpy(ends)).all()
+
+
+def test_bad_arguments(adapter):
+    d = adapter.dist.Gamma(adapter.array([1.0, 2.0]), adapter.array(1.0))
+    from_uniform = adapter.irg.from_uniform
+    with pytest.raises(TypeError, match="from_uniform: distribution must be a distribution, got 'Gamma'"):
+        from_uniform("Gamma", 0.5)
+    for wrong in ("half", 0.5j, None):
+        with pytest.raises(ValueError, match="from_uniform: u must be real numbers"):
+            from_uniform(d, wrong)
+    with pytest.raises(ValueError, match=r"u of shape \(3,\) does not broadcast with the shape \(2,\)"):
+        from_uniform(d, adapter.array([0.1, 0.2, 0.3]))
+    with adapter.validation_enabled(True), pytest.raises(ValueError, match=r"u must lie in \[0, 1\]"):
+        from_uniform(adapter.dist.Gamma(adapter.array(1.0), adapter.array(1.0)), adapter.array(1.5))
+    with pytest.raises(NotImplementedError, match="Poisson has no univariate quantile"):
+        from_uniform(adapter.host.Poisson(adapter.array(2.0)), adapter.array(0.5))
