@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special as scipy
 
 from tests import special
 from tests.adapters import over
@@ -59,3 +60,107 @@ def test_against_mpmath(adapter, name, precision):
         wrong = np.argwhere(~(error <= bound) & ~held)
         shown = [(tuple(rows[i]), k, float(ours[i, k]), float(true[i, k])) for i, k in wrong]
         assert not shown, f"order {order}: {shown}"
+
+
+E1_OF_2 = 0.04890051070806112
+PHI_0, PHI_1 = 1.0 / math.sqrt(2.0 * math.pi), math.exp(-0.5) / math.sqrt(2.0 * math.pi)
+# name, arguments, value, gradient
+ENDS = (
+    ("gammainc", (2.0, 0.0), 0.0, (0.0, 0.0)),
+    ("gammainc", (1.0, 0.0), 0.0, (0.0, 1.0)),
+    ("gammainc", (0.5, 0.0), 0.0, (0.0, INF)),
+    ("gammainc", (2.0, INF), 1.0, (0.0, 0.0)),
+    ("gammainc", (0.0, 2.0), 1.0, (-E1_OF_2, 0.0)),
+    ("gammainc", (INF, 2.0), 0.0, (0.0, 0.0)),
+    ("gammaincc", (1.0, 0.0), 1.0, (0.0, -1.0)),
+    ("gammaincc", (2.0, INF), 0.0, (0.0, 0.0)),
+    ("gammaincc", (0.0, 2.0), 0.0, (E1_OF_2, 0.0)),
+    ("gammaincinv", (2.0, 0.0), 0.0, (0.0, INF)),
+    ("gammaincinv", (2.0, 1.0), INF, (INF, INF)),
+    ("gammainccinv", (1.0, 1.0), 0.0, (0.0, -1.0)),
+    ("log_gammainc", (2.0, INF), 0.0, (0.0, 0.0)),
+    ("log_gammainc", (2.0, 0.0), -INF, (-INF, INF)),
+    ("log_gammaincc", (2.0, INF), -INF, (INF, -1.0)),
+    ("log_gammaincc", (1.0, 0.0), 0.0, (0.0, -1.0)),
+    ("betainc", (2.0, 3.0, 0.0), 0.0, (0.0, 0.0, 0.0)),
+    ("betainc", (1.0, 3.0, 0.0), 0.0, (0.0, 0.0, 3.0)),
+    ("betainc", (2.0, 1.0, 1.0), 1.0, (0.0, 0.0, 2.0)),
+    ("betainc", (0.5, 0.5, 0.0), 0.0, (0.0, 0.0, INF)),
+    ("betaincc", (2.0, 1.0, 1.0), 0.0, (0.0, 0.0, -2.0)),
+    ("betaincinv", (0.5, 3.0, 0.0), 0.0, (0.0, 0.0, 0.0)),
+    ("betaincinv", (1.0, 4.0, 0.0), 0.0, (0.0, 0.0, 0.25)),
+    ("log_betainc", (2.0, 1.0, 1.0), 0.0, (0.0, 0.0, 2.0)),
+    ("log_betainc", (2.0, 1.0, 0.0), -INF, (-INF, 1.5, INF)),
+    ("log_betaincc", (1.0, 2.0, 0.0), 0.0, (0.0, 0.0, -2.0)),
+    ("stdtr", (2.0, INF), 1.0, (0.0, 0.0)),
+    ("stdtr", (2.0, -INF), 0.0, (0.0, 0.0)),
+    ("stdtr", (INF, 1.0), float(scipy.ndtr(1.0)), (0.0, PHI_1)),
+    ("stdtrit", (2.0, 0.0), -INF, (INF, INF)),
+    ("stdtrit", (INF, float(np.float32(0.75))), float(scipy.ndtri(0.75)), (0.0, 1.0 / float(
+        np.exp(-0.5 * scipy.ndtri(0.75) ** 2) * PHI_0))),
+    ("von_mises_cdf", (1.0, 4.0), 1.0, (0.0, 0.0)),
+    ("von_mises_cdf", (0.0, 1.0), 0.5 + 0.5 / math.pi, (math.sin(1.0) / (2.0 * math.pi), 0.5 / math.pi)),
+    ("von_mises_cdfinv", (0.0, 0.0), -math.pi, (0.0, 2.0 * math.pi)),
+    ("log_ndtr_interval", (-INF, INF), 0.0, (0.0, 0.0)),
+    ("log_ndtr_interval", (-INF, 0.0), math.log(0.5), (0.0, 2.0 * PHI_0)),
+    ("log_ndtr_interval", (2.0, 2.0), -INF, (-INF, INF)),
+    ("log_i0", (0.0,), 0.0, (0.0,)),
+    ("log_i0", (INF,), INF, (1.0,)),
+    ("bessel_ratio", (0.0,), 0.0, (0.5,)),
+    ("bessel_ratio", (-INF,), -1.0, (0.0,)),
+)  # fmt: skip
+
+
+@over(sorted({row[0] for row in ENDS}), "name")
+def test_limits(adapter, name):
+    """Of values and gradients; second derivatives are numbers, or infinite."""
+    rows = [row for row in ENDS if row[0] == name]
+    with adapter.precision("float64"):
+        values, gradients, hessians = orders(adapter, name, np.array([row[1] for row in rows]))
+    np.testing.assert_allclose(values[:, 0], [row[2] for row in rows], rtol=1e-13)
+    np.testing.assert_allclose(gradients, [row[3] for row in rows], rtol=1e-12, atol=1e-15)
+    if not name.startswith(("log_", "stdtrit", "von_mises_cdfinv")) and not name.endswith("inv"):
+        assert not np.isnan(hessians).any()
+    if name == "gammainc":
+        np.testing.assert_allclose(hessians[[0, 1, 3], 3], [1.0, -1.0, 0.0], atol=1e-15)
+
+
+AT = (-1.0, 0.0, 0.5, 1.0, 2.0, INF, math.nan)
+
+
+@over(("gammainc", "gammaincc", "gammaincinv", "gammainccinv", "betainc", "betaincc", "betaincinv", "stdtr"), "name")
+def test_edges_are_scipys(adapter, name):
+    """Every combination of numbers inside, at and beyond the ends of the domain."""
+    grid = np.array(np.meshgrid(*[AT] * (3 if "beta" in name else 2))).reshape(3 if "beta" in name else 2, -1).T
+    with adapter.precision("float64"), np.errstate(all="ignore"):
+        found = adapter.numpy(adapter.jit(adapter.vmap(lambda args: called(adapter, name, args)))(adapter.array(grid)))
+    np.testing.assert_allclose(found, getattr(scipy, name)(*grid.T), rtol=1e-12, atol=1e-300)
+
+
+def test_far_tails(adapter):
+    """The derivatives of a logarithm whose function has underflowed long since."""
+    rows = {"log_gammaincc": (2.0, 1e6), "log_gammainc": (1e4, 1e-3), "log_betainc": (1e3, 2.0, 1e-8)}
+    slopes = {"log_gammaincc": -1.0 + 1.0 / (1.0 + 1e6), "log_gammainc": 1e7, "log_betainc": 1e11}
+    with adapter.precision("float32"):
+        for name, args in rows.items():
+            value, gradient, _ = orders(adapter, name, np.array([args]))
+            assert np.isfinite(value).all() and value < -5e3
+            np.testing.assert_allclose(gradient[0, -1], slopes[name], rtol=2e-6)
+
+
+def test_broadcasting_and_dtypes(adapter):
+    with adapter.precision("float32"):
+        a, x = adapter.array([[0.5], [2.0]]), adapter.array([0.1, 1.0, 3.0])
+        found = adapter.irg.special.gammainc(a, x)
+        assert found.shape == (2, 3) and adapter.dtype_of(found).endswith("float32")
+        np.testing.assert_allclose(adapter.numpy(adapter.irg.special.gammainc(2, 3)), scipy.gammainc(2, 3), rtol=1e-6)
+
+
+def test_bad_arguments(adapter):
+    of = adapter.irg.special
+    x = adapter.array([0.1, 0.2, 0.3])
+    for wrong in ("2", None, [1.0], 1j):
+        with pytest.raises((TypeError, ValueError), match="gammainc: a must be"):
+            of.gammainc(wrong, x)
+    with pytest.raises(ValueError, match=r"betainc: .*b of shape \(2,\).* cannot be broadcast together"):
+        of.betainc(1.0, adapter.array([1.0, 2.0]), x)
