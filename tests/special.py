@@ -137,8 +137,21 @@ def truth(name):
     return tuple(np.array([np.ravel(row[i]) for row in rows]) for i in range(4))
 
 
-def _derivatives(function, row):
-    """By central differences of steps of 1e-18 of the arguments, in mpmath."""
+COMPLEMENTS = {"gammainc": Q, "gammaincc": P, "betainc": C, "betaincc": I}
+
+
+def _derivatives(name, row):
+    """By central differences of steps of 1e-18 of the arguments, in mpmath; a mass above 1/2 has those of its rest."""
+    if name in COMPLEMENTS:
+        with mp.workdps(DIGITS):
+            value = FUNCTIONS[name](*map(mp.convert, row))
+            if value > 0.5:
+                _, gradient, hessian = _differences(COMPLEMENTS[name], row)
+                return value, [-g for g in gradient], [[-h for h in line] for line in hessian]
+    return _differences(FUNCTIONS[name], row)
+
+
+def _differences(function, row):
     n = len(row)
     with mp.workdps(DIGITS):
         at = [mp.convert(x) for x in row]
@@ -179,7 +192,7 @@ def _inverse_of(name, row):
         params, goal, x = [mp.mpf(float(p)) for p in params], mp.log(mp.mpf(float(q))), mp.mpf(float(start(*row)))
         near = (x, x * (1 + mp.mpf(10) ** -9))
         x = mp.findroot(lambda x: mp.log(function(*params, x)) - goal, near, tol=mp.mpf(10) ** -60)
-    _, gradient, h = _derivatives(function, [*params, x])
+    _, gradient, h = _derivatives(name, [*params, x])
     *others, p = gradient
     moved = [*(-g / p for g in others), 1 / p]
     n = len(row)
@@ -205,7 +218,7 @@ def main(names):
     for name in names or (*FUNCTIONS, *INVERSES):
         rows, logarithm = {name: []}, f"log_{name}"
         for row in points(name):
-            exact = _inverse_of(name, row) if name in INVERSES else _derivatives(FUNCTIONS[name], row)
+            exact = _inverse_of(name, row) if name in INVERSES else _derivatives(name, row)
             versions = {name: exact, **({logarithm: _log_of(*exact)} if logarithm in LOGARITHMS else {})}
             for key, (value, gradient, hessian) in versions.items():
                 numbers = float(value), list(map(float, gradient)), [float(x) for line in hessian for x in line]

@@ -114,8 +114,9 @@ def _outwards(
         return lower * y + sign * ell, alpha * y + n * ell
     # E = slope y + n g with g = ell + zeta y, symmetric under zeta -> 1 - zeta, y -> -y.  With m the smaller of the
     # two and v = m expm1(s y), g = log1p(v) - m s y, or m h(s y) + log1pmx(v) where that would cancel.
-    m = xp.minimum(zeta, complement)
-    far = xp.indicator(zeta > complement, like=y)
+    beyond = zeta > complement
+    m = xp.where(beyond, complement, zeta)  # of a minimum, autodiff would take half of either where they are equal
+    far = xp.indicator(beyond, like=y)
     s = (2.0 * far - 1.0) * y
     h = expm1mx(xp, s)
     v = m * (h + s)

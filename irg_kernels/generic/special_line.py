@@ -139,8 +139,12 @@ def _interval(xp: Namespace[Array], low: Array, high: Array) -> tuple[Array, Arr
 
 
 def _log_interval(xp: Namespace[Array], low: Array, high: Array) -> Array:
-    _, _, ordered, near, mass = _interval(xp, low, high)
+    at_low, at_high, ordered, near, mass = _interval(xp, low, high)
     found = normal.log_density(xp, near) + xp.log(mass)
+    # where most lies inside, by what does not
+    outside = xp.exp(xp.log_ndtr(at_low)) + xp.exp(xp.log_ndtr(-at_high))
+    most = outside < 0.5
+    found = xp.where(most, xp.log1p(-xp.where(most, outside, 0.0)), found)
     far = (xp.abs(near) > 1e150) if is_double(xp, low) else (xp.abs(near) > 1e15)
     empty = xp.where(equal(low, high), -math.inf, math.nan)
     return xp.where(ordered, xp.where(far, -0.5 * near * near, found), empty)

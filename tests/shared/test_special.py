@@ -30,18 +30,16 @@ def orders(adapter, name, rows):
 
 
 def allowed(order, precision, true, rows):
-    """Relative errors: 1e-13, then 1e-10; float32 1e-6, then 1e-5, or 1e-6 of the largest derivative of its order.
-
-    (All in steps relative to the arguments; a derivative that passes 0 has its digits from those beside it.)
-    """
-    if precision == "float64":
-        return (1e-13, 1e-10, 1e-10)[order] * np.abs(true)
+    """Relative errors: 1e-13, then 1e-10, and in float32 1e-6, then 1e-5; of second derivatives, which pass 0 at
+    places of their own, relative to the largest of them, all in steps relative to the arguments."""
+    double = precision == "float64"
     if order == 0:
-        return 1e-6 * np.abs(true)
-    scale = np.abs(rows)
-    units = scale if order == 1 else (scale[:, :, None] * scale[:, None, :]).reshape(len(rows), -1)
-    largest = np.max(np.abs(true) * units, axis=1, keepdims=True)
-    return np.maximum(1e-5 * np.abs(true), 1e-6 * largest / units)
+        return (1e-13 if double else 1e-6) * np.abs(true)
+    tolerance = 1e-10 if double else 1e-5
+    if order == 1:
+        return tolerance * np.abs(true)
+    units = (np.abs(rows)[:, :, None] * np.abs(rows)[:, None, :]).reshape(len(rows), -1)
+    return tolerance * np.max(np.abs(true) * units, axis=1, keepdims=True) / units
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -56,6 +54,16 @@ def test_against_mpmath(adapter, name, precision):
         if precision == "float32" and not adapter.eager and order == 0 and not name.startswith(("log_", "bessel")):
             # an exponential of float32 arithmetic: its exponent is a number of float32
             bound = bound + 1.5 * limits.eps * np.abs(true * np.log(np.abs(true)))
+        if name in special.INVERSES and order:
+            # the derivatives are those at the result, which is rounded: of an x next to 1 that is felt
+            slopes, curvatures = table[1], table[2].reshape(len(rows), rows.shape[1], -1)
+            felt = limits.eps * np.abs(table[0]) * np.abs(curvatures[:, :, -1] / slopes[:, -1:])
+            if order == 1:
+                bound = bound + felt
+            else:
+                bound = np.where(
+                    np.any(felt > 0.1 * allowed(1, precision, slopes, rows), axis=1, keepdims=True), INF, bound
+                )
         held = (np.abs(true) > 1e-3 * limits.max) | (np.abs(true) < limits.tiny * 1e3)  # of no use in this dtype
         wrong = np.argwhere(~(error <= bound) & ~held)
         shown = [(tuple(rows[i]), k, float(ours[i, k]), float(true[i, k])) for i, k in wrong]
@@ -134,7 +142,11 @@ def test_edges_are_scipys(adapter, name):
     grid = np.array(np.meshgrid(*[AT] * (3 if "beta" in name else 2))).reshape(3 if "beta" in name else 2, -1).T
     with adapter.precision("float64"), np.errstate(all="ignore"):
         found = adapter.numpy(adapter.jit(adapter.vmap(lambda args: called(adapter, name, args)))(adapter.array(grid)))
-    np.testing.assert_allclose(found, getattr(scipy, name)(*grid.T), rtol=1e-12, atol=1e-300)
+    expected = getattr(scipy, name)(*grid.T)
+    if name == "betaincinv":  # SciPy 1.17 has NaN at an infinite shape, except where the other is 1
+        assert set(found[np.isnan(expected) & ~np.isnan(found)]) <= {0.0, 1.0}
+        found = np.where(np.isnan(expected), np.nan, found)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
 
 
 def test_far_tails(adapter):
