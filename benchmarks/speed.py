@@ -1,6 +1,6 @@
 """Time of a draw with its gradient in all parameters: ours over a peer's, in turns in one process.
 
-    NPROC=1 OMP_NUM_THREADS=1 python -m benchmarks.speed [--write] [--rows Gamma ...]      (make bench sets the variables)
+    NPROC=1 OMP_NUM_THREADS=1 python -m benchmarks.speed [--write] [--rows Gamma ...]    (make bench sets the variables)
 
 The peer is the host's own class where it has reparameterized draws, elsewhere the host's Normal
 of as many elements.  A cell is the median ratio of the rounds, and the least and the largest.  The first
