@@ -19,17 +19,28 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What each package may import beside itself and the standard library.
+# What each package may import beside itself and the standard library.  tqdm comes with either host, numpy with
+# arviz_stats, scipy with jax; arviz_base and matplotlib are extras, imported where they are used.
 MAY_IMPORT = {
     "irg_kernels": set(),
-    "pyro_irg": {"irg_kernels", "torch", "pyro", "tqdm", "arviz_stats", "numpy"},  # tqdm comes with either host,
-    "numpyro_irg": {"irg_kernels", "jax", "numpyro", "tqdm", "arviz_stats", "numpy", "scipy"},  # scipy with jax
+    "pyro_irg": {"irg_kernels", "torch", "pyro", "tqdm", "arviz_stats", "arviz_base", "matplotlib", "numpy"},
+    "numpyro_irg": {
+        "irg_kernels",
+        "jax",
+        "numpyro",
+        "tqdm",
+        "arviz_stats",
+        "arviz_base",
+        "matplotlib",
+        "numpy",
+        "scipy",
+    },
 }
 # What may not be in sys.modules once all of a package has been imported, not even through its host.
 MUST_NOT_LOAD = {
     "irg_kernels": {"torch", "pyro", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pyro_irg", "numpyro_irg"},
-    "pyro_irg": {"jax", "jaxlib", "numpyro", "numpyro_irg"},
-    "numpyro_irg": {"torch", "pyro", "pyro_irg"},
+    "pyro_irg": {"jax", "jaxlib", "numpyro", "numpyro_irg", "matplotlib", "arviz_base"},
+    "numpyro_irg": {"torch", "pyro", "pyro_irg", "matplotlib", "arviz_base"},
 }
 HOSTS = {"pyro_irg": ("torch", "pyro"), "numpyro_irg": ("jax", "numpyro")}
 EXTRA = {"pyro_irg": "pyro", "numpyro_irg": "numpyro"}

@@ -21,8 +21,9 @@ LARGEST = 600_000  # bytes; a clone should stay small
 def test_every_public_name_is_in_the_reference(package):
     pytest.importorskip("torch" if package == "pyro_irg" else "jax")
     page = with_families((ROOT / "docs" / f"{package}.md").read_text(), package)
-    listed = set(re.findall(rf"auto\w+:: {package}\.(?:distributions\.|infer\.)?(\w+)", page))
+    listed = set(re.findall(rf"auto\w+:: {package}\.(?:distributions\.|infer\.|plot\.)?(\w+)", page))
     wanted = {*import_module(package).__all__, *import_module(f"{package}.infer").__all__}
+    wanted |= set(import_module(f"{package}.plot").__all__)
     wanted -= {"distributions", "__version__"}
     assert listed == wanted | set(import_module(f"{package}.distributions").IMPLICIT)
 
@@ -96,7 +97,7 @@ class TestTableOfDistributions:
         packages = {"Pyro": pytest.importorskip("pyro_irg"), "NumPyro": pytest.importorskip("numpyro_irg")}
         return {library: set(package.distributions.IMPLICIT) for library, package in packages.items()}
 
-    def test_is_the_registrys(self):
+    def test_matches_the_registry(self):
         wanted, found = set().union(*self.ours().values()), self.rows().keys()
         assert wanted <= found, f"docs/distributions.md lacks {sorted(wanted - found)}"
         assert found <= wanted, f"docs/distributions.md promises {sorted(found - wanted)}"

@@ -3,6 +3,7 @@
 from .auto import AutoHVAE
 from .auto_mixture import AutoMixture
 from .checkpoint import get_state, set_state
+from .draws import to_arviz, weighted_draws
 from .elbo import PathGradientELBO
 from .evaluation import Evidence, diagnostics, log_evidence, log_weights
 from .hvae import HVAE
@@ -20,4 +21,6 @@ __all__ = [
     "log_evidence",
     "log_weights",
     "set_state",
+    "to_arviz",
+    "weighted_draws",
 ]

@@ -19,7 +19,16 @@ from irg_kernels.adapter import messages, settings
 
 from .hvae import HVAE
 
-__all__ = ["Evidence", "diagnostics", "log_evidence", "log_weights"]
+__all__ = [
+    "Evidence",
+    "check_programs",
+    "diagnostics",
+    "log_density",
+    "log_evidence",
+    "log_weights",
+    "pareto_k",
+    "split",
+]
 
 
 class Evidence(NamedTuple):
@@ -55,13 +64,14 @@ def log_weights(
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises ValueError: for a site outside `plate`.
     """
-    _check(model, guide, "log_weights")
-    keys = _keys(rng_key, num_samples)
+    check_programs(model, guide, "log_weights")
+    keys = split(rng_key, num_samples)
     return lax.map(_weigher(model, guide, params, plate, args, kwargs), keys, batch_size=batch_size)
 
 
-def _keys(rng_key: Array, num_samples: int) -> Array:
-    settings.check_count("log_weights", "num_samples", num_samples)
+def split(rng_key: Array, num_samples: int, where: str = "log_weights") -> Array:
+    """A key for each draw."""
+    settings.check_count(where, "num_samples", num_samples)
     return jax.random.split(rng_key, num_samples)
 
 
@@ -71,13 +81,13 @@ def _weigher(
     def one(key):
         for_model, for_guide = jax.random.split(key)
         pair = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
-        log_p, log_q = (_log_density(sites, plate) for sites in pair)
+        log_p, log_q = (log_density(sites, plate) for sites in pair)
         return log_p - log_q
 
     return one
 
 
-def _log_density(sites: Any, plate: str | None) -> Array:
+def log_density(sites: Any, plate: str | None) -> Array:
     total = jnp.zeros(())
     for name, site in sites.items():
         if site["type"] != "sample":
@@ -94,7 +104,7 @@ def _log_density(sites: Any, plate: str | None) -> Array:
     return total
 
 
-def _check(model: Any, guide: Any, where: str) -> None:
+def check_programs(model: Any, guide: Any, where: str) -> None:
     messages.check_program(where, "model", model)
     messages.check_program(where, "guide", guide)
 
@@ -121,13 +131,13 @@ def log_evidence(
     :returns: `Evidence`, each field of shape () or (size of the plate,).
     :raises ImportError: without arviz-stats, outside `jit`.
     """
-    _check(model, guide, "log_evidence")
+    check_programs(model, guide, "log_evidence")
     one = _weigher(model, guide, params, plate, args, kwargs)
-    keys = _keys(rng_key, num_samples)
+    keys = split(rng_key, num_samples)
     weights = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
     total = logsumexp(weights, axis=0)
     ess = jnp.exp(2.0 * total - logsumexp(2.0 * weights, axis=0))
-    return Evidence(total - math.log(num_samples), ess, _pareto_k(weights))
+    return Evidence(total - math.log(num_samples), ess, pareto_k(weights))
 
 
 def _in_chunks(one: Callable[[Array], Array], keys: Array, batch_size: int | None) -> Array:
@@ -145,7 +155,7 @@ def _in_chunks(one: Callable[[Array], Array], keys: Array, batch_size: int | Non
     return jnp.concatenate(weights)
 
 
-def _pareto_k(log_weights: Array) -> Array:
+def pareto_k(log_weights: Array) -> Array:
     """k-hat along the first axis."""
     shape, dtype = log_weights.shape[1:], log_weights.dtype
     # the fit wants five draws in the tail, a fifth of so few

@@ -22,11 +22,14 @@ from .sites import side_by_side
 __all__ = [
     "Evidence",
     "batches",
+    "check_programs",
     "diagnostics",
     "log_density",
     "log_evidence",
     "log_weights",
+    "pareto_k",
     "plate_nesting",
+    "runs",
 ]
 
 
@@ -62,7 +65,7 @@ def log_weights(
     :returns: tensor of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises ValueError: for a site outside `plate`.
     """
-    _check(model, guide, "log_weights")
+    check_programs(model, guide, "log_weights")
     sizes = batches("log_weights", num_samples, batch_size)
     return torch.cat(list(_weights(model, guide, args, kwargs, plate, sizes, batch_size)))
 
@@ -77,15 +80,23 @@ def _weights(
     sizes: Iterable[int],
     batch_size: int,
 ) -> Iterator[Tensor]:
+    for p_trace, q_trace, draws_dim in runs(model, guide, args, kwargs, sizes, batch_size):
+        weight = log_density(p_trace, plate, draws_dim) - log_density(q_trace, plate, draws_dim)
+        yield weight[None] if draws_dim is None else weight
+
+
+@torch.no_grad()
+def runs(
+    model: Callable, guide: Callable, args: tuple, kwargs: dict, sizes: Iterable[int], batch_size: int
+) -> Iterator[tuple[Any, Any, int | None]]:
+    """Traces of the model at a guide's draws and of the guide; if several lie side by side, the dimension of that."""
     draws_dim = None if batch_size == 1 else -1 - plate_nesting(model, guide, args, kwargs)
     for size in sizes:
         p, q = model, guide
         if draws_dim is not None:
             p, q = (side_by_side(fn, size, -1 - draws_dim) for fn in (model, guide))
         q_trace = trace(q).get_trace(*args, **kwargs)
-        p_trace = trace(replay(p, trace=q_trace)).get_trace(*args, **kwargs)
-        weight = log_density(p_trace, plate, draws_dim) - log_density(q_trace, plate, draws_dim)
-        yield weight[None] if draws_dim is None else weight
+        yield trace(replay(p, trace=q_trace)).get_trace(*args, **kwargs), q_trace, draws_dim
 
 
 def log_density(sites: Any, plate: str | None, draws_dim: int | None) -> Tensor:
@@ -112,7 +123,7 @@ def _plate_dim(name: str, site: Any, plate: str) -> int:
     raise ValueError(messages.outside_plate(name, plate))
 
 
-def _check(model: Any, guide: Any, where: str) -> None:
+def check_programs(model: Any, guide: Any, where: str) -> None:
     messages.check_program(where, "model", model)
     messages.check_program(where, "guide", guide)
 
@@ -136,15 +147,15 @@ def log_evidence(
     :returns: `Evidence`, each field of shape () or (size of the plate,).
     :raises ImportError: without ArviZ, which estimates k-hat.
     """
-    _check(model, guide, "log_evidence")
+    check_programs(model, guide, "log_evidence")
     sizes = tqdm(list(batches("log_evidence", num_samples, batch_size)), "log evidence", disable=not progress_bar)
     weights = torch.cat(list(_weights(model, guide, args, kwargs, plate, sizes, batch_size)))
     total = weights.logsumexp(0)
     ess = (2.0 * total - (2.0 * weights).logsumexp(0)).exp()
-    return Evidence(total - math.log(num_samples), ess, _pareto_k(weights))
+    return Evidence(total - math.log(num_samples), ess, pareto_k(weights))
 
 
-def _pareto_k(log_weights: Tensor) -> Tensor:
+def pareto_k(log_weights: Tensor) -> Tensor:
     """k-hat along the first axis."""
     shape = log_weights.shape[1:]
     if len(log_weights) < 25:  # the fit wants five draws in the tail, a fifth of so few

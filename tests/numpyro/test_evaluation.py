@@ -12,7 +12,7 @@ import pytest
 from jax.scipy.special import logsumexp
 
 from numpyro_irg.infer import HVAE, diagnostics, log_evidence, log_weights
-from numpyro_irg.infer.evaluation import _pareto_k
+from numpyro_irg.infer.evaluation import pareto_k
 from tests.numpyro.hvae import (
     DATA,
     encoder,
@@ -102,9 +102,9 @@ def test_pareto_k_where_there_is_none():
     draws[0, 0], draws[0, 1] = np.nan, np.inf
     draws[:, 2] = np.minimum(draws[:, 2], np.sort(draws[:, 2])[-20])
     draws[:, 3] = -1.0
-    found = _pareto_k(jnp.asarray(draws))
+    found = pareto_k(jnp.asarray(draws))
     assert np.isnan(found[:2]).all() and np.isneginf(found[2:4]).all() and np.isfinite(found[4])
-    assert np.isnan(jax.jit(_pareto_k)(draws)).all() and np.isnan(_pareto_k(jnp.asarray(draws[:20, 4])))
+    assert np.isnan(jax.jit(pareto_k)(draws)).all() and np.isnan(pareto_k(jnp.asarray(draws[:20, 4])))
 
 
 def test_arviz_stats_is_missing(monkeypatch):

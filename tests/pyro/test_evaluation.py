@@ -9,7 +9,7 @@ import torch
 
 import pyro_irg.distributions as dist
 from pyro_irg.infer import HVAE, AutoHVAE, diagnostics, log_evidence, log_weights
-from pyro_irg.infer.evaluation import _pareto_k
+from pyro_irg.infer.evaluation import pareto_k
 from tests.pyro.evidences import (
     DATA,
     LEAPFROG,
@@ -81,7 +81,7 @@ def test_pareto_k_of_a_known_tail(k):
     """Of 60 samples of a generalized Pareto; the fit's prior draws k to 0.5 as ten more points there would."""
     u = torch.rand(10_000, 6, 10, dtype=torch.float64)
     weights = ((1.0 - u) ** -k - 1.0) / k
-    found = _pareto_k(weights.log())
+    found = pareto_k(weights.log())
     assert found.shape == (6, 10)
     tail = 300
     expected = (tail * k + 10 * 0.5) / (tail + 10)
@@ -112,7 +112,7 @@ def test_pareto_k_where_there_is_none():
     draws[0, 0], draws[0, 1] = math.nan, math.inf
     draws[:, 2].clamp_(max=float(draws[:, 2].sort().values[-20]))
     draws[:, 3] = -1.0
-    found = _pareto_k(draws)
+    found = pareto_k(draws)
     assert found[:2].isnan().all() and found[2:4].isneginf().all() and found[4].isfinite()
 
 

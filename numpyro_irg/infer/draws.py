@@ -1,0 +1,81 @@
+"""A guide's draws with their weights, for other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from numpyro.handlers import seed
+from numpyro.infer.util import get_importance_trace
+
+from irg_kernels import __version__
+from irg_kernels.adapter import arviz
+from irg_kernels.adapter.arviz import Draws
+
+from .evaluation import check_programs, log_density, split
+
+__all__ = ["to_arviz", "weighted_draws"]
+
+
+def weighted_draws(
+    model: Callable,
+    guide: Callable,
+    params: dict[str, Any],
+    rng_key: Array,
+    *args: Any,
+    num_samples: int = 1000,
+    batch_size: int | None = None,
+    **kwargs: Any,
+) -> Draws:
+    """Draws of a model's latents from any guide, with their importance weights.
+
+    :param params: as in `log_weights`, and so is `batch_size`.
+    :returns: `latents` (site -> array with a leading axis of draws, deterministic sites too), `log_weights` (array of
+        `num_samples`), `observed` (site -> data).
+    """
+    check_programs(model, guide, "weighted_draws")
+    observed: dict[str, Any] = {}
+
+    def one(key: Array) -> tuple[dict[str, Array], Array]:
+        for_model, for_guide = jax.random.split(key)
+        joint, drawn = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
+        sites = {name: site for name, site in joint.items() if site["type"] in ("sample", "deterministic")}
+        given = {name for name, site in sites.items() if site.get("is_observed", False)}
+        observed.update({name: sites[name]["value"] for name in given if jnp.size(sites[name]["value"])})
+        latents = {name: jnp.asarray(site["value"]) for name, site in sites.items() if name not in given}
+        return latents, log_density(joint, None) - log_density(drawn, None)
+
+    latents, weights = lax.map(one, split(rng_key, num_samples, "weighted_draws"), batch_size=batch_size)
+    return Draws(latents, weights, {name: x for name, x in observed.items() if not isinstance(x, jax.core.Tracer)})
+
+
+def to_arviz(
+    model: Callable,
+    guide: Callable,
+    params: dict[str, Any],
+    rng_key: Array,
+    *args: Any,
+    num_samples: int = 1000,
+    batch_size: int | None = None,
+    **kwargs: Any,
+) -> Any:
+    """A guide's draws as ArviZ's `DataTree`, for its plots and summaries.
+
+    One chain in the group "posterior"; "sample_stats" has `log_weight`, the logarithm of each draw's importance weight;
+    "observed_data" has the observed sites.
+
+    :param params, rng_key, num_samples, batch_size: as in `weighted_draws`.
+    :raises ImportError: without arviz-base.
+    """
+    try:
+        from arviz_base import from_dict
+    except ImportError as error:
+        raise arviz.missing("arviz", error) from error
+    draws = weighted_draws(
+        model, guide, params, rng_key, *args, num_samples=num_samples, batch_size=batch_size, **kwargs
+    )
+    return from_dict(arviz.groups(draws, np.asarray), attrs=arviz.attributes("numpyro_irg", __version__))
