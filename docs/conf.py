@@ -15,7 +15,14 @@ version = release = re.findall(r'__version__ = "(.*?)"', (ROOT / "irg_kernels/__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "myst_nb"]
 root_doc = "docs/index"
-include_patterns = ["CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "tutorials/*.md", "tutorials/*.ipynb"]
+include_patterns = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "RELEASING.md",
+    "docs/*.md",
+    "tutorials/*.md",
+    "tutorials/*.ipynb",
+]
 exclude_patterns = [".*", "build", "demo-output", "tests"]
 
 html_theme = "furo"

@@ -131,6 +131,13 @@ class TestNotebooks:
         assert (TUTORIALS / "thumbnails" / f"{path.stem}.png").exists()
 
 
+def test_contents_have_every_page():
+    """In the order that they should be read; Sphinx alone says only of the missing ones that they are in no contents."""
+    listed = re.findall(r"^(?:\.\./)?([\w/]+)$", (DOCS / "index.md").read_text(encoding="utf-8"), re.M)
+    pages = {page.stem for page in PAGES} - {"index"} | {f"tutorials/{path.stem}" for path in NOTEBOOKS}
+    assert pages <= set(listed)
+
+
 def test_gallery_names_no_notebook_that_is_not_there():
     named = set(re.findall(r"\((\w+\.ipynb)\)", (TUTORIALS / "README.md").read_text()))
     assert named == {path.name for path in NOTEBOOKS}
