@@ -132,7 +132,7 @@ class TestNotebooks:
 
 
 def test_contents_have_every_page():
-    """In the order that they should be read; Sphinx alone says only of the missing ones that they are in no contents."""
+    """Notebooks of the gallery too."""
     listed = re.findall(r"^(?:\.\./)?([\w/]+)$", (DOCS / "index.md").read_text(encoding="utf-8"), re.M)
     pages = {page.stem for page in PAGES} - {"index"} | {f"tutorials/{path.stem}" for path in NOTEBOOKS}
     assert pages <= set(listed)
