@@ -156,7 +156,13 @@ def _in_chunks(one: Callable[[Array], Array], keys: Array, batch_size: int | Non
 
 
 def pareto_k(log_weights: Array) -> Array:
-    """k-hat along the first axis."""
+    """k-hat of importance weights: below 0.7 what is estimated by them is reliable (Vehtari et al. 2024).
+
+    :param log_weights: draws along the first axis, as `log_weights` gives them.
+    :returns: of the shape of one draw; -inf where the largest weights are all equal, NaN below 25 draws, inside `jit`,
+        and where the largest is not finite.
+    :raises ImportError: without ArviZ.
+    """
     shape, dtype = log_weights.shape[1:], log_weights.dtype
     # the fit wants five draws in the tail, a fifth of so few
     if isinstance(log_weights, jax.core.Tracer) or len(log_weights) < 25:
@@ -164,7 +170,7 @@ def pareto_k(log_weights: Array) -> Array:
     try:
         from arviz_stats.base import array_stats
     except ImportError as error:
-        raise ImportError('log_evidence: k-hat needs ArviZ; pip install "pyro-irg[numpyro]"') from error
+        raise ImportError('k-hat needs ArviZ; pip install "pyro-irg[numpyro]"') from error
 
     def fit(column):
         if not np.isfinite(column.max()):

@@ -156,14 +156,20 @@ def log_evidence(
 
 
 def pareto_k(log_weights: Tensor) -> Tensor:
-    """k-hat along the first axis."""
+    """k-hat of importance weights: below 0.7 what is estimated by them is reliable (Vehtari et al. 2024).
+
+    :param log_weights: draws along the first axis, as `log_weights` gives them.
+    :returns: of the shape of one draw; -inf where the largest weights are all equal, NaN below 25 draws and where
+        the largest is not finite.
+    :raises ImportError: without ArviZ.
+    """
     shape = log_weights.shape[1:]
     if len(log_weights) < 25:  # the fit wants five draws in the tail, a fifth of so few
         return log_weights.new_full(shape, math.nan)
     try:
         from arviz_stats.base import array_stats
     except ImportError as error:
-        raise ImportError('log_evidence: k-hat needs ArviZ; pip install "pyro-irg[pyro]"') from error
+        raise ImportError('k-hat needs ArviZ; pip install "pyro-irg[pyro]"') from error
 
     def fit(column):
         if not np.isfinite(column.max()):
