@@ -35,6 +35,10 @@ PAGES = sorted(DOCS.glob("*.md"))
 def test_sessions_print_what_the_page_says(path):
     for host in ("torch", "jax"):
         pytest.importorskip(host)
+    import pyro
+
+    pyro.clear_param_store()
+    pyro.set_rng_seed(0)
     names: dict = {}
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     runner = doctest.DocTestRunner(optionflags=flags)
