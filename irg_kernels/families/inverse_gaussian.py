@@ -29,7 +29,7 @@ from . import normal
 NODES = {"nodes_f32": 16, "nodes_f64": 36}
 
 
-def _tail(xp: Namespace[Array], c: Array, weight: Callable | None = None) -> Array:
+def bell_integral(xp: Namespace[Array], c: Array, weight: Callable | None = None) -> Array:
     """int_0^inf weight(u) exp(-u**2 / 2 - c u) du, c >= -0.7."""
     at, fall = xp.stop_gradient(c), depth(xp, c)
     cut = 2.0 * fall / (at + xp.sqrt(at * at + 2.0 * fall))
@@ -81,8 +81,8 @@ def log_tails(xp: Namespace[Array], x: Array, m: Array, k: Array) -> tuple[Array
     below = a < -0.7  # F is at least a quarter beyond
     close = ~below & (2.0 * r < a + 1.0)
     step = xp.where(close, 2.0 * r, 0.0)
-    near = _tail(xp, xp.where(below, -a, a), lambda u: xp.where(close, -xp.expm1(-step * u), 1.0))
-    far = _tail(xp, b)
+    near = bell_integral(xp, xp.where(below, -a, a), lambda u: xp.where(close, -xp.expm1(-step * u), 1.0))
+    far = bell_integral(xp, b)
     total = near + xp.where(below, far, xp.where(close, 0.0, -far))
     lower, upper = both_log_tails(xp, normal.log_density(xp, a) + logarithm(xp, total), below)
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
@@ -90,12 +90,12 @@ def log_tails(xp: Namespace[Array], x: Array, m: Array, k: Array) -> tuple[Array
 
 def _by_m(xp: Namespace[Array], x: Array, m: Array, k: Array) -> Array:
     r, _, b = _at(xp, x, m, k)
-    return 2.0 * (x / m) * ((x / m) * r * _tail(xp, b))
+    return 2.0 * (x / m) * ((x / m) * r * bell_integral(xp, b))
 
 
 def _by_k(xp: Namespace[Array], x: Array, m: Array, k: Array) -> Array:
     _, _, b = _at(xp, x, m, k)
-    return x / k * (((m - x) + 2.0 * x * _tail(xp, b, lambda u: u)) / (m + x))
+    return x / k * (((m - x) + 2.0 * x * bell_integral(xp, b, lambda u: u)) / (m + x))
 
 
 def _draw(xp: Namespace[Array], standard: Array, uniform: Array, m: Array, k: Array) -> Array:

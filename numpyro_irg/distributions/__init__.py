@@ -16,6 +16,7 @@ from .continuous_bernoulli import ContinuousBernoulli
 from .dagum import Dagum
 from .dirichlet import Dirichlet
 from .doubly_truncated_power_law import DoublyTruncatedPowerLaw
+from .exponentially_modified_gaussian import ExponentiallyModifiedGaussian
 from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_extreme_value import GeneralizedExtremeValue
@@ -69,6 +70,7 @@ __all__ = [
     "Dagum",
     "Dirichlet",
     "DoublyTruncatedPowerLaw",
+    "ExponentiallyModifiedGaussian",
     "Gamma",
     "GaussianCopula",
     "GaussianCopulaBeta",
