@@ -80,7 +80,7 @@ def _by_scale(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
 
 
 def _by_k(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
-    return -x * ((xp.log(positive(xp, x)) - xp.log(scale)) / k)
+    return -x * (log_ratio(xp, scale, positive(xp, x)) / k)
 
 
 def quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, scale: Array, k: Array) -> Array:
