@@ -137,7 +137,14 @@ def truth(name):
     return tuple(np.array([np.ravel(row[i]) for row in rows]) for i in range(4))
 
 
-COMPLEMENTS = {"gammainc": Q, "gammaincc": P, "betainc": C, "betaincc": I}
+COMPLEMENTS = {
+    "gammainc": Q,
+    "gammaincc": P,
+    "betainc": C,
+    "betaincc": I,
+    "stdtr": lambda df, t: _student_t(df, -t),
+    "von_mises_cdf": lambda kappa, x: _von_mises(kappa, -x),
+}
 
 
 def _derivatives(name, row):
