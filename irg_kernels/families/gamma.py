@@ -190,7 +190,7 @@ NODES_F32, NODES_F64 = 10, 28
 
 def log_front(xp: Namespace[Array], at: Point[Array], a: Array) -> Array:
     """log(z**a exp(-z) / Gamma(a + 1)), the density of log z over a."""
-    return log_front_times(xp, at, a, xp.where(a < 1.0, 1.0, 1.0 / xp.sqrt(xp.maximum(a, 1.0))))
+    return log_front_times(xp, at, a, 1.0 / xp.sqrt(xp.where(a < 1.0, 1.0, a)))
 
 
 def log_front_times(xp: Namespace[Array], at: Point[Array], a: Array, unit: Array) -> Array:
@@ -212,7 +212,7 @@ def log_density_at(xp: Namespace[Array], at: Point[Array], a: Array, x: Array) -
     """log(z**a exp(-z) / Gamma(a) / x), the density of x where z is x to a power of +-1 times a constant."""
     if xp.has_guard_digits:
         return a * at.log_z - at.z - xp.lgamma(a) - xp.log(x)
-    limits, factor = xp.finfo(x), xp.where(a < 1.0, a, xp.sqrt(xp.maximum(a, 1.0)))
+    limits, factor = xp.finfo(x), xp.where(a < 1.0, a, xp.sqrt(xp.where(a < 1.0, 1.0, a)))
     unit = factor / x
     inside = (unit > float(limits.tiny)) & (unit < float(limits.max))
     apart = xp.where(inside, 0.0, xp.log(factor) - xp.log(x))

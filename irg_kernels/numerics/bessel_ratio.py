@@ -78,7 +78,7 @@ def ratio(xp: Namespace[Array], q: Array) -> Array:
     total = 0.0 * low
     for s, w in _poles(poles):
         total = total + w / (1.0 + s * low)
-    high = 1.0 / xp.sqrt(xp.maximum(q, edge))
+    high = 1.0 / xp.sqrt(xp.where(q < edge, edge, q))
     return xp.where(q < edge, total, high * horner(high, _series(xp, q)))
 
 
@@ -90,12 +90,13 @@ def change(xp: Namespace[Array], q_c: Array, q: Array, dq: Array) -> Array:
     start, poles, _ = rule(xp, q)
     edge = start * start
     inside = (q < edge) & (q_c < edge)
-    low_c, low = xp.minimum(q_c, edge), xp.minimum(q, edge)
+    # not of minima and maxima, of which autodiff takes half where they are equal
+    low_c, low = xp.where(q_c < edge, q_c, edge), xp.where(q < edge, q, edge)
     step = xp.where(inside, dq, low - low_c)
     total = 0.0 * step
     for s, w in _poles(poles):
         total = total + (w * s) / ((1.0 + s * low_c) * (1.0 + s * low))
-    y_c, y = 1.0 / xp.sqrt(xp.maximum(q_c, edge)), 1.0 / xp.sqrt(xp.maximum(q, edge))
+    y_c, y = 1.0 / xp.sqrt(xp.where(q_c < edge, edge, q_c)), 1.0 / xp.sqrt(xp.where(q < edge, edge, q))
     # 1/R_c - 1/R = dq / (R R_c (R + R_c)), of what of dq is left
     reach = xp.where(inside, 0.0, dq - step) * (y * y_c) * (y * y_c) / (y + y_c)
     value, slope = 0.0 * y_c, 0.0 * y_c
@@ -118,5 +119,5 @@ def i0e(xp: Namespace[Array], R: Array) -> Array:
 def missing(xp: Namespace[Array], R: Array, M: Array) -> Array:
     """1 - I1(R)/I0(R), given M, in absolute accuracy below `start` and in relative accuracy beyond."""
     start, _, terms = rule(xp, R)
-    r = 1.0 / xp.maximum(R, start)
+    r = 1.0 / xp.where(R < start, start, R)
     return xp.where(R < start, 1.0 - xp.minimum(R, start) * M, r * horner(r, asymptotic(terms)))

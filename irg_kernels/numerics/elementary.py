@@ -156,7 +156,8 @@ def digamma_minus_log(xp: Namespace[Array], x: Array) -> Array:
     """
     start, coefficients = digamma_terms(xp, x)
     small = xp.minimum(x, float(start))
-    shifted = xp.where(x < start, small + float(start), xp.maximum(x, float(start)))
+    # not a maximum, of which autodiff takes half at x = start
+    shifted = xp.where(x < start, x + float(start), x)
     r = 1.0 / shifted
     series = -r * (0.5 + r * horner(r * r, coefficients))
     steps = xp.log1p(float(start) / small)

@@ -142,7 +142,7 @@ def trigamma(xp: Namespace[Array], a: Array) -> Array:
     """psi'(a), a > 0: its asymptotic series (DLMF 5.15.8), below its start after psi'(a) = psi'(a + 1) + 1/a**2."""
     start, coefficients = digamma_terms(xp, a)
     small = xp.minimum(a, float(start))
-    shifted = xp.where(a < start, small + float(start), xp.maximum(a, float(start)))
+    shifted = xp.where(a < start, a + float(start), a)  # not a maximum, of which autodiff takes half at a = start
     r = 1.0 / shifted
     r2 = r * r
     series = r + 0.5 * r2 + r * r2 * horner(r2, [2.0 * (k + 1) * c for k, c in enumerate(coefficients)])
