@@ -70,6 +70,8 @@ def test_against_mpmath(adapter, name, precision):
                     np.any(felt > 0.1 * allowed(1, precision, table, rows), axis=1, keepdims=True), INF, bound
                 )
         held = (np.abs(true) > 1e-3 * limits.max) | (np.abs(true) < limits.tiny * 1e3)  # of no use in this dtype
+        if order == 2:  # a second derivative goes through 1 / x**2
+            held = held | (rows[:, -1:] ** 2 < limits.tiny)
         wrong = np.argwhere(~(error <= bound) & ~held)
         shown = [(tuple(rows[i]), k, float(ours[i, k]), float(true[i, k])) for i, k in wrong]
         assert not shown, f"order {order}: {shown}"
