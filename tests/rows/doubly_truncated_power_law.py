@@ -45,6 +45,5 @@ ROW = Family(
         "low": lambda rng, count: 10 ** rng.uniform(-1, 0, count),
         "high": lambda rng, count: 10 ** rng.uniform(0.1, 1.5, count),
     },
-    truncations=(({"alpha": -2.5, "low": 0.5, "high": 4.0}, 1.0, 3.0),),
     apart="shared/test_rows.py",
 )

@@ -28,6 +28,5 @@ ROW = Family(
     masses=_masses,
     log_density=_log_density,
     ranges={"asymmetry": lambda rng, count: 10 ** rng.uniform(-6, 4, count)},  # beyond, the rounding of y shows
-    truncations=(({"asymmetry": 2.5, "loc": 0.5, "scale": 2.0}, -1.0, 4.0),),
     apart="shared/test_rows.py",
 )
