@@ -36,6 +36,5 @@ ROW = Family(
     clamped=("low", "high"),
     masses=_masses,
     log_density=lambda x, a, b: mp.log(a * b) + (a - 1) * mp.log(x) + (b - 1) * mp.log1p(-(x**a)),
-    truncations=(({"concentration1": 2.5, "concentration0": 0.7}, 0.3, 0.9),),
     apart="shared/test_rows.py",
 )
