@@ -177,6 +177,11 @@ def _moved(family: Family, log_unit: Callable, sign: float) -> tuple[Callable, .
     return tuple(map(partial, family.flows or map(of_slope, family.slopes)))
 
 
+def from_coordinate(xp: Namespace[Array], coordinate: str, y: Array) -> Array:
+    """x, of the coordinate y of a `Quantile`; values only."""
+    return {"x": lambda y: y, "log": xp.exp, "logit": xp.sigmoid}[coordinate](y)
+
+
 @cache
 def quantile_of(quantile: Quantile) -> Function:
     """The coordinate y with P(Y <= y) = q, of (q, 1 - q, *params).  Its derivative is one in q, none in 1 - q."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..namespace import Array, Namespace
-from .family import Family, Function, quantile_of
+from .family import Family, Function, from_coordinate, quantile_of
 
 
 def reordered(function: Function, order: Sequence[int], *constants: float) -> Function:
@@ -101,7 +101,7 @@ def inverse_of(family: Family, *, upper: bool = False) -> Function:
         y = find(xp, *masses, *params)
         if quantile.refine is not None:
             return quantile.refine(xp, y, *masses, *params)
-        return {"x": lambda y: y, "log": xp.exp, "logit": xp.sigmoid}[quantile.coordinate](y)
+        return from_coordinate(xp, quantile.coordinate, y)
 
     def by_q(xp: Namespace[Array], x: Array, q: Array, *params: Array) -> Array:
         return xp.exp(-family.log_density(xp, x, *params)) * (-1.0 if upper else 1.0)

@@ -28,7 +28,7 @@ from ..namespace import Array, Namespace
 from ..numerics.elementary import log_sum
 from ..numerics.masses import Piece, Pieces
 from ..numerics.roots import log_survival, logarithm
-from .family import Family, Quantile
+from .family import Family, Quantile, from_coordinate
 from .masses_by_density import masses_by_density
 
 
@@ -219,10 +219,7 @@ def _masses_at(
 
 
 def _at_masses(xp: Namespace[Array], quantile: Quantile, lower: Array, upper: Array, *params: Array) -> Array:
-    y = quantile.find(xp, lower, upper, *params)
-    if quantile.coordinate == "x":
-        return y
-    return xp.exp(y) if quantile.coordinate == "log" else xp.sigmoid(y)
+    return from_coordinate(xp, quantile.coordinate, quantile.find(xp, lower, upper, *params))
 
 
 def _settled_guess(
@@ -286,7 +283,7 @@ def slopes_of(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Cal
 def slopes_by_tails(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Callable:
     """(xp, x, *q, *bounds, *params) -> (derivatives as in `slopes_of`, where they are right to `TAIL_DIGITS`).
 
-    With M_x, M_l, M_h the masses up to x and the bounds and s(x) the family's own dx/dtheta, which moves F(x) not,
+    With u the share of the mass below x and s(x) the family's own dx/dtheta at fixed quantile,
 
     dx/dl = (1 - u) p(l) / p(x),    dx/dh = u p(h) / p(x),    dx/dtheta = s(x) - dx/dl s(l) - dx/dh s(h):
 

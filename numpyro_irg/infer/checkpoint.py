@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from numpyro.infer import SVI
 
 from .auto_mixture import AutoMixture
@@ -33,11 +34,22 @@ def set_state(svi: SVI, state: Any, *args: Any, **kwargs: Any) -> Any:
 
     :param svi: made as the one that was saved, not yet started.
     :param args: the model's arguments, by which model and guide prepare themselves.
+    :raises ValueError: for a state of other parameters, or of other shapes.
     """
     if isinstance(svi.guide, AutoMixture):
         svi.guide.setup(*args, **kwargs)  # without search
-    svi.init(jax.random.key(0), *args, **kwargs)
+    made, saved = (_shapes(svi.get_params(s)) for s in (svi.init(jax.random.key(0), *args, **kwargs), state))
+    if made != saved:
+        named = sorted(name for name in made.keys() | saved.keys() if made.get(name) != saved.get(name))
+        raise ValueError(
+            f"set_state: the parameters {named} have shapes { {n: made.get(n) for n in named} } in the model and guide "
+            f"and { {n: saved.get(n) for n in named} } in the state; make svi as the one that was saved"
+        )
     key = state.rng_key
     if isinstance(key, dict):
         key = jax.random.wrap_key_data(key["data"], impl=key["impl"])
     return state._replace(rng_key=key)
+
+
+def _shapes(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: jax.tree.map(jnp.shape, value) for name, value in params.items()}

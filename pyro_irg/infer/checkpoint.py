@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pyro
@@ -9,6 +10,7 @@ import torch
 from pyro.infer import SVI
 from pyro.poutine import block
 from torch import nn
+from torch.distributions import transform_to
 
 from .auto_mixture import AutoMixture
 
@@ -23,14 +25,16 @@ def get_state(svi: SVI) -> dict[str, Any]:
         svi = SVI(model, guide, optim, Trace_ELBO())  # in another process, made as before
         set_state(svi, torch.load("training.pt", weights_only=False), data)
 
-    Buffers are those of a model and guide that are modules themselves.
+    It is a copy, which a training that goes on leaves as it is.  Buffers are those of a model and guide that are
+    modules themselves.
     """
-    return {
+    state = {
         "params": pyro.get_param_store().get_state(),
         "buffers": [dict(module.named_buffers()) for module in _modules(svi)],
         "optim": svi.optim.get_state(),
         "random": pyro.util.get_rng_state(),
     }
+    return copy.deepcopy(state)
 
 
 @torch.no_grad()
@@ -42,6 +46,7 @@ def set_state(svi: SVI, state: dict[str, Any], *args: Any, **kwargs: Any) -> Non
 
     :param svi: made as the one that was saved, its guide not yet called.
     :param args: the model's arguments, by which model and guide make their parameters.
+    :raises ValueError: for parameters that were not saved, or were of another shape.
     """
     store = pyro.get_param_store()
     store.clear()
@@ -49,11 +54,20 @@ def set_state(svi: SVI, state: dict[str, Any], *args: Any, **kwargs: Any) -> Non
         svi.guide.setup(*args, **kwargs)  # without search
     with block():
         svi.loss(svi.model, svi.guide, *args, **kwargs)
-    for name, value in state["params"]["params"].items():
-        if name in store:
-            store._params[name].copy_(value)
-        else:  # of a branch that these arguments do not take
-            store.setdefault(name, value, state["params"]["constraints"][name])
+    saved_params, saved_constraints = state["params"]["params"], state["params"]["constraints"]
+    for name, made in store._params.items():
+        found = saved_params.get(name)
+        if found is None or found.shape != made.shape:
+            held = "has none" if found is None else f"has one of shape {tuple(found.shape)}"
+            raise ValueError(
+                f"set_state: the model and guide make a parameter {name!r} of unconstrained shape {tuple(made.shape)}, "
+                f"and the state {held}; make svi as the one that was saved"
+            )
+    for name, value in saved_params.items():
+        if name not in store:  # of a branch that these arguments do not take
+            constraint = saved_constraints[name]
+            store.setdefault(name, transform_to(constraint)(value), constraint)
+        store._params[name].copy_(value)
     for module, saved in zip(_modules(svi), state["buffers"], strict=True):
         for name, buffer in module.named_buffers():
             buffer.copy_(saved[name])
