@@ -128,6 +128,12 @@ def hurdle(host, array):
     return host.HurdleLogNormal(gate=0.4, loc=1.0, scale=0.25)
 
 
+def users(host, array):
+    """A class that neither library knows, which declares no gradient."""
+    theirs = type("Theirs", (host.Exponential,), {"reparametrized_params": []})
+    return theirs(array(1.0))
+
+
 EYE, SHARED = np.eye(2), "MixtureOfDiagNormalsSharedCovariance"
 OF_DIRICHLETS = lambda h, a: mixture(h, a, h.Dirichlet(a(np.ones((2, 3)))))  # noqa: E731
 # the distribution of a guide's latent, what is said of it, whether `implicit` cures it
@@ -180,7 +186,8 @@ FAULTS = {
             "Independent of BernoulliLogits; use TraceGraph_ELBO, TraceEnum_ELBO",
             False,
         ),
-        "Levy": (lambda h, a: h.Levy(0.0, 1.0), "Levy; use TraceGraph_ELBO, or give the class", False),
+        "Levy": (lambda h, a: h.Levy(0.0, 1.0), "not reparameterized: Levy; wrap the guide in", True),
+        "user's": (users, "Theirs; use TraceGraph_ELBO, or give the class a twin with", False),
         "von Mises": (lambda h, a: h.VonMises(0.0, 1.0), "VonMises; wrap the guide in", True),
     },
 }  # fmt: skip
