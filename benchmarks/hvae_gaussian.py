@@ -78,11 +78,11 @@ def in_numpyro(num_steps: int, tempering: str) -> tuple[float, float]:
     params = svi.get_params(state)
 
     @jax.vmap
-    def left_out(key):
+    def rejected(key):
         with block(), seed(rng_seed=key), substitute(data=params):
-            return guide.refine()[1].left_out
+            return guide.refine()[1].rejected
 
-    shares = left_out(jax.random.split(jax.random.key(1), PATHS))
+    shares = rejected(jax.random.split(jax.random.key(1), PATHS))
     return error(np.asarray(params["log_sigma"])), float(jnp.mean(shares))
 
 
@@ -114,8 +114,8 @@ def in_pyro(num_steps: int, tempering: str) -> tuple[float, float]:
         for _ in bar:
             bar.set_postfix_str(f"loss {svi.step():,.0f}", refresh=False)
             optimiser.step()
-    left_out = [pyro_irg.infer.diagnostics(guide)["left_out"] for _ in range(PATHS)]
-    return error(pyro.param("log_sigma").detach().numpy()), float(np.mean(left_out))
+    rejected = [pyro_irg.infer.diagnostics(guide)["rejected"] for _ in range(PATHS)]
+    return error(pyro.param("log_sigma").detach().numpy()), float(np.mean(rejected))
 
 
 def table() -> str:
@@ -128,8 +128,8 @@ def table() -> str:
         ("NumPyro", in_numpyro, 5, "fixed"),
         ("Pyro", in_pyro, 1, "fixed"),
     ):
-        wrong, left_out = run(num_steps, tempering)
-        rows.append([library, f"{num_steps}", tempering, f"{wrong:.2g}", f"{left_out:.0%}"])
+        wrong, rejected = run(num_steps, tempering)
+        rows.append([library, f"{num_steps}", tempering, f"{wrong:.2g}", f"{rejected:.0%}"])
         tqdm.write(" ".join(rows[-1]))
     exact = error(0.5 * np.log(data().var(0)))
     rows.append(["maximum likelihood", "", "", f"{exact:.2g}", ""])

@@ -171,7 +171,7 @@ def outside_plate(site: str, plate: str) -> str:
     )
 
 
-def reasons(overflows: Mapping[str, tuple[float, ...]], left_out: float) -> list[str]:
+def reasons(overflows: Mapping[str, tuple[float, ...]], rejected: float) -> list[str]:
     """What a Hamiltonian guide's diagnostics say in words.
 
     :param overflows: of each site, the share of numbers whose position, slope or curvature is not finite.
@@ -193,6 +193,6 @@ def reasons(overflows: Mapping[str, tuple[float, ...]], left_out: float) -> list
                 f"{curvature:.1%} of the model's curvatures in {name!r} overflow at the base's draws; they count as 0 "
                 "in the gradient. Bound the base's parameters, or use float64."
             )
-    if left_out > 0.03:
-        found.append(f"{left_out:.1%} of the steps diverge and are refused; lower step_size and max_step_size.")
+    if rejected > 0.03:
+        found.append(f"{rejected:.1%} of the steps diverge and are refused; lower step_size and max_step_size.")
     return found

@@ -86,7 +86,7 @@ def path(axes: Sequence[Any], found: Mapping[str, Any], numbers: Callable[[Any],
     errors, (left, right) = numbers(found["energy_errors"]), axes
     left.bar(range(1, len(errors) + 1), errors)
     left.axhline(0.0, color="black", lw=0.8)
-    left.set(xlabel="step", ylabel="energy error, nats", title=f"left out: {float(found['left_out']):.1%}")
+    left.set(xlabel="step", ylabel="energy error, nats", title=f"rejected: {float(found['rejected']):.1%}")
     if "inverse_temperatures" in found:
         right.plot(numbers(found["inverse_temperatures"]), marker=".")
         right.set(xlabel="step", ylabel="inverse temperature")

@@ -191,11 +191,11 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     :returns: of a guide with refreshed momenta: "strengths", "angles" and "persistences" (part of the coordinates ->
         array of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares" (how
         often a draw is each of them), "energy_errors" (array of K, the change of -log w over each step),
-        "momentum_second_moment" (float), "left_out" (share of points without a finite density).
+        "momentum_second_moment" (float), "rejected" (share of points without a finite density).
 
         Otherwise "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K,
         the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
-        float, 1 where the momenta end in their distribution), "left_out" (float, the share of steps that diverged, of
+        float, 1 where the momenta end in their distribution), "rejected" (float, the share of steps that diverged, of
         all systems), "why" (sentences: which site's draws, slopes or curvatures are not finite, and what helps).
 
     A smaller `step_size` and `max_step_size` serve better where the energy changes by about a nat per datum and step,
@@ -214,17 +214,17 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
             path: Any = guide.refine(*args, **kwargs)[1]
             overflows = path.live.overflows()
         names[:] = path.live.names
-        return path.energy_errors, path.rho, path.left_out, path.alphas, overflows
+        return path.energy_errors, path.rho, path.rejected, path.alphas, overflows
 
-    errors, rho, left_out, alphas, overflows = jax.jit(run)(rng_key)
+    errors, rho, rejected, alphas, overflows = jax.jit(run)(rng_key)
     passed = jnp.concatenate([jnp.zeros(1), jnp.cumsum(jnp.log(alphas))])
     return {
         "step_sizes": {name: params[f"{guide.prefix}_{name}_step_size"] for name in names},
         "inverse_temperatures": jnp.exp(2.0 * (passed[-1] - passed)),
         "energy_errors": errors,
         "momentum_second_moment": {n: float(jnp.mean(r**2)) for n, r in zip(names, rho, strict=True)},
-        "left_out": float(left_out),
-        "why": messages.reasons({n: tuple(map(float, shares)) for n, shares in overflows.items()}, float(left_out)),
+        "rejected": float(rejected),
+        "why": messages.reasons({n: tuple(map(float, shares)) for n, shares in overflows.items()}, float(rejected)),
     }
 
 
@@ -235,7 +235,7 @@ def _refreshed_diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, 
         moment = jnp.mean(jnp.stack([jnp.mean(r**2) for r in path.rho]))
         return path.shares, path.energy_errors, moment, path.not_finite
 
-    chosen, errors, moment, left_out = jax.jit(run)(rng_key)
+    chosen, errors, moment, rejected = jax.jit(run)(rng_key)
 
     def learned(suffix):
         start = f"{guide.prefix}_"
@@ -250,5 +250,5 @@ def _refreshed_diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, 
         "posterior_shares": chosen,
         "energy_errors": errors,
         "momentum_second_moment": float(moment),
-        "left_out": float(left_out),
+        "rejected": float(rejected),
     }

@@ -260,8 +260,8 @@ class HVAE:
 
         body = jax.checkpoint(step) if self.checkpoint else step
         start = (z0, rho0, *steps.start(z0))
-        (z, rho, _, _), (errors, left_out) = lax.scan(body, start, (alphas, self._step_sizes(live)))
-        return Path(live, z, rho, errors, jnp.mean(left_out), alphas)
+        (z, rho, _, _), (errors, rejected) = lax.scan(body, start, (alphas, self._step_sizes(live)))
+        return Path(live, z, rho, errors, jnp.mean(rejected), alphas)
 
 
 class Path(NamedTuple):
@@ -272,7 +272,7 @@ class Path(NamedTuple):
     rho: tuple[Array, ...]
     energy_errors: Array
     """of the K steps, before cooling, over all data"""
-    left_out: Array
+    rejected: Array
     """the share of steps rejected"""
     alphas: Array
 

@@ -215,11 +215,11 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     :returns: of a guide with refreshed momenta: "strengths", "angles" and "persistences" (part of the coordinates ->
         tensor of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares"
         (how often a draw is each of them), "energy_errors" (tensor of K, the change of -log w over each step),
-        "momentum_second_moment" (float), "left_out" (share of points without a finite density).
+        "momentum_second_moment" (float), "rejected" (share of points without a finite density).
 
         Otherwise "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
         the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
-        float, 1 where the momenta end in their distribution), "left_out" (float, the share of steps that diverged, of
+        float, 1 where the momenta end in their distribution), "rejected" (float, the share of steps that diverged, of
         all systems), "why" (sentences: which site's draws, slopes or curvatures are not finite, and what helps).
 
     A smaller `step_size` and `max_step_size` serve better where the energy changes by about a nat per datum and step,
@@ -245,6 +245,6 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
         "inverse_temperatures": (2.0 * (logs.sum() - passed)).exp(),
         "energy_errors": guide.path["energy_errors"],
         "momentum_second_moment": {n: float((r**2).mean()) for n, r in zip(sites, guide.path["momenta"], strict=True)},
-        "left_out": guide.path["left_out"],
-        "why": messages.reasons(overflows, guide.path["left_out"]),
+        "rejected": guide.path["rejected"],
+        "why": messages.reasons(overflows, guide.path["rejected"]),
     }

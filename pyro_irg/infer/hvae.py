@@ -212,7 +212,7 @@ class HVAE(PyroModule):
             "posterior_shares": self.path["posterior_shares"],
             "energy_errors": self.path["energy_errors"],
             "momentum_second_moment": float(moment),
-            "left_out": self.path["left_out"],
+            "rejected": self.path["rejected"],
         }
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -301,11 +301,11 @@ class _Flow:
         cooling = self.guide.cooling()
         log_cooling = torch.stack([torch.ones(()), *map(torch.as_tensor, cooling)]).log().sum()
         rho = self.momenta((-log_cooling).exp())
-        errors, left_out = [], []
+        errors, rejected = [], []
         for eps, alpha in zip(self.eps, cooling, strict=True):
             rho, error, out = self.step(eps, rho)
             errors.append(error)
-            left_out.append(out)
+            rejected.append(out)
             if self.guide.tempering != "none":
                 rho = tuple(alpha * r for r in rho)
         if self.guide._watched is not None:
@@ -314,7 +314,7 @@ class _Flow:
             "sites": self.names,
             "energy_errors": torch.stack(errors) if errors else torch.zeros(0),
             "momenta": [r.detach() for r in rho],
-            "left_out": sum(left_out) / max(len(left_out), 1),
+            "rejected": sum(rejected) / max(len(rejected), 1),
         }
         return {name: self.emit(i, name, rho[i], log_cooling) for i, name in enumerate(self.names)}
 

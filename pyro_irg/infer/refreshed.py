@@ -162,7 +162,7 @@ class Refreshed:
             "posterior_shares": self.often([share.detach() for share in shares]),
             "energy_errors": -total.diff(),
             "momenta": [r.detach() for r in rho],
-            "left_out": 1.0 - float(torch.stack(fine).float().mean()),
+            "rejected": 1.0 - float(torch.stack(fine).float().mean()),
         }
         return {name: self.emit(name) for name in self.names}
 

@@ -302,7 +302,7 @@ class Potential:
         """dU/dz of each site, divided by the site's own scale: a datum's latent moves by the datum's own terms.
 
         The model's own randomness is the same at every step.  Arguments are not validated: where a step diverges they
-        may be NaN, which is no error, since that step is left out.
+        may be NaN, which is no error, since that step is rejected.
         """
         outside = torch.get_rng_state()
         torch.set_rng_state(self.rng_state)

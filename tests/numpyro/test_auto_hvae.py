@@ -146,4 +146,4 @@ def test_gaussian_model():
     # Adam's last steps at this rate wander by some tenths of the posterior's deviation
     np.testing.assert_allclose(draws.mean(0), x.sum(0) / 21, atol=0.6 * 21**-0.5)
     np.testing.assert_allclose(draws.std(0), 21**-0.5, rtol=0.2)
-    assert diagnostics(guide, params, jax.random.key(0), x)["left_out"] == 0.0
+    assert diagnostics(guide, params, jax.random.key(0), x)["rejected"] == 0.0

@@ -71,7 +71,7 @@ def test_global_and_local_sites():
     found = log_evidence(mixed, hvae, params, jax.random.key(1), DATA, num_samples=8000, batch_size=2000)
     np.testing.assert_allclose(found.log_evidence, mixed_log_p(DATA), atol=0.1)
     told = diagnostics(hvae, params, jax.random.key(0), DATA)
-    assert told["left_out"] == 0.0 and told["inverse_temperatures"].shape == (4,)
+    assert told["rejected"] == 0.0 and told["inverse_temperatures"].shape == (4,)
 
 
 TAILS = jnp.array([0.2, 0.5, 0.9])

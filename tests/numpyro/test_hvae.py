@@ -123,7 +123,7 @@ def test_mean_weight_is_the_evidence():
         assert np.all(abs(ratio.mean(0) - 1.0) < 4.5 * error)
 
 
-# A bound so tight that many steps are left out: if a start could end where another does, the mean would not be right.
+# A bound so tight that many steps are rejected: if a start could end where another does, the mean would not be right.
 @pytest.mark.parametrize(
     ("model", "base", "exact", "plate"),
     [
@@ -133,7 +133,7 @@ def test_mean_weight_is_the_evidence():
     ],
     ids=["global", "local", "mixed"],
 )
-def test_mean_weight_with_steps_left_out(model, base, exact, plate, monkeypatch):
+def test_mean_weight_with_steps_rejected(model, base, exact, plate, monkeypatch):
     monkeypatch.setattr(hamiltonian, "MAX_ENERGY_CHANGE", 0.01)
     monkeypatch.setattr(hamiltonian, "OBSERVED_COUNTS", 1.0)
     guide = HVAE(model, base, num_steps=4, step_size=0.45, tempering="free")
@@ -142,12 +142,12 @@ def test_mean_weight_with_steps_left_out(model, base, exact, plate, monkeypatch)
     def draws(params):
         keys = jax.random.split(jax.random.key(2), 200)
         with block(), substitute(data=params):
-            left_out = jax.vmap(lambda key: seed(guide.refine, key)(DATA)[1].left_out)(keys)
+            rejected = jax.vmap(lambda key: seed(guide.refine, key)(DATA)[1].rejected)(keys)
         options = {"num_samples": 20_000, "plate": plate, "batch_size": 5000}
-        return left_out, log_weights(model, guide, params, jax.random.key(1), DATA, **options)
+        return rejected, log_weights(model, guide, params, jax.random.key(1), DATA, **options)
 
-    left_out, weights = jit(draws)(params)
-    assert 0.1 < left_out.mean() < 0.9
+    rejected, weights = jit(draws)(params)
+    assert 0.1 < rejected.mean() < 0.9
     ratio = np.exp(weights - exact(DATA))
     error = ratio.std(0) / math.sqrt(20_000)
     assert error.max() < 0.05
@@ -196,7 +196,7 @@ def equations(jaxpr):
 
 @pytest.mark.parametrize("particles", [1, 4])
 def test_diverging_steps_stay_finite(particles):
-    """exp(exp(z)) overflows one step away: the steps are left out, counted, and poison no gradient."""
+    """exp(exp(z)) overflows one step away: the steps are rejected, counted, and poison no gradient."""
 
     def steep(x):
         with numpyro.plate("data", len(x)):
@@ -214,7 +214,7 @@ def test_diverging_steps_stay_finite(particles):
     value, slopes = jit(jax.value_and_grad(loss(steep, guide, DATA, elbo=elbo)))(params)
     assert np.isfinite(value) and all(np.isfinite(s).all() for s in slopes.values())
     told = diagnostics(guide, params, jax.random.key(0), DATA)
-    assert 0.2 < told["left_out"] < 0.5 and np.isfinite(told["energy_errors"]).all()
+    assert 0.2 < told["rejected"] < 0.5 and np.isfinite(told["energy_errors"]).all()
 
 
 def test_too_large_a_step_limit():
@@ -233,12 +233,12 @@ def test_too_large_a_step_limit():
 
     guide = HVAE(curved, broad, num_steps=5, step_size=0.4, max_step_size=2.0, tempering="free")
     start = params_of(curved, guide)
-    assert diagnostics(guide, start, jax.random.key(1))["left_out"] > 0.3
+    assert diagnostics(guide, start, jax.random.key(1))["rejected"] > 0.3
     params, losses = fit(curved, guide, steps=500)
     losses = losses / 16  # of one particle; log Z = 0
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(params))
     assert losses.max() < 200.0 and 0.0 < losses[-100:].mean() < 0.2 * losses[:20].mean()
-    assert diagnostics(guide, params, jax.random.key(1))["left_out"] < 0.1
+    assert diagnostics(guide, params, jax.random.key(1))["rejected"] < 0.1
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,7 @@ def test_a_point_without_a_density_does_no_harm():
     run = jit(jax.value_and_grad(lambda p: Trace_ELBO(2000).loss(jax.random.key(0), p, model, guide)))
     loss, slopes = run(params)
     assert jnp.isfinite(loss) and all(jnp.all(jnp.isfinite(x)) for x in slopes.values())
-    assert diagnostics(guide, params, jax.random.key(3))["left_out"] <= 1.0
+    assert diagnostics(guide, params, jax.random.key(3))["rejected"] <= 1.0
 
 
 def banana():
@@ -258,7 +258,7 @@ def test_training_the_automatic_guide():
     found = diagnostics(guide, params, jax.random.key(0))
     assert found["strengths"][""].shape == found["angles"][""].shape == (5, 2)
     assert found["persistences"][""].shape == (4, 2) and found["energy_errors"].shape == (5,)
-    assert found["left_out"] == 0.0
+    assert found["rejected"] == 0.0
     np.testing.assert_allclose([found["shares"].sum(), found["posterior_shares"].sum()], 1.0, rtol=1e-6)
     draws = guide.sample_posterior(jax.random.key(1), params, sample_shape=(10,))
     other = pickle.loads(pickle.dumps(copy.deepcopy(guide)))

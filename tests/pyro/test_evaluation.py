@@ -150,7 +150,7 @@ def test_diagnostics():
     assert found["inverse_temperatures"].shape == (4,) and float(found["inverse_temperatures"][-1]) == 1.0
     assert (found["inverse_temperatures"].diff() > 0.0).all()
     assert found["energy_errors"].shape == (3,)
-    assert found["left_out"] == 0.0
+    assert found["rejected"] == 0.0
     assert 0.0 < found["momentum_second_moment"]["z"] < 10.0
     assert diagnostics(HVAE(local_model, local_guide, num_steps=0), DATA) == {}
 

@@ -60,7 +60,7 @@ def test_mean_weight_of_each_datum_is_its_evidence(tempering, shape):
     assert_mean_weight(local_model, guide, DATA, exact=local_evidence(DATA), plate="data")
 
 
-# A bound so tight that many steps are left out: if a start could end where another does, the mean would not be right.
+# A bound so tight that many steps are rejected: if a start could end where another does, the mean would not be right.
 @pytest.mark.parametrize(
     "model, base, exact, plate",
     [
@@ -69,12 +69,12 @@ def test_mean_weight_of_each_datum_is_its_evidence(tempering, shape):
         (mixed_model, mixed_guide, mixed_evidence, None),
     ],
 )
-def test_mean_weight_with_steps_left_out(model, base, exact, plate, monkeypatch):
+def test_mean_weight_with_steps_rejected(model, base, exact, plate, monkeypatch):
     monkeypatch.setattr(hamiltonian, "MAX_ENERGY_CHANGE", 0.01)
     monkeypatch.setattr(hamiltonian, "OBSERVED_COUNTS", 1.0)
     guide = HVAE(model, base, num_steps=4, step_size=0.45, tempering="free")
     assert_mean_weight(model, guide, DATA, exact=exact(DATA), plate=plate)
-    assert 0.1 < guide.path["left_out"] < 0.9
+    assert 0.1 < guide.path["rejected"] < 0.9
 
 
 def test_plates_side_by_side_are_one_system():
@@ -261,19 +261,19 @@ def test_far_too_large_steps_do_no_harm():
     settings = {"step_size": 0.5, "max_step_size": 2.0, "step_size_shape": "step", "tempering": "free"}
     guide = AutoHVAE(banana, num_steps=20, base_options={"init_scale": 0.5}, **settings, **LEAPFROG)
     svi = SVI(banana, guide, Adam({"lr": 1e-2}), Trace_ELBO(16, 0, vectorize_particles=True))
-    losses, left_out = [], []
+    losses, rejected = [], []
     for _ in range(40):
         losses.append(svi.step())
-        left_out.append(guide.path["left_out"])
-    assert 0.0 < max(left_out) < 1.0
+        rejected.append(guide.path["rejected"])
+    assert 0.0 < max(rejected) < 1.0
     # A step may change the energy of these two numbers by 2 * MAX_ENERGY_CHANGE, and there are 20 of them.
     assert max(losses) < 20 * 2 * hamiltonian.MAX_ENERGY_CHANGE
     assert all(p.isfinite().all() for p in guide.parameters())
-    assert 0.0 <= diagnostics(guide)["left_out"] < 1.0
+    assert 0.0 <= diagnostics(guide)["rejected"] < 1.0
 
 
 def test_arguments_out_of_range_on_a_diverging_path():
-    """Far out the scale overflows: no error of validation, no NaN in a gradient, the step is left out."""
+    """Far out the scale overflows: no error of validation, no NaN in a gradient, the step is rejected."""
 
     def model():
         z = pyro.sample("z", dist.Normal(torch.zeros(4), 1.0).to_event(1))
@@ -284,14 +284,14 @@ def test_arguments_out_of_range_on_a_diverging_path():
         pyro.sample("z", dist.Normal(torch.zeros(4), 1.0).to_event(1))
 
     guide = HVAE(model, base, num_steps=8, step_size=0.49)
-    left_out = 0.0
+    rejected = 0.0
     for _ in range(10):
         value = Trace_ELBO().differentiable_loss(model, guide)
         value.backward()
-        left_out += guide.path["left_out"]
+        rejected += guide.path["rejected"]
         assert value.isfinite()
         assert all(p.grad.isfinite().all() for p in guide.parameters())
-    assert left_out > 0.0
+    assert rejected > 0.0
 
 
 def test_model_parameters_are_live():

@@ -99,13 +99,13 @@ def test_vectorized_particles_agree():
     assert many == pytest.approx(float(few.mean()), abs=4.0 * float(few.std()) / math.sqrt(200))
 
 
-def test_particles_are_left_out_one_by_one(monkeypatch):
+def test_particles_are_rejected_one_by_one(monkeypatch):
     """Two globals of two particles: a path that diverges in one leaves the other alone."""
     monkeypatch.setattr(hamiltonian, "MAX_ENERGY_CHANGE", 0.02)
     monkeypatch.setattr(hamiltonian, "OBSERVED_COUNTS", 1.0)
     guide = HVAE(global_model, global_guide, num_steps=1, step_size=0.45)
     particles(global_model, guide, DATA, count=1000)
-    assert 0.05 < guide.path["left_out"] < 0.95
+    assert 0.05 < guide.path["rejected"] < 0.95
 
 
 def test_discrete_latents_raise_under_enumeration():

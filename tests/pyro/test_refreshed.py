@@ -226,7 +226,7 @@ def test_training_the_automatic_guide():
     found = diagnostics(guide)
     assert found["strengths"][""].shape == found["angles"][""].shape == (5, 2)
     assert found["persistences"][""].shape == (4, 2) and found["energy_errors"].shape == (5,)
-    assert found["shares"].sum() == pytest.approx(1.0, abs=1e-6) and found["left_out"] == 0.0
+    assert found["shares"].sum() == pytest.approx(1.0, abs=1e-6) and found["rejected"] == 0.0
     assert found["posterior_shares"].sum() == pytest.approx(1.0, abs=1e-5)
     assert guide.sample_posterior(num_samples=10, batch_size=10)["a"].shape == (10,)
 

@@ -36,7 +36,7 @@ def fit(x: Array) -> Evidence:
     svi = SVI(model, refined, numpyro.optim.Adam(0.01), Trace_ELBO())
     params = svi.run(key, 10, x).params
     weights: Array = log_weights(model, refined, params, key, x, num_samples=10)
-    print(jnp.exp(weights).mean(), diagnostics(refined, params, key, x)["left_out"], numpyro_irg.__version__)
+    print(jnp.exp(weights).mean(), diagnostics(refined, params, key, x)["rejected"], numpyro_irg.__version__)
     for other in (AutoHVAE(model), AutoMixture(model, 2), numpyro_irg.implicit(guide, strict=True)):
         log_evidence(model, other, params, key, x)
     with numpyro_irg.registered():

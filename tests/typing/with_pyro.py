@@ -35,7 +35,7 @@ def fit(x: Tensor) -> Evidence:
     svi = SVI(model, refined, ClippedAdam({"lr": 0.01}), Trace_ELBO())
     loss = float(svi.step(x))
     weights: Tensor = log_weights(model, refined, x, num_samples=10)
-    print(loss, weights.exp().mean(), diagnostics(refined, x)["left_out"], pyro_irg.__version__)
+    print(loss, weights.exp().mean(), diagnostics(refined, x)["rejected"], pyro_irg.__version__)
     for other in (AutoHVAE(model), AutoMixture(model, 2), pyro_irg.implicit(guide, strict=True)):
         log_evidence(model, other, x)
     with pyro_irg.registered():
