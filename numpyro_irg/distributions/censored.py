@@ -148,7 +148,10 @@ class IntervalCensoredDistribution(_Censored, host.IntervalCensoredDistribution)
         value = _floating(value)
         is_left, is_right, _, is_outside, is_point = self._get_censoring_masks(value)
         low, high = value[..., 0], value[..., 1]
-        at_low, at_high = tails_anywhere(self.base_dist, low), tails_anywhere(self.base_dist, high)
+        shape = jnp.broadcast_shapes(low.shape, self.batch_shape)
+        # both ends in one: half of what is to be compiled
+        ends = jnp.stack([jnp.broadcast_to(end, shape) for end in (low, high)])
+        at_low, at_high = zip(*tails_anywhere(self.base_dist, ends), strict=True)
         found = jnp.where(
             is_outside,
             censoring.log_outside(NATIVE, at_low, at_high),

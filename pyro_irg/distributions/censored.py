@@ -166,7 +166,9 @@ class IntervalCensoredDistribution(_Censored):
         low, high = value.unbind(-1)
         left, right = self.left_censored, self.right_censored
         is_point = low.isclose(high) & ~left & ~right
-        at_low, at_high = self._tails(low), self._tails(high)
+        shape = torch.broadcast_shapes(low.shape, self.batch_shape)
+        # both ends in one: half of the operations
+        at_low, at_high = zip(*self._tails(torch.stack([low.expand(shape), high.expand(shape)])), strict=True)
         found = torch.where(
             left & right,
             censoring.log_outside(NATIVE, at_low, at_high),

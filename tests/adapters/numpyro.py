@@ -190,8 +190,13 @@ def value_and_slopes(f):
         values, pull = jax.vjp(lambda params: f(params, *args), params)
         if not isinstance(values, dict):
             return values, pull(jnp.ones_like(values))[0]
-        zeros = jax.tree.map(jnp.zeros_like, values)
-        return values, {k: pull({**zeros, k: jnp.ones_like(v)})[0] for k, v in values.items()}
+        # all of them by one backward pass, which is compiled once
+        one_hot = {
+            k: jnp.zeros((len(values), *jnp.shape(v)), jnp.result_type(v)).at[i].set(1.0)
+            for i, (k, v) in enumerate(values.items())
+        }
+        found = jax.vmap(lambda by: pull(by)[0])(one_hot)
+        return values, {k: jax.tree.map(lambda leaf, i=i: leaf[i], found) for i, k in enumerate(values)}
 
     return both
 
