@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from irg_kernels.namespace import Namespace
 
 from . import xp
 
-__all__ = ["attach", "attach_jointly", "call", "evaluate"]
+__all__ = ["attach", "attach_jointly", "call", "compiled", "evaluate"]
 
 NATIVE: Namespace[Array] = xp  # the module is a namespace: a static check
 
@@ -54,7 +55,28 @@ def evaluate(kernel: Callable, *args: Array) -> Array:
     dtype = args[0].dtype
     if jnp.finfo(dtype).bits < 32:
         args = tuple(a.astype(jnp.float32) for a in args)
-    return kernel(NATIVE, *args).astype(dtype)
+    return compiled(kernel)(*args).astype(dtype)
+
+
+def compiled(kernel: Callable) -> Callable:
+    """kernel(NATIVE, ...) under `jit`: outside of a user's `jit` one call in place of hundreds of operations, of which
+    every loop would be compiled anew at each; inside, it is traced once for all the places of one shape."""
+    found = _compiled.get(kernel)
+    if found is None:
+        # it must not keep alive what it is found by
+        name, of = getattr(kernel, "__name__", type(kernel).__name__), weakref.ref(kernel)
+
+        def run(*args):
+            function = of()
+            assert function is not None
+            return function(NATIVE, *args)
+
+        run.__name__ = run.__qualname__ = name
+        found = _compiled[kernel] = jax.jit(run)
+    return found
+
+
+_compiled: weakref.WeakKeyDictionary[Callable, Callable] = weakref.WeakKeyDictionary()
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

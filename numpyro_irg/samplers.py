@@ -1,6 +1,7 @@
 """Standard draws without derivatives; `attach` hangs those on.
 
-Rejection runs on the whole batch in one `while_loop`, not element by element as in `jax.random.gamma`.
+Rejection runs on the whole batch in one `while_loop`, not element by element as in `jax.random.gamma`.  Each is under
+`jit`, or a draw outside of a user's own would compile its loop anew.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax, random
 
@@ -30,6 +32,7 @@ def reject(key: Array, propose: Callable, valid: Array, dtype: Any) -> Array:
     return lax.while_loop(pending, step, (key, jnp.full(valid.shape, jnp.nan, dtype), ~valid))[1]
 
 
+@jax.jit
 def standard_gamma(key: Array, concentration: Array) -> tuple[Array, Array]:
     """(z, log z), z ~ Gamma(concentration, 1), by Marsaglia & Tsang 2000; z may underflow to 0, log z does not.
 
@@ -59,12 +62,14 @@ def standard_gamma(key: Array, concentration: Array) -> tuple[Array, Array]:
     return d * v * jnp.exp(boost), jnp.log(d) + 3.0 * jnp.log1p(w) + boost
 
 
+@jax.jit
 def standard_beta_logit(key: Array, concentration1: Array, concentration0: Array) -> Array:
     """logit z, z ~ Beta(concentration1, concentration0), as a difference of two log-Gammas."""
     log_z = standard_gamma(key, jnp.stack([concentration1, concentration0]))[1]
     return log_z[0] - log_z[1]
 
 
+@jax.jit
 def standard_student_t(key: Array, df: Array) -> tuple[Array, Array]:
     """(sign of t, log|t|), t ~ StudentT(df): a normal over the root of chi2(df) / df."""
     normal_key, gamma_key = random.split(key)
@@ -75,6 +80,7 @@ def standard_student_t(key: Array, df: Array) -> tuple[Array, Array]:
     return jnp.sign(normal), jnp.log(jnp.maximum(jnp.abs(normal), tiny)) + 0.5 * (jnp.log(df) - log_chi2)
 
 
+@jax.jit
 def standard_von_mises(key: Array, concentration: Array) -> Array:
     """z ~ VonMises(0, concentration) in [-pi, pi], by Best & Fisher 1979, arranged so that no kappa cancels.
 

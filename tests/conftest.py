@@ -7,9 +7,9 @@ try:
     jaxlib = version("jaxlib")
 except PackageNotFoundError:
     jaxlib = ""
-# Nearly all time of NumPyro's tests is XLA's compilation: the former code generator takes half of the new one's, without
-# LLVM's optimizations another quarter is gone, and modules that are not split for threads save a seventh.  Only where
-# the flags are known to exist: XLA aborts the process for one that it has not.
+# Nearly all time of NumPyro's tests is XLA's compilation: the former code generator takes half of the new one's,
+# without LLVM's optimizations another quarter is gone, and modules that are not split for threads save a seventh.  Only
+# where the flags are known to exist: XLA aborts the process for one that it has not.
 if jaxlib.startswith("0.10."):
     flags = " ".join(
         (

@@ -195,6 +195,7 @@ def quantile_of(quantile: Quantile) -> Function:
     return Function(quantile.find, (by_q, None, *map(at_quantile, quantile.slopes)))
 
 
+@cache
 def draw_of(family: Family) -> Draw:
     """The family's, or the quantile of a uniform number."""
     quantile = family.quantile

@@ -1,0 +1,55 @@
+"""Outside of `jit`, what was done once compiles nothing again, whatever loops it has."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import numpyro_irg.distributions as dist
+from numpyro_irg import attach
+from tests.families import FAMILIES
+from tests.rows import ROWS
+
+MAKE = {
+    "Gamma": lambda a: dist.Gamma(a, 1.0),
+    "Beta": lambda a: dist.Beta(a, 1.5),
+    "StudentT": lambda a: dist.StudentT(a, 0.5, 2.0),
+    "VonMises": lambda a: dist.VonMises(0.5, a),
+    "Kumaraswamy": lambda a: dist.Kumaraswamy(a, 2.0),
+}
+
+
+def used(make, a):
+    """A draw, its slope, the functions of the distribution, made anew each time."""
+    d = make(a)
+    x = d.sample(jax.random.key(0), (3,))
+    slopes = jax.grad(lambda a: (make(a).sample(jax.random.key(0)) + make(a).log_prob(x)).sum())(a)
+    return x, d.log_prob(x), d.cdf(x), d.icdf(jnp.array([0.2, 0.5, 0.7])), slopes
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_nothing_is_compiled_twice(name, caplog):
+    used(MAKE[name], jnp.array(2.5))
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        found = used(MAKE[name], jnp.array(3.5))
+    assert not [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+
+
+UNIVARIATE = {row.name: row for row in (*FAMILIES, *ROWS) if row.points and row.cdf and not (row.made or row.hosts)}
+
+
+@pytest.mark.parametrize("row", UNIVARIATE.values(), ids=str)
+def test_kernels_last(row, monkeypatch):
+    """Those of a second instance are those of the first: a kernel made anew would be compiled anew."""
+    found, compiled = [], attach.compiled
+    monkeypatch.setattr(attach, "compiled", lambda kernel: found.append(kernel) or compiled(kernel))
+    name, *others = row.points[0]
+    cls, seen = getattr(dist, row.name), []
+    for _ in range(2):
+        found.clear()
+        jax.eval_shape(
+            lambda a: used(lambda a: cls(**{name: a}, **{n: row.points[0][n] for n in others}), a),
+            jnp.array(row.points[0][name]),
+        )
+        seen.append(list(found))
+    assert seen[0] and seen[1] and {*map(id, seen[1])} <= {*map(id, seen[0])}
