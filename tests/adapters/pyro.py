@@ -9,6 +9,7 @@ import pyro.distributions as host
 import pytest
 import torch
 from pyro import infer, poutine
+from torch.func import grad, hessian, jacfwd, jacrev, jvp  # noqa: F401
 from torch.utils import _pytree as tree
 
 import pyro_irg
@@ -206,8 +207,8 @@ def value_and_slopes(f):
         def slopes(value):
             if not value.requires_grad:
                 return tree.tree_unflatten([torch.zeros_like(p) for p in leaves], spec)
-            options = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
-            return tree.tree_unflatten(torch.autograd.grad(value.sum(), leaves, **options), spec)
+            found = torch.autograd.grad(value.sum(), leaves, retain_graph=True, materialize_grads=True)
+            return tree.tree_unflatten(found, spec)
 
         if isinstance(values, dict):
             return {k: v.detach() for k, v in values.items()}, {k: slopes(v) for k, v in values.items()}
@@ -230,20 +231,14 @@ def chained(draw, functions):
 def along(f, args, tangents):
     """The derivative of elementwise f in a direction, by the tape."""
     leaves = [a.detach().clone().requires_grad_() for a in args]
-    total = f(*leaves).sum()
-    if not total.requires_grad:
+    if not (total := f(*leaves).sum()).requires_grad:
         return torch.zeros_like(args[0])
-    partials = torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
+    partials = torch.autograd.grad(total, leaves, materialize_grads=True)
     return sum(p * t for p, t in zip(partials, tangents, strict=True))
 
 
 def slopes(f):
     return lambda params, *args: value_and_slopes(f)(params, *args)[1]
-
-
-grad, jacfwd, jacrev, hessian, jvp = (
-    torch.func.grad, torch.func.jacfwd, torch.func.jacrev, torch.func.hessian, torch.func.jvp
-)  # fmt: skip
 
 
 def second_slope(f):
@@ -255,6 +250,21 @@ def second_slope(f):
         return torch.autograd.grad(first.sum(), x)[0]
 
     return second
+
+
+def to_second_order(f):
+    """(value, gradient, Hessian) of elementwise f at arrays, the arguments along the last axes; by the tape."""
+
+    def stacked(y, leaves):
+        return torch.stack(torch.autograd.grad(y.sum(), leaves, create_graph=True, materialize_grads=True), -1)
+
+    def orders(*args):
+        leaves = [a.detach().requires_grad_() for a in args]
+        first = stacked(value := f(*leaves), leaves)
+        second = [stacked(y, leaves).detach() for y in first.unbind(-1)]
+        return value.detach(), first.detach(), torch.stack(second, -2)
+
+    return orders
 
 
 def check_grads(f, args):
