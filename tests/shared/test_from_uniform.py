@@ -1,5 +1,7 @@
 """`from_uniform`: the place of the draw is u, its derivatives are those of differences, and what has none says so."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -76,26 +78,34 @@ def given(adapter, name):
     return adapter.arrays({**params, "u": u})
 
 
+@cache
+def compiled(adapter, name):
+    """The parameters -> the draw, the slopes of a function of all its coordinates, and, of a number, its place."""
+
+    def function(x):
+        return adapter.xp.sum(adapter.xp.sin(x) * adapter.array(1.0 + np.arange(x.shape[-1])))
+
+    def all_three(p):
+        x, slopes = adapter.chained(draw(adapter, name), {"of_x": function})(p)
+        d = CASES[name][1](adapter, {k: v for k, v in p.items() if k != "u"})
+        return x, slopes["of_x"], adapter.dist.host_families.log_tails(d, x)[0] if name in UNIVARIATE else x
+
+    return adapter.jit(all_three)
+
+
 @over(UNIVARIATE, "name")
 def test_place(adapter, name):
     """F(x) = u, and the method is the function."""
     params, make, _ = CASES[name]
     with adapter.precision("float64"):
-
-        def both(p):
-            d = make(adapter, adapter.arrays(params))
-            x = adapter.irg.from_uniform(d, p)
-            return adapter.xp.exp(adapter.dist.host_families.log_tails(d, x)[0]), x
-
-        places, x = map(adapter.numpy, adapter.jit(both)(adapter.array(U)))
-        np.testing.assert_allclose(places, U, rtol=1e-12)
-        if name in ("Gamma", "Truncated", "mixture"):
-            d = make(adapter, adapter.arrays(params))
-            method = adapter.numpy(adapter.jit(d.from_uniform)(adapter.array(U)))
-            np.testing.assert_allclose(method, x, rtol=1e-12)
+        x, _, places = compiled(adapter, name)(given(adapter, name))
+        np.testing.assert_allclose(np.exp(adapter.numpy(places)), U, rtol=1e-12)
+        if adapter.eager and name in ("Gamma", "Truncated", "mixture"):
+            method = make(adapter, adapter.arrays(params)).from_uniform(adapter.array(U))
+            np.testing.assert_allclose(adapter.numpy(method), adapter.numpy(x), rtol=1e-12)
 
 
-def along(adapter, name, at):
+def along(adapter, at):
     """A direction, and the parameters a step to either side."""
     rng, step = np.random.default_rng(0), 1e-5
     tangent = {k: rng.normal(size=np.shape(adapter.numpy(v))) for k, v in at.items()}
@@ -108,38 +118,52 @@ def along(adapter, name, at):
     return tangent, moved, 2.0 * step
 
 
-@over(CASES, "case", when=lambda adapter, case: adapter.eager or any(CASES[n] is case for n in FEW))
+@over(CASES, "case", when=lambda adapter, case: adapter.eager or any(CASES[n] is case for n in (*FEW, *UNIVARIATE)))
 def test_derivatives(adapter, case):
     """Of a function of all coordinates, in every parameter and in u, against differences."""
     name = next(n for n, c in CASES.items() if c is case)
     with adapter.precision("float64"):
         at = given(adapter, name)
-
-        def f(p):
-            x = draw(adapter, name)(p)
-            return adapter.xp.sum(adapter.xp.sin(x) * adapter.array(1.0 + np.arange(x.shape[-1])))
-
-        both = adapter.jit(adapter.value_and_slopes(f))
-        tangent, moved, step = along(adapter, name, at)
-        up, down = (adapter.numpy(both(p)[0]) for p in moved)
-        slope = sum(np.sum(adapter.numpy(g) * tangent[k]) for k, g in both(at)[1].items())
-        np.testing.assert_allclose(slope, (up - down) / step, rtol=1e-6, atol=1e-7)
-
-
-@over(("Gamma",), "name")  # a mixture's take minutes under torch.func, which lets no loop end early
-def test_second_derivatives(adapter, name):
-    with adapter.precision("float64"):
-        at = {k: v[:2] if k == "u" else v for k, v in given(adapter, name).items()}
-        first = adapter.grad(lambda p: adapter.xp.sum(adapter.xp.sin(draw(adapter, name)(p))))
+        tangent, moved, step = along(adapter, at)
 
         def total(p):
-            return sum(adapter.xp.sum(g) for g in first(p).values())
+            x = adapter.numpy(compiled(adapter, name)(p)[0])
+            return np.sum(np.sin(x) * (1.0 + np.arange(x.shape[-1])))
 
-        value, slopes = adapter.jit(total), adapter.jit(adapter.grad(total))
-        tangent, moved, step = along(adapter, name, at)
-        up, down = (adapter.numpy(value(p)) for p in moved)
-        slope = sum(np.sum(adapter.numpy(g) * tangent[k]) for k, g in slopes(at).items())
-        np.testing.assert_allclose(slope, (up - down) / step, rtol=1e-5, atol=1e-5)
+        slopes = compiled(adapter, name)(at)[1]
+        slope = sum(np.sum(adapter.numpy(g) * tangent[k]) for k, g in slopes.items())
+        np.testing.assert_allclose(slope, (total(moved[0]) - total(moved[1])) / step, rtol=1e-6, atol=1e-7)
+
+
+def two_normals(a, logit, loc, scale):
+    zero = 0.0 * logit
+    components = a.dist.Normal(a.xp.stack([loc, zero], -1), a.xp.stack([scale, zero + 1.0], -1))
+    return mixture(a, {"logits": a.xp.stack([logit, zero], -1)}, components)
+
+
+# name -> parameters, the distribution of these as arrays
+SECOND = {
+    "Gamma": ((0.7, 2.0), lambda a, concentration, rate: a.dist.Gamma(concentration, rate)),
+    "mixture": ((0.4, -1.5, 0.6), two_normals),
+}
+
+
+@over(SECOND, "case")
+def test_second_derivatives(adapter, case):
+    """Every entry of the Hessian, in u too, against differences of the gradient: all points in one call."""
+    params, make = case
+    at, step = np.array([(*params, u) for u in (0.2, 0.7)]), 1e-5
+    moves = step * np.concatenate([np.eye(len(params) + 1), -np.eye(len(params) + 1)])
+    with adapter.precision("float64"):
+
+        def f(*args):
+            return adapter.irg.from_uniform(make(adapter, *args[:-1]), args[-1])
+
+        rows = np.concatenate([at, *(at + move for move in moves)])
+        _, gradient, hessian = adapter.jit(adapter.to_second_order(f))(*map(adapter.array, rows.T))
+        found, gradient = adapter.numpy(hessian)[:2], adapter.numpy(gradient).reshape(-1, 2, len(params) + 1)
+        up, down = gradient[1:].reshape(2, -1, 2, len(params) + 1)
+        np.testing.assert_allclose(found, np.moveaxis(up - down, 0, -1) / (2.0 * step), rtol=1e-5, atol=1e-6)
 
 
 def test_distribution(adapter):
