@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ..namespace import Array, Namespace
 
@@ -40,3 +41,16 @@ def at_fixed_quantile(
         log_tail = xp.where(is_lower, lower, upper)
         moving = moving - sign * (log_tail - target) * xp.exp(log_tail - log_density(moving))
     return x + (moving - xp.stop_gradient(moving))  # a compiler may round the two steps' tails differently
+
+
+def remembered(function: Callable) -> Callable:
+    """The function of one array, which of the very same array is computed once: log-tails and density of a mixture are
+    asked for by turns, and share nearly all."""
+    last: list[Any] = [None, None]
+
+    def of(x: Array) -> Any:
+        if last[0] is not x:
+            last[:] = x, function(x)
+        return last[1]
+
+    return of

@@ -83,6 +83,7 @@ def from_uniform(log_weights: Array, components: list[Any], u: Array) -> Array:
         """Log-tails and log-density of the next coordinate, given those before it."""
         d = len(before)
 
+        @fixed_quantile.remembered
         def conditional(at: Array) -> tuple[Array, ...]:
             later = (within[..., k] for k in range(d + 1, q.shape[-1]))
             log_r, *arrays = (a[..., d, :] for a in _conditionals(jnp.stack([*before, at, *later], -1), *mixed))

@@ -194,28 +194,26 @@ def from_uniform(log_weights: Tensor, component: Any, u: Tensor) -> Tensor:
             low, high = each.amin(-1).expand_as(q), each.amax(-1).expand_as(q)
         within = low
 
-    def conditional(d: int, before: list[Tensor], at: Tensor) -> tuple[Tensor, ...]:
-        """Of coordinate d: log weights, log-density and log-tails of the components."""
-        x = torch.stack([*before, at, *within[..., d + 1 :].unbind(-1)], -1)
-        log_f, *tails = distribution.conditionals(x)
-        log_r = log_weights[..., None, :] + _before(log_f.mT).mT
-        return log_r[..., d, :].log_softmax(-1), *(a[..., d, :] for a in (log_f, *tails))
+    def functions(before: list[Tensor]) -> tuple[Callable, Callable]:
+        """Log-tails and log-density of the next coordinate, given those before it."""
+        d = len(before)
+
+        @fixed_quantile.remembered
+        def conditional(at: Tensor) -> list[Tensor]:
+            log_f, *tails = distribution.conditionals(torch.stack([*before, at, *within[..., d + 1 :].unbind(-1)], -1))
+            log_r = log_weights
+            if d:
+                log_r = (log_weights[..., None, :] + _before(log_f.mT).mT)[..., d, :].log_softmax(-1)
+            return [(log_r + a[..., d, :]).logsumexp(-1) for a in (log_f, *tails)]
+
+        return lambda at: conditional(at)[1:], lambda at: conditional(at)[0]
 
     x: list[Tensor] = []
     for d, level in enumerate(q.unbind(-1)):
-
-        def log_tails(at: Tensor, d: int = d) -> tuple[Tensor, Tensor]:
-            log_r, _, lower, upper = conditional(d, x, at)
-            return (log_r + lower).logsumexp(-1), (log_r + upper).logsumexp(-1)
-
-        def log_density(at: Tensor, d: int = d) -> Tensor:
-            log_r, log_f, *_ = conditional(d, x, at)
-            return (log_r + log_f).logsumexp(-1)
-
         with torch.no_grad():
-            found = truncation.quantile_by_tails(NATIVE, log_tails, log_density, level, low[..., d], high[..., d])
+            found = truncation.quantile_by_tails(NATIVE, *functions(list(x)), level, low[..., d], high[..., d])
         masses = level.log(), (-level).log1p()
-        x.append(fixed_quantile.at_fixed_quantile(NATIVE, log_tails, log_density, found, masses))
+        x.append(fixed_quantile.at_fixed_quantile(NATIVE, *functions(list(x)), found, masses))
     return torch.stack(x, -1).to(u.dtype).reshape(u.shape)
 
 
