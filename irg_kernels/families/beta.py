@@ -23,14 +23,14 @@ upper one its mirror image; where a is small and the lower one close to 1, its d
 from __future__ import annotations
 
 import math
-from typing import Any, Generic, NamedTuple
+from typing import Generic, NamedTuple
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.beta_score import reduced_score
 from ..numerics.charts import INTERVAL, Shape, logistic_rise
 from ..numerics.elementary import (
     both_log_tails,
-    digamma_terms,
     expm1mx,
     finite,
     log1pmx,
@@ -75,10 +75,10 @@ def dlogit_da(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
     slope = sign * delta + complement  # alpha - n zeta
 
     def integrand(y: Array) -> Array:
-        rise, exponent = _outwards(xp, y, zeta, complement, lower, shape + 1.0, total + 1.0, slope)
+        rise, exponent = outwards(xp, y, zeta, complement, lower, shape + 1.0, total + 1.0, slope)
         return (c + rise) * xp.exp(-exponent)
 
-    cut = _cut(xp, zeta, complement, shape + 1.0, total + 1.0, slope, xp.where(is_lower, -x, x))
+    cut = cut_of(xp, zeta, complement, shape + 1.0, total + 1.0, slope, xp.where(is_lower, -x, x))
     tail = tail_integral(xp, integrand, cut, nodes_f32=NODES_F32, nodes_f64=NODES_F64)
     return (zeta * total * tail + xp.where(is_lower, 1.0 / total - k0, k)) / shape
 
@@ -104,7 +104,7 @@ def _logit(xp: Namespace[Array], z: Array) -> Array:
     return xp.log(xp.maximum(z, tiny)) - xp.log(xp.maximum(1.0 - z, tiny))
 
 
-def _outwards(
+def outwards(
     xp: Namespace[Array], y: Array, zeta: Array, complement: Array, lower: Array, alpha: Array, n: Array, slope: Array
 ) -> tuple[Array, Array]:
     """(y + ell or -ell, E) at y: how far the score and the exponent have risen."""
@@ -126,34 +126,7 @@ def _outwards(
     return xp.abs(lower - far) * y + sign * log1p_v, slope * y + n * g
 
 
-def reduced_score(xp: Namespace[Array], log_z: Array, w: Array, a: Array, b: Array, delta: Array) -> Array:
-    """k0 = log z + psi(a + b) - psi(a) - b / (a (a + b)), to full accuracy beside its terms.
-
-    psi(a + b) - psi(a) = sum_{j < shift} b / ((a + j) (a + b + j)) + log((A + b) / A) + D(A + b) - D(A), A = a + shift,
-    D = psi - log by its asymptotic series (DLMF 5.11.2) in divided differences; the logarithm joins log z, since
-    z (A + b) / A - 1 = -(delta + shift w) / A.  k0 leaves out the term of j = 0, which the lower tail cancels.
-    """
-    shift, coefficients = digamma_terms(xp, a)
-    total = a + b
-    large = a + float(shift)
-    r, s = 1.0 / large, 1.0 / (large + b)
-    ratio = -(delta + float(shift) * w) * r
-    near = xp.abs(ratio) < 0.5
-    logarithm = xp.where(near, xp.log1p(xp.where(near, ratio, 0.0)), log_z + xp.log1p(b * r))
-    r2, s2 = r * r, s * s
-    divided: Any = 1.0
-    power, series = s2, coefficients[0]
-    for coefficient in coefficients[1:]:
-        divided = r2 * divided + power
-        series = series + coefficient * divided
-        power = power * s2
-    tail = r * s * (0.5 + (r + s) * series)
-    for j in range(1, shift):
-        tail = tail + 1.0 / ((a + float(j)) * (total + float(j)))
-    return logarithm + b * tail
-
-
-def _cut(
+def cut_of(
     xp: Namespace[Array], zeta: Array, complement: Array, alpha: Array, n: Array, slope: Array, outward: Array
 ) -> Array:
     """A y near the root of E(y) = depth; `outward` is -log(zeta / complement)."""
@@ -243,11 +216,11 @@ def _smaller_tail(xp: Namespace[Array], at: Place, a: Array, b: Array) -> _Tail[
     one = xp.indicator(zeta >= 0.0, like=zeta)
 
     def integrand(y: Array) -> Array:
-        rise, exponent = _outwards(xp, y, zeta, complement, one, shape + 1.0, total + 1.0, slope)
+        rise, exponent = outwards(xp, y, zeta, complement, one, shape + 1.0, total + 1.0, slope)
         # at a = 0 the change is 0, so that its integrand is less by that at a = 0
         return xp.exp(-exponent) * xp.where(little, few - other * xp.expm1(few * rise), total)
 
-    cut = _cut(xp, zeta, complement, shape + 1.0, total + 1.0, slope, log1mexp - log_zeta)
+    cut = cut_of(xp, zeta, complement, shape + 1.0, total + 1.0, slope, log1mexp - log_zeta)
     mass = zeta * tail_integral(xp, integrand, cut, nodes_f32=MASS_NODES_F32, nodes_f64=MASS_NODES_F64)
     change = xp.where(little, xp.exp(other * log1mexp) * mass, 0.0)
     return _Tail(is_lower, log_zeta, log1mexp, shape, other, xp.where(little, 0.0, mass), little, few, change)

@@ -1,4 +1,4 @@
-"""BetaPrime: the odds x = z / (1 - z) of a beta number z, and FisherSnedecor, a multiple of it; see `beta`.
+"""BetaPrime: the odds x = z / (1 - z) of a beta number z; see `beta`.
 
 symbol   meaning
 a, b     concentration1, concentration0
@@ -11,6 +11,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.charts import HALF_LINE, Shape, logistic_rise
 from ..numerics.elementary import finite, positive, two_product, two_sum
 from ..numerics.gamma_function import digamma
 from . import beta
@@ -26,8 +27,13 @@ def _lean(xp: Namespace[Array], x: Array, w: Array, a: Array, b: Array) -> tuple
 
 
 def _place(xp: Namespace[Array], x: Array, a: Array, b: Array) -> beta.Place:
-    """Where the odds are x."""
     x = finite(xp, positive(xp, x))
+    z, w, log_z, log_w = place_of_odds(xp, x)
+    return beta.Place(z, w, log_z, log_w, *_lean(xp, x, w, a, b))
+
+
+def place_of_odds(xp: Namespace[Array], x: Array) -> tuple[Array, Array, Array, Array]:
+    """(z, w, log z, log w)"""
     above = x > 1.0
     ratio = xp.where(above, 1.0 / x, x)
     less, more = ratio / (1.0 + ratio), 1.0 / (1.0 + ratio)
@@ -35,7 +41,7 @@ def _place(xp: Namespace[Array], x: Array, a: Array, b: Array) -> beta.Place:
     log_less = log_more - xp.abs(xp.log(x))
     z, log_z = xp.where(above, more, less), xp.where(above, log_more, log_less)
     w, log_w = xp.where(above, less, more), xp.where(above, log_less, log_more)
-    return beta.Place(z, w, log_z, log_w, *_lean(xp, x, w, a, b))
+    return z, w, log_z, log_w
 
 
 def log_density(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
@@ -77,9 +83,19 @@ def _by_b(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
     return x * beta.dlogit_db(xp, xp.log(positive(xp, x)), a, b)
 
 
-def _entropy(xp: Namespace[Array], a: Array, b: Array) -> Array:
+def entropy(xp: Namespace[Array], a: Array, b: Array) -> Array:
     """-E[log p(z)] + E[log dx/dz], dx/dz = 1 / w**2."""
     return beta.entropy(xp, a, b) + 2.0 * (digamma(xp, a + b) - digamma(xp, b))
+
+
+def shape(xp: Namespace[Array], a: Array, b: Array) -> Shape:
+    """In log x, z**a w**b."""
+
+    def rise(x: Array, v: Array) -> Array:
+        z, w, _, _ = place_of_odds(xp, positive(xp, x))
+        return logistic_rise(xp, a, b, z, w, v)
+
+    return Shape(HALF_LINE, rise, a / b)
 
 
 def _mean(xp: Namespace[Array], a: Array, b: Array) -> Array:
@@ -103,7 +119,8 @@ FAMILY = Family(
     slopes=(_by_a, _by_b),
     scores=(_score_x, _score_a, _score_b),
     quantile=Quantile(beta.logit_quantile, beta.logit_density, (beta.dlogit_da, beta.dlogit_db), "log"),
-    entropy=_entropy,
+    entropy=entropy,
     mean=_mean,
     variance=_variance,
+    shape=shape,
 )

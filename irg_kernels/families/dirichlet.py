@@ -15,10 +15,11 @@ import math
 
 from ..generic.family import Function
 from ..namespace import Array, Namespace
+from ..numerics.beta_score import reduced_score
 from ..numerics.elementary import finite, log_quotient, positive, times_log1pmx, two_product, two_sum
 from ..numerics.gamma_function import HALF_LOG_2PI, bregman_log_gamma, digamma, log_entropy, log_gamma1p, stirling
 from ..numerics.quadrature import is_double
-from .beta import divergence_term, dlogit_da, reduced_score
+from .beta import divergence_term, dlogit_da
 
 
 def dlogx_dalpha(xp: Namespace[Array], log_x: Array, alpha: Array) -> Array:

@@ -76,6 +76,19 @@ def dlogz_da(xp: Namespace[Array], log_z: Array, a: Array) -> Array:
 
 
 def dlogz_da_at(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> Array:
+    lower, c, tail = _slope_parts(xp, z, log_z, a)
+    return xp.blend(tail, xp.addcmul(c, z, tail) / a, lower)
+
+
+def product_slope(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> Array:
+    """a d log z/da + log z, the slope of a log z, without what cancels where a is small."""
+    lower, _, tail = _slope_parts(xp, z, log_z, a)
+    is_lower = lower > 0.5
+    return xp.where(is_lower, digamma(xp, a + 1.0) + z * tail, a * tail + xp.where(is_lower, 0.0, log_z))
+
+
+def _slope_parts(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> tuple[Array, Array, Array]:
+    """(1 where the lower tail serves, c, the integral)"""
     # exp(psi(a + 1)) > a + 0.4 > exp(psi(a)), so the score keeps its sign on the chosen tail; between 0.4 and 0.5 the
     # upper one needs fewer nodes
     lower = xp.indicator(z < a + 0.4, like=z)
@@ -89,8 +102,7 @@ def dlogz_da_at(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> Array
         return xp.exp(-excess * tau - z * expm1mx(xp, tau))
 
     # nodes: worst error over a in 1e-6..1e6 and quantiles 1e-12..1 - 1e-12 is 1e-6 with 10 and 1e-14 with 28
-    tail = tail_of_line(xp, weight, _cut(xp, z, b, excess), c, nodes_f32=10, nodes_f64=28)
-    return xp.blend(tail, xp.addcmul(c, z, tail) / a, lower)
+    return lower, c, tail_of_line(xp, weight, cut_of(xp, z, b, excess), c, nodes_f32=10, nodes_f64=28)
 
 
 def score_zero(xp: Namespace[Array], z: Array, log_z: Array, b: Array, excess: Array) -> Array:
@@ -102,7 +114,7 @@ def score_zero(xp: Namespace[Array], z: Array, log_z: Array, b: Array, excess: A
     return digamma_minus_log(xp, b) + log_ratio
 
 
-def _cut(xp: Namespace[Array], z: Array, b: Array, excess: Array) -> Array:
+def cut_of(xp: Namespace[Array], z: Array, b: Array, excess: Array) -> Array:
     """A tau near the root of E(tau) = excess tau + z h(tau) = depth.
 
     The quadratic model, h = tau**2 / 2, has the root y; with h's next term it becomes y / (1 + y / 6), and 7 in place
@@ -151,7 +163,7 @@ def _smaller_tail(xp: Namespace[Array], at: Point[Array], a: Array) -> _Tail[Arr
         # at a = 0 the change is 0, so that its integrand is less by that at a = 0
         return weight * xp.where(little, xp.expm1(-few * tau), 1.0)
 
-    mass = xp.abs(tail_integral(xp, integrand, _cut(xp, z, b, excess_z), nodes_f32=NODES_F32, nodes_f64=NODES_F64))
+    mass = xp.abs(tail_integral(xp, integrand, cut_of(xp, z, b, excess_z), nodes_f32=NODES_F32, nodes_f64=NODES_F64))
     return _Tail(is_lower, xp.where(is_lower, z * mass, mass), little, xp.where(little, -z * xp.exp(-z) * mass, 0.0))
 
 
@@ -290,7 +302,7 @@ def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array) -
     """log z with P(a, z) = q, by Newton's method on the logarithm of the smaller tail, a concave function of log z."""
     log_q, log_s = logarithm(xp, q), logarithm(xp, one_minus_q)
     # P(a, z) <= z**a / Gamma(a + 1), and log Q(a, z) < -t where z = b + sqrt(2 b t) + t, b = max(a, 1)
-    low = (log_survival(xp, one_minus_q, q) + _log_gamma1p(xp, a)) / a
+    low = (log_survival(xp, one_minus_q, q) + log_gamma_of_next(xp, a)) / a
     fall, b = 1.0 - log_s, xp.maximum(a, 1.0)
     high = xp.log(b + xp.sqrt(2.0 * b * fall) + fall)
 
@@ -310,7 +322,8 @@ def _newton_step(xp: Namespace[Array], at: Point[Array], q: Array, one_minus_q: 
     return error, error * xp.exp(found - log_front(xp, at, a)) / a
 
 
-def _log_gamma1p(xp: Namespace[Array], a: Array) -> Array:
+def log_gamma_of_next(xp: Namespace[Array], a: Array) -> Array:
+    """log Gamma(1 + a)"""
     small = a < 1.0
     many = xp.where(small, 1.0, a)
     large = (many + 0.5) * xp.log(many) - many + HALF_LOG_2PI + stirling(xp, many)
@@ -323,7 +336,7 @@ def _start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, low: Arra
     u = xp.copysign(normal_quantile(xp, xp.minimum(log_q, log_s)), log_q - log_s)
     root = 1.0 - r / 9.0 + u * xp.sqrt(r) / 3.0
     middle = xp.where(root > 0.2, 3.0 * xp.log(xp.maximum(root, 0.2)) - xp.log(r), low)
-    above = xp.log(xp.maximum(xp.log(a) - _log_gamma1p(xp, a) - log_s, 0.3))
+    above = xp.log(xp.maximum(xp.log(a) - log_gamma_of_next(xp, a) - log_s, 0.3))
     return xp.where(a < 0.5, xp.where(low < -1.5, low, above), middle)
 
 

@@ -6,6 +6,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.charts import HALF_LINE, Shape, exponential_rise
 from ..numerics.elementary import finite, positive
 from ..numerics.gamma_function import digamma, log_entropy
 from . import gamma
@@ -87,9 +88,18 @@ def dlogx_dp(xp: Namespace[Array], log_x: Array, a: Array, scale: Array, p: Arra
     return (xp.log(scale) - log_x) / p
 
 
-def _entropy(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:
+def entropy(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:
     """That of log z, log p less, and the mean of log x."""
     return log_entropy(xp, a) - xp.log(p) + xp.log(scale) + digamma(xp, a) / p
+
+
+def shape(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Shape:
+    """In log x, a p y - z exp(p v)."""
+
+    def rise(x: Array, v: Array) -> Array:
+        return exponential_rise(xp, a, finite(xp, xp.exp(log_power(xp, x, scale, p)[0])), p * v)
+
+    return Shape(HALF_LINE, rise, scale * xp.exp(xp.log(a) / p))
 
 
 LOG_SLOPES = (dlogx_da, dlogx_dscale, dlogx_dp)
@@ -102,5 +112,6 @@ FAMILY = Family(
     slopes=(_by_a, _by_scale, _by_p),
     scores=(_score_x, _score_a, _score_scale, _score_p),
     quantile=Quantile(_find, _density_of_log, LOG_SLOPES, "log"),
-    entropy=_entropy,
+    entropy=entropy,
+    shape=shape,
 )

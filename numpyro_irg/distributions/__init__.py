@@ -17,10 +17,12 @@ from .dagum import Dagum
 from .dirichlet import Dirichlet
 from .doubly_truncated_power_law import DoublyTruncatedPowerLaw
 from .exponentially_modified_gaussian import ExponentiallyModifiedGaussian
+from .fisher_snedecor import FisherSnedecor
 from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_extreme_value import GeneralizedExtremeValue
 from .generalized_gamma import GeneralizedGamma
+from .generalized_normal import GeneralizedNormal
 from .generalized_pareto import GeneralizedPareto
 from .gompertz import Gompertz
 from .half_student_t import HalfStudentT
@@ -36,6 +38,7 @@ from .logit_normal import LogitNormal
 from .lower_truncated_power_law import LowerTruncatedPowerLaw
 from .maxwell import Maxwell
 from .mixture import MixtureGeneral, MixtureSameFamily
+from .nakagami import Nakagami
 from .pareto import Pareto
 from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
@@ -71,11 +74,13 @@ __all__ = [
     "Dirichlet",
     "DoublyTruncatedPowerLaw",
     "ExponentiallyModifiedGaussian",
+    "FisherSnedecor",
     "Gamma",
     "GaussianCopula",
     "GaussianCopulaBeta",
     "GeneralizedExtremeValue",
     "GeneralizedGamma",
+    "GeneralizedNormal",
     "GeneralizedPareto",
     "Gompertz",
     "HalfStudentT",
@@ -96,6 +101,7 @@ __all__ = [
     "Maxwell",
     "MixtureGeneral",
     "MixtureSameFamily",
+    "Nakagami",
     "Pareto",
     "Rayleigh",
     "RightCensoredDistribution",

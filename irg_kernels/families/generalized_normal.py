@@ -1,0 +1,88 @@
+"""GeneralizedNormal: |y|**p is a gamma number of concentration 1 / p, y = (x - loc) / scale, of either sign
+(Subbotin 1923).
+
+symbol   meaning
+p, a     power and 1 / p
+z        |y|**p
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..generic.family import Family, Quantile, located
+from ..namespace import Array, Namespace
+from ..numerics.elementary import both_log_tails, finite, positive
+from ..numerics.gamma_function import digamma
+from . import gamma
+from .weibull import log_power
+
+
+def _at(xp: Namespace[Array], y: Array, p: Array) -> gamma.Point:
+    log_z, rest = log_power(xp, xp.abs(finite(xp, y)), 1.0 + 0.0 * p, p)
+    z = finite(xp, xp.exp(log_z))
+    return gamma.tamed(xp, finite(xp, z + z * rest), log_z + rest, 1.0 / p)
+
+
+def log_density(xp: Namespace[Array], y: Array, p: Array) -> Array:
+    return -(_at(xp, y, p).z + gamma.log_gamma_of_next(xp, 1.0 / p)) - math.log(2.0)
+
+
+def log_tails(xp: Namespace[Array], y: Array, p: Array) -> tuple[Array, Array]:
+    _, beyond = gamma.log_tails_at(xp, _at(xp, y, p), 1.0 / p)
+    return both_log_tails(xp, beyond - math.log(2.0), y < 0.0)
+
+
+def _score_y(xp: Namespace[Array], y: Array, p: Array) -> Array:
+    """At 0, the mean of both sides."""
+    size = xp.abs(y)
+    steep = finite(xp, p * _at(xp, y, p).z / positive(xp, size))
+    return xp.where(y > 0.0, -steep, xp.where(y < 0.0, steep, 0.0))
+
+
+def _score_p(xp: Namespace[Array], y: Array, p: Array) -> Array:
+    at, a = _at(xp, y, p), 1.0 / p
+    return a * (a * digamma(xp, 1.0 + a) - at.z * at.log_z)
+
+
+def _score_log_scale(xp: Namespace[Array], y: Array, p: Array) -> Array:
+    return p * _at(xp, y, p).excess
+
+
+def _dy_dp(xp: Namespace[Array], y: Array, p: Array) -> Array:
+    at, a = _at(xp, y, p), 1.0 / p
+    return -y * (a * (a * gamma.product_slope(xp, at.z, at.log_z, a)))
+
+
+def of_log_z(xp: Namespace[Array], log_z: Array, p: Array) -> Array:
+    """|y|, held in the range of its dtype."""
+    return xp.exp(xp.minimum(log_z / p, 0.98 * math.log(float(xp.finfo(log_z).max))))
+
+
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, p: Array) -> Array:
+    apart = q - one_minus_q
+    log_z = gamma.log_quantile(xp, xp.abs(apart), 2.0 * xp.minimum(q, one_minus_q), 1.0 / p)
+    return xp.copysign(of_log_z(xp, log_z, p), apart)
+
+
+def _variance(xp: Namespace[Array], p: Array) -> Array:
+    """Gamma(3 a) / Gamma(a)"""
+    a = 1.0 / p
+    return xp.exp(gamma.log_gamma_of_next(xp, 3.0 * a) - gamma.log_gamma_of_next(xp, a)) / 3.0
+
+
+FAMILY = located(
+    Family(
+        parameters={"power": "positive"},
+        support=(-math.inf, math.inf),
+        log_density=log_density,
+        log_tails=log_tails,
+        slopes=(_dy_dp,),
+        scores=(_score_y, _score_p),
+        quantile=Quantile(_find, log_density, (_dy_dp,)),
+        entropy=lambda xp, p: 1.0 / p + gamma.log_gamma_of_next(xp, 1.0 / p) + math.log(2.0),
+        mean=lambda xp, p: 0.0 * p,
+        variance=_variance,
+    ),
+    log_scale_score=_score_log_scale,
+)
