@@ -72,6 +72,9 @@ class Family:
     clamped: tuple[str, ...] = ()
     """"low", "high": the ends of the range of its dtype to which draws are clamped that leave it"""
 
+    through_zero: tuple[str, ...] = ()
+    """parameters whose slope passes through 0 inside a bounded support, where it has the digits of its terms"""
+
     def __str__(self) -> str:
         return self.name
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "TransformedDistribution")
@@ -12,6 +13,20 @@ TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "Tra
 def shown(given: Any) -> str:
     """A wrong argument, for an error."""
     return f"the class {given.__name__}" if isinstance(given, type) else f"{given!r} ({type(given).__name__})"
+
+
+def pairs_in_order(names: Sequence[str]) -> list[tuple[str, str, bool]]:
+    """(lesser, greater, whether they may be equal) of parameters that ascend, of which the ends differ."""
+    if not names:
+        return []
+    inner = [(low, high, True) for low, high in pairwise(names)] if len(names) > 2 else []
+    return [*inner, (names[0], names[-1], False)]
+
+
+def out_of_order(name: str, low: str, high: str, equal: bool, least: Any, most: Any) -> str:
+    """What to tell of parameters that do not ascend."""
+    relation = "must not exceed" if equal else "must be less than"
+    return f"{name}: {low} {relation} {high}, but {low} is {least} and {high} is {most}"
 
 
 def innermost(fn: Any) -> Any:

@@ -95,6 +95,7 @@ _SLOPES = (_by_alpha, _by_low, _by_high)
 
 FAMILY = Family(
     parameters={"alpha": "real", "low": "greater_than 0", "high": "greater_than 0"},
+    order=("low", "high"),
     support=(lambda xp, alpha, low, high: low, lambda xp, alpha, low, high: high),
     log_density=log_density,
     log_tails=log_tails,

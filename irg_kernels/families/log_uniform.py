@@ -74,6 +74,7 @@ def shape(xp: Namespace[Array], low: Array, high: Array) -> Shape:
 
 FAMILY = Family(
     parameters={"low": "positive", "high": "positive"},
+    order=("low", "high"),
     support=(lambda xp, low, high: low, lambda xp, low, high: high),
     log_density=log_density,
     log_tails=log_tails,

@@ -64,6 +64,7 @@ _SLOPES = (_by_low, _by_high, _by_peak)
 
 FAMILY = Family(
     parameters={"low": "real", "high": "real", "peak": "real"},
+    order=("low", "peak", "high"),
     support=(lambda xp, low, high, peak: low, lambda xp, low, high, peak: high),
     log_density=log_density,
     log_tails=log_tails,

@@ -56,6 +56,8 @@ class Family:
 
     parameters: Mapping[str, str]
     """name -> the constraint, by the hosts' name for it"""
+    order: tuple[str, ...] = ()
+    """parameters of which none may exceed the next, and the first must be less than the last"""
     support: tuple[End, End]
     log_density: Callable
     """log p(x)"""

@@ -6,6 +6,7 @@ from numpyro.distributions import *
 from . import divergences as _divergences
 from .affine_beta import AffineBeta
 from .asymmetric_laplace import AsymmetricLaplace
+from .asymmetric_laplace_quantile import AsymmetricLaplaceQuantile
 from .beta import Beta
 from .beta_prime import BetaPrime
 from .beta_proportion import BetaProportion
@@ -40,6 +41,7 @@ from .maxwell import Maxwell
 from .mixture import MixtureGeneral, MixtureSameFamily
 from .nakagami import Nakagami
 from .pareto import Pareto
+from .pert import PERT
 from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .skew_logistic import SkewLogistic
@@ -62,8 +64,10 @@ Rosenblatt = ConditionalChain
 """The former name of `ConditionalChain`."""
 
 __all__ = [
+    "PERT",
     "AffineBeta",
     "AsymmetricLaplace",
+    "AsymmetricLaplaceQuantile",
     "Beta",
     "BetaPrime",
     "BetaProportion",

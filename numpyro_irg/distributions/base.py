@@ -16,7 +16,7 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels.adapter.messages import shown
+from irg_kernels.adapter.messages import out_of_order, pairs_in_order, shown
 from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
@@ -220,6 +220,15 @@ class Univariate(UnivariateMixin, host.Distribution):
             setattr(self, name, value)
         shape = jnp.broadcast_shapes(*(value.shape for value in found))
         host.Distribution.__init__(self, batch_shape=shape, validate_args=validate_args)
+
+    def validate_args(self, strict: bool = True) -> None:
+        super().validate_args(strict)
+        for low, high, equal in pairs_in_order(self.family.order):
+            least, most = getattr(self, low), getattr(self, high)
+            with jax.ensure_compile_time_eval():
+                ascends = least <= most if equal else least < most
+                if not_jax_tracer(ascends) and not ascends.all():
+                    raise ValueError(out_of_order(type(self).__name__, low, high, equal, least, most))
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         params = self._extended(key, sample_shape, *self._family_parameters())

@@ -13,7 +13,7 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels.adapter.messages import shown
+from irg_kernels.adapter.messages import out_of_order, pairs_in_order, shown
 from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
@@ -235,6 +235,14 @@ class Univariate(UnivariateMixin, TorchDistribution):
             setattr(self, name, value)
         torch.distributions.Distribution.__init__(self, found[0].shape, validate_args=validate_args)
         self._refuse_infinite()
+        if self._validate_args:
+            self._refuse_disorder()
+
+    def _refuse_disorder(self) -> None:
+        for low, high, equal in pairs_in_order(self.family.order):
+            least, most = getattr(self, low), getattr(self, high)
+            if not torch._is_all_true(least <= most if equal else least < most):
+                raise ValueError(out_of_order(type(self).__name__, low, high, equal, least, most))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
@@ -256,9 +264,24 @@ class Univariate(UnivariateMixin, TorchDistribution):
         return constraints.interval(*support_of(self.family, *self._family_parameters()))
 
 
+class _OpenInterval(constraints.interval):
+    """NumPyro's, which torch has not."""
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value > self.lower_bound) & (value < self.upper_bound)
+
+
+@torch.distributions.biject_to.register(_OpenInterval)
+@torch.distributions.transform_to.register(_OpenInterval)
+def _to_open_interval(constraint: _OpenInterval) -> Any:
+    return torch.distributions.biject_to(constraints.interval(constraint.lower_bound, constraint.upper_bound))
+
+
 def _constraint(kind: str) -> Any:
-    """By the host's name for it, with its bound where it takes one."""
+    """By the host's name for it, with its bounds where it takes them."""
     name, *bounds = kind.split()
+    if name == "open_interval":
+        return _OpenInterval(*map(float, bounds))
     return getattr(constraints, name)(*map(float, bounds)) if bounds else getattr(constraints, name)
 
 

@@ -42,7 +42,6 @@ ROW = Family(
     expectations={"log x": _mean_log},
     small=("log x", _mean_log, {"df1": 0.02, "df2": 0.01}),
     tails=({"df1": 5.0, "df2": 9.0}, (2.0**-20, 0.25, 3.0, 2.0**12)),
-    truncations=(({"df1": 5.0, "df2": 9.0}, 0.5, 3.0),),
     clamped=("low", "high"),
     masses=_masses,
     log_density=_log_density,

@@ -167,3 +167,20 @@ def test_value_outside_the_support(adapter, case):
         assert all(adapter.numpy(v) == -np.inf for v in found)
     with adapter.validation_enabled(False):
         assert getattr(adapter.dist, family.name)(**params).log_prob(adapter.array(value)).shape == ()
+
+
+OUT_OF_ORDER = {
+    "Triangular": ({"low": 0.0, "high": 1.0, "peak": 2.0}, "Triangular: peak must not exceed high, but peak is"),
+    "PERT": ({"low": 1.0, "peak": 0.5, "high": 2.0}, "PERT: low must not exceed peak, but low is"),
+    "LogUniform": ({"low": 2.0, "high": 1.0}, "LogUniform: low must be less than high, but low is"),
+    "DoublyTruncatedPowerLaw": ({"alpha": 1.0, "low": 2.0, "high": 2.0}, "low must be less than high"),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_ORDER)
+def test_ends_out_of_order(adapter, name):
+    params, message = OUT_OF_ORDER[name]
+    make = getattr(adapter.dist, name)
+    with adapter.validation_enabled(True), pytest.raises(ValueError, match=message):
+        make(**params)
+    make(**params, validate_args=False)
