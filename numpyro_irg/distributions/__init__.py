@@ -45,6 +45,7 @@ from .pert import PERT
 from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .skew_logistic import SkewLogistic
+from .skew_normal import SkewNormal
 from .soft_laplace import SoftLaplace
 from .student_t import StudentT
 from .triangular import Triangular
@@ -112,6 +113,7 @@ __all__ = [
     "RightTruncatedDistribution",
     "SineBivariateVonMises",
     "SkewLogistic",
+    "SkewNormal",
     "SoftLaplace",
     "StudentT",
     "Triangular",
