@@ -47,7 +47,7 @@ def _dy_dk(xp: Namespace[Array], y: Array, k: Array) -> Array:
     return -xp.abs(y) / k - 2.0 / (1.0 + k * k)
 
 
-def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, k: Array) -> Array:
+def find(xp: Namespace[Array], q: Array, one_minus_q: Array, k: Array) -> Array:
     below, above = _log_shares(xp, k)
     log_q, log_rest = (
         xp.where(mass < other, logarithm(xp, mass), xp.log1p(-xp.where(mass < other, 0.5, other)))
@@ -65,7 +65,7 @@ FAMILY = located(
         slopes=(_dy_dk,),
         scores=(_score_y, _score_k),
         tails_are_closed=True,
-        quantile=Quantile(_find, log_density, (_dy_dk,)),
+        quantile=Quantile(find, log_density, (_dy_dk,)),
         entropy=lambda xp, k: 1.0 + xp.log(k + 1.0 / k),
         mean=lambda xp, k: 1.0 / k - k,
         variance=lambda xp, k: 1.0 / k / k + k * k,

@@ -46,6 +46,7 @@ from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .skew_logistic import SkewLogistic
 from .skew_normal import SkewNormal
+from .soft_asymmetric_laplace import SoftAsymmetricLaplace
 from .soft_laplace import SoftLaplace
 from .student_t import StudentT
 from .triangular import Triangular
@@ -114,6 +115,7 @@ __all__ = [
     "SineBivariateVonMises",
     "SkewLogistic",
     "SkewNormal",
+    "SoftAsymmetricLaplace",
     "SoftLaplace",
     "StudentT",
     "Triangular",

@@ -1,0 +1,146 @@
+"""SoftAsymmetricLaplace: an asymmetric Laplace number and a normal one; a mixture of two exponentially modified
+Gaussians, see `exponentially_modified_gaussian`.
+
+symbol   meaning
+y, s     (x - loc) / scale, and softness, the normal number's standard deviation
+k        asymmetry
+R, L     the normal number plus an exponential one of rate k, and less one of rate 1 / k
+r        share of R in the density at y
+
+The weights are 1 / (1 + k**2) and k**2 / (1 + k**2).  What a change of them moves is dy/dk = -2 / (1 + k**2), since
+P(R > y) - P(L > y) = p_R / k + k p_L.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+from ..generic.family import Draw, Family, Quantile, located
+from ..namespace import Array, Namespace
+from ..numerics.elementary import both_log_tails, log_sum
+from ..numerics.roots import logarithm, newton
+from . import asymmetric_laplace, normal
+from . import exponentially_modified_gaussian as one_sided
+
+_SIDE = one_sided.FAMILY
+
+
+def _sides(function: Callable, xp: Namespace[Array], y: Array, k: Array, s: Array) -> tuple[Array, Array]:
+    """function(xp, value, 0, s, rate) of R at y and of L's mirror image at -y."""
+    zero = 0.0 * y
+    return function(xp, y, zero, s, k), function(xp, -y, zero, s, 1.0 / k)
+
+
+def _log_weights(xp: Namespace[Array], k: Array) -> tuple[Array, Array]:
+    return -xp.log1p(k * k), -xp.log1p(1.0 / k / k)
+
+
+def _weighted(xp: Namespace[Array], y: Array, k: Array, s: Array) -> tuple[Array, Array]:
+    """Logarithms of both parts of the density."""
+    right, left = _sides(one_sided.log_density, xp, y, k, s)
+    of_right, of_left = _log_weights(xp, k)
+    return right + of_right, left + of_left
+
+
+def log_density(xp: Namespace[Array], y: Array, k: Array, s: Array) -> Array:
+    return log_sum(xp, *_weighted(xp, y, k, s))
+
+
+def log_tails(xp: Namespace[Array], y: Array, k: Array, s: Array) -> tuple[Array, Array]:
+    right, left = _sides(one_sided.log_tails, xp, y, k, s)
+    of_right, of_left = _log_weights(xp, k)
+    lower = log_sum(xp, right[0] + of_right, left[1] + of_left)
+    upper = log_sum(xp, right[1] + of_right, left[0] + of_left)
+    return both_log_tails(xp, xp.minimum(lower, upper), lower < upper)
+
+
+def _shares(xp: Namespace[Array], y: Array, k: Array, s: Array) -> tuple[Array, Array]:
+    """(r, 1 - r)"""
+    right, left = _weighted(xp, y, k, s)
+    return xp.sigmoid(right - left), xp.sigmoid(left - right)
+
+
+def _dy_dk(xp: Namespace[Array], y: Array, k: Array, s: Array) -> Array:
+    r, rest = _shares(xp, y, k, s)
+    right, left = _sides(_SIDE.slopes[2], xp, y, k, s)
+    return r * right + rest * left / k / k - 2.0 / (1.0 + k * k)
+
+
+def _dy_ds(xp: Namespace[Array], y: Array, k: Array, s: Array) -> Array:
+    r, rest = _shares(xp, y, k, s)
+    right, left = _sides(_SIDE.slopes[1], xp, y, k, s)
+    return r * right - rest * left
+
+
+def _of_sides(xp: Namespace[Array], which: int, y: Array, k: Array, s: Array) -> tuple[Array, Array]:
+    """The scores of both parts, each times its share."""
+    assert _SIDE.scores is not None
+    r, rest = _shares(xp, y, k, s)
+    right, left = _sides(_SIDE.scores[which], xp, y, k, s)
+    return r * right, rest * left
+
+
+def _score_y(xp: Namespace[Array], y: Array, k: Array, s: Array) -> Array:
+    right, left = _of_sides(xp, 0, y, k, s)
+    return right - left
+
+
+def _score_k(xp: Namespace[Array], y: Array, k: Array, s: Array) -> Array:
+    right, left = _of_sides(xp, 3, y, k, s)
+    return right - left / k / k + 2.0 * (_shares(xp, y, k, s)[1] / k - k / (1.0 + k * k))
+
+
+def _score_s(xp: Namespace[Array], y: Array, k: Array, s: Array) -> Array:
+    right, left = _of_sides(xp, 2, y, k, s)
+    return right + left
+
+
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, k: Array, s: Array) -> Array:
+    """By Newton's method on the logarithm of the smaller tail, which is concave.
+
+    From twice the farther of the two numbers' quantiles of half that tail, which is outside of the root: one of the
+    numbers lies beyond half of where their sum lies.
+    """
+    is_lower = q < one_minus_q
+    smaller = xp.minimum(q, one_minus_q)
+    target, half = logarithm(xp, smaller), 0.5 * smaller
+    bell = s * normal.upper_quantile(xp, target - math.log(2.0))
+    low, high = xp.where(is_lower, half, 1.0 - half), xp.where(is_lower, 1.0 - half, half)
+    edge = xp.abs(asymmetric_laplace.find(xp, low, high, k))
+    start = 2.0 * xp.maximum(bell, edge)
+
+    def residual(y: Array) -> tuple[Array, Array]:
+        tails = log_tails(xp, y, k, s)
+        tail = xp.where(is_lower, tails[0], tails[1])
+        error = target - tail
+        slope = xp.exp(log_density(xp, y, k, s) - tail)
+        return error, error / xp.where(is_lower, slope, -slope)
+
+    most = 0.01 * float(xp.finfo(q).max)
+    return newton(xp, residual, xp.where(is_lower, -start, start), -most, most)
+
+
+def _draw(
+    xp: Namespace[Array], bell: Array, first: Array, second: Array, k: Array, s: Array, loc: Array, scale: Array
+) -> Array:
+    return loc + scale * (s * bell + (k * xp.log(first) - xp.log(second) / k))
+
+
+FAMILY = dataclasses.replace(
+    located(
+        Family(
+            parameters={"asymmetry": "positive", "softness": "positive"},
+            support=(-math.inf, math.inf),
+            log_density=log_density,
+            log_tails=log_tails,
+            slopes=(_dy_dk, _dy_ds),
+            scores=(_score_y, _score_k, _score_s),
+            quantile=Quantile(_find, log_density, (_dy_dk, _dy_ds)),
+            mean=lambda xp, k, s: 1.0 / k - k + 0.0 * s,
+            variance=lambda xp, k, s: 1.0 / k / k + k * k + s * s,
+        )
+    ),
+    draw=Draw(_draw, ("normal", "uniform", "uniform")),
+)
