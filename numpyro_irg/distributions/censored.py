@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array
 from numpyro.distributions.util import validate_sample
+from numpyro.util import not_jax_tracer
 
 from irg_kernels.generic import censoring
 
@@ -22,9 +24,13 @@ _Host: Any = host.Distribution if TYPE_CHECKING else object
 
 
 class _Censored(_Host):
-    """What the three share, before the host's class; `_flags` are the names of their indicators."""
+    """What the three share, before the host's class; `_flags` are the names of their indicators.
+
+    As in the host's, values are not validated unless asked for: an interval may begin or end outside the support.
+    """
 
     _flags: tuple[str, ...] = ("censored",)
+    reparametrized_params = ["censored"]  # no gradient is lost in it, as the host's convention asks
 
     def _start(self, base_dist: Any, event_shape: tuple[int, ...], validate_args: bool | None, **flags: Any) -> None:
         """In place of the host's, which stretches the leaves of the base, of what shape soever."""
@@ -40,7 +46,7 @@ class _Censored(_Host):
         self._support = self.base_dist.support
         shape = jnp.broadcast_shapes(base_dist.batch_shape, *map(jnp.shape, flags.values()))
         for key, flag in flags.items():
-            setattr(self, key, jnp.broadcast_to(jnp.asarray(flag, bool), shape))
+            setattr(self, key, jnp.broadcast_to(_indicator(f"{name}: {key}", flag), shape))
         host.Distribution.__init__(self, shape, event_shape, validate_args=validate_args)
 
     @classmethod
@@ -67,6 +73,15 @@ class _Censored(_Host):
         return base.log_prob(jnp.where(seen, value, within))
 
 
+def _indicator(what: str, flag: Any) -> Array:
+    with jax.ensure_compile_time_eval():  # a bound in its place would count as 1
+        flag = jnp.asarray(flag)
+        valid = (flag == 0) | (flag == 1)
+        if not_jax_tracer(valid) and not valid.all():
+            raise ValueError(f"{what} must be 0 or 1, saying which values are censored, got {flag}")
+        return flag.astype(bool)
+
+
 def _floating(value: Any) -> Array:
     return jnp.asarray(value, jnp.result_type(value, float))
 
@@ -80,10 +95,10 @@ class LeftCensoredDistribution(_Censored, host.LeftCensoredDistribution):
 
     :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it.
     :param censored: 0 or 1, of a shape that broadcasts with the base's.
-    :raises ValueError: for a base that is not univariate.
+    :raises ValueError: for a base that is not univariate, or an indicator that is neither 0 nor 1.
     """
 
-    def __init__(self, base_dist: Any, censored: Any = False, *, validate_args: bool | None = None) -> None:
+    def __init__(self, base_dist: Any, censored: Any = False, *, validate_args: bool | None = False) -> None:
         self._start(base_dist, (), validate_args, censored=censored)
 
     @validate_sample
@@ -102,13 +117,13 @@ class RightCensoredDistribution(_Censored, host.RightCensoredDistribution):
 
     :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it.
     :param censored: 0 or 1, of a shape that broadcasts with the base's.
-    :raises ValueError: for a base that is not univariate.
+    :raises ValueError: for a base that is not univariate, or an indicator that is neither 0 nor 1.
 
     >>> round(float(RightCensoredDistribution(host.Gamma(2.0, 1.0), 1).log_prob(30.0)), 3)
     -26.566
     """
 
-    def __init__(self, base_dist: Any, censored: Any = False, *, validate_args: bool | None = None) -> None:
+    def __init__(self, base_dist: Any, censored: Any = False, *, validate_args: bool | None = False) -> None:
         self._start(base_dist, (), validate_args, censored=censored)
 
     @validate_sample
@@ -133,13 +148,14 @@ class IntervalCensoredDistribution(_Censored, host.IntervalCensoredDistribution)
 
     :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it.
     :param left_censored: 0 or 1, of a shape that broadcasts with the base's; and `right_censored`.
-    :raises ValueError: for a base that is not univariate.
+    :raises ValueError: for a base that is not univariate, or an indicator that is neither 0 nor 1.
     """
 
     _flags = ("left_censored", "right_censored")
+    reparametrized_params = ["left_censored", "right_censored"]
 
     def __init__(
-        self, base_dist: Any, left_censored: Any, right_censored: Any, *, validate_args: bool | None = None
+        self, base_dist: Any, left_censored: Any, right_censored: Any, *, validate_args: bool | None = False
     ) -> None:
         self._start(base_dist, (2,), validate_args, left_censored=left_censored, right_censored=right_censored)
 

@@ -83,7 +83,7 @@ class LeftCensoredDistribution(_Censored):
 
     :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it.
     :param censored: 0 or 1, of a shape that broadcasts with the base's.
-    :raises ValueError: for a base that is not univariate.
+    :raises ValueError: for a base that is not univariate, or an indicator that is neither 0 nor 1.
     """
 
     arg_constraints = {"censored": constraints.boolean}
@@ -109,7 +109,7 @@ class RightCensoredDistribution(LeftCensoredDistribution):
 
     :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it.
     :param censored: 0 or 1, of a shape that broadcasts with the base's.
-    :raises ValueError: for a base that is not univariate.
+    :raises ValueError: for a base that is not univariate, or an indicator that is neither 0 nor 1.
 
     >>> import pyro.distributions as host
     >>> RightCensoredDistribution(host.Gamma(2.0, 1.0), 1).log_prob(torch.tensor(30.0))

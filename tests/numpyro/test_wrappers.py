@@ -135,3 +135,18 @@ def test_vmap_over(name):
         alone = make({key: value[i] for key, value in stacked.items()})
         np.testing.assert_allclose(draws[i], alone.sample(KEY), rtol=1e-5)  # some units in the last place
         np.testing.assert_allclose(densities[i], alone.log_prob(draws[i]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("module", [host, dist])
+def test_censored_values_are_validated_on_request_alone(module):
+    """As the host's: an interval may begin outside the support."""
+    d = module.IntervalCensoredDistribution(module.Exponential(1.0), 0, 0)
+    np.testing.assert_allclose(d.log_prob(jnp.array([-1.0, 2.0])), np.log(-np.expm1(-2.0)), rtol=1e-6)
+    d = module.LeftCensoredDistribution(module.Exponential(1.0), 1, validate_args=True)
+    with pytest.warns(UserWarning, match="should be within the support"):
+        assert d.log_prob(-1.0) == -jnp.inf
+
+
+def test_censored_distributions_declare_what_is_reparameterized():
+    d = dist.RightCensoredDistribution(dist.Gamma(2.0, 1.0), 1)
+    assert d.has_rsample and set(d.reparametrized_params) == set(d.arg_constraints)

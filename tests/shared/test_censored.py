@@ -132,3 +132,6 @@ def test_refusals(adapter):
         dist.LeftCensoredDistribution(1.0)
     with pytest.raises(ValueError, match="must be univariate, but Dirichlet has event shape"):
         dist.RightCensoredDistribution(dist.Dirichlet(adapter.array([1.0, 1.0])), 1)
+    for wrong in (3.0, adapter.array([1.0, 0.5])):  # a bound where the indicator belongs
+        with pytest.raises(ValueError, match="censored"):
+            dist.LeftCensoredDistribution(dist.Normal(adapter.array([0.0, 0.0]), 1.0), wrong)
