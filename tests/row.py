@@ -56,7 +56,7 @@ class Family:
     hosts: bool = False
     """the host's class, which the adapters leave as it is; the kernels have its record"""
     made: bool = False
-    """of other distributions, which its constructor takes"""
+    """of other distributions, or of matrices, or by a size, which its constructor takes"""
     masses: Callable | None = None
     """x, parameters -> (P(X <= x), P(X > x)) by mpmath; of a row in `rows/`, whose oracles stand with it"""
     log_density: Callable | None = None

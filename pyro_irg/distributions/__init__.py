@@ -32,6 +32,7 @@ from .inverse_gaussian import InverseGaussian
 from .johnson_su import JohnsonSU
 from .kumaraswamy import Kumaraswamy
 from .levy import Levy
+from .lkj_cholesky import LKJ, LKJCholesky
 from .log_gamma import LogGamma
 from .log_uniform import LogUniform
 from .logit_normal import LogitNormal
@@ -67,6 +68,7 @@ Rosenblatt = ConditionalChain
 
 __all__ = [
     "PERT",
+    "LKJ",
     "AffineBeta",
     "AsymmetricLaplace",
     "AsymmetricLaplaceQuantile",
@@ -96,6 +98,7 @@ __all__ = [
     "InverseGaussian",
     "JohnsonSU",
     "Kumaraswamy",
+    "LKJCholesky",
     "LeftCensoredDistribution",
     "LeftTruncatedDistribution",
     "Levy",
