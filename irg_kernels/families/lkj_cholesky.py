@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 
 from ..namespace import Array, Namespace
-from ..numerics.gamma_function import stirling
+from ..numerics.gamma_function import log_gamma_rise
 
 
 def onion(xp: Namespace[Array], eta: Array, d: int) -> tuple[Array, Array]:
@@ -41,11 +41,7 @@ def log_diagonal_of_partial(xp: Namespace[Array], logit: Array) -> Array:
 
 
 def log_density(xp: Namespace[Array], y: Array, diagonal: Array, a: Array, b: Array) -> Array:
-    """log p(w), elementwise; log(1 - y) is taken from y, or from the diagonal where y is the larger part.
-
-    log Gamma(a + b) - log Gamma(b) is Stirling's formula in differences, for at b = 1e6 the two agree in six digits.
-    """
+    """log p(w), elementwise; log(1 - y) is taken from y, or from the diagonal where y is the larger part."""
     near = y < 0.5
     log_rest = xp.where(near, xp.log1p(-xp.where(near, y, 0.0)), 2.0 * xp.log(xp.where(near, 1.0, diagonal)))
-    ratio = (b - 0.5) * xp.log1p(a / b) + a * (xp.log(a + b) - 1.0) + (stirling(xp, a + b) - stirling(xp, b))
-    return (b - 1.0) * log_rest + ratio - a * math.log(math.pi)
+    return (b - 1.0) * log_rest + log_gamma_rise(xp, b, a) + a * (xp.log(b) - math.log(math.pi))

@@ -85,6 +85,14 @@ def log_gamma_step(xp: Namespace[Array], b: Array, a: Array) -> Array:
     return xp.where(is_small, total - steps, total)
 
 
+def log_gamma_rise(xp: Namespace[Array], b: Array, a: Array) -> Array:
+    """log Gamma(b + a) - log Gamma(b) - a log b, a and b > 0: Stirling's formula in differences.
+
+    At b = 1e6 the two logarithms agree in six digits.
+    """
+    return (b + a - 0.5) * xp.log1p(a / b) - a + (stirling(xp, b + a) - stirling(xp, b))
+
+
 def log_entropy(xp: Namespace[Array], a: Array) -> Array:
     """a + log Gamma(a) - a psi(a), the entropy of log z for z ~ Gamma(a, 1)."""
     return HALF_LOG_2PI - 0.5 * xp.log(a) + stirling(xp, a) - a * digamma_minus_log(xp, a)

@@ -41,6 +41,7 @@ from .lower_truncated_power_law import LowerTruncatedPowerLaw
 from .maxwell import Maxwell
 from .mixture import MixtureGeneral, MixtureSameFamily
 from .nakagami import Nakagami
+from .multivariate_student_t import MultivariateStudentT
 from .pareto import Pareto
 from .pert import PERT
 from .rayleigh import Rayleigh
@@ -111,6 +112,7 @@ __all__ = [
     "MixtureGeneral",
     "MixtureSameFamily",
     "Nakagami",
+    "MultivariateStudentT",
     "Pareto",
     "Rayleigh",
     "RightCensoredDistribution",

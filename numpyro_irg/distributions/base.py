@@ -32,6 +32,7 @@ __all__ = [
     "log_density",
     "outside",
     "parameters",
+    "promoted",
     "quantile",
     "sigmoid",
     "support_of",
@@ -40,12 +41,12 @@ __all__ = [
 ]
 
 
-def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
+def promoted(distribution: str, **values: Any) -> tuple[Array, ...]:
     """The named parameters as floating-point arrays of one dtype, each of its own shape.
 
     Python numbers follow the arrays; integers become the default floating type.
 
-    :raises ValueError: for a value that is no real number or array, or shapes that do not broadcast.
+    :raises ValueError: for a value that is no real number or array.
     """
     for name, value in values.items():
         if not isinstance(value, Number) and not hasattr(value, "dtype"):
@@ -59,7 +60,15 @@ def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
     if not jnp.issubdtype(dtype, jnp.floating):
         dtype = jnp.result_type(float)
     with jax.ensure_compile_time_eval():  # constants stay known inside `jit`, to be validated
-        arrays = tuple(jnp.asarray(value, dtype) for value in values.values())
+        return tuple(jnp.asarray(value, dtype) for value in values.values())
+
+
+def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
+    """The named parameters, `promoted`.
+
+    :raises ValueError: for a value that is no real number or array, or shapes that do not broadcast.
+    """
+    arrays = promoted(distribution, **values)
     try:
         jnp.broadcast_shapes(*(a.shape for a in arrays))
     except ValueError as error:

@@ -41,6 +41,7 @@ from .maxwell import Maxwell
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .nakagami import Nakagami
+from .multivariate_student_t import MultivariateStudentT
 from .pareto import Pareto
 from .pert import PERT
 from .rayleigh import Rayleigh
@@ -111,6 +112,7 @@ __all__ = [
     "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
     "Nakagami",
+    "MultivariateStudentT",
     "Pareto",
     "Rayleigh",
     "RightCensoredDistribution",

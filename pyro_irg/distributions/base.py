@@ -31,6 +31,7 @@ __all__ = [
     "log_density",
     "outside",
     "parameters",
+    "promoted",
     "quantile",
     "refuse_outside",
     "sigmoid",
@@ -40,12 +41,12 @@ __all__ = [
 ]
 
 
-def parameters(distribution: str, **values: Any) -> tuple[Tensor, ...]:
-    """The named parameters as floating-point tensors of one dtype, broadcast together.
+def promoted(distribution: str, **values: Any) -> list[Tensor]:
+    """The named parameters as floating-point tensors of one dtype, each of its own shape.
 
     Python numbers follow the tensors; integer tensors become the default floating type.
 
-    :raises ValueError: for a value that is neither real number nor real, dense tensor, or shapes that do not broadcast.
+    :raises ValueError: for a value that is neither real number nor real, dense tensor.
     """
     for name, value in values.items():
         if not isinstance(value, Tensor):
@@ -60,20 +61,28 @@ def parameters(distribution: str, **values: Any) -> tuple[Tensor, ...]:
                 f"layout {value.layout} on {value.device}"
             )
     tensors = [v for v in values.values() if isinstance(v, Tensor)]
-    if len(tensors) == len(values) and len({(t.shape, t.dtype) for t in tensors}) == 1:
+    if len(tensors) == len(values) and len({t.dtype for t in tensors}) == 1:
         if tensors[0].is_floating_point():  # the usual case, and a tenth of the time of a small draw
-            return tuple(tensors)
+            return tensors
     dtypes = {t.dtype for t in tensors if t.is_floating_point()} or {torch.get_default_dtype()}
     dtype, device = functools.reduce(torch.promote_types, dtypes), tensors[0].device if tensors else None
-    promoted = [
+    return [
         v.to(dtype) if isinstance(v, Tensor) else torch.tensor(v, dtype=dtype, device=device) for v in values.values()
     ]
-    if len({p.shape for p in promoted}) == 1:
-        return tuple(promoted)
+
+
+def parameters(distribution: str, **values: Any) -> tuple[Tensor, ...]:
+    """The named parameters, `promoted` and broadcast together.
+
+    :raises ValueError: for a value that is neither real number nor real, dense tensor, or shapes that do not broadcast.
+    """
+    found = promoted(distribution, **values)
+    if len({p.shape for p in found}) == 1:
+        return tuple(found)
     try:
-        return torch.broadcast_tensors(*promoted)
+        return torch.broadcast_tensors(*found)
     except RuntimeError as error:
-        shapes = " and ".join(f"{name} of shape {tuple(p.shape)}" for name, p in zip(values, promoted, strict=True))
+        shapes = " and ".join(f"{name} of shape {tuple(p.shape)}" for name, p in zip(values, found, strict=True))
         raise ValueError(f"{distribution}: {shapes} cannot be broadcast together") from error
 
 

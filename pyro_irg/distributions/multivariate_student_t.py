@@ -1,0 +1,90 @@
+"""MultivariateStudentT with implicit gradients."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pyro.distributions as host
+import torch
+from pyro.distributions import constraints
+from pyro.distributions.torch_distribution import TorchDistribution
+from torch import Tensor
+
+from irg_kernels.families import multivariate_student_t as kernel
+
+from ..attach import attach
+from ..registry import implicit_twin_of
+from ..samplers import draw, standard_gamma
+from .base import ImplicitMixin, closed_form, exponential, refuse_outside
+from .multivariate import event_parameters, solved
+
+__all__ = ["MultivariateStudentT"]
+
+
+@implicit_twin_of(host.MultivariateStudentT)
+class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):
+    r"""Vector :math:`\mu + \sqrt{\nu / \chi^2_\nu} L z` with a standard normal z, reparameterized in all parameters.
+
+    The one random length has the implicit gradient of its Gamma variable (Figurnov, Mohamed, Mnih 2018, eq. 5), in log
+    space; a draw that would overflow is held at the end of the range, with the relative derivative of the true draw.
+
+    :param df: degrees of freedom :math:`\nu > 0`; number or tensor of the batch shape.
+    :param loc: :math:`\mu`, of shape (..., n), or a number.
+    :param scale_tril: :math:`L`, lower triangular with positive diagonal, of shape (..., n, n).
+    :raises ValueError: for parameters outside their constraint, not finite, or of shapes that do not match.
+    """
+
+    def __init__(self, df: Any, loc: Any, scale_tril: Any, validate_args: bool | None = None) -> None:
+        name = "MultivariateStudentT"
+        vector = 1 if getattr(loc, "ndim", 0) else 0
+        batch, (df, loc, tril) = event_parameters(name, df=(df, 0), loc=(loc, vector), scale_tril=(scale_tril, 2))
+        n = tril.shape[-1]
+        if tril.shape[-2] != n or (vector and loc.shape[-1] != n):
+            raise ValueError(
+                f"{name}: loc of shape {tuple(loc.shape)} and scale_tril of shape {tuple(tril.shape)} must be (..., n) "
+                "and (..., n, n)"
+            )
+        self.df, self.loc, self._unbroadcasted_scale_tril = df.expand(batch), loc.expand((*batch, n)), tril
+        if type(self)._validate_args if validate_args is None else validate_args:
+            refuse_outside(name, constraints.lower_cholesky, scale_tril=tril)  # a lazy property to the host
+        # not the host's, which keeps a Chi2
+        TorchDistribution.__init__(self, batch, torch.Size([n]), validate_args=validate_args)
+        self._refuse_infinite()
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
+        batch_shape = torch.Size(batch_shape)
+        new.df, new.loc = self.df.expand(batch_shape), self.loc.expand(batch_shape + self.event_shape)
+        new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
+        TorchDistribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        shape = self._extended_shape(sample_shape)
+        df = self.df.expand(shape[:-1])
+        log_r = attach((kernel.dlogr_dnu,), draw(_standard_log_r, df), df)
+        normal = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+        along = (self._unbroadcasted_scale_tril @ normal[..., None])[..., 0]
+        # so that no component overflows
+        room = 0.25 / torch.finfo(df.dtype).tiny / along.detach().abs().amax(-1).clamp(min=1.0)
+        r = exponential(log_r, torch.minimum(log_r.detach().exp(), room))
+        return self.loc + r[..., None] * along
+
+    def log_prob(self, value: Any) -> Tensor:
+        """log p(value), to rounding, finite for a value in range."""
+        if self._validate_args:
+            self._validate_sample(value)
+        tril = self._unbroadcasted_scale_tril
+        y = solved(tril, value - self.loc)
+        peak = y.detach().abs().amax(-1)
+        unit = torch.where(peak > 1e10, peak, 1.0)  # the squares would overflow from 1e19 on
+        square = (y / unit[..., None]).square().sum(-1)
+        log_det = tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        n = torch.full_like(self.df, tril.shape[-1])
+        return closed_form(kernel.log_density, square, unit, log_det, self.df, n)
+
+
+def _standard_log_r(df: Tensor) -> Tensor:
+    return 0.5 * (df.log() - math.log(2.0) - standard_gamma(0.5 * df)[1])
