@@ -330,6 +330,8 @@ TABLE = (
     *(Family(f"{side}CensoredDistribution", made=True, apart="shared/test_censored.py")
       for side in ("Left", "Right", "Interval")),
     *(Family(name, made=True, apart="shared/test_lkj_cholesky.py") for name in ("LKJ", "LKJCholesky")),
+    *(Family(name, made=True, apart="shared/test_spherical.py")
+      for name in ("PowerSpherical", "SphericalUniform", "VonMisesFisher")),
     Family("MultivariateStudentT", made=True, apart="shared/test_multivariate_student_t.py"),
 )  # fmt: skip
 BY_NAME = {family.name: family for family in TABLE}

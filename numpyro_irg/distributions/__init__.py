@@ -44,12 +44,14 @@ from .nakagami import Nakagami
 from .multivariate_student_t import MultivariateStudentT
 from .pareto import Pareto
 from .pert import PERT
+from .power_spherical import PowerSpherical
 from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .skew_logistic import SkewLogistic
 from .skew_normal import SkewNormal
 from .soft_asymmetric_laplace import SoftAsymmetricLaplace
 from .soft_laplace import SoftLaplace
+from .spherical_uniform import SphericalUniform
 from .student_t import StudentT
 from .triangular import Triangular
 from .truncated import (
@@ -62,6 +64,7 @@ from .truncated import (
     TwoSidedTruncatedDistribution,
 )
 from .von_mises import VonMises
+from .von_mises_fisher import VonMisesFisher
 from .weibull import Weibull
 
 Rosenblatt = ConditionalChain
@@ -114,6 +117,7 @@ __all__ = [
     "Nakagami",
     "MultivariateStudentT",
     "Pareto",
+    "PowerSpherical",
     "Rayleigh",
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
@@ -122,6 +126,7 @@ __all__ = [
     "SkewNormal",
     "SoftAsymmetricLaplace",
     "SoftLaplace",
+    "SphericalUniform",
     "StudentT",
     "Triangular",
     "Truncated",
@@ -130,6 +135,7 @@ __all__ = [
     "TruncatedNormal",
     "TwoSidedTruncatedDistribution",
     "VonMises",
+    "VonMisesFisher",
     "Weibull",
 ]
 IMPLICIT = tuple(__all__)

@@ -1,0 +1,107 @@
+"""What distributions on the unit sphere share: the direction, and the way from an angle to a point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pyro.distributions import constraints
+from pyro.distributions.torch_distribution import TorchDistribution
+from torch import Tensor
+
+from ..attach import attach_jointly
+from .base import ImplicitMixin
+from .multivariate import event_parameters
+
+__all__ = ["Axial"]
+
+
+class Axial(ImplicitMixin, TorchDistribution):
+    """A distribution of x = w mu + sqrt(1 - w**2) t on the sphere, t uniform among the unit vectors across mu.
+
+    A class gives `_logit(shape)`, a draw of the logit of (1 - w) / 2 with its derivatives.
+
+    t is a normal vector's part across mu, so that no direction is special, as it would be to a reflection that takes
+    some axis to mu.  Where mu moves, x turns with it, by the rotation that leaves alone what lies across both mu and
+    its motion: t moves by -mu (t . dmu).  Any other turn about mu would add to the variance and nothing to the mean.
+    """
+
+    arg_constraints = {"mean_direction": constraints.sphere, "concentration": constraints.positive}
+    support = constraints.sphere
+    has_rsample = True
+
+    mean_direction: Tensor
+    concentration: Tensor
+
+    def _begin(self, validate_args: bool | None, mean_direction: Any, concentration: Any) -> None:
+        name = type(self).__name__
+        given = {"mean_direction": (mean_direction, 1), "concentration": (concentration, 0)}
+        batch, (direction, concentration) = event_parameters(name, **given)
+        if direction.shape[-1] < 2:
+            raise ValueError(
+                f"{name}: mean_direction must be a vector of 2 or more dimensions, got shape {tuple(direction.shape)}"
+            )
+        self.mean_direction = direction.expand((*batch, direction.shape[-1]))
+        self.concentration = concentration.expand(batch)
+        TorchDistribution.__init__(self, batch, direction.shape[-1:], validate_args=validate_args)
+        self._refuse_infinite()
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
+        batch_shape = torch.Size(batch_shape)
+        new.mean_direction = self.mean_direction.expand(batch_shape + self.event_shape)
+        new.concentration = self.concentration.expand(batch_shape)
+        TorchDistribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    @property
+    def _half(self) -> float:
+        """(d - 1) / 2"""
+        return 0.5 * (self.event_shape[-1] - 1)
+
+    @property
+    def _axis(self) -> Tensor:
+        """The mean direction, of length 1, so that a motion along itself has no effect."""
+        return self.mean_direction / self.mean_direction.norm(dim=-1, keepdim=True)
+
+    def _logit(self, shape: torch.Size) -> Tensor:
+        raise NotImplementedError
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        shape = self._extended_shape(sample_shape)
+        y, axis = self._logit(shape[:-1]), self._axis
+        axis = axis if axis.shape == shape else axis.expand(shape)
+        across = attach_jointly(_push, _pull, _across(axis.detach()), axis)
+        sine = 2.0 * (-0.5 * (_softplus(y) + _softplus(-y))).exp()
+        return (1.0 - 2.0 * y.sigmoid())[..., None] * axis + sine[..., None] * across
+
+    def _half_square(self, value: Any, sign: float) -> Tensor:
+        """1 - w, or 1 + w with the sign -1, of the directions: (|x - mu|**2 - (|x| - |mu|)**2) / (2 |x| |mu|), which
+        does not cancel next to it, and in which the rounding of either length has no part."""
+        if self._validate_args:
+            self._validate_sample(value)
+        length, other = value.norm(dim=-1), self.mean_direction.norm(dim=-1)
+        square = (value - sign * self.mean_direction).square().sum(-1) - (length - other).square()
+        return 0.5 * square / (length * other)
+
+
+def _across(axis: Tensor) -> Tensor:
+    """Unit vectors uniform among those across the axes."""
+    found = torch.randn_like(axis)
+    for _ in range(2):  # the second for what rounding has left
+        found = found - (found * axis).sum(-1, keepdim=True) * axis
+        found = found / found.norm(dim=-1, keepdim=True)
+    return found
+
+
+def _softplus(x: Tensor) -> Tensor:
+    return torch.logaddexp(x, torch.zeros_like(x))
+
+
+def _push(tangents, across, axis):
+    return -(across * tangents[0]).sum(-1, keepdim=True) * axis
+
+
+def _pull(cotangent, across, axis):
+    return (-(cotangent * axis).sum(-1, keepdim=True) * across,)
