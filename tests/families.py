@@ -332,6 +332,8 @@ TABLE = (
     *(Family(name, made=True, apart="shared/test_lkj_cholesky.py") for name in ("LKJ", "LKJCholesky")),
     *(Family(name, made=True, apart="shared/test_spherical.py")
       for name in ("PowerSpherical", "SphericalUniform", "VonMisesFisher")),
+    *(Family(f"{name}{of}", made=True, apart="shared/test_wishart.py")
+      for name in ("Wishart", "InverseWishart") for of in ("", "Cholesky")),
     Family("MultivariateStudentT", made=True, apart="shared/test_multivariate_student_t.py"),
 )  # fmt: skip
 BY_NAME = {family.name: family for family in TABLE}

@@ -29,6 +29,7 @@ from .half_student_t import HalfStudentT
 from .implicit_density import Implicit, ImplicitDensity
 from .inverse_gamma import InverseGamma
 from .inverse_gaussian import InverseGaussian
+from .inverse_wishart import InverseWishart, InverseWishartCholesky
 from .johnson_su import JohnsonSU
 from .kumaraswamy import Kumaraswamy
 from .levy import Levy
@@ -66,6 +67,7 @@ from .truncated import (
 from .von_mises import VonMises
 from .von_mises_fisher import VonMisesFisher
 from .weibull import Weibull
+from .wishart import Wishart, WishartCholesky
 
 Rosenblatt = ConditionalChain
 """The former name of `ConditionalChain`."""
@@ -100,6 +102,8 @@ __all__ = [
     "IntervalCensoredDistribution",
     "InverseGamma",
     "InverseGaussian",
+    "InverseWishart",
+    "InverseWishartCholesky",
     "JohnsonSU",
     "Kumaraswamy",
     "LKJCholesky",
@@ -137,6 +141,8 @@ __all__ = [
     "VonMises",
     "VonMisesFisher",
     "Weibull",
+    "Wishart",
+    "WishartCholesky",
 ]
 IMPLICIT = tuple(__all__)
 """Names of the classes that are this package's own."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .base import promoted
 
-__all__ = ["event_parameters", "solved"]
+__all__ = ["event_parameters", "solved", "solved_matrix"]
 
 
 def event_parameters(distribution: str, **given: tuple[Any, int]) -> tuple[torch.Size, list[Tensor]]:
@@ -34,3 +34,8 @@ def event_parameters(distribution: str, **given: tuple[Any, int]) -> tuple[torch
 def solved(tril: Tensor, vectors: Tensor) -> Tensor:
     """tril**-1 of each vector."""
     return torch.linalg.solve_triangular(tril, vectors[..., None], upper=False)[..., 0]
+
+
+def solved_matrix(tril: Tensor, matrix: Tensor) -> Tensor:
+    """tril**-1 matrix"""
+    return torch.linalg.solve_triangular(tril, matrix, upper=False)

@@ -1,0 +1,125 @@
+"""InverseWishart and InverseWishartCholesky with implicit gradients."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpyro.distributions as host
+from jax import Array, lax
+from jax.scipy.linalg import solve_triangular
+from numpyro.distributions.transforms import CholeskyTransform
+from numpyro.distributions.util import validate_sample
+
+from ..registry import implicit_twin_of
+from .base import ImplicitMixin, exponential
+from .wishart import PARAMETERS, SCALES, checked, log_bartlett, log_chi
+
+__all__ = ["InverseWishart", "InverseWishartCholesky"]
+
+
+@implicit_twin_of(host.InverseWishartCholesky)
+class InverseWishartCholesky(ImplicitMixin, host.InverseWishartCholesky):
+    r"""Cholesky factor of an inverse Wishart matrix, :math:`L = T A^{-1}` with Bartlett's factor A, reparameterized in
+    all parameters.
+
+    The diagonal of A are roots of :math:`\chi^2_{\nu - d + 1 + i}` variables, i = 0, 1, ..., with their implicit
+    gradients in log space; a column that would overflow, as at :math:`\nu` next to d - 1, is held at the end of the
+    range, with the relative derivative of the true one.
+
+    :param concentration: :math:`\nu > d - 1`; number or array of the batch shape.
+    :param scale_matrix: :math:`T T^T`, positive definite, of shape (..., d, d).
+    :param rate_matrix: instead of it, its inverse.
+    :param scale_tril: instead of it, T.
+    :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    reparametrized_params = PARAMETERS
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        scales = dict(zip(SCALES, (scale_matrix, rate_matrix, scale_tril), strict=True))
+        super().__init__(
+            **checked(type(self).__name__, concentration, validate_args, **scales), validate_args=validate_args
+        )
+
+    @classmethod
+    def from_host(cls, fn: Any) -> Any:
+        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
+
+    def _degrees(self) -> Array:
+        d = self.event_shape[-1]
+        return self.concentration[..., None] + (jnp.arange(d, dtype=self.concentration.dtype) + (1.0 - d))
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        (df,) = self._extended(key, sample_shape, self._degrees()[..., None])
+        below, log_diagonal = log_bartlett(key, df[..., 0])
+        # A = diag(A) M: only the first entry of the diagonal may be tiny, and the first row of M is the identity's
+        first = jnp.arange(df.shape[-2]) == 0
+        unit = below * jnp.exp(jnp.where(first, 0.0, -log_diagonal))[..., None] + jnp.eye(df.shape[-2], dtype=df.dtype)
+        # T M**-1, by the transpose of what is solved
+        turned = solve_triangular(unit, _transposed(self.scale_tril, unit.shape), lower=True, trans=1)
+        columns = jnp.swapaxes(turned, -1, -2)
+        peak = jnp.maximum(jnp.max(jnp.abs(lax.stop_gradient(columns)), -2), 1.0)
+        room = 0.25 / float(jnp.finfo(df.dtype).tiny) / peak
+        length = exponential(-log_diagonal, jnp.minimum(jnp.exp(-lax.stop_gradient(log_diagonal)), room))
+        return columns * length[..., None, :]
+
+    @validate_sample
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """log p(value), to rounding."""
+        tril, value = jnp.broadcast_arrays(self.scale_tril, value)
+        below = jnp.tril(solve_triangular(value, tril, lower=True), -1)
+        log_value, log_scale = (jnp.log(jnp.diagonal(m, axis1=-2, axis2=-1)) for m in (value, tril))
+        ratio = jnp.diagonal(tril, axis1=-2, axis2=-1) / jnp.diagonal(value, axis1=-2, axis2=-1)
+        d = self.event_shape[-1]
+        each = log_chi(ratio, log_scale - log_value, self._degrees())
+        each = each + jnp.arange(d, 0, -1, dtype=value.dtype) * log_scale - (d + 1) * log_value
+        return jnp.sum(each, -1) - 0.5 * jnp.sum(jnp.square(below), (-2, -1)) - d * (d - 1) / 4 * math.log(2 * math.pi)
+
+
+def _transposed(matrix: Array, shape: tuple[int, ...]) -> Array:
+    return jnp.broadcast_to(jnp.swapaxes(matrix, -1, -2), shape)
+
+
+@implicit_twin_of(host.InverseWishart)
+class InverseWishart(ImplicitMixin, host.InverseWishart):
+    r"""Inverse Wishart distribution of :math:`L L^T`, L of `InverseWishartCholesky`, reparameterized in all parameters.
+
+    Where the matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L, and its
+    `log_prob` is NaN: take `InverseWishartCholesky` there.
+
+    :param concentration: :math:`\nu > d - 1`; number or array of the batch shape.
+    :param scale_matrix: positive definite, of shape (..., d, d); the mean is it over :math:`\nu - d - 1`.
+    :param rate_matrix: instead of it, its inverse.
+    :param scale_tril: instead of it, its Cholesky factor.
+    :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    reparametrized_params = PARAMETERS
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        base = InverseWishartCholesky(concentration, scale_matrix, rate_matrix, scale_tril, validate_args=validate_args)
+        host.TransformedDistribution.__init__(self, base, CholeskyTransform().inv, validate_args=validate_args)
+
+    @classmethod
+    def from_host(cls, fn: Any) -> Any:
+        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)

@@ -1,0 +1,166 @@
+"""Wishart and WishartCholesky with implicit gradients."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as host
+from jax import Array, lax, random
+from jax.scipy.linalg import solve_triangular
+from numpyro.distributions.transforms import CholeskyTransform
+from numpyro.distributions.util import validate_sample
+from numpyro.util import not_jax_tracer
+
+from irg_kernels.families import gamma, log_gamma
+
+from ..registry import implicit_twin_of
+from .base import ImplicitMixin, exponential, log_density
+from .gamma import draw_log_gamma
+from .multivariate import event_parameters
+
+__all__ = ["SCALES", "Wishart", "WishartCholesky", "checked", "log_bartlett", "log_chi"]
+
+SCALES = ("scale_matrix", "rate_matrix", "scale_tril")
+PARAMETERS = ["concentration", *SCALES]
+
+
+def checked(name: str, concentration: Any, validate_args: bool | None, **scales: Any) -> dict[str, Array]:
+    """The concentration and the one scale that is given.
+
+    :raises ValueError: for none or several scales, shapes that do not match, or a concentration too small.
+    """
+    given = {parameter: value for parameter, value in scales.items() if value is not None}
+    if len(given) != 1:
+        raise ValueError(f"{name}: give one of {', '.join(SCALES)}, got {sorted(given) or 'none'}")
+    ((parameter, scale),) = given.items()
+    _, (df, scale) = event_parameters(name, concentration=(concentration, 0), **{parameter: (scale, 2)})
+    if scale.shape[-1] != scale.shape[-2]:
+        raise ValueError(f"{name}: {parameter} must be a square matrix, got shape {scale.shape}")
+    if host.Distribution._validate_args if validate_args is None else validate_args:
+        with jax.ensure_compile_time_eval():
+            valid = jnp.all((df > scale.shape[-1] - 1) & (df < jnp.inf))
+            if not_jax_tracer(valid) and not valid:
+                raise ValueError(
+                    f"{name}: concentration must be above the dimension less 1, {scale.shape[-1] - 1}, and finite, got "
+                    f"{df}"
+                )
+    return {"concentration": df, parameter: scale}
+
+
+def log_bartlett(key: Array, df: Array) -> tuple[Array, Array]:
+    """(A below the diagonal, log of the diagonal) of Bartlett's factor, whose squares there are chi2(df)."""
+    normal_key, gamma_key = random.split(key)
+    half = 0.5 * df
+    log_diagonal = 0.5 * draw_log_gamma(gamma_key, half, jnp.full_like(half, 0.5))[1]
+    return jnp.tril(random.normal(normal_key, (*df.shape, df.shape[-1]), df.dtype), -1), log_diagonal
+
+
+def log_chi(x: Array, log_x: Array, df: Array) -> Array:
+    """log-density of x, the root of a chi2(df) variable; x may underflow, its logarithm does not."""
+    half = 0.5 * df + 0.0 * x
+    one, log_g = jnp.ones_like(half), 2.0 * log_x - math.log(2.0)
+    small = log_g < -1.0
+    low = log_density(log_gamma.FAMILY, jnp.where(small, log_g, -1.0), half, one)
+    g = jnp.where(small, 1.0, 0.5 * x * x)
+    return jnp.where(small, low, log_density(gamma.FAMILY, g, half, one) + jnp.log(g)) + (math.log(2.0) - log_x)
+
+
+def _diagonal(matrix: Array) -> Array:
+    return jnp.diagonal(matrix, axis1=-2, axis2=-1)
+
+
+@implicit_twin_of(host.WishartCholesky)
+class WishartCholesky(ImplicitMixin, host.WishartCholesky):
+    r"""Cholesky factor of a Wishart matrix, :math:`L = T A` with Bartlett's A, reparameterized in all parameters.
+
+    The diagonal of A are roots of :math:`\chi^2_{\nu - i}` variables, i = 0, 1, ..., with their implicit gradients in
+    log space; a diagonal entry that would underflow, as at :math:`\nu` next to d - 1, is held at the least normal
+    number, with the relative derivative of the true one.
+
+    :param concentration: :math:`\nu > d - 1`; number or array of the batch shape.
+    :param scale_matrix: :math:`T T^T`, positive definite, of shape (..., d, d).
+    :param rate_matrix: instead of it, its inverse.
+    :param scale_tril: instead of it, T.
+    :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    reparametrized_params = PARAMETERS
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        scales = dict(zip(SCALES, (scale_matrix, rate_matrix, scale_tril), strict=True))
+        super().__init__(
+            **checked(type(self).__name__, concentration, validate_args, **scales), validate_args=validate_args
+        )
+
+    @classmethod
+    def from_host(cls, fn: Any) -> Any:
+        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
+
+    def _degrees(self) -> Array:
+        return self.concentration[..., None] - jnp.arange(self.event_shape[-1], dtype=self.concentration.dtype)
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        (df,) = self._extended(key, sample_shape, self._degrees()[..., None])
+        below, log_diagonal = log_bartlett(key, df[..., 0])
+        identity = jnp.eye(df.shape[-2], dtype=df.dtype)
+        factor = below + exponential(log_diagonal, jnp.exp(lax.stop_gradient(log_diagonal)))[..., None] * identity
+        log_all = log_diagonal + jnp.log(_diagonal(self.scale_tril))
+        diagonal = exponential(log_all, jnp.exp(lax.stop_gradient(log_all)))
+        return jnp.tril(jnp.matmul(self.scale_tril, factor), -1) + diagonal[..., None] * identity
+
+    @validate_sample
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        """log p(value), to rounding."""
+        tril, value = jnp.broadcast_arrays(self.scale_tril, value)
+        below = jnp.tril(solve_triangular(tril, value, lower=True), -1)
+        diagonal, scales = _diagonal(value), _diagonal(tril)
+        d = self.event_shape[-1]
+        each = log_chi(diagonal / scales, jnp.log(diagonal) - jnp.log(scales), self._degrees())
+        each = each - jnp.arange(1, d + 1, dtype=value.dtype) * jnp.log(scales)
+        return jnp.sum(each, -1) - 0.5 * jnp.sum(jnp.square(below), (-2, -1)) - d * (d - 1) / 4 * math.log(2 * math.pi)
+
+
+@implicit_twin_of(host.Wishart)
+class Wishart(ImplicitMixin, host.Wishart):
+    r"""Wishart distribution of :math:`L L^T`, L of `WishartCholesky`, reparameterized in all parameters.
+
+    Where the matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L, and its
+    `log_prob` is NaN: take `WishartCholesky` there.
+
+    :param concentration: :math:`\nu > d - 1`; number or array of the batch shape.
+    :param scale_matrix: positive definite, of shape (..., d, d); the mean is :math:`\nu` times it.
+    :param rate_matrix: instead of it, its inverse.
+    :param scale_tril: instead of it, its Cholesky factor.
+    :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    reparametrized_params = PARAMETERS
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        base = WishartCholesky(concentration, scale_matrix, rate_matrix, scale_tril, validate_args=validate_args)
+        host.TransformedDistribution.__init__(self, base, CholeskyTransform().inv, validate_args=validate_args)
+
+    @classmethod
+    def from_host(cls, fn: Any) -> Any:
+        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)

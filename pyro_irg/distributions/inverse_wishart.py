@@ -1,0 +1,123 @@
+"""InverseWishart and InverseWishartCholesky with implicit gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyro.distributions as host
+import torch
+from pyro.distributions.transforms.cholesky import CholeskyTransform
+from torch import Tensor
+
+from .base import ImplicitMixin, exponential
+from .multivariate import solved_matrix
+from .wishart import Factor, log_bartlett, log_chi
+
+__all__ = ["InverseWishart", "InverseWishartCholesky"]
+
+
+class InverseWishartCholesky(Factor):
+    r"""Cholesky factor of an inverse Wishart matrix, :math:`L = T A^{-1}` with Bartlett's factor A, reparameterized in
+    all parameters.
+
+    The diagonal of A are roots of :math:`\chi^2_{\nu - d + 1 + i}` variables, i = 0, 1, ..., with their implicit
+    gradients in log space; a column that would overflow, as at :math:`\nu` next to d - 1, is held at the end of the
+    range, with the relative derivative of the true one.
+
+    :param concentration: :math:`\nu > d - 1`; number or tensor of the batch shape.
+    :param scale_matrix: :math:`T T^T`, positive definite, of shape (..., d, d).
+    :param rate_matrix: instead of it, its inverse.
+    :param scale_tril: instead of it, T.
+    :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        scales = {"scale_matrix": scale_matrix, "rate_matrix": rate_matrix, "scale_tril": scale_tril}
+        self._begin("InverseWishartCholesky", concentration, validate_args, **scales)
+
+    def _degrees(self) -> Tensor:
+        return self.concentration[..., None] + (self._places() + (1.0 - self.event_shape[-1]))
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        shape = self._extended_shape(sample_shape)
+        below, log_diagonal = log_bartlett(self._degrees().expand(shape[:-1]))
+        # A = diag(A) M: only the first entry of the diagonal may be tiny, and the first row of M is the identity's
+        inverse = torch.where(self._places() == 0.0, 0.0, -log_diagonal).exp()
+        unit = below * inverse[..., None] + torch.ones_like(log_diagonal).diag_embed()
+        columns = torch.linalg.solve_triangular(unit, self._tril.expand(shape), upper=False, left=False)
+        peak = columns.detach().abs().amax(-2).clamp(min=1.0)
+        room = 0.25 / torch.finfo(peak.dtype).tiny / peak
+        length = exponential(-log_diagonal, torch.minimum((-log_diagonal.detach()).exp(), room))
+        return columns * length[..., None, :]
+
+    def log_prob(self, value: Any) -> Tensor:
+        """log p(value), to rounding."""
+        if self._validate_args:
+            self._validate_sample(value)
+        of_value, of_scale = (m.diagonal(dim1=-2, dim2=-1) for m in (value, self._tril))
+        log_value, log_scale, d = of_value.log(), of_scale.log(), self.event_shape[-1]
+        each = log_chi(of_scale / of_value, log_scale - log_value, self._degrees())
+        each = each + (d - self._places()) * log_scale - (d + 1) * log_value
+        return each.sum(-1) + self._of_normals(solved_matrix(value, self._tril))
+
+
+class InverseWishart(ImplicitMixin, host.TransformedDistribution):
+    r"""Inverse Wishart distribution of :math:`L L^T`, L of `InverseWishartCholesky`, reparameterized in all parameters.
+
+    Where the matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L: take
+    `InverseWishartCholesky` there.  (`log_prob` of a draw itself remembers L.)
+
+    :param concentration: :math:`\nu > d - 1`; number or tensor of the batch shape.
+    :param scale_matrix: positive definite, of shape (..., d, d); the mean is it over :math:`\nu - d - 1`.
+    :param rate_matrix: instead of it, its inverse.
+    :param scale_tril: instead of it, its Cholesky factor.
+    :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        base = InverseWishartCholesky(concentration, scale_matrix, rate_matrix, scale_tril, validate_args=validate_args)
+        self._finish(base, validate_args)
+
+    def _finish(self, base: Any, validate_args: bool | None) -> None:
+        transform = CholeskyTransform(cache_size=1).inv
+        host.TransformedDistribution.__init__(self, base, transform, validate_args=validate_args)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
+        new._finish(self.base_dist.expand(batch_shape), False)
+        new._validate_args = self._validate_args
+        return new
+
+    @property
+    def concentration(self) -> Tensor:
+        return self.base_dist.concentration
+
+    @property
+    def scale_tril(self) -> Tensor:
+        return self.base_dist.scale_tril
+
+    @property
+    def scale_matrix(self) -> Tensor:
+        return self.base_dist.scale_matrix
+
+    @property
+    def mean(self) -> Tensor:
+        """NaN where there is none."""
+        over = (self.concentration - self.event_shape[-1] - 1.0)[..., None, None]
+        return self.scale_matrix / torch.where(over > 0.0, over, torch.nan)

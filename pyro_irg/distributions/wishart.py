@@ -1,0 +1,220 @@
+"""Wishart and WishartCholesky with implicit gradients."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pyro.distributions as host
+import torch
+from pyro.distributions import constraints
+from pyro.distributions.torch_distribution import TorchDistribution
+from pyro.distributions.transforms.cholesky import CholeskyTransform
+from torch import Tensor
+from torch.distributions.multivariate_normal import _precision_to_scale_tril
+
+from irg_kernels.families import gamma, log_gamma
+
+from ..registry import implicit_twin_of
+from .base import ImplicitMixin, exponential, log_density, refuse_outside
+from .gamma import draw_log_gamma
+from .multivariate import event_parameters, solved_matrix
+
+__all__ = ["Factor", "Wishart", "WishartCholesky", "log_bartlett", "log_chi"]
+
+
+def log_bartlett(df: Tensor) -> tuple[Tensor, Tensor]:
+    """(A below the diagonal, log of the diagonal) of Bartlett's factor, whose squares there are chi2(df)."""
+    half = 0.5 * df
+    log_diagonal = 0.5 * draw_log_gamma(half, torch.full_like(half, 0.5))[1]
+    normal = torch.randn((*df.shape, df.shape[-1]), dtype=df.dtype, device=df.device)
+    return normal.tril(-1), log_diagonal
+
+
+def log_chi(x: Tensor, log_x: Tensor, df: Tensor) -> Tensor:
+    """log-density of x, the root of a chi2(df) variable; x may underflow, its logarithm does not."""
+    half = 0.5 * df + 0.0 * x
+    one, log_g = torch.ones_like(half), 2.0 * log_x - math.log(2.0)
+    small = log_g < -1.0
+    low = log_density(log_gamma.FAMILY, torch.where(small, log_g, -1.0), half, one)
+    g = torch.where(small, 1.0, 0.5 * x * x)
+    return torch.where(small, low, log_density(gamma.FAMILY, g, half, one) + g.log()) + (math.log(2.0) - log_x)
+
+
+class Factor(ImplicitMixin, TorchDistribution):
+    """A distribution of lower triangular matrices L made of T, `scale_tril`, and Bartlett's factor A."""
+
+    support = constraints.lower_cholesky
+    has_rsample = True
+
+    concentration: Tensor
+    _tril: Tensor
+
+    @property
+    def arg_constraints(self) -> dict[str, Any]:
+        least = constraints.greater_than(self.event_shape[-1] - 1)
+        return {"concentration": least, "scale_tril": constraints.lower_cholesky}
+
+    def _begin(self, name: str, concentration: Any, validate_args: bool | None, **scales: Any) -> None:
+        given = {parameter: value for parameter, value in scales.items() if value is not None}
+        if len(given) != 1:
+            raise ValueError(f"{name}: give one of {', '.join(scales)}, got {sorted(given) or 'none'}")
+        ((parameter, scale),) = given.items()
+        batch, (df, scale) = event_parameters(name, concentration=(concentration, 0), **{parameter: (scale, 2)})
+        if scale.shape[-1] != scale.shape[-2]:
+            raise ValueError(f"{name}: {parameter} must be a square matrix, got shape {tuple(scale.shape)}")
+        if type(self)._validate_args if validate_args is None else validate_args:
+            kind = constraints.lower_cholesky if parameter == "scale_tril" else constraints.positive_definite
+            refuse_outside(name, kind, **{parameter: scale})
+            refuse_outside(name, constraints.greater_than(scale.shape[-1] - 1), concentration=df)
+            refuse_outside(name, constraints.less_than(math.inf), concentration=df)
+        if parameter != "scale_tril":
+            to_tril = _precision_to_scale_tril if parameter in ("rate_matrix", "precision_matrix") else _cholesky
+            scale = to_tril(scale)
+        self.concentration, self._tril = df.expand(batch), scale
+        TorchDistribution.__init__(self, batch, scale.shape[-2:], validate_args=validate_args)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
+        new.concentration, new._tril = self.concentration.expand(batch_shape), self._tril
+        TorchDistribution.__init__(new, torch.Size(batch_shape), self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    @property
+    def scale_tril(self) -> Tensor:
+        return self._tril.expand(self.batch_shape + self.event_shape)
+
+    @property
+    def scale_matrix(self) -> Tensor:
+        return self.scale_tril @ self.scale_tril.mT
+
+    @property
+    def rate_matrix(self) -> Tensor:
+        return torch.cholesky_inverse(self.scale_tril)
+
+    def _places(self) -> Tensor:
+        """0, 1, ..., d - 1"""
+        return torch.arange(self.event_shape[-1], dtype=self.concentration.dtype, device=self.concentration.device)
+
+    def _of_normals(self, below: Tensor) -> Tensor:
+        """The log-density of Bartlett's factor below the diagonal."""
+        d = self.event_shape[-1]
+        return -0.5 * below.tril(-1).square().sum((-2, -1)) - d * (d - 1) / 4 * math.log(2 * math.pi)
+
+
+def _cholesky(matrix: Tensor) -> Tensor:
+    return torch.linalg.cholesky(matrix)
+
+
+def _diagonal(matrix: Tensor) -> Tensor:
+    return matrix.diagonal(dim1=-2, dim2=-1)
+
+
+class WishartCholesky(Factor):
+    r"""Cholesky factor of a Wishart matrix, :math:`L = T A` with Bartlett's A, reparameterized in all parameters.
+
+    The diagonal of A are roots of :math:`\chi^2_{\nu - i}` variables, i = 0, 1, ..., with their implicit gradients in
+    log space; a diagonal entry that would underflow, as at :math:`\nu` next to d - 1, is held at the least normal
+    number, with the relative derivative of the true one.
+
+    :param concentration: :math:`\nu > d - 1`; number or tensor of the batch shape.
+    :param scale_matrix: :math:`T T^T`, positive definite, of shape (..., d, d).
+    :param rate_matrix: instead of it, its inverse.
+    :param scale_tril: instead of it, T.
+    :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        scales = {"scale_matrix": scale_matrix, "rate_matrix": rate_matrix, "scale_tril": scale_tril}
+        self._begin("WishartCholesky", concentration, validate_args, **scales)
+
+    def _degrees(self) -> Tensor:
+        return self.concentration[..., None] - self._places()
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        below, log_diagonal = log_bartlett(self._degrees().expand(self._extended_shape(sample_shape)[:-1]))
+        factor = below + exponential(log_diagonal, log_diagonal.detach().exp()).diag_embed()
+        log_all = log_diagonal + _diagonal(self._tril).log()
+        return (self._tril @ factor).tril(-1) + exponential(log_all, log_all.detach().exp()).diag_embed()
+
+    def log_prob(self, value: Any) -> Tensor:
+        """log p(value), to rounding."""
+        if self._validate_args:
+            self._validate_sample(value)
+        diagonal, scales = _diagonal(value), _diagonal(self._tril)
+        each = log_chi(diagonal / scales, diagonal.log() - scales.log(), self._degrees())
+        each = each - (self._places() + 1.0) * scales.log()
+        return each.sum(-1) + self._of_normals(solved_matrix(self._tril, value))
+
+
+@implicit_twin_of(host.Wishart)
+class Wishart(ImplicitMixin, host.Wishart):
+    r"""Wishart distribution of :math:`L L^T`, L of `WishartCholesky`, reparameterized in all parameters.
+
+    Where the matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L: take
+    `WishartCholesky` there.  (`log_prob` of a draw itself remembers L.)
+
+    :param df: :math:`\nu > d - 1`; number or tensor of the batch shape.
+    :param covariance_matrix: positive definite, of shape (..., d, d); the mean is :math:`\nu` times it.
+    :param precision_matrix: instead of it, its inverse.
+    :param scale_tril: instead of it, its Cholesky factor.
+    :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    def __init__(
+        self,
+        df: Any,
+        covariance_matrix: Any = None,
+        precision_matrix: Any = None,
+        scale_tril: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        base = Factor.__new__(WishartCholesky)
+        scales = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix}
+        base._begin("Wishart", df, validate_args, **scales, scale_tril=scale_tril)
+        self._finish(base, validate_args)
+
+    def _finish(self, base: Any, validate_args: bool | None) -> None:
+        self._base, self._unbroadcasted_scale_tril, self.df = base, base._tril, base.concentration
+        self._factor = CholeskyTransform(cache_size=1)
+        # not the host's, which keeps a Chi2 and warns
+        TorchDistribution.__init__(self, base.batch_shape, base.event_shape, validate_args=validate_args)
+
+    @classmethod
+    def from_host(cls, fn: Any) -> Any:
+        return cls(fn.df, scale_tril=fn._unbroadcasted_scale_tril, validate_args=fn._validate_args)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
+        new._finish(self._base.expand(batch_shape), False)
+        new._validate_args = self._validate_args
+        return new
+
+    def rsample(self, sample_shape: Any = torch.Size(), max_try_correction: Any = None) -> Tensor:
+        return self._factor.inv(self._base.rsample(sample_shape))
+
+    def log_prob(self, value: Any) -> Tensor:
+        """log p(value), to rounding."""
+        if self._validate_args:
+            self._validate_sample(value)
+        L, d = self._factor(value), self.event_shape[-1]
+        jacobian = d * math.log(2.0) + ((d - self._base._places()) * _diagonal(L).log()).sum(-1)
+        base = self._base if not self._base._validate_args else _unchecked(self._base)
+        return base.log_prob(L) - jacobian
+
+
+def _unchecked(base: Any) -> Any:
+    """The same without a check of values, which were checked as matrices."""
+    new = base.expand(base.batch_shape)
+    new._validate_args = False
+    return new
