@@ -41,8 +41,8 @@ from .logit_normal import LogitNormal
 from .lower_truncated_power_law import LowerTruncatedPowerLaw
 from .maxwell import Maxwell
 from .mixture import MixtureGeneral, MixtureSameFamily
-from .nakagami import Nakagami
 from .multivariate_student_t import MultivariateStudentT
+from .nakagami import Nakagami
 from .pareto import Pareto
 from .pert import PERT
 from .power_spherical import PowerSpherical
@@ -73,8 +73,8 @@ Rosenblatt = ConditionalChain
 """The former name of `ConditionalChain`."""
 
 __all__ = [
-    "PERT",
     "LKJ",
+    "PERT",
     "AffineBeta",
     "AsymmetricLaplace",
     "AsymmetricLaplaceQuantile",
@@ -118,8 +118,8 @@ __all__ = [
     "Maxwell",
     "MixtureGeneral",
     "MixtureSameFamily",
-    "Nakagami",
     "MultivariateStudentT",
+    "Nakagami",
     "Pareto",
     "PowerSpherical",
     "Rayleigh",
