@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from irg_kernels.namespace import Namespace
 
 from . import xp
 
-__all__ = ["attach", "attach_jointly", "call", "compiled", "evaluate"]
+__all__ = ["attach", "attach_jointly", "call", "compiled", "evaluate", "once"]
 
 NATIVE: Namespace[Array] = xp  # the module is a namespace: a static check
 
@@ -77,6 +77,21 @@ def compiled(kernel: Callable) -> Callable:
 
 
 _compiled: weakref.WeakKeyDictionary[Callable, Callable] = weakref.WeakKeyDictionary()
+
+
+def once(function: Callable) -> Callable:
+    """A module's function of arrays and distributions under `jit`, compiled once for all arguments of one structure."""
+    run = jax.jit(function)
+
+    @wraps(function)
+    def wrapper(*args):
+        try:
+            hash(jax.tree.structure(args))
+        except TypeError:  # a user's distribution may have parts that no cache can know again
+            return function(*args)
+        return run(*args)
+
+    return wrapper
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

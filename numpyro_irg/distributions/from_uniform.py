@@ -13,7 +13,7 @@ from irg_kernels.adapter import messages
 from irg_kernels.families import normal
 from irg_kernels.generic import fixed_quantile, truncation
 
-from ..attach import NATIVE
+from ..attach import NATIVE, once
 from ..registry import implicit_twin
 from .base import quantile, together, uniforms
 from .host_families import ends_of, family_of, has_tails, log_tails, unwrapped
@@ -67,9 +67,14 @@ def _by_tails(base: Any, u: Array) -> Array:
     still, q = lax.stop_gradient((base, u))
     far = 0.25 * float(jnp.finfo(u.dtype).max)
     low, high = (jnp.broadcast_to(jnp.clip(jnp.asarray(e, u.dtype), -far, far), u.shape) for e in ends_of(still))
-    x = truncation.quantile_by_tails(NATIVE, lambda x: log_tails(still, x), still.log_prob, q, low, high)
+    x = _quantile_by_tails(still, q, low, high)
     masses = jnp.log(u), jnp.log1p(-u)
     return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(base, x), base.log_prob, x, masses)
+
+
+@once
+def _quantile_by_tails(still: Any, q: Array, low: Array, high: Array) -> Array:
+    return truncation.quantile_by_tails(NATIVE, lambda x: log_tails(still, x), still.log_prob, q, low, high)
 
 
 @_drawn.register(host.TransformedDistribution)

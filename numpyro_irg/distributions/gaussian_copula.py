@@ -15,7 +15,7 @@ from irg_kernels.adapter import messages
 from irg_kernels.families import normal
 from irg_kernels.generic import copula, fixed_quantile
 
-from ..attach import NATIVE
+from ..attach import NATIVE, once
 from ..registry import implicit_twin, implicit_twin_of
 from .base import uniforms
 from .beta import Beta
@@ -61,8 +61,7 @@ class _Reparameterized(host.GaussianCopula):
         limits = jnp.finfo(z.dtype)
         start = still.icdf(jnp.clip(jnp.exp(fixed[0]), float(limits.tiny), 1.0 - float(limits.eps)))
         low, high = _ends(still, start)
-        x = copula.refine_quantile(NATIVE, lambda x: log_tails(still, x), still.log_prob, start, low, high, fixed)
-        return self._moving(x, log_masses)
+        return self._moving(_refined(still, start, low, high, fixed), log_masses)
 
     def _moving(self, x: Array, log_masses: tuple[Array, Array]) -> Array:
         distribution = self.marginal_dist
@@ -73,7 +72,7 @@ class _Reparameterized(host.GaussianCopula):
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves so as to keep the independent normal numbers that it was made of."""
         factor, still = self.base_dist.scale_tril, lax.stop_gradient((self.marginal_dist, self.base_dist.scale_tril, x))
-        z = copula.normal_score(NATIVE, *log_tails(still[0], still[2]))
+        z = _normal_score(still[0], still[2])
         fixed = jnp.broadcast_to(still[1], z.shape[:-1] + still[1].shape[-2:])
         noise = jax.scipy.linalg.solve_triangular(fixed, z[..., None], lower=True)
         return self._moving(x, normal.log_tails(NATIVE, (factor @ lax.stop_gradient(noise))[..., 0]))
@@ -82,9 +81,19 @@ class _Reparameterized(host.GaussianCopula):
         if self._validate_args:
             self._validate_sample(value)
         value = jnp.asarray(value)
-        z = copula.normal_score(NATIVE, *log_tails(self.marginal_dist, value))
+        z = _normal_score(self.marginal_dist, value)
         coupled = self.base_dist.log_prob(z) + (0.5 * z * z + 0.5 * math.log(2.0 * math.pi)).sum(-1)
         return coupled + self.marginal_dist.log_prob(value).sum(-1)
+
+
+@once
+def _refined(still: Any, start: Array, low: Array, high: Array, log_masses: tuple[Array, Array]) -> Array:
+    return copula.refine_quantile(NATIVE, lambda x: log_tails(still, x), still.log_prob, start, low, high, log_masses)
+
+
+@once
+def _normal_score(marginal: Any, value: Array) -> Array:
+    return copula.normal_score(NATIVE, *log_tails(marginal, value))
 
 
 @implicit_twin_of(host.GaussianCopula)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax, random
@@ -11,7 +12,7 @@ from jax import Array, lax, random
 from irg_kernels.families import sine_bivariate_von_mises as kernel
 from irg_kernels.families import von_mises
 
-from ..attach import NATIVE, attach, attach_jointly, evaluate
+from ..attach import NATIVE, attach, attach_jointly, compiled, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import reject, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters
@@ -83,7 +84,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         (locs,) = self._extended(key, sample_shape, locs)
         u_key, v_key = random.split(key)
         params = self._shape_parameters()
-        over, reach = kernel.envelope(NATIVE, *params)
+        over, reach = compiled(kernel.envelope)(*params)
         all_params = tuple(jnp.broadcast_to(p, locs.shape[:-1]) for p in (*params, *reach))
         k1, k2, rho, *_ = all_params
         u = attach_jointly(_push, _first_angle(u_key, over, k1, k2, rho), all_params)
@@ -98,7 +99,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         value = jnp.asarray(value)
         u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
         params = self._shape_parameters()
-        return closed_form(kernel.log_density, u, v, *params, *kernel.frame(NATIVE, *params))
+        return closed_form(kernel.log_density, u, v, *params, *compiled(kernel.frame)(*params))
 
     def _implicit_gradients(self, value):
         k1, k2, rho = self._shape_parameters()
@@ -114,7 +115,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
     def norm_const(self) -> Any:
         """log C"""
         params = self._shape_parameters()
-        return closed_form(kernel.log_normalizer, *params, *kernel.frame(NATIVE, *params))
+        return closed_form(kernel.log_normalizer, *params, *compiled(kernel.frame)(*params))
 
 
 def _push(tangents, u, params):
@@ -122,6 +123,7 @@ def _push(tangents, u, params):
     return sum(slope * t for slope, t in zip(slopes, tangents[:3], strict=True))
 
 
+@jax.jit
 def _first_angle(key: Array, over: kernel.Envelope, k1: Array, k2: Array, rho: Array) -> Array:
     """u, by rejection."""
 

@@ -21,7 +21,7 @@ from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
 
-from ..attach import NATIVE, attach_jointly, evaluate
+from ..attach import NATIVE, attach_jointly, evaluate, once
 from ..registry import implicit_twin, implicit_twin_of
 from .base import log_density, parameters, together, uniforms
 from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, unwrapped
@@ -154,19 +154,19 @@ class Truncated(host.Distribution):
         at_end = (x == least) | (x == most)
         density = _base(self.base_dist).log_density
         end = lax.stop_gradient(density(lax.stop_gradient(jnp.where(at_end, x, within))))
-        found = truncation.log_density(NATIVE, self._pieces(), density, x, at_end, end, within)
+        found = _log_density(self.base_dist, self.low, self.high, x, at_end, end, within)
         return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, -jnp.inf))
 
     def cdf(self, value: Array) -> Array:
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
         inside, x, _ = self._placed(value)
-        found = truncation.cdf(NATIVE, self._pieces(), x)
+        found = _cdf(self.base_dist, self.low, self.high, x)
         return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, (value > x).astype(value.dtype)))
 
     def log_tails(self, x: Array) -> tuple[Array, Array]:
         """(log P(X <= x), log P(X > x)), with the same derivatives; of an x outside those of the nearest inside."""
-        return truncation.log_tails(NATIVE, self._pieces(), self._inside(x))
+        return _log_tails(self.base_dist, self.low, self.high, self._inside(x))
 
     def icdf(self, q: Any) -> Array:
         """The x where `cdf` is `q`, with the same derivatives; at 0 and 1 the ends of the support."""
@@ -235,8 +235,7 @@ class Truncated(host.Distribution):
         largest, bounds = LARGEST * float(jnp.finfo(q.dtype).max), self._bounds()
         least, most = (jnp.broadcast_to(jnp.clip(e, -largest, largest), q.shape) for e in self._edges(q.dtype))
         if bounds is None:
-            pieces = _pieces(*lax.stop_gradient((self.base_dist, self.low, self.high)))
-            x = truncation.solve(NATIVE, pieces, q, 1.0 - q, jnp.full_like(q, jnp.nan), least, most)
+            x = _solved(*lax.stop_gradient((self.base_dist, self.low, self.high, q, least, most)))
         else:
             args = (jnp.broadcast_to(a, q.shape).astype(q.dtype) for a in bounds.args)
             x = evaluate(truncation.quantile(*bounds.kind), *lax.stop_gradient((q, least, most, *args)))
@@ -353,6 +352,29 @@ def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:
         return masses(NATIVE, low, high, *known[1])
     dtype = jnp.result_type(0.0, *(p for p in (low, high, *jax.tree.leaves(base)) if p is not None))
     return truncation.masses_by_tails(NATIVE, _base(base), low, high, _within(base, low, high, dtype))
+
+
+@once
+def _log_density(
+    base: Any, low: Array | None, high: Array | None, x: Array, at_end: Array, end: Array, within: Array
+) -> Array:
+    return truncation.log_density(NATIVE, _pieces(base, low, high), _base(base).log_density, x, at_end, end, within)
+
+
+@once
+def _cdf(base: Any, low: Array | None, high: Array | None, x: Array) -> Array:
+    return truncation.cdf(NATIVE, _pieces(base, low, high), x)
+
+
+@once
+def _log_tails(base: Any, low: Array | None, high: Array | None, x: Array) -> tuple[Array, Array]:
+    return truncation.log_tails(NATIVE, _pieces(base, low, high), x)
+
+
+@once
+def _solved(base: Any, low: Array | None, high: Array | None, q: Array, least: Array, most: Array) -> Array:
+    pieces = _pieces(base, low, high)
+    return truncation.solve(NATIVE, pieces, q, 1.0 - q, jnp.full_like(q, jnp.nan), least, most)
 
 
 # --------------------------------------------------------------------------------------------- the host's names

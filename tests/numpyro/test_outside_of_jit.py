@@ -35,6 +35,33 @@ def test_nothing_is_compiled_twice(name, caplog):
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
 
 
+MADE_OF_OTHERS = {
+    "Truncated": lambda a: dist.Truncated(dist.Exponential(a), 0.25),
+    "truncated mixture": lambda a: dist.Truncated(mixture(a), 0.25),
+    "GaussianCopula": lambda a: dist.GaussianCopula(dist.Laplace(jnp.stack([a, a]), 1.0), jnp.eye(2)),
+    "MixtureSameFamily": lambda a: mixture(a),
+    "SineBivariateVonMises": lambda a: dist.SineBivariateVonMises(0.0, 0.0, a, 1.0, correlation=0.25),
+}
+
+
+def mixture(a):
+    return dist.MixtureSameFamily(dist.Categorical(jnp.array([0.25, 0.75])), dist.Normal(jnp.stack([a, -a]), 1.0))
+
+
+@pytest.mark.parametrize("name", MADE_OF_OTHERS)
+def test_nor_what_is_made_of_others(name, caplog):
+    def drawn(a):
+        d = MADE_OF_OTHERS[name](a)
+        x = d.sample(jax.random.key(0))
+        return x, d.log_prob(x)
+
+    drawn(jnp.array(2.5))
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        found = drawn(jnp.array(3.5))
+    assert not [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+
+
 UNIVARIATE = {row.name: row for row in (*FAMILIES, *ROWS) if row.points and row.cdf and not (row.made or row.hosts)}
 
 
