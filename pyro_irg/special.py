@@ -11,14 +11,17 @@ their common floating dtype.  Derivatives of an inverse are those at the result 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from irg_kernels.generic import special, special_line
 from irg_kernels.generic.family import Function
+from irg_kernels.namespace import Namespace
 
-from .attach import call
+from .attach import call, in_transform
 from .distributions.base import parameters
 
 __all__ = [
@@ -48,14 +51,14 @@ def gammainc(a: Any, x: Any) -> Tensor:
     r"""The regularized lower incomplete gamma function :math:`P(a, x) = \int_0^x t^{a-1} e^{-t} dt / \Gamma(a)`.
     For a, x >= 0 (DLMF 8.2.4).
     """
-    return _called(special.GAMMAINC, "gammainc", a=a, x=x)
+    return _called(_GAMMAINC, "gammainc", a=a, x=x)
 
 
 def gammaincc(a: Any, x: Any) -> Tensor:
     """The regularized upper incomplete gamma function :math:`Q(a, x) = 1 - P(a, x)`.  For a, x >= 0 (DLMF
     8.2.4).
     """
-    return _called(special.GAMMAINCC, "gammaincc", a=a, x=x)
+    return _called(_GAMMAINCC, "gammaincc", a=a, x=x)
 
 
 def gammaincinv(a: Any, y: Any) -> Tensor:
@@ -163,3 +166,31 @@ def bessel_ratio(x: Any) -> Tensor:
 
 def _called(function: Function, name: str, **values: Any) -> Tensor:
     return call(function, *parameters(name, **values))
+
+
+def _with_native(function: Function, native: Callable, least: float, tail: float) -> Function:
+    """The value by torch's own function, which takes a tenth of the time, where that is right to 1e-14 in float64: for
+    least <= a <= 20 and values above `tail`.
+
+    (Beyond a = 20 it is wrong by up to 1e-6; the upper tail of a tiny a by 2e-11, and far out, where it is 0, wholly.)
+    """
+
+    def value(xp: Namespace[Tensor], a: Tensor, x: Tensor) -> Tensor:
+        if a.dtype != torch.float64:
+            return function.value(xp, a, x)
+        good = (a >= least) & (a <= 20.0) & (x > 0.0) & (x < torch.inf)
+        found = native(torch.where(good, a, 1.0), torch.where(good, x, 1.0))
+        good = good & (found > tail)
+        if in_transform() or torch.jit.is_tracing():
+            return torch.where(good, found, function.value(xp, a, x))
+        rows = (~good).reshape(-1).nonzero()[:, 0]
+        if not len(rows):
+            return found
+        ours = function.value(xp, a.reshape(-1)[rows], x.reshape(-1)[rows])
+        return found.reshape(-1).index_copy(0, rows, ours).view(a.shape)
+
+    return Function(value, function.partials)
+
+
+_GAMMAINC = _with_native(special.GAMMAINC, torch.special.gammainc, least=0.0, tail=0.0)
+_GAMMAINCC = _with_native(special.GAMMAINCC, torch.special.gammaincc, least=0.1, tail=1e-12)
