@@ -84,18 +84,11 @@ def pairs(
     :returns: the figure.
     :raises ValueError: for too many coordinates, or sites that some lack.
     """
-    groups = {label: _coordinates(group, sites) for label, group in zip(labels, (draws, *others), strict=False)}
+    groups = {}
+    for label, group in zip(labels, (draws, *others), strict=False):
+        arrays = {name: np.asarray(torch.as_tensor(x).detach().cpu()) for name, x in group.items()}
+        groups[label] = plots.all_coordinates(arrays, sites)
     return plots.pairs(_pyplot("plot.pairs"), groups, size)
-
-
-def _coordinates(draws: Mapping[str, Any], sites: Sequence[str] | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, values in draws.items():
-        if sites is None or name in sites:
-            array = np.asarray(torch.as_tensor(values).detach().cpu())
-            flat = array.reshape(len(array), -1)
-            found |= dict(zip(plots.coordinates(name, array.shape[1:]), flat.T, strict=True))
-    return found
 
 
 def _numbers(values: Any) -> list[float]:

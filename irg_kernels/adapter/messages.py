@@ -211,3 +211,10 @@ def reasons(overflows: Mapping[str, tuple[float, ...]], rejected: float) -> list
     if rejected > 0.03:
         found.append(f"{rejected:.1%} of the steps diverge and are refused; lower step_size and max_step_size.")
     return found
+
+
+def no_quantile(distribution: Any) -> str:
+    return (
+        f"from_uniform: {type(distribution).__name__} has no univariate quantile of each coordinate; take a "
+        "distribution with a cdf, an Independent one, ConditionalChain or GaussianCopula"
+    )

@@ -136,3 +136,13 @@ def coordinates(name: str, shape: Sequence[int]) -> list[str]:
     for size in shape:
         found = [f"{before},{i}" if before else str(i) for before in found for i in range(size)]
     return [f"{name}[{index}]" if index else name for index in found]
+
+
+def all_coordinates(draws: Mapping[str, Any], sites: Sequence[str] | None) -> dict[str, Any]:
+    """coordinate -> its draws, of NumPy's arrays by site, draws along the first axis."""
+    found: dict[str, Any] = {}
+    for name, array in draws.items():
+        if sites is None or name in sites:
+            flat = array.reshape(len(array), -1)
+            found |= dict(zip(coordinates(name, array.shape[1:]), flat.T, strict=True))
+    return found

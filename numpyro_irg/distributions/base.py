@@ -16,7 +16,7 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels.adapter.messages import out_of_order, pairs_in_order, shown
+from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
@@ -103,10 +103,7 @@ class ImplicitMixin(_Host):
 
     def from_uniform(self, u: Any) -> Array:
         """The draw that uniform numbers u make; see the function `from_uniform`."""
-        raise NotImplementedError(
-            f"from_uniform: {type(self).__name__} has no univariate quantile of each coordinate; take a distribution "
-            "with a cdf, an Independent one, ConditionalChain or GaussianCopula"
-        )
+        raise NotImplementedError(no_quantile(self))
 
     def _extended(self, key: Array, sample_shape: tuple[int, ...], *params: Array) -> tuple[Array, ...]:
         """The parameters in the shape of the draw."""

@@ -56,10 +56,7 @@ def _drawn(base: Any, u: Array) -> Array:
         q, *params = together(u, *known[1])
         return quantile(known[0], q, 1.0 - q, *params)
     if base.event_shape or base.is_discrete or not has_tails(base):
-        raise NotImplementedError(
-            f"from_uniform: {type(base).__name__} has no univariate quantile of each coordinate; take a distribution "
-            "with a cdf, an Independent one, ConditionalChain or GaussianCopula"
-        )
+        raise NotImplementedError(messages.no_quantile(base))
     return _by_tails(base, u)
 
 

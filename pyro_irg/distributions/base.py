@@ -13,7 +13,7 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels.adapter.messages import out_of_order, pairs_in_order, shown
+from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
 
 from ..attach import attach, call, evaluate
@@ -109,10 +109,7 @@ class ImplicitMixin(_Host):
 
     def from_uniform(self, u: Any) -> Tensor:
         """The draw that uniform numbers u make; see the function `from_uniform`."""
-        raise NotImplementedError(
-            f"from_uniform: {type(self).__name__} has no univariate quantile of each coordinate; take a distribution "
-            "with a cdf, an Independent one, ConditionalChain or GaussianCopula"
-        )
+        raise NotImplementedError(no_quantile(self))
 
     def _refuse_infinite(self) -> None:
         """The host's constraints let inf through, which has no draw."""
