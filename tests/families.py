@@ -323,6 +323,7 @@ TABLE = (
     Family("ConditionalChain", made=True, apart="shared/test_conditional_chain.py"),
     Family("Implicit", made=True, apart="shared/test_implicit_density.py"),
     Family("ImplicitDensity", made=True, apart="shared/test_implicit_density.py"),
+    Family("Wrapped", made=True, apart="shared/test_wrapped.py"),
     *(Family(f"Truncated{base}", made=True, apart="shared/test_truncated.py")
       for base in ("", "Normal", "Cauchy", "Distribution")),
     *(Family(f"{side}TruncatedDistribution", made=True, apart="shared/test_truncated.py")

@@ -48,6 +48,25 @@ def check_distribution(what: str, name: str, given: Any, kind: type) -> None:
         raise TypeError(f"{what}: {name} must be a distribution, got {shown(given)}")
 
 
+def check_wrapped(base: Any, is_discrete: bool, has_tails: bool) -> None:
+    """:raises ValueError: for what cannot be wrapped onto the circle."""
+    if base.event_shape or is_discrete:
+        raise ValueError(
+            f"Wrapped: base must be a continuous univariate distribution, got {described(base)} of event shape "
+            f"{tuple(base.event_shape)}; wrap it before to_event"
+        )
+    if not has_tails:
+        raise ValueError(f"Wrapped: base must have a cdf, which {described(base)} has not; write Implicit(base)")
+
+
+def too_wide(base: Any, error: float) -> str:
+    """Why a distribution cannot be wrapped."""
+    return (
+        f"Wrapped: base {described(base)} spans more turns than are summed and is not smooth beyond them, which leaves "
+        f"an error of {error:.1e} in the density; take a narrower base, or one without edges far from its median"
+    )
+
+
 def no_mixture(what: str, components: Iterable[Any], supports: Iterable[Any]) -> str:
     """Why a mixture is not reparameterized.
 

@@ -68,6 +68,7 @@ from .von_mises import VonMises
 from .von_mises_fisher import VonMisesFisher
 from .weibull import Weibull
 from .wishart import Wishart, WishartCholesky
+from .wrapped import Wrapped
 
 Rosenblatt = ConditionalChain
 """The former name of `ConditionalChain`."""
@@ -143,6 +144,7 @@ __all__ = [
     "Weibull",
     "Wishart",
     "WishartCholesky",
+    "Wrapped",
 ]
 IMPLICIT = tuple(__all__)
 """Names of the classes that are this package's own."""
