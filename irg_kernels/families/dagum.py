@@ -11,6 +11,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.charts import HALF_LINE, Shape, logistic_rise, odds_shares
 from ..numerics.elementary import finite, log_quotient, positive
 from . import skew_logistic
 from .weibull import log_power
@@ -90,6 +91,17 @@ def _entropy(xp: Namespace[Array], p: Array, a: Array, b: Array) -> Array:
     return of.entropy(xp, p) - xp.log(a) + xp.log(b) + of.mean(xp, p) / a  # type: ignore[misc]
 
 
+def _shape(xp: Namespace[Array], p: Array, a: Array, b: Array) -> Shape:
+    """In log x, s**p (1 - s) with s the sigmoid of y."""
+
+    def rise(x: Array, v: Array) -> Array:
+        y = _at(xp, x, a, b)
+        s, rest = odds_shares(xp, y > 0.0, xp.exp(-xp.abs(y)))
+        return logistic_rise(xp, p, 1.0 + 0.0 * p, s, rest, a * v)
+
+    return Shape(HALF_LINE, rise, b * xp.exp(xp.log(p) / a))
+
+
 _SLOPES, _LOG_SLOPES = zip(*map(_slope, range(3)), strict=True)
 
 FAMILY = Family(
@@ -102,4 +114,5 @@ FAMILY = Family(
     tails_are_closed=True,
     quantile=Quantile(_find, _density_of_log, _LOG_SLOPES, "log"),
     entropy=_entropy,
+    shape=_shape,
 )

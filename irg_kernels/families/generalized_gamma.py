@@ -8,7 +8,7 @@ from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise
 from ..numerics.elementary import finite, positive
-from ..numerics.gamma_function import digamma, log_entropy
+from ..numerics.gamma_function import digamma, log_entropy, stirling
 from . import gamma
 from .weibull import log_power
 
@@ -93,6 +93,13 @@ def entropy(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:
     return log_entropy(xp, a) - xp.log(p) + xp.log(scale) + digamma(xp, a) / p
 
 
+def _mean(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:
+    """scale Gamma(a + r) / Gamma(a), r = 1 / p, by Stirling's formula in differences."""
+    r = 1.0 / p
+    step = (a - 0.5) * xp.log1p(r / a) + r * (xp.log(a + r) - 1.0)
+    return scale * xp.exp(step + (stirling(xp, a + r) - stirling(xp, a)))
+
+
 def shape(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Shape:
     """In log x, a p y - z exp(p v)."""
 
@@ -113,5 +120,6 @@ FAMILY = Family(
     scores=(_score_x, _score_a, _score_scale, _score_p),
     quantile=Quantile(_find, _density_of_log, LOG_SLOPES, "log"),
     entropy=entropy,
+    mean=_mean,
     shape=shape,
 )

@@ -11,6 +11,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.charts import Shape, exponential_rise, line
 from ..numerics.elementary import finite, log1mexp_exp, log_expm1, two_product
 from ..numerics.gamma_function import scaled_e1
 from ..numerics.roots import log_survival
@@ -63,6 +64,13 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, c: Array, r: Array
     return xp.log1p(-log_survival(xp, q, one_minus_q) / c) / r
 
 
+def _shape(xp: Namespace[Array], c: Array, r: Array) -> Shape:
+    def rise(x: Array, v: Array) -> Array:
+        return exponential_rise(xp, 1.0 + 0.0 * x, c * finite(xp, xp.exp(r * x)), r * v)
+
+    return Shape(line(1.0 / r), rise, xp.maximum(-xp.log(c), 0.0) / r, (0.0, None))
+
+
 FAMILY = Family(
     parameters={"concentration": "positive", "rate": "positive"},
     support=(0.0, math.inf),
@@ -74,4 +82,5 @@ FAMILY = Family(
     quantile=Quantile(_find, log_density, (_by_c, _by_r)),
     entropy=lambda xp, c, r: 1.0 - xp.log(c) - xp.log(r) - scaled_e1(xp, c),
     mean=lambda xp, c, r: scaled_e1(xp, c) / r,
+    shape=_shape,
 )

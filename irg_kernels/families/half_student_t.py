@@ -7,6 +7,8 @@ import math
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
+from ..numerics.charts import HALF_LINE, Shape, logistic_rise, odds_shares
+from ..numerics.gamma_function import log_gamma_step
 from . import student_t
 from .beta import logit_quantile
 
@@ -51,6 +53,36 @@ def dlogx_dscale(xp: Namespace[Array], log_x: Array, nu: Array, scale: Array) ->
     return 1.0 / scale
 
 
+def _shape(xp: Namespace[Array], nu: Array, scale: Array) -> Shape:
+    """In log x, s**(1/2) (1 - s)**(nu / 2) with s = t**2 / (nu + t**2)."""
+
+    def rise(x: Array, v: Array) -> Array:
+        t = x / scale
+        above = t * t > nu
+        r = t / xp.sqrt(nu)
+        ratio = xp.where(above, 1.0 / xp.where(above, r, 1.0), xp.where(above, 1.0, r))
+        s, rest = odds_shares(xp, above, ratio * ratio)
+        return logistic_rise(xp, 0.5 + 0.0 * nu, 0.5 * nu, s, rest, 2.0 * v)
+
+    return Shape(HALF_LINE, rise, scale + 0.0 * nu)
+
+
+def _mean(xp: Namespace[Array], nu: Array) -> Array:
+    """2 sqrt(nu / pi) Gamma((nu + 1) / 2) / (Gamma(nu / 2) (nu - 1)), infinite up to nu = 1."""
+    has_mean = nu > 1.0
+    many = xp.where(has_mean, nu, 2.0)
+    step = log_gamma_step(xp, 0.5 * many, 0.5 + 0.0 * many)
+    return xp.where(has_mean, 2.0 * xp.sqrt(many / math.pi) * xp.exp(step) / (many - 1.0), math.inf)
+
+
+def _variance(xp: Namespace[Array], nu: Array) -> Array:
+    """nu / (nu - 2) less the mean's square, infinite up to nu = 2."""
+    has_variance = nu > 2.0
+    many = xp.where(has_variance, nu, 3.0)
+    mean = _mean(xp, many)
+    return xp.where(has_variance, many / (many - 2.0) - mean * mean, math.inf)
+
+
 _STANDARD = Family(
     parameters={"df": "positive"},
     support=(0.0, math.inf),
@@ -59,9 +91,11 @@ _STANDARD = Family(
     slopes=(student_t.dt_dnu,),
     scores=(_score_t, _score_nu),
     entropy=lambda xp, nu: student_t.entropy(xp, nu) - math.log(2.0),
+    mean=_mean,
+    variance=_variance,
 )
 
 FAMILY = dataclasses.replace(
-    located(_STANDARD, has_loc=False, log_scale_score=_score_log_scale),
+    located(_STANDARD, _shape, has_loc=False, log_scale_score=_score_log_scale),
     quantile=Quantile(_find, _density_of_log, (dlogx_dnu, dlogx_dscale), "log"),
 )

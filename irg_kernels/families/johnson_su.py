@@ -12,6 +12,7 @@ import math
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
+from ..numerics.charts import Shape, moving_heavy_line
 from ..numerics.elementary import finite
 from . import normal
 
@@ -60,6 +61,16 @@ def _variance(xp: Namespace[Array], s: Array, t: Array) -> Array:
     return 0.5 * xp.expm1(square) * (xp.exp(square) * twice + 1.0)
 
 
+def _shape(xp: Namespace[Array], s: Array, t: Array, loc: Array, scale: Array) -> Shape:
+    """In u, a normal density: -t v (n + t v / 2)."""
+
+    def rise(x: Array, v: Array) -> Array:
+        return -t * v * (s + t * xp.arcsinh((x - loc) / scale) + 0.5 * t * v)
+
+    chart = moving_heavy_line(loc, scale)._replace(scale=1.0 / t)
+    return Shape(chart, rise, loc + scale * _sinh(xp, -s / t))
+
+
 FAMILY = located(
     Family(
         parameters={"skewness": "real", "tailweight": "positive"},
@@ -71,5 +82,6 @@ FAMILY = located(
         quantile=Quantile(_find, log_density, (_dy_ds, _dy_dt)),
         mean=_mean,
         variance=_variance,
-    )
+    ),
+    _shape,
 )

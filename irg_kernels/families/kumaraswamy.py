@@ -12,6 +12,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.charts import INTERVAL, Shape
 from ..numerics.elementary import expm1mx, finite, log1mexp, log1mexp_exp, log_softplus, log_split, two_product
 from ..numerics.gamma_function import EULER, digamma
 from ..numerics.roots import log_survival
@@ -128,6 +129,26 @@ def _entropy(xp: Namespace[Array], a: Array, b: Array) -> Array:
     return (1.0 - 1.0 / b) + (1.0 - 1.0 / a) * (digamma(xp, b + 1.0) + EULER) - xp.log(a) - xp.log(b)
 
 
+def _shape(xp: Namespace[Array], a: Array, b: Array) -> Shape:
+    """In logit x, x**a (1 - x**a)**(b - 1) (1 - x); the mode is that in the logit of x**a, near it."""
+
+    def rise(x: Array, v: Array) -> Array:
+        up = v > 0.0
+        down, out = xp.where(up, 0.0, v), xp.where(up, v, 0.0)
+        odds = (1.0 - x) / x
+        # of log x and of log(1 - x)
+        log_x = xp.where(up, -xp.log1p((1.0 - x) * xp.expm1(-out)), down - xp.log1p(x * xp.expm1(down)))
+        log_rest = xp.where(up, -out - xp.log1p((1.0 - x) * xp.expm1(-out)), -xp.log1p(x * xp.expm1(down)))
+        log_w = -a * xp.log1p(odds)
+        part = xp.exp(log_w) / xp.expm1(log_w) * xp.expm1(a * log_x)
+        near = xp.abs(part) < 0.5
+        there = -a * xp.log1p(odds * xp.exp(-xp.where(near, 0.0, v)))
+        far = log1mexp(xp, there) - log1mexp(xp, log_w)
+        return a * log_x + log_rest + (b - 1.0) * xp.where(near, xp.log1p(xp.where(near, part, 0.0)), far)
+
+    return Shape(INTERVAL, rise, xp.exp(-xp.log1p(b) / a))
+
+
 FAMILY = Family(
     parameters={"concentration1": "positive", "concentration0": "positive"},
     support=(0.0, 1.0),
@@ -138,4 +159,5 @@ FAMILY = Family(
     tails_are_closed=True,
     quantile=Quantile(_find, _density_of_logit, (_logit_by_a, _logit_by_b), "logit"),
     entropy=_entropy,
+    shape=_shape,
 )

@@ -90,7 +90,13 @@ INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
 
 def heavy_line(xp: Namespace[Array], centre: Array, width: Array) -> Chart:
     """Both held constant."""
-    centre, width = xp.stop_gradient(centre), xp.stop_gradient(width)
+    width = xp.stop_gradient(width)
+    chart = moving_heavy_line(xp.stop_gradient(centre), width)
+    return chart._replace(most=0.9 * math.log(float(xp.finfo(width).max)))
+
+
+def moving_heavy_line(centre: Array, width: Array) -> Chart:
+    """The chart in which both count as parameters."""
 
     def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
         y, z, apart = (x - centre) / width, (end - centre) / width, (end - x) / width
@@ -104,7 +110,7 @@ def heavy_line(xp: Namespace[Array], centre: Array, width: Array) -> Chart:
         y = (x - centre) / width
         return width * xp.sqrt(1.0 + y * y)
 
-    return Chart(displacement, unit, most=0.9 * math.log(float(xp.finfo(width).max)))
+    return Chart(displacement, unit, most=80.0)
 
 
 # ---------------------------------------------------------------------------------------------------------------- rises

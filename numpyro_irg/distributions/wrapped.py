@@ -70,7 +70,7 @@ class Wrapped(host.Distribution):
         base = unwrapped(self.base_dist)
         known = family_of(base)
         found = base.loc if known and wrapping.has_centre(known[0]) else from_uniform(self.base_dist, 0.5)
-        centre = lax.stop_gradient(found).astype(like.dtype)
+        centre = lax.stop_gradient(jnp.asarray(found, like.dtype))
         least, most = (jnp.asarray(e, like.dtype) for e in ends_of(base))
 
         def log_density(x: Array) -> Array:
@@ -98,7 +98,9 @@ class Wrapped(host.Distribution):
         value = self._floating(value)
         line = self._line(value)
         start = _nearest(jnp.full_like(value, -jnp.pi), line.centre)
-        return wrapping.cdf(NATIVE, line, start, value + jnp.pi + 0.0 * start)
+        span = value + jnp.pi + 0.0 * start
+        span = span + lax.stop_gradient(jnp.maximum(span, 0.0) - span)  # float32's -pi lies below -pi
+        return wrapping.cdf(NATIVE, line, start, span)
 
     def _floating(self, value: Any) -> Array:
         shape = jnp.broadcast_shapes(jnp.shape(value), self.batch_shape)

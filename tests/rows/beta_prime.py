@@ -42,6 +42,7 @@ ROW = Family(
     small=("log x", _mean_log, {"concentration1": 0.01, "concentration0": 0.005}),
     tails=({"concentration1": 2.5, "concentration0": 4.0}, (2.0**-20, 0.25, 3.0, 2.0**12)),
     clamped=("low", "high"),
+    truncations=(({"concentration1": 2.5, "concentration0": 4.0}, 0.25, 2.0),),
     masses=_masses,
     log_density=_log_density,
     apart="shared/test_rows.py",

@@ -37,6 +37,7 @@ ROW = Family(
     small=("log x", _mean_log, {"concentration": 0.1, "scale": 2.0, "power": 0.02}),
     tails=({"concentration": 2.5, "scale": 2.0, "power": 1.5}, (2.0**-20, 0.5, 3.0, 30.0)),
     clamped=("low", "high"),
+    truncations=(({"concentration": 2.5, "scale": 2.0, "power": 1.5}, 1.0, 5.0),),
     masses=_masses,
     log_density=_log_density,
     ranges={

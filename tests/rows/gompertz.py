@@ -20,6 +20,7 @@ ROW = Family(
     hard=({"concentration": 1e-6, "rate": 1.0}, {"concentration": 1e6, "rate": 1e-3}),
     expectations={"x": lambda concentration, rate: mp.exp(concentration) * mp.e1(concentration) / rate},
     tails=({"concentration": 0.5, "rate": 2.0}, (2.0**-20, 0.25, 1.0, 2.5)),
+    truncations=(({"concentration": 0.5, "rate": 2.0}, 0.25, 1.0),),
     masses=_masses,
     log_density=lambda x, c, r: mp.log(c * r) + r * x - c * mp.expm1(r * x),
     apart="shared/test_rows.py",

@@ -37,6 +37,7 @@ ROW = Family(
     hard=({"skewness": 5.0, "tailweight": 0.2, "loc": 0.0, "scale": 1.0},),
     expectations={"x": _mean},
     tails=({"skewness": 0.5, "tailweight": 2.0, "loc": 0.5, "scale": 2.0}, (-(2.0**10), -2.0, 0.25, 3.0, 2.0**10)),
+    truncations=(({"skewness": 0.5, "tailweight": 2.0, "loc": 0.5, "scale": 2.0}, -1.0, 2.0),),
     masses=_masses,
     log_density=_log_density,
     ranges={

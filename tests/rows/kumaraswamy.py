@@ -34,6 +34,7 @@ ROW = Family(
     small=("log x", _mean_log, {"concentration1": 0.01, "concentration0": 0.5}),
     tails=({"concentration1": 2.5, "concentration0": 3.0}, (2.0**-30, 0.25, 0.5, 0.96875)),
     clamped=("low", "high"),
+    truncations=(({"concentration1": 2.5, "concentration0": 0.7}, 0.3, 0.9),),
     masses=_masses,
     log_density=lambda x, a, b: mp.log(a * b) + (a - 1) * mp.log(x) + (b - 1) * mp.log1p(-(x**a)),
     apart="shared/test_rows.py",
