@@ -103,13 +103,24 @@ def evaluate(partial: Callable, *args: Tensor) -> Tensor:
     return by_chunks(lambda *a: partial(FLOAT64, *(x.double() for x in a)).to(args[0].dtype), args)
 
 
-def _evaluate_each(partials: Sequence[Callable | None], args: Sequence[Tensor]) -> list[Tensor | None]:
-    """`evaluate` of each; of a small draw the arguments are widened once, for that is a third of the time."""
+def _product(partial: Callable, factor: Tensor, args: Sequence[Tensor]) -> Tensor:
+    """`evaluate` times a factor, which may be 0 or tiny where a far draw's partial has no number in float32."""
+    if args[0].dtype == torch.float64 or args[0].device.type == "mps":
+        return factor * evaluate(partial, *args)
+
+    def product(factor: Tensor, *a: Tensor) -> Tensor:
+        return (factor.double() * partial(FLOAT64, *(x.double() for x in a))).to(args[0].dtype)
+
+    return by_chunks(product, (factor, *args))
+
+
+def _products(partials: Sequence[Callable | None], factor: Tensor, args: Sequence[Tensor]) -> list[Tensor | None]:
+    """`_product` of each; of a small draw the arguments are widened once, for that is a third of the time."""
     dtype = args[0].dtype
     if dtype == torch.float64 or args[0].device.type == "mps" or args[0].numel() > CHUNK:
-        return [partial and evaluate(partial, *args) for partial in partials]
-    wide = [x.double() for x in args]
-    return [partial and partial(FLOAT64, *wide).to(dtype) for partial in partials]
+        return [partial and _product(partial, factor, args) for partial in partials]
+    factor, *wide = (x.double() for x in (factor, *args))
+    return [partial and (factor * partial(FLOAT64, *wide)).to(dtype) for partial in partials]
 
 
 def by_chunks(function: Callable, args: Sequence[Tensor]) -> Tensor:
@@ -155,8 +166,7 @@ class _Attach(torch.autograd.Function):
         wanted = [
             partial if want else None for partial, want in zip(ctx.partials, ctx.needs_input_grad[2:], strict=True)
         ]
-        grads = _evaluate_each(wanted, saved)
-        return None, None, *(None if g is None else grad * g for g in grads)
+        return None, None, *_products(wanted, grad, saved)
 
     @staticmethod
     def jvp(ctx: Any, _partials: Any, _draw: Any, *tangents: Any) -> Any:
@@ -164,7 +174,7 @@ class _Attach(torch.autograd.Function):
         total = torch.zeros_like(saved[0])
         for partial, tangent in zip(ctx.partials, tangents, strict=True):
             if tangent is not None and partial:
-                total = total + evaluate(partial, *saved) * tangent
+                total = total + _product(partial, tangent, saved)
         return total
 
 

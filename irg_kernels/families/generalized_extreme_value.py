@@ -138,6 +138,18 @@ _LOCATED = located(
     )
 )
 
+
+def held_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
+    """x off the end of the support, where the density is 0 or infinite, also where it was rounded onto it; with the
+    derivatives of x."""
+    curved = (c < 0.0) | (c > 0.0)
+    room = scale / xp.where(curved, xp.abs(c), 1.0)
+    gap = room - 2.0 * float(xp.finfo(x).eps) * (xp.abs(loc) + room)
+    fixed = xp.stop_gradient(x)
+    held = xp.where(c < 0.0, xp.minimum(fixed, loc + gap), xp.where(c > 0.0, xp.maximum(fixed, loc - gap), fixed))
+    return x + xp.stop_gradient(held - fixed)
+
+
 FAMILY = dataclasses.replace(
     _LOCATED,
     log_density=_log_density_at,

@@ -18,6 +18,7 @@ from numpyro.util import is_prng_key, not_jax_tracer
 
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
+from irg_kernels.numerics.elementary import finite
 
 from ..attach import attach, call, evaluate
 
@@ -242,8 +243,11 @@ class Univariate(UnivariateMixin, host.Distribution):
         assert quantile is not None
         keys = random.split(key, len(draw.noise))
         noise = [_NOISE[kind](k, like.shape, like.dtype) for k, kind in zip(keys, draw.noise, strict=True)]
-        y = attach(quantile.slopes, evaluate(draw.find, *lax.stop_gradient((*noise, *params))), *params)
-        return _from_coordinate(quantile.coordinate, y)
+        found, slopes = evaluate(draw.find, *lax.stop_gradient((*noise, *params))), quantile.slopes
+        if quantile.coordinate == "x":
+            edge = 0.25 / float(jnp.finfo(found.dtype).tiny)
+            found, slopes = jnp.clip(found, -edge, edge), tuple(map(_finite, slopes))
+        return _from_coordinate(quantile.coordinate, attach(slopes, found, *params))
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
@@ -291,6 +295,12 @@ def uniforms(distribution: Any, u: Any) -> Array:
                 raise ValueError(f"from_uniform: u must lie in [0, 1], but found:\n{u}")
     limits = jnp.finfo(u.dtype)
     return jnp.clip(u, float(limits.tiny), 1.0 - 0.5 * float(limits.eps))
+
+
+@functools.cache
+def _finite(slope: Callable) -> Callable:
+    """The slope, held in the range of its dtype: of a draw far out in a tail it has no number, and 0 times it is 0."""
+    return lambda xp, *args: finite(xp, slope(xp, *args))
 
 
 def support_of(family: Family, *params: Array) -> tuple[Any, Any]:

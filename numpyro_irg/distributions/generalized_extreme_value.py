@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from irg_kernels.families import generalized_extreme_value
+from jax import Array
 
+from irg_kernels.families import generalized_extreme_value as kernel
+
+from ..attach import NATIVE
 from .base import Univariate
 
 __all__ = ["GeneralizedExtremeValue"]
@@ -16,7 +19,8 @@ class GeneralizedExtremeValue(Univariate):
 
     Distribution function :math:`\exp(-(1 + c y)^{-1/c})` with :math:`y = (x - \mu)/\sigma`.
 
-    Smooth in the concentration through 0, where it is Gumbel's.
+    Smooth in the concentration through 0, where it is Gumbel's.  A draw that rounds to an end of the support, or to
+    infinity, is held inside.
 
     :param loc: :math:`\mu`; broadcast with the others.
     :param scale: :math:`\sigma > 0`.
@@ -24,7 +28,11 @@ class GeneralizedExtremeValue(Univariate):
     :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """
 
-    family = generalized_extreme_value.FAMILY
+    family = kernel.FAMILY
 
     def __init__(self, loc: Any, scale: Any, concentration: Any, *, validate_args: bool | None = None) -> None:
         self._begin(validate_args, loc=loc, scale=scale, concentration=concentration)
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        x = super().sample(key, sample_shape)
+        return kernel.held_inside(NATIVE, x, *self._extended(key, sample_shape, *self._family_parameters()))

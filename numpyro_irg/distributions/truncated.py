@@ -239,7 +239,8 @@ class Truncated(host.Distribution):
         else:
             args = (jnp.broadcast_to(a, q.shape).astype(q.dtype) for a in bounds.args)
             x = evaluate(truncation.quantile(*bounds.kind), *lax.stop_gradient((q, least, most, *args)))
-        return self._inside(lax.stop_gradient(x))
+        edge = 0.25 / float(jnp.finfo(q.dtype).tiny)  # a draw of a heavy tail is held in the range of its dtype
+        return self._inside(jnp.clip(lax.stop_gradient(x), -edge, edge))
 
     def _bounds(self) -> _Bounds | None:
         """What the kernels need where the base's family has masses."""

@@ -262,8 +262,11 @@ class Univariate(UnivariateMixin, TorchDistribution):
         params = self._extended(sample_shape, *self._family_parameters())
         quantile = self.family.quantile
         assert quantile is not None
-        y = attach(quantile.slopes, draw(functools.partial(_drawn, self.family), *params), *params)
-        return _from_coordinate(quantile.coordinate, y)
+        found = draw(functools.partial(_drawn, self.family), *params)
+        if quantile.coordinate == "x":
+            edge = 0.25 / torch.finfo(found.dtype).tiny
+            found = found.clamp(-edge, edge)
+        return _from_coordinate(quantile.coordinate, attach(quantile.slopes, found, *params))
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:

@@ -1,0 +1,66 @@
+"""Draws far out in a heavy tail, where they or their derivatives leave float32: what holds there, for all alike."""
+
+import numpy as np
+
+from tests.adapters import compiled, over
+
+DRAWS = 100
+
+# at which 10 to 99 of a hundred draws or their slopes leave the range of float32
+T = {"df": 0.01, "loc": 0.0, "scale": 1e8}
+ROWS = {
+    "StudentT": T,
+    "StudentT, truncated": {**T, "low": 1.0},
+    "StudentT, mixed": T,
+    "HalfStudentT": {"df": 0.01, "scale": 1.0},
+    "Pareto": {"scale": 1e-8, "alpha": 0.01},
+    "GeneralizedPareto": {"loc": 0.0, "scale": 1e-8, "concentration": 100.0},
+    "Levy": {"loc": 0.0, "scale": 1e36},
+    "InverseGamma": {"concentration": 0.01, "rate": 1e-8},
+    "LowerTruncatedPowerLaw": {"alpha": -1.01, "low": 1.0},
+    "BetaPrime": {"concentration1": 1.0, "concentration0": 0.01},
+    "Dagum": {"concentration": 1.0, "sharpness": 0.01, "scale": 1e8},
+    "JohnsonSU": {"skewness": 0.0, "tailweight": 0.01, "loc": 0.0, "scale": 1e8},
+    "GeneralizedExtremeValue": {"concentration": 100.0, "loc": 0.0, "scale": 1e8},
+}
+IN_THE_SUITE = ("StudentT", "JohnsonSU", "GeneralizedExtremeValue")
+
+
+def made(adapter, row, params):
+    dist, name = adapter.dist, row.split(",")[0]
+    if row.endswith("truncated"):
+        low = params.pop("low")
+        return dist.Truncated(dist.StudentT(**params), low=low)
+    if row.endswith("mixed"):
+        both = {key: value[..., None] * adapter.array([1.0, 1.0]) for key, value in params.items()}
+        return dist.MixtureSameFamily(dist.Categorical(logits=0.0 * both["loc"]), dist.StudentT(**both))
+    return getattr(dist, name)(**params)
+
+
+def slow(adapter, row):
+    # the quantile of a truncated draw that leaves the range is looked for in a hundred steps
+    return row.endswith("truncated") or (compiled(adapter) and row not in IN_THE_SUITE)
+
+
+@over({row: row for row in ROWS}, "row", slow=slow)
+def test_nothing_breaks(adapter, row):
+    """The draw, its log-density and the gradient of its logarithm are finite, a gradient not asked for is 0, and
+    that of the draw itself may be infinite, where it overflows, but not NaN."""
+    xp = adapter.xp
+    losses = {"log |x|": lambda x: xp.log(xp.abs(x)), "0": lambda x: xp.where(x == x, 0.0 * x, x), "x": lambda x: x}
+    keys = list(ROWS[row])
+
+    @adapter.jit
+    def evaluate(params, key):
+        x, slopes = adapter.chained(lambda params, key: adapter.draw(made(adapter, row, dict(params)), key), losses)(
+            params, key
+        )
+        return x, slopes, made(adapter, row, dict(params)).log_prob(x)
+
+    x, slopes, log_prob = evaluate(adapter.arrays(ROWS[row], (DRAWS,)), adapter.key(0))
+    x, log_prob = adapter.numpy(x), adapter.numpy(log_prob)
+    assert np.isfinite(x).all() and np.isfinite(log_prob).all() and np.abs(x).max() > 1e37
+    for key in keys:
+        assert np.isfinite(adapter.numpy(slopes["log |x|"][key])).all(), key
+        assert (adapter.numpy(slopes["0"][key]) == 0.0).all(), key
+        assert not np.isnan(adapter.numpy(slopes["x"][key])).any(), key
