@@ -23,6 +23,7 @@ from irg_kernels.numerics.elementary import finite
 from ..attach import attach, call, evaluate
 
 __all__ = [
+    "ChecksValues",
     "ImplicitMixin",
     "Univariate",
     "UnivariateMixin",
@@ -81,7 +82,18 @@ def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
 _Host: Any = host.Distribution if TYPE_CHECKING else object
 
 
-class ImplicitMixin(_Host):
+class ChecksValues(_Host):
+    """Comes before the host's class: values that are constants are validated inside `jit` too.
+
+    The host's constraints compare NumPy's values by NumPy, which cannot read a bound that `jit` traces.
+    """
+
+    def _validate_sample(self, value: Any) -> Array:
+        with jax.ensure_compile_time_eval():  # so that constant bounds are known
+            return super()._validate_sample(jnp.asarray(value))
+
+
+class ImplicitMixin(ChecksValues):
     """Comes before the host's class: `sample` checks its key, and validation refuses infinite parameters."""
 
     def validate_args(self, strict: bool = True) -> None:

@@ -19,7 +19,7 @@ from irg_kernels.generic import from_log_density as density
 
 from ..attach import NATIVE
 from ..registry import implicit_twin
-from .base import parameters, uniforms
+from .base import ChecksValues, parameters, uniforms
 from .fixed_quantile import at_fixed_quantile
 from .from_uniform import from_uniform
 from .host_families import has_tails, log_tails, unwrapped
@@ -27,7 +27,7 @@ from .host_families import has_tails, log_tails, unwrapped
 __all__ = ["Implicit", "ImplicitDensity"]
 
 
-class ImplicitDensity(host.Distribution):
+class ImplicitDensity(ChecksValues, host.Distribution):
     r"""Univariate distribution of density proportional to :math:`e^{f(x;\theta)}`, reparameterized in every parameter.
 
     Normaliser, tails and quantiles are integrals by a fixed rule over panels that follow the density, the gradient of a
@@ -258,7 +258,7 @@ def _ends(support: Any, like: Array) -> density.Support:
     return density.Support(*(None if e is None else jnp.asarray(e, like.dtype) for e in (low, high)))
 
 
-class Implicit(host.Distribution):
+class Implicit(ChecksValues, host.Distribution):
     """A univariate distribution with its own draws, which move with its parameters so as to keep their quantile.
 
     The gradient comes from the distribution's cdf where it has one, else from its log-density as in

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +17,10 @@ from irg_kernels.adapter import messages
 
 from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
-from .base import uniforms
+from .base import ChecksValues, uniforms
 from .host_families import ends_of, has_tails, unwrapped
 
 __all__ = ["MixtureGeneral", "MixtureSameFamily"]
-
-_Host: Any = host.Distribution if TYPE_CHECKING else object
 
 
 def _exchanged(distribution: Any) -> Any:
@@ -32,7 +30,7 @@ def _exchanged(distribution: Any) -> Any:
     )
 
 
-class _Mixture(_Host):
+class _Mixture(ChecksValues):
     """What the two share: the host's draws, with the gradient hung on."""
 
     def _components(self) -> list[Any]:

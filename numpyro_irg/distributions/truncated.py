@@ -23,7 +23,7 @@ from irg_kernels.generic.family import Family
 
 from ..attach import NATIVE, attach_jointly, evaluate, once
 from ..registry import implicit_twin, implicit_twin_of
-from .base import log_density, parameters, together, uniforms
+from .base import ChecksValues, log_density, parameters, together, uniforms
 from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, unwrapped
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-class Truncated(host.Distribution):
+class Truncated(ChecksValues, host.Distribution):
     r"""A univariate distribution conditioned on :math:`l \le x \le h`, reparameterized in its parameters, l and h.
 
     Density :math:`p(x) / (F(h) - F(l))`.  At fixed quantile u a draw moves with a bound by :math:`(1 - u) p(l)/p(x)`
