@@ -21,6 +21,7 @@ from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_
 from irg_kernels.numerics.elementary import finite
 
 from ..attach import attach, call, evaluate
+from .ends import from_to
 
 __all__ = [
     "ChecksValues",
@@ -222,6 +223,8 @@ class Univariate(UnivariateMixin, host.Distribution):
     the way to a draw.
     """
 
+    _between: Any = staticmethod(from_to)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "family" in cls.__dict__:
             cls.arg_constraints = {name: _constraint(kind) for name, kind in cls.family.parameters.items()}
@@ -263,7 +266,7 @@ class Univariate(UnivariateMixin, host.Distribution):
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
-        return constraints.interval(*support_of(self.family, *self._family_parameters()))
+        return self._between(*support_of(self.family, *self._family_parameters()))
 
 
 def _constraint(kind: str) -> Any:

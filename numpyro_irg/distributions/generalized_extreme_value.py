@@ -10,6 +10,7 @@ from irg_kernels.families import generalized_extreme_value as kernel
 
 from ..attach import NATIVE
 from .base import Univariate
+from .ends import line_between
 
 __all__ = ["GeneralizedExtremeValue"]
 
@@ -29,6 +30,7 @@ class GeneralizedExtremeValue(Univariate):
     """
 
     family = kernel.FAMILY
+    _between = line_between
 
     def __init__(self, loc: Any, scale: Any, concentration: Any, *, validate_args: bool | None = None) -> None:
         self._begin(validate_args, loc=loc, scale=scale, concentration=concentration)

@@ -11,6 +11,7 @@ from irg_kernels.families import generalized_pareto as kernel
 
 from ..attach import NATIVE
 from .base import Univariate, exponential
+from .ends import line_between
 
 __all__ = ["GeneralizedPareto"]
 
@@ -32,6 +33,7 @@ class GeneralizedPareto(Univariate):
     """
 
     family = kernel.FAMILY
+    _between = line_between
 
     def __init__(self, loc: Any, scale: Any, concentration: Any, *, validate_args: bool | None = None) -> None:
         self._begin(validate_args, loc=loc, scale=scale, concentration=concentration)

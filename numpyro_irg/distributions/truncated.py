@@ -24,6 +24,7 @@ from irg_kernels.generic.family import Family
 from ..attach import NATIVE, attach_jointly, evaluate, once
 from ..registry import implicit_twin, implicit_twin_of
 from .base import ChecksValues, log_density, parameters, together, uniforms
+from .ends import line_between
 from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, unwrapped
 
 __all__ = [
@@ -292,12 +293,12 @@ def _edges(base: Any, low: Array | None, high: Array | None, dtype: Any) -> tupl
 
 def _from(base: Any, low: Array) -> Any:
     most = ends_of(base)[1]
-    return constraints.greater_than_eq(low) if _is_open(most) else constraints.interval(low, most)
+    return constraints.greater_than_eq(low) if _is_open(most) else line_between(low, most)
 
 
 def _up_to(base: Any, high: Array) -> Any:
     least = ends_of(base)[0]
-    return constraints.less_than_eq(high) if _is_open(least) else constraints.interval(least, high)
+    return constraints.less_than_eq(high) if _is_open(least) else line_between(least, high)
 
 
 # ---------------------------------------------------------------------------------------------------------- the base

@@ -18,6 +18,7 @@ from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_
 
 from ..attach import attach, call, evaluate
 from ..samplers import draw
+from .ends import from_to
 
 __all__ = [
     "ImplicitMixin",
@@ -224,6 +225,8 @@ class Univariate(UnivariateMixin, TorchDistribution):
 
     has_rsample = True
 
+    _between: Any = staticmethod(from_to)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "family" in cls.__dict__:
@@ -270,7 +273,7 @@ class Univariate(UnivariateMixin, TorchDistribution):
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
-        return constraints.interval(*support_of(self.family, *self._family_parameters()))
+        return self._between(*support_of(self.family, *self._family_parameters()))
 
 
 class _OpenInterval(constraints.interval):

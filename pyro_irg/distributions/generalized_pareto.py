@@ -14,6 +14,7 @@ from ..attach import NATIVE
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import Univariate, exponential
+from .ends import line_between
 
 __all__ = ["GeneralizedPareto"]
 
@@ -39,6 +40,7 @@ class GeneralizedPareto(Univariate, *_HOST):  # type: ignore[misc]
 
     family = kernel.FAMILY
     host_fault = "whose gradient in concentration is zero at concentration = 0"
+    _between = line_between
 
     def __init__(self, loc: Any, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
         self._begin(validate_args, loc=loc, scale=scale, concentration=concentration)

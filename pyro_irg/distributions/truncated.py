@@ -21,6 +21,7 @@ from ..attach import NATIVE, attach_jointly, evaluate
 from ..registry import implicit_twin
 from ..samplers import draw
 from .base import ImplicitMixin, log_density, parameters, together, uniforms
+from .ends import line_between
 from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, tensors, unwrapped, widened
 from .truncation_rule import rule_of
 
@@ -274,12 +275,12 @@ def _edges(base: Any, low: Tensor | None, high: Tensor | None) -> tuple[Tensor, 
 
 def _from(base: Any, low: Tensor) -> Any:
     most = ends_of(base)[1]
-    return constraints.greater_than_eq(low) if _is_open(most) else constraints.interval(low, most)
+    return constraints.greater_than_eq(low) if _is_open(most) else line_between(low, most)
 
 
 def _up_to(base: Any, high: Tensor) -> Any:
     least = ends_of(base)[0]
-    return _LessThanEq(high) if _is_open(least) else constraints.interval(least, high)
+    return _LessThanEq(high) if _is_open(least) else line_between(least, high)
 
 
 class _LessThanEq(constraints.less_than):

@@ -1,0 +1,85 @@
+"""Supports that may reach to infinity at either end, element by element."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from numpyro.distributions import constraints, transforms
+
+__all__ = ["from_to", "line_between"]
+
+
+def from_to(low: Any, high: Any) -> Any:
+    """The constraint of values from low to high, numbers that may be infinite or arrays that are not."""
+    if isinstance(high, float) and math.isinf(high):
+        return constraints.real if isinstance(low, float) and math.isinf(low) else constraints.greater_than_eq(low)
+    return constraints.interval(low, high)
+
+
+class _LineBetween(type(constraints.interval(0.0, 1.0))):  # type: ignore[misc]
+    """low <= x <= high, arrays of which elements may be infinite; a plain interval's bijection would be NaN there."""
+
+    def feasible_like(self, prototype: Any) -> Any:
+        return _stretched(self)(jnp.zeros(jnp.shape(prototype), jnp.result_type(float, prototype)))
+
+
+line_between = _LineBetween
+
+
+class _Stretched(transforms.Transform):
+    """Increasing, from the real line: by a sigmoid between two ends, by exp(x) above one or -exp(-x) below it, or x."""
+
+    sign = 1
+    domain = constraints.real
+
+    def __init__(self, low: Any, high: Any) -> None:
+        self.low, self.high = low, high
+
+    @property
+    def codomain(self) -> Any:
+        return line_between(self.low, self.high)
+
+    def _kinds(self) -> tuple[Array, Array, Array, Array, Array]:
+        """(both ends finite, the lower alone, the upper alone), and the ends, 0 and 1 for those that are not."""
+        has_low, has_high = jnp.isfinite(self.low), jnp.isfinite(self.high)
+        low, high = jnp.where(has_low, self.low, 0.0), jnp.where(has_high, self.high, 1.0)
+        return has_low & has_high, has_low & ~has_high, has_high & ~has_low, low, high
+
+    def __call__(self, x: Any) -> Array:
+        both, above, below, low, high = self._kinds()
+        x = jnp.asarray(x)
+        eps = float(jnp.finfo(x.dtype).eps)
+        share = jnp.clip(jax.nn.sigmoid(jnp.where(both, x, 0.0)), eps, 1.0 - eps)
+        inside = low + jnp.where(both, high - low, 1.0) * share
+        beyond = low + jnp.exp(jnp.where(above, x, 0.0))
+        under = high - jnp.exp(-jnp.where(below, x, 0.0))
+        return jnp.where(both, inside, jnp.where(above, beyond, jnp.where(below, under, x)))
+
+    def _inverse(self, y: Any) -> Array:
+        both, above, below, low, high = self._kinds()
+        tiny = float(jnp.finfo(jnp.result_type(y)).tiny)
+        from_low, to_high = jnp.log(jnp.maximum(y - low, tiny)), jnp.log(jnp.maximum(high - y, tiny))
+        return jnp.where(both, from_low - to_high, jnp.where(above, from_low, jnp.where(below, -to_high, y)))
+
+    def log_abs_det_jacobian(self, x: Any, y: Any, intermediates: Any = None) -> Array:
+        both, above, below, low, high = self._kinds()
+        inside = jnp.log(jnp.where(both, high - low, 1.0)) - jax.nn.softplus(x) - jax.nn.softplus(-x)
+        return jnp.where(both, inside, jnp.where(above, x, jnp.where(below, -x, jnp.zeros_like(x))))
+
+    def tree_flatten(self) -> Any:
+        return (self.low, self.high), (("low", "high"), {})
+
+    def eq(self, other: Any, static: bool = False) -> Any:
+        same = isinstance(other, _Stretched)
+        return same and constraints.interval(self.low, self.high).eq(
+            constraints.interval(other.low, other.high), static=static
+        )
+
+
+@transforms.biject_to.register(line_between)
+def _stretched(constraint: Any) -> _Stretched:
+    return _Stretched(constraint.lower_bound, constraint.upper_bound)

@@ -1,0 +1,87 @@
+"""Supports that may reach to infinity at either end, element by element."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints, transforms
+from torch.nn.functional import softplus
+
+__all__ = ["from_to", "line_between"]
+
+
+def from_to(low: Any, high: Any) -> Any:
+    """The constraint of values from low to high, numbers that may be infinite or tensors that are not."""
+    if isinstance(high, float) and math.isinf(high):
+        return constraints.real if isinstance(low, float) and math.isinf(low) else constraints.greater_than_eq(low)
+    return constraints.interval(low, high)
+
+
+class _LineBetween(constraints.interval):
+    """low <= x <= high, tensors of which elements may be infinite; a plain interval's bijection would be NaN there."""
+
+
+line_between = _LineBetween
+
+
+class _Stretched(transforms.Transform):
+    """Increasing, from the real line: by a sigmoid between two ends, by exp(x) above one or -exp(-x) below it, or x."""
+
+    bijective = True
+    sign = +1
+    domain = constraints.real
+
+    def __init__(self, low: Any, high: Any, cache_size: int = 0) -> None:
+        super().__init__(cache_size=cache_size)
+        self.low, self.high = torch.as_tensor(low), torch.as_tensor(high)
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def codomain(self) -> Any:
+        return line_between(self.low, self.high)
+
+    def with_cache(self, cache_size: int = 1) -> Any:
+        return self if self._cache_size == cache_size else _Stretched(self.low, self.high, cache_size)
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, _Stretched) and bool(
+            torch.equal(self.low, other.low) and torch.equal(self.high, other.high)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _kinds(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """(both ends finite, the lower alone, the upper alone), and the ends, 0 and 1 for those that are not."""
+        has_low, has_high = self.low.isfinite(), self.high.isfinite()
+        low, high = torch.where(has_low, self.low, 0.0), torch.where(has_high, self.high, 1.0)
+        return has_low & has_high, has_low & ~has_high, has_high & ~has_low, low, high
+
+    def _call(self, x: Tensor) -> Tensor:
+        both, above, below, low, high = self._kinds()
+        eps = torch.finfo(x.dtype).eps
+        share = torch.where(both, x, 0.0).sigmoid().clamp(eps, 1.0 - eps)
+        inside = low + torch.where(both, high - low, 1.0) * share
+        beyond = low + torch.where(above, x, 0.0).exp()
+        under = high - (-torch.where(below, x, 0.0)).exp()
+        return torch.where(both, inside, torch.where(above, beyond, torch.where(below, under, x)))
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        both, above, below, low, high = self._kinds()
+        tiny = torch.finfo(y.dtype).tiny
+        from_low, to_high = (y - low).clamp(min=tiny).log(), (high - y).clamp(min=tiny).log()
+        return torch.where(both, from_low - to_high, torch.where(above, from_low, torch.where(below, -to_high, y)))
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        both, above, below, low, high = self._kinds()
+        inside = torch.where(both, high - low, 1.0).log() - softplus(x) - softplus(-x)
+        return torch.where(both, inside, torch.where(above, x, torch.where(below, -x, torch.zeros_like(x))))
+
+
+def _stretched(constraint: Any) -> _Stretched:
+    return _Stretched(constraint.lower_bound, constraint.upper_bound)
+
+
+torch.distributions.biject_to.register(line_between, _stretched)
+torch.distributions.transform_to.register(line_between, _stretched)

@@ -1,0 +1,37 @@
+"""Supports that reach to infinity: the hosts' guides and samplers take the bijection of a distribution's `support`."""
+
+import numpy as np
+import pytest
+
+MAKE = {
+    "Pareto": lambda dist, a: dist.Pareto(a([0.5, 2.0]), 2.0),
+    "Levy": lambda dist, a: dist.Levy(a([-1.0, 2.0]), 2.0),
+    "LowerTruncatedPowerLaw": lambda dist, a: dist.LowerTruncatedPowerLaw(-2.0, a([0.5, 2.0])),
+    "LogUniform": lambda dist, a: dist.LogUniform(a([0.5, 2.0]), 3.0),
+    "GeneralizedPareto": lambda dist, a: dist.GeneralizedPareto(0.5, 2.0, a([0.5, -0.5])),
+    "GeneralizedExtremeValue": lambda dist, a: dist.GeneralizedExtremeValue(0.5, 2.0, a([0.5, -0.5, 0.0])),
+    "truncated from": lambda dist, a: dist.Truncated(dist.GeneralizedPareto(0.5, 2.0, a([0.5, -0.5])), low=1.0),
+    "truncated to": lambda dist, a: dist.Truncated(dist.GeneralizedExtremeValue(0.5, 2.0, a([0.5, -0.5])), high=1.0),
+}
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_the_bijection_of_a_support(adapter, name):
+    """It maps the real line into the support and back, and its Jacobian is its derivative's."""
+    x, step = np.array([[-1.5], [0.25], [2.0]]), 2.0**-7
+
+    @adapter.jit
+    def evaluate(x):
+        d = MAKE[name](adapter.dist, adapter.array)
+        bijection = adapter.dist.transforms.biject_to(d.support)
+        x = x + adapter.array(np.zeros(d.batch_shape))
+        y = bijection(x)
+        back, log_slope = bijection.inv(y), bijection.log_abs_det_jacobian(x, y)
+        return x, d.support.check(y), back, log_slope, bijection(x + step), bijection(x - step)
+
+    x, inside, back, log_slope, above, below = map(adapter.numpy, evaluate(adapter.array(x)))
+    assert inside.all() and np.isfinite(above).all()
+    np.testing.assert_allclose(back, x, atol=3e-6)
+    # a central difference: step**2 / 6, and rounding of y in float32
+    slope = (above.astype(np.float64) - below) / (2.0 * step)
+    np.testing.assert_allclose(log_slope, np.log(slope), atol=3e-4)
