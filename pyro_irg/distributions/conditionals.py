@@ -91,7 +91,7 @@ def _by_draws(shape: Any, batch: Any, k: int) -> tuple[int, Any] | None:
     while batch and batch[0] == 1:
         batch = batch[1:]
     lead = shape[len(shape) - 1 - len(batch) :]
-    rows = max(1, CHUNK // (k * math.prod(lead)))
+    rows = max(1, CHUNK // max(1, k * math.prod(lead)))  # of an empty batch too
     return None if math.prod(shape) <= rows * math.prod(lead) else (rows, lead)
 
 

@@ -153,3 +153,8 @@ def test_different_supports_under_a_transformation_give_nan():
 
     found = torch.func.vmap(draw, randomness="different")(torch.tensor([[2.0, 2.0], [2.0, 3.0]]))
     assert found.isfinite().tolist() == [True, False] and found[1].isnan()
+
+
+def test_an_empty_batch():
+    mixing, parts = dist.Categorical(torch.ones(0, 3)), dist.Normal(torch.ones(0, 3), 1.0)
+    assert dist.MixtureSameFamily(mixing, parts).rsample().shape == (0,)
