@@ -335,6 +335,7 @@ TABLE = (
       for name in ("PowerSpherical", "SphericalUniform", "VonMisesFisher")),
     *(Family(f"{name}{of}", made=True, apart="shared/test_wishart.py")
       for name in ("Wishart", "InverseWishart") for of in ("", "Cholesky")),
+    Family("SineSkewed", made=True, apart="shared/test_sine_skewed.py"),
     Family("MultivariateStudentT", made=True, apart="shared/test_multivariate_student_t.py"),
 )  # fmt: skip
 BY_NAME = {family.name: family for family in TABLE}

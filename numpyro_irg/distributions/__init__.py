@@ -48,6 +48,7 @@ from .pert import PERT
 from .power_spherical import PowerSpherical
 from .rayleigh import Rayleigh
 from .sine_bivariate_von_mises import SineBivariateVonMises
+from .sine_skewed import SineSkewed
 from .skew_logistic import SkewLogistic
 from .skew_normal import SkewNormal
 from .soft_asymmetric_laplace import SoftAsymmetricLaplace
@@ -127,6 +128,7 @@ __all__ = [
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",
+    "SineSkewed",
     "SkewLogistic",
     "SkewNormal",
     "SoftAsymmetricLaplace",
