@@ -66,10 +66,11 @@ def link_sources(app, what, name, obj, options, lines: list[str]) -> None:
 
 def with_families(page: str, package: str) -> str:
     """The page with an entry for each of the package's own classes that has no other."""
-    entry = f".. autoclass:: {package}.distributions."
-    listed = re.findall(rf"{re.escape(entry)}(\w+)", page)
-    classes = import_module(f"{package}.distributions").IMPLICIT
-    return page.replace(".. families", "\n".join(entry + name for name in classes if name not in listed))
+    module = import_module(f"{package}.distributions")
+    listed = re.findall(rf"{re.escape(f'.. autoclass:: {package}.distributions.')}(\w+)", page)
+    kinds = {n: "class" if isinstance(getattr(module, n), type) else "function" for n in module.IMPLICIT}
+    entries = [f".. auto{kind}:: {package}.distributions.{n}" for n, kind in kinds.items() if n not in listed]
+    return page.replace(".. families", "\n".join(entries))
 
 
 def add_families(app, docname: str, source: list[str]) -> None:

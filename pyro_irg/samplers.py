@@ -12,7 +12,14 @@ from torch._C._functorch import CVmapInterpreterPtr, RandomnessType, TransformTy
 
 from .attach import in_transform
 
-__all__ = ["draw", "standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
+__all__ = [
+    "draw",
+    "standard_beta_logit",
+    "standard_gamma",
+    "standard_gumbel",
+    "standard_student_t",
+    "standard_von_mises",
+]
 
 
 def draw(sampler: Callable, *params: Tensor) -> Any:
@@ -108,6 +115,11 @@ def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
 def standard_beta_logit(concentration1: Tensor, concentration0: Tensor) -> Tensor:
     """logit z, z ~ Beta(concentration1, concentration0), as a difference of two log-Gammas."""
     return standard_gamma(concentration1)[1] - standard_gamma(concentration0)[1]
+
+
+def standard_gumbel(like: Tensor) -> Tensor:
+    """-log of an exponential variable, of that shape."""
+    return -torch.empty_like(like).exponential_().clamp(min=torch.finfo(like.dtype).tiny).log()
 
 
 def standard_student_t(df: Tensor) -> tuple[Tensor, Tensor]:

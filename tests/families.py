@@ -336,6 +336,8 @@ TABLE = (
     *(Family(f"{name}{of}", made=True, apart="shared/test_wishart.py")
       for name in ("Wishart", "InverseWishart") for of in ("", "Cholesky")),
     Family("SineSkewed", made=True, apart="shared/test_sine_skewed.py"),
+    *(Family(f"Relaxed{name}", made=True, apart="shared/test_relaxed.py")
+      for name in ("Bernoulli", "BernoulliLogits", "OneHotCategorical")),
     Family("MultivariateStudentT", made=True, apart="shared/test_multivariate_student_t.py"),
 )  # fmt: skip
 BY_NAME = {family.name: family for family in TABLE}

@@ -47,6 +47,8 @@ from .pareto import Pareto
 from .pert import PERT
 from .power_spherical import PowerSpherical
 from .rayleigh import Rayleigh
+from .relaxed_bernoulli import RelaxedBernoulli
+from .relaxed_one_hot_categorical import RelaxedOneHotCategorical
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .sine_skewed import SineSkewed
 from .skew_logistic import SkewLogistic
@@ -125,6 +127,8 @@ __all__ = [
     "Pareto",
     "PowerSpherical",
     "Rayleigh",
+    "RelaxedBernoulli",
+    "RelaxedOneHotCategorical",
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",

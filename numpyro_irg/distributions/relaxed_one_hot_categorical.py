@@ -1,0 +1,72 @@
+"""RelaxedOneHotCategorical with gradients at any temperature."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as host
+from jax import Array, lax, random
+from numpyro.distributions import constraints
+from numpyro.distributions.util import validate_sample
+
+from .base import ImplicitMixin, exponential
+from .multivariate import event_parameters
+
+__all__ = ["RelaxedOneHotCategorical"]
+
+
+class RelaxedOneHotCategorical(ImplicitMixin, host.Distribution):
+    r"""Relaxed categorical distribution, of the softmax of :math:`(l + g) / \tau` with standard Gumbel g, on the
+    simplex, reparameterized in temperature and logits (Maddison, Mnih, Teh 2017).
+
+    A component that would underflow, as most do at a temperature of 0.02 in float32, is held at the least normal
+    number, with the relative derivative of the true one.
+
+    :param temperature: :math:`\tau > 0`; number or array of the batch shape.
+    :param probs: of shape (..., K), positive; scaled to add up to 1.
+    :param logits: instead of it, its logarithm but for a constant.
+    :raises ValueError: for both or none of the two, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    arg_constraints = {"temperature": constraints.positive, "logits": constraints.real_vector}
+    support = constraints.simplex
+    reparametrized_params = ["temperature", "logits"]
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, *, validate_args: bool | None = None
+    ) -> None:
+        name = "RelaxedOneHotCategorical"
+        if (probs is None) == (logits is None):
+            raise ValueError(f"{name}: give one of probs and logits, got {probs} and {logits}")
+        given = {"probs": (probs, 1)} if logits is None else {"logits": (logits, 1)}
+        batch, (temperature, value) = event_parameters(name, temperature=(temperature, 0), **given)
+        if logits is None:
+            eps = float(jnp.finfo(value.dtype).eps)
+            value = jnp.log(jnp.maximum(value / jnp.sum(value, -1, keepdims=True), eps))
+        value = jax.nn.log_softmax(value)
+        self.temperature = jnp.broadcast_to(temperature, batch)
+        self.logits = jnp.broadcast_to(value, (*batch, value.shape[-1]))
+        host.Distribution.__init__(self, batch, value.shape[-1:], validate_args=validate_args)
+
+    @property
+    def probs(self) -> Array:
+        """Of each 1 at temperature 0."""
+        return jnp.exp(self.logits)
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        temperature, logits = self._extended(key, sample_shape, self.temperature[..., None], self.logits)
+        limits = jnp.finfo(logits.dtype)
+        gumbel = -jnp.log(jnp.maximum(random.exponential(key, logits.shape, logits.dtype), float(limits.tiny)))
+        log_x = jax.nn.log_softmax((logits + gumbel) / temperature)
+        return exponential(log_x, jnp.minimum(jnp.exp(lax.stop_gradient(log_x)), 1.0 - float(limits.eps)))
+
+    @validate_sample
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        value = jnp.asarray(value)
+        k, log_x = self.event_shape[-1], jnp.log(jnp.maximum(value, float(jnp.finfo(value.dtype).tiny)))
+        score = jax.nn.log_softmax(self.logits - self.temperature[..., None] * log_x)
+        return math.lgamma(k) + (k - 1.0) * jnp.log(self.temperature) + jnp.sum(score - log_x, -1)

@@ -1,0 +1,81 @@
+"""RelaxedOneHotCategorical with gradients at any temperature."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pyro.distributions as host
+import torch
+from pyro.distributions import constraints
+from pyro.distributions.torch_distribution import TorchDistribution
+from torch import Tensor
+from torch.distributions.utils import probs_to_logits
+
+from ..registry import implicit_twin_of
+from ..samplers import draw, standard_gumbel
+from .base import ImplicitMixin, exponential, refuse_outside
+from .multivariate import event_parameters
+
+__all__ = ["RelaxedOneHotCategorical"]
+
+
+@implicit_twin_of(host.RelaxedOneHotCategorical)
+class RelaxedOneHotCategorical(ImplicitMixin, TorchDistribution):
+    r"""Relaxed categorical distribution, of the softmax of :math:`(l + g) / \tau` with standard Gumbel g, on the
+    simplex, reparameterized in temperature and logits (Maddison, Mnih, Teh 2017).
+
+    A component that would underflow, as most do at a temperature of 0.02 in float32, is held at the least normal
+    number, with the relative derivative of the true one.
+
+    :param temperature: :math:`\tau > 0`; number or tensor of the batch shape.
+    :param probs: of shape (..., K), positive; scaled to add up to 1.
+    :param logits: instead of it, its logarithm but for a constant.
+    :raises ValueError: for both or none of the two, or parameters outside their constraint, not finite, or of shapes
+        that do not match.
+    """
+
+    arg_constraints = {"temperature": constraints.positive, "logits": constraints.real_vector}
+    support = constraints.simplex
+    has_rsample = True
+
+    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
+        name = "RelaxedOneHotCategorical"
+        if (probs is None) == (logits is None):
+            raise ValueError(f"{name}: give one of probs and logits, got {probs} and {logits}")
+        given = {"probs": (probs, 1)} if logits is None else {"logits": (logits, 1)}
+        batch, (temperature, value) = event_parameters(name, temperature=(temperature, 0), **given)
+        if logits is None:
+            if type(self)._validate_args if validate_args is None else validate_args:
+                refuse_outside(name, constraints.nonnegative, probs=value)
+            value = probs_to_logits(value / value.sum(-1, keepdim=True))
+        value = value - value.logsumexp(-1, keepdim=True)
+        self.temperature, self.logits = temperature.expand(batch), value.expand(batch + value.shape[-1:])
+        TorchDistribution.__init__(self, batch, value.shape[-1:], validate_args=validate_args)
+        self._refuse_infinite()
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
+        batch_shape = torch.Size(batch_shape)
+        new.temperature = self.temperature.expand(batch_shape)
+        new.logits = self.logits.expand(batch_shape + self.event_shape)
+        TorchDistribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    @property
+    def probs(self) -> Tensor:
+        """Of each 1 at temperature 0."""
+        return self.logits.exp()
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        temperature, logits = self._extended(sample_shape, self.temperature[..., None], self.logits)
+        log_x = ((logits + draw(standard_gumbel, logits)) / temperature).log_softmax(-1)
+        return exponential(log_x, log_x.detach().exp().clamp(max=1.0 - torch.finfo(log_x.dtype).eps))
+
+    def log_prob(self, value: Any) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        k, log_x = self.event_shape[-1], value.clamp(min=torch.finfo(value.dtype).tiny).log()
+        score = (self.logits - self.temperature[..., None] * log_x).log_softmax(-1)
+        return math.lgamma(k) + (k - 1.0) * self.temperature.log() + (score - log_x).sum(-1)
