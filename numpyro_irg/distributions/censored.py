@@ -30,7 +30,6 @@ class _Censored(_Host):
     """
 
     _flags: tuple[str, ...] = ("censored",)
-    reparametrized_params = ["censored"]  # no gradient is lost in it, as the host's convention asks
 
     def _start(self, base_dist: Any, event_shape: tuple[int, ...], validate_args: bool | None, **flags: Any) -> None:
         """In place of the host's, which stretches the leaves of the base, of what shape soever."""
@@ -152,7 +151,6 @@ class IntervalCensoredDistribution(_Censored, host.IntervalCensoredDistribution)
     """
 
     _flags = ("left_censored", "right_censored")
-    reparametrized_params = ["left_censored", "right_censored"]
 
     def __init__(
         self, base_dist: Any, left_censored: Any, right_censored: Any, *, validate_args: bool | None = False

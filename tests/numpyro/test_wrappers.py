@@ -147,11 +147,6 @@ def test_censored_values_are_validated_on_request_alone(module):
         assert d.log_prob(-1.0) == -jnp.inf
 
 
-def test_censored_distributions_declare_what_is_reparameterized():
-    d = dist.RightCensoredDistribution(dist.Gamma(2.0, 1.0), 1)
-    assert d.has_rsample and set(d.reparametrized_params) == set(d.arg_constraints)
-
-
 WITH_BOUNDS = {
     "LogUniform": lambda low: dist.LogUniform(low, 3.0),
     "Pareto": lambda low: dist.Pareto(low, 2.0).expand([2]).to_event(1),
