@@ -14,7 +14,7 @@ from irg_kernels.families import power_spherical as kernel
 from ..attach import attach
 from ..samplers import standard_beta_logit
 from .base import closed_form
-from .sphere import Axial
+from .sphere import Axial, with_half
 
 __all__ = ["PowerSpherical"]
 
@@ -44,13 +44,10 @@ class PowerSpherical(Axial):
         """log p(value), to rounding, with derivatives in the value and both parameters."""
         s, q = (0.5 * self._half_square(value, sign) for sign in (1.0, -1.0))
 
-        def log_density(xp, s, q, kappa):
-            return kernel.log_density(xp, s, q, kappa, self._half)
-
-        return closed_form(log_density, s, q, self.concentration)
+        return closed_form(with_half(kernel.log_density, self._half), s, q, self.concentration)
 
     def entropy(self) -> Array:
-        return closed_form(lambda xp, kappa: kernel.entropy(xp, kappa, self._half), self.concentration)
+        return closed_form(with_half(kernel.entropy, self._half), self.concentration)
 
     @property
     def mean(self) -> Array:

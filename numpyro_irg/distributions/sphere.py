@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,7 +16,13 @@ from ..attach import attach_jointly
 from .base import ImplicitMixin
 from .multivariate import event_parameters
 
-__all__ = ["Axial"]
+__all__ = ["Axial", "with_half"]
+
+
+@functools.cache
+def with_half(kernel: Callable, half: float) -> Callable:
+    """A kernel whose last argument is (d - 1) / 2, at that of one dimension: one function, for it is compiled once."""
+    return lambda xp, *args: kernel(xp, *args, half)
 
 
 class Axial(ImplicitMixin, host.Distribution):

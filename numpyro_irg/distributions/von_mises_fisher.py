@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax, random
 from numpyro.distributions.util import validate_sample
@@ -14,7 +16,7 @@ from irg_kernels.families import von_mises_fisher as kernel
 from ..attach import NATIVE, attach, call
 from ..samplers import reject
 from .base import closed_form
-from .sphere import Axial
+from .sphere import Axial, with_half
 
 __all__ = ["VonMisesFisher"]
 
@@ -62,13 +64,11 @@ class VonMisesFisher(Axial):
     @property
     def mean(self) -> Array:
         """E[x], shorter than 1."""
-
-        def length(xp, kappa, mean):
-            return kernel.mean_cosine(xp, kappa, mean, self._half)
-
-        return closed_form(length, self.concentration, self._mean_s)[..., None] * self._axis
+        length = closed_form(with_half(kernel.mean_cosine, self._half), self.concentration, self._mean_s)
+        return length[..., None] * self._axis
 
 
+@functools.partial(jax.jit, static_argnums=2)
 def _sampled(key: Array, kappa: Array, a: float) -> Array:
     """The logit of (1 - w) / 2, by rejection."""
 

@@ -40,6 +40,7 @@ MADE_OF_OTHERS = {
     "truncated mixture": lambda a: dist.Truncated(mixture(a), 0.25),
     "GaussianCopula": lambda a: dist.GaussianCopula(dist.Laplace(jnp.stack([a, a]), 1.0), jnp.eye(2)),
     "MixtureSameFamily": lambda a: mixture(a),
+    "VonMisesFisher": lambda a: dist.VonMisesFisher(jnp.array([1.0, 0.0, 0.0]), a),
     "SineBivariateVonMises": lambda a: dist.SineBivariateVonMises(0.0, 0.0, a, 1.0, correlation=0.25),
 }
 
