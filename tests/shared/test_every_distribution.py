@@ -56,6 +56,7 @@ ASKED = {
     "SineSkewed", "MixtureSameFamily", "MixtureGeneral", "ConditionalChain", "Implicit", "ImplicitDensity",
     "GaussianCopula", "GaussianCopulaBeta", "Truncated", "TruncatedDistribution", "LeftTruncatedDistribution",
     "RightTruncatedDistribution", "TwoSidedTruncatedDistribution", "LKJ", "Delta", "MaskedMixture", "SphericalUniform",
+    "Wrapped",
 }  # fmt: skip
 
 
