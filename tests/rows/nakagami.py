@@ -24,7 +24,7 @@ ROW = Family(
     points=({"concentration": 2.5, "spread": 2.0}, {"concentration": 0.6, "spread": 0.5}),
     scipy=lambda concentration, spread: stats.nakagami(concentration, scale=spread**0.5),
     cdf=lambda x, concentration, spread: special.gammainc(concentration, concentration * (x / spread**0.5) ** 2),
-    hard=({"concentration": 0.01, "spread": 1e8}, {"concentration": 1e4, "spread": 2.0}),
+    hard=({"concentration": 0.01, "spread": 1e8},),
     expectations={"x**2": lambda concentration, spread: spread + 0 * concentration, "log x": _mean_log},
     small=("log x", _mean_log, {"concentration": 0.003, "spread": 2.0}),
     tails=({"concentration": 2.5, "spread": 2.0}, (2.0**-20, 0.5, 3.0, 6.0)),
