@@ -37,7 +37,7 @@ REASONS = {
             ("CirculantNormal", "EulerMaruyama", "GaussianStateSpace"), "right in the host, which does not declare it"
         ),
         **dict.fromkeys(
-            ("HurdleGamma", "HurdleLogNormal", "HurdleLogits", "HurdleProbs", "ZeroInflatedProbs"),
+            ("HurdleGamma", "HurdleLogNormal", "HurdleLogits", "HurdleProbs"),
             "its gate is discrete",
         ),
         **dict.fromkeys(
