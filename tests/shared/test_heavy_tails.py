@@ -1,6 +1,7 @@
 """Draws far out in a heavy tail, where they or their derivatives leave float32: what holds there, for all alike."""
 
 import numpy as np
+import pytest
 
 from tests.adapters import compiled, over
 
@@ -42,8 +43,22 @@ def slow(adapter, row):
     return row.endswith("truncated") or (compiled(adapter) and row not in IN_THE_SUITE)
 
 
-@over({row: row for row in ROWS}, "row", slow=slow)
+# In float32 arithmetic the terms of their slopes, of the size of x, overflow before they meet the incoming gradient.
+MADE_OF_STUDENTS = ("StudentT, truncated", "StudentT, mixed")
+
+
+@over({row: row for row in ROWS}, "row", slow=slow, when=lambda a, row: a.eager or row not in MADE_OF_STUDENTS)
 def test_nothing_breaks(adapter, row):
+    check(adapter, row)
+
+
+@over({row: row for row in MADE_OF_STUDENTS}, "row", when=lambda adapter, row: not adapter.eager)
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="slopes overflow in JAX's float32 (Sharp bits)")
+def test_made_of_students_in_float32_arithmetic(adapter, row):
+    check(adapter, row)
+
+
+def check(adapter, row):
     """The draw, its log-density and the gradient of its logarithm are finite, a gradient not asked for is 0, and
     that of the draw itself may be infinite, where it overflows, but not NaN."""
     xp = adapter.xp
