@@ -40,7 +40,6 @@ ROW = Family(
     small=("log x", _mean_log, {"df": 0.05, "scale": 2.0}),
     tails=({"df": 5.0, "scale": 2.0}, (2.0**-20, 0.25, 3.0, 2.0**20)),
     clamped=("low", "high"),
-    truncations=(({"df": 5.0, "scale": 2.0}, 0.5, 4.0),),
     masses=_masses,
     log_density=_log_density,
     apart="shared/test_rows.py",
