@@ -151,7 +151,18 @@ def finfo(like: Tensor) -> torch.finfo:
     return torch.finfo(like.dtype)
 
 
-@functools.lru_cache(maxsize=256)
+def _kept(function: Callable) -> Callable:
+    """With the results of earlier calls; not of calls under a transformation, whose tensors die with it."""
+    kept = functools.lru_cache(maxsize=256)(function)
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        return (function if torch._C._are_functorch_transforms_active() else kept)(*args)
+
+    return call
+
+
+@_kept
 def _table(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=dtype, device=device)
 
@@ -207,7 +218,7 @@ def _by_groups(integrand: Callable[[Tensor], Tensor], x: Tensor, w: Tensor, size
     return functools.reduce(torch.add, parts)
 
 
-@functools.lru_cache(maxsize=256)
+@_kept
 def _rule(rule: tuple, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     nodes, weights = rule
     return torch.tensor(nodes, dtype=dtype, device=device), torch.tensor(weights, dtype=dtype, device=device)

@@ -61,7 +61,7 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
         shape, d = self._extended_shape(sample_shape), self.dim
         a, b = lkj_cholesky.onion(NATIVE, self.concentration.expand(shape[:-2]), d)
         logit = attach((None, beta.dlogit_db), draw(standard_beta_logit, a, b), a, b)
-        normal = torch.randn((*a.shape, d - 1), dtype=b.dtype, device=b.device).tril()
+        normal = draw(torch.randn_like, b[..., None].expand(*b.shape, d - 1)).tril()
         radius = torch.nn.functional.logsigmoid(logit).mul(0.5).exp()
         rows = (radius / normal.norm(dim=-1))[..., None] * normal
         log_diagonal = 0.5 * torch.nn.functional.logsigmoid(-logit)

@@ -65,7 +65,7 @@ class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):
         shape = self._extended_shape(sample_shape)
         df = self.df.expand(shape[:-1])
         log_r = attach((kernel.dlogr_dnu,), draw(_standard_log_r, df), df)
-        normal = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+        normal = draw(torch.randn_like, self.loc.expand(shape))
         along = (self._unbroadcasted_scale_tril @ normal[..., None])[..., 0]
         # so that no component overflows
         room = 0.25 / torch.finfo(df.dtype).tiny / along.detach().abs().amax(-1).clamp(min=1.0)

@@ -15,6 +15,7 @@ from irg_kernels.families import sine_skewed as kernel
 
 from ..attach import attach
 from ..registry import implicit_twin, implicit_twin_of
+from ..samplers import draw
 from .base import ImplicitMixin
 from .host_families import unwrapped
 from .von_mises import VonMises, wrap
@@ -82,8 +83,11 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
         return None
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        """A draw of the base, turned to the other side of its location by a chance that the skewness gives."""
         with torch.no_grad():
-            return host.SineSkewed.sample(self, torch.Size(sample_shape))
+            y, mean = self.base_dist.sample(torch.Size(sample_shape)), self.base_dist.mean
+            chance = 0.5 + 0.5 * (self.skewness * (y - mean).sin()).sum(-1)
+            return wrap(torch.where((draw(torch.rand_like, y[..., 0]) <= chance)[..., None], y, 2.0 * mean - y))
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         angles = self._angles()

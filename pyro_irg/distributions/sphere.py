@@ -10,6 +10,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from ..attach import attach_jointly
+from ..samplers import draw
 from .base import ImplicitMixin
 from .multivariate import event_parameters
 
@@ -72,7 +73,7 @@ class Axial(ImplicitMixin, TorchDistribution):
         shape = self._extended_shape(sample_shape)
         y, axis = self._logit(shape[:-1]), self._axis
         axis = axis if axis.shape == shape else axis.expand(shape)
-        across = attach_jointly(_push, _pull, _across(axis.detach()), axis)
+        across = attach_jointly(_push, _pull, _across(axis.detach(), draw(torch.randn_like, axis)), axis)
         sine = 2.0 * (-0.5 * (_softplus(y) + _softplus(-y))).exp()
         return (1.0 - 2.0 * y.sigmoid())[..., None] * axis + sine[..., None] * across
 
@@ -86,9 +87,9 @@ class Axial(ImplicitMixin, TorchDistribution):
         return 0.5 * square / (length * other)
 
 
-def _across(axis: Tensor) -> Tensor:
-    """Unit vectors uniform among those across the axes."""
-    found = torch.randn_like(axis)
+def _across(axis: Tensor, normal: Tensor) -> Tensor:
+    """Unit vectors uniform among those across the axes, of normal ones."""
+    found = normal
     for _ in range(2):  # the second for what rounding has left
         found = found - (found * axis).sum(-1, keepdim=True) * axis
         found = found / found.norm(dim=-1, keepdim=True)

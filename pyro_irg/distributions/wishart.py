@@ -16,6 +16,7 @@ from torch.distributions.multivariate_normal import _precision_to_scale_tril
 from irg_kernels.families import gamma, log_gamma
 
 from ..registry import implicit_twin_of
+from ..samplers import draw
 from .base import ImplicitMixin, exponential, log_density, refuse_outside
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters, solved_matrix
@@ -27,7 +28,7 @@ def log_bartlett(df: Tensor) -> tuple[Tensor, Tensor]:
     """(A below the diagonal, log of the diagonal) of Bartlett's factor, whose squares there are chi2(df)."""
     half = 0.5 * df
     log_diagonal = 0.5 * draw_log_gamma(half, torch.full_like(half, 0.5))[1]
-    normal = torch.randn((*df.shape, df.shape[-1]), dtype=df.dtype, device=df.device)
+    normal = draw(torch.randn_like, df[..., None].expand(*df.shape, df.shape[-1]))
     return normal.tril(-1), log_diagonal
 
 
