@@ -7,17 +7,11 @@ try:
     jaxlib = version("jaxlib")
 except PackageNotFoundError:
     jaxlib = ""
-# Nearly all time of NumPyro's tests is XLA's compilation: the former code generator takes half of the new one's,
-# without LLVM's optimizations another quarter is gone, and modules that are not split for threads save a seventh.  Only
-# where the flags are known to exist: XLA aborts the process for one that it has not.
+# Nearly all time of NumPyro's tests is XLA's compilation: the former code generator takes half of the new one's, and
+# without LLVM's optimizations another quarter is gone.  Only where the flags are known to exist: XLA aborts the process
+# for one that it has not.
 if jaxlib.startswith("0.10."):
-    flags = " ".join(
-        (
-            "--xla_cpu_use_fusion_emitters=false",
-            "--xla_backend_optimization_level=0",
-            "--xla_cpu_parallel_codegen_split_count=1",
-        )
-    )
+    flags = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
 
 import pytest
