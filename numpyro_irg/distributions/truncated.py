@@ -375,8 +375,20 @@ def _log_tails(base: Any, low: Array | None, high: Array | None, x: Array) -> tu
 
 @once
 def _solved(base: Any, low: Array | None, high: Array | None, q: Array, least: Array, most: Array) -> Array:
-    pieces = _pieces(base, low, high)
-    return truncation.solve(NATIVE, pieces, q, 1.0 - q, jnp.full_like(q, jnp.nan), least, most)
+    start = _first_guess(base, low, high, q)
+    return truncation.solve(NATIVE, _pieces(base, low, high), q, 1.0 - q, start, least, most)
+
+
+def _first_guess(base: Any, low: Array | None, high: Array | None, q: Array) -> Array:
+    """By the base's own quantile, where it has one; else NaN.  Far out a base's tails may be held at a least mass."""
+    try:
+        below = 0.0 if low is None else base.cdf(low)
+        until = 1.0 if high is None else base.cdf(high)
+        eps = float(jnp.finfo(q.dtype).eps)
+        found = base.icdf(jnp.clip(below + q * (until - below), eps, 1.0 - eps))
+        return jnp.broadcast_to(found, q.shape).astype(q.dtype)
+    except (NotImplementedError, AttributeError):
+        return jnp.full_like(q, jnp.nan)
 
 
 # --------------------------------------------------------------------------------------------- the host's names

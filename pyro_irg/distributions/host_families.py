@@ -146,9 +146,11 @@ def _is_transformed(distribution: Any) -> bool:
 
 
 def tensors(distribution: Any) -> list[Tensor]:
-    """Floating parameters, those of the distributions and transforms inside too."""
+    """Floating parameters, those of the distributions and transforms inside too; no tensors of its own workings."""
     found = []
-    for part in vars(distribution).values():
+    for name, part in vars(distribution).items():
+        if name.startswith("_") and isinstance(part, Tensor):
+            continue
         for value in part if isinstance(part, list) else [part]:
             if isinstance(value, torch.distributions.Distribution):
                 found += tensors(value)
