@@ -221,5 +221,5 @@ def test_truncated_on_one_side(adapter, precision):
         d = adapter.dist.Truncated(base, low=1.0)
         x = adapter.jit(d.icdf)(adapter.array([0.1, 0.3, 0.5, 0.9]))
     assert adapter.dtype_of(x) == precision
-    expected = [1.15428303302165, 1.4879761341421767, 1.8750729775562935, 3.180932928807592]
+    expected = [1.1542830306704664, 1.4879761129654537, 1.8750729775562935, 3.1809330788954205]
     np.testing.assert_allclose(adapter.numpy(x), expected, rtol={"float32": 1e-6, "float64": 1e-12}[precision])
