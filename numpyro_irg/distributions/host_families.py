@@ -22,6 +22,7 @@ __all__ = [
     "HOST_FAMILIES",
     "ends_of",
     "family_of",
+    "first_guess",
     "has_tails",
     "inner_point",
     "log_tails",
@@ -203,3 +204,18 @@ def _general_mixture(distribution, x):
     each = zip(*(log_tails(component, x) for component in distribution.component_distributions), strict=True)
     lower, upper = (logsumexp(log_weights + jnp.stack(jnp.broadcast_arrays(*tails), -1), -1) for tails in each)
     return lower, upper
+
+
+def first_guess(base: Any, low: Array | None, high: Array | None, q: Array) -> Array:
+    """Where to look for the quantile q between bounds: by the base's own quantile, where it has one; else NaN.
+
+    Far out a base's tails may be held at a least mass.
+    """
+    try:
+        below = 0.0 if low is None else base.cdf(low)
+        until = 1.0 if high is None else base.cdf(high)
+        eps = float(jnp.finfo(q.dtype).eps)
+        found = base.icdf(jnp.clip(below + q * (until - below), eps, 1.0 - eps))
+        return jnp.broadcast_to(found, q.shape).astype(q.dtype)
+    except (NotImplementedError, AttributeError):
+        return jnp.full_like(q, jnp.nan)

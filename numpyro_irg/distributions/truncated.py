@@ -25,7 +25,7 @@ from ..attach import NATIVE, attach_jointly, evaluate, once
 from ..registry import implicit_twin, implicit_twin_of
 from .base import ChecksValues, log_density, parameters, together, uniforms
 from .ends import line_between
-from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, unwrapped
+from .host_families import ends_of, family_of, first_guess, has_tails, inner_point, log_tails, tails_of, unwrapped
 
 __all__ = [
     "LeftTruncatedDistribution",
@@ -375,20 +375,8 @@ def _log_tails(base: Any, low: Array | None, high: Array | None, x: Array) -> tu
 
 @once
 def _solved(base: Any, low: Array | None, high: Array | None, q: Array, least: Array, most: Array) -> Array:
-    start = _first_guess(base, low, high, q)
+    start = first_guess(base, low, high, q)
     return truncation.solve(NATIVE, _pieces(base, low, high), q, 1.0 - q, start, least, most)
-
-
-def _first_guess(base: Any, low: Array | None, high: Array | None, q: Array) -> Array:
-    """By the base's own quantile, where it has one; else NaN.  Far out a base's tails may be held at a least mass."""
-    try:
-        below = 0.0 if low is None else base.cdf(low)
-        until = 1.0 if high is None else base.cdf(high)
-        eps = float(jnp.finfo(q.dtype).eps)
-        found = base.icdf(jnp.clip(below + q * (until - below), eps, 1.0 - eps))
-        return jnp.broadcast_to(found, q.shape).astype(q.dtype)
-    except (NotImplementedError, AttributeError):
-        return jnp.full_like(q, jnp.nan)
 
 
 # --------------------------------------------------------------------------------------------- the host's names

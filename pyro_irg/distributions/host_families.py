@@ -33,6 +33,7 @@ __all__ = [
     "HOST_FAMILIES",
     "ends_of",
     "family_of",
+    "first_guess",
     "has_tails",
     "inner_point",
     "log_tails",
@@ -241,3 +242,17 @@ def _mixture(distribution, x):
     each = log_tails(distribution.component_distribution, x[..., None])
     lower, upper = ((log_weights + tail).logsumexp(-1) for tail in each)
     return lower, upper
+
+
+def first_guess(base: Any, low: Tensor | None, high: Tensor | None, q: Tensor) -> Tensor:
+    """Where to look for the quantile q between bounds: by the base's own quantile, where it has one; else NaN.
+
+    Far out a base's tails may be held at a least mass.
+    """
+    try:
+        below = 0.0 if low is None else base.cdf(low).double()
+        until = 1.0 if high is None else base.cdf(high).double()
+        eps = torch.finfo(q.dtype).eps
+        return base.icdf((below + q * (until - below)).clamp(eps, 1.0 - eps)).to(q.dtype).expand(q.shape)
+    except (NotImplementedError, AttributeError):
+        return torch.full_like(q, torch.nan)

@@ -22,7 +22,18 @@ from ..registry import implicit_twin
 from ..samplers import draw
 from .base import ImplicitMixin, log_density, parameters, together, uniforms
 from .ends import line_between
-from .host_families import ends_of, family_of, has_tails, inner_point, log_tails, tails_of, tensors, unwrapped, widened
+from .host_families import (
+    ends_of,
+    family_of,
+    first_guess,
+    has_tails,
+    inner_point,
+    log_tails,
+    tails_of,
+    tensors,
+    unwrapped,
+    widened,
+)
 from .truncation_rule import rule_of
 
 __all__ = [
@@ -238,7 +249,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
             least, most = (e.clamp(-LARGEST, LARGEST) for e in self._edges(torch.float64))
             bounds, wide = self._bounds(), q.double()
             if bounds is None:
-                start = _first_guess(self.base_dist, self.low, self.high, wide)
+                start = first_guess(self.base_dist, self.low, self.high, wide)
                 x = truncation.solve(NATIVE, self._pieces(), wide, 1.0 - wide, start, least, most)
             else:
                 args = torch.broadcast_tensors(q, least, most, *(a.to(q.dtype) for a in bounds.args))
@@ -253,17 +264,6 @@ class Truncated(ImplicitMixin, TorchDistribution):
             return None
         kind = known[0], self.low is not None, self.high is not None
         return _Bounds(kind, tuple(b for b in (self.low, self.high, *known[1]) if b is not None))
-
-
-def _first_guess(base: Any, low: Tensor | None, high: Tensor | None, q: Tensor) -> Tensor:
-    """By the base's own quantile, where it has one; else NaN.  Far out a base's tails may be held at a least mass."""
-    try:
-        below = 0.0 if low is None else base.cdf(low).double()
-        until = 1.0 if high is None else base.cdf(high).double()
-        eps = torch.finfo(q.dtype).eps
-        return base.icdf((below + q * (until - below)).clamp(eps, 1.0 - eps)).to(q.dtype).expand(q.shape)
-    except (NotImplementedError, AttributeError):
-        return torch.full_like(q, torch.nan)
 
 
 LARGEST = 0.25 * torch.finfo(torch.float64).max

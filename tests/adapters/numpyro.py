@@ -190,7 +190,17 @@ def value_and_slopes(f):
         values, pull = jax.vjp(lambda params: f(params, *args), params)
         if not isinstance(values, dict):
             return values, pull(jnp.ones_like(values))[0]
-        # all of them by one backward pass, which is compiled once
+        zeros = jax.tree.map(jnp.zeros_like, values)
+        return values, {k: pull({**zeros, k: jnp.ones_like(v)})[0] for k, v in values.items()}
+
+    return both
+
+
+def value_and_slopes_at_once(f):
+    """The same for named values, by one backward pass, which is compiled once: for slopes that are all finite."""
+
+    def both(params, *args):
+        values, pull = jax.vjp(lambda params: f(params, *args), params)
         one_hot = {
             k: jnp.zeros((len(values), *jnp.shape(v)), jnp.result_type(v)).at[i].set(1.0)
             for i, (k, v) in enumerate(values.items())
