@@ -9,18 +9,17 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
 from jax.scipy.linalg import solve_triangular
-from numpyro.distributions.transforms import CholeskyTransform
 from numpyro.distributions.util import validate_sample
 
 from ..registry import implicit_twin_of
-from .base import ImplicitMixin, exponential
-from .wishart import PARAMETERS, SCALES, checked, log_bartlett, log_chi
+from .base import exponential
+from .wishart import Factor, Matrix, log_bartlett, log_chi
 
 __all__ = ["InverseWishart", "InverseWishartCholesky"]
 
 
 @implicit_twin_of(host.InverseWishartCholesky)
-class InverseWishartCholesky(ImplicitMixin, host.InverseWishartCholesky):
+class InverseWishartCholesky(Factor, host.InverseWishartCholesky):
     r"""Cholesky factor of an inverse Wishart matrix, :math:`L = T A^{-1}` with Bartlett's factor A, reparameterized in
     all parameters.
 
@@ -35,26 +34,6 @@ class InverseWishartCholesky(ImplicitMixin, host.InverseWishartCholesky):
     :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
         that do not match.
     """
-
-    reparametrized_params = PARAMETERS
-
-    def __init__(
-        self,
-        concentration: Any,
-        scale_matrix: Any = None,
-        rate_matrix: Any = None,
-        scale_tril: Any = None,
-        *,
-        validate_args: bool | None = None,
-    ) -> None:
-        scales = dict(zip(SCALES, (scale_matrix, rate_matrix, scale_tril), strict=True))
-        super().__init__(
-            **checked(type(self).__name__, concentration, validate_args, **scales), validate_args=validate_args
-        )
-
-    @classmethod
-    def from_host(cls, fn: Any) -> Any:
-        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
 
     def _degrees(self) -> Array:
         d = self.event_shape[-1]
@@ -92,7 +71,7 @@ def _transposed(matrix: Array, shape: tuple[int, ...]) -> Array:
 
 
 @implicit_twin_of(host.InverseWishart)
-class InverseWishart(ImplicitMixin, host.InverseWishart):
+class InverseWishart(Matrix, host.InverseWishart):
     r"""Inverse Wishart distribution of :math:`L L^T`, L of `InverseWishartCholesky`, reparameterized in all parameters.
 
     Where the matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L, and its
@@ -106,20 +85,4 @@ class InverseWishart(ImplicitMixin, host.InverseWishart):
         that do not match.
     """
 
-    reparametrized_params = PARAMETERS
-
-    def __init__(
-        self,
-        concentration: Any,
-        scale_matrix: Any = None,
-        rate_matrix: Any = None,
-        scale_tril: Any = None,
-        *,
-        validate_args: bool | None = None,
-    ) -> None:
-        base = InverseWishartCholesky(concentration, scale_matrix, rate_matrix, scale_tril, validate_args=validate_args)
-        host.TransformedDistribution.__init__(self, base, CholeskyTransform().inv, validate_args=validate_args)
-
-    @classmethod
-    def from_host(cls, fn: Any) -> Any:
-        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
+    _factor = InverseWishartCholesky

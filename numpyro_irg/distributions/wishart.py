@@ -21,20 +21,20 @@ from .base import ImplicitMixin, exponential, log_density
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters
 
-__all__ = ["SCALES", "Wishart", "WishartCholesky", "checked", "log_bartlett", "log_chi"]
+__all__ = ["Factor", "Matrix", "Wishart", "WishartCholesky", "log_bartlett", "log_chi"]
 
-SCALES = ("scale_matrix", "rate_matrix", "scale_tril")
-PARAMETERS = ["concentration", *SCALES]
+_SCALES = ("scale_matrix", "rate_matrix", "scale_tril")
+_PARAMETERS = ["concentration", *_SCALES]
 
 
-def checked(name: str, concentration: Any, validate_args: bool | None, **scales: Any) -> dict[str, Array]:
+def _checked(name: str, concentration: Any, validate_args: bool | None, **scales: Any) -> dict[str, Array]:
     """The concentration and the one scale that is given.
 
     :raises ValueError: for none or several scales, shapes that do not match, or a concentration too small.
     """
     given = {parameter: value for parameter, value in scales.items() if value is not None}
     if len(given) != 1:
-        raise ValueError(f"{name}: give one of {', '.join(SCALES)}, got {sorted(given) or 'none'}")
+        raise ValueError(f"{name}: give one of {', '.join(_SCALES)}, got {sorted(given) or 'none'}")
     ((parameter, scale),) = given.items()
     _, (df, scale) = event_parameters(name, concentration=(concentration, 0), **{parameter: (scale, 2)})
     if scale.shape[-1] != scale.shape[-2]:
@@ -72,8 +72,56 @@ def _diagonal(matrix: Array) -> Array:
     return jnp.diagonal(matrix, axis1=-2, axis2=-1)
 
 
+class Factor(ImplicitMixin):
+    """What both factors share, before the host's class: the concentration and one scale."""
+
+    reparametrized_params = _PARAMETERS
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        scales = dict(zip(_SCALES, (scale_matrix, rate_matrix, scale_tril), strict=True))
+        super().__init__(
+            **_checked(type(self).__name__, concentration, validate_args, **scales), validate_args=validate_args
+        )
+
+    @classmethod
+    def from_host(cls, fn: Any) -> Any:
+        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
+
+
+class Matrix(ImplicitMixin):
+    """What both matrices share, before the host's class: L L^T, of a factor L of the class `_factor`."""
+
+    _factor: Any
+
+    reparametrized_params = _PARAMETERS
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        base = self._factor(concentration, scale_matrix, rate_matrix, scale_tril, validate_args=validate_args)
+        host.TransformedDistribution.__init__(self, base, CholeskyTransform().inv, validate_args=validate_args)
+
+    @classmethod
+    def from_host(cls, fn: Any) -> Any:
+        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
+
+
 @implicit_twin_of(host.WishartCholesky)
-class WishartCholesky(ImplicitMixin, host.WishartCholesky):
+class WishartCholesky(Factor, host.WishartCholesky):
     r"""Cholesky factor of a Wishart matrix, :math:`L = T A` with Bartlett's A, reparameterized in all parameters.
 
     The diagonal of A are roots of :math:`\chi^2_{\nu - i}` variables, i = 0, 1, ..., with their implicit gradients in
@@ -87,26 +135,6 @@ class WishartCholesky(ImplicitMixin, host.WishartCholesky):
     :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
         that do not match.
     """
-
-    reparametrized_params = PARAMETERS
-
-    def __init__(
-        self,
-        concentration: Any,
-        scale_matrix: Any = None,
-        rate_matrix: Any = None,
-        scale_tril: Any = None,
-        *,
-        validate_args: bool | None = None,
-    ) -> None:
-        scales = dict(zip(SCALES, (scale_matrix, rate_matrix, scale_tril), strict=True))
-        super().__init__(
-            **checked(type(self).__name__, concentration, validate_args, **scales), validate_args=validate_args
-        )
-
-    @classmethod
-    def from_host(cls, fn: Any) -> Any:
-        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
 
     def _degrees(self) -> Array:
         return self.concentration[..., None] - jnp.arange(self.event_shape[-1], dtype=self.concentration.dtype)
@@ -133,7 +161,7 @@ class WishartCholesky(ImplicitMixin, host.WishartCholesky):
 
 
 @implicit_twin_of(host.Wishart)
-class Wishart(ImplicitMixin, host.Wishart):
+class Wishart(Matrix, host.Wishart):
     r"""Wishart distribution of :math:`L L^T`, L of `WishartCholesky`, reparameterized in all parameters.
 
     Where the matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L, and its
@@ -147,20 +175,4 @@ class Wishart(ImplicitMixin, host.Wishart):
         that do not match.
     """
 
-    reparametrized_params = PARAMETERS
-
-    def __init__(
-        self,
-        concentration: Any,
-        scale_matrix: Any = None,
-        rate_matrix: Any = None,
-        scale_tril: Any = None,
-        *,
-        validate_args: bool | None = None,
-    ) -> None:
-        base = WishartCholesky(concentration, scale_matrix, rate_matrix, scale_tril, validate_args=validate_args)
-        host.TransformedDistribution.__init__(self, base, CholeskyTransform().inv, validate_args=validate_args)
-
-    @classmethod
-    def from_host(cls, fn: Any) -> Any:
-        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
+    _factor = WishartCholesky

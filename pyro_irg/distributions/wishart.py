@@ -70,7 +70,9 @@ class Factor(ImplicitMixin, TorchDistribution):
             refuse_outside(name, constraints.greater_than(scale.shape[-1] - 1), concentration=df)
             refuse_outside(name, constraints.less_than(math.inf), concentration=df)
         if parameter != "scale_tril":
-            to_tril = _precision_to_scale_tril if parameter in ("rate_matrix", "precision_matrix") else _cholesky
+            to_tril = (
+                _precision_to_scale_tril if parameter in ("rate_matrix", "precision_matrix") else torch.linalg.cholesky
+            )
             scale = to_tril(scale)
         self.concentration, self._tril = df.expand(batch), scale
         TorchDistribution.__init__(self, batch, scale.shape[-2:], validate_args=validate_args)
@@ -102,10 +104,6 @@ class Factor(ImplicitMixin, TorchDistribution):
         """The log-density of Bartlett's factor below the diagonal."""
         d = self.event_shape[-1]
         return -0.5 * below.tril(-1).square().sum((-2, -1)) - d * (d - 1) / 4 * math.log(2 * math.pi)
-
-
-def _cholesky(matrix: Tensor) -> Tensor:
-    return torch.linalg.cholesky(matrix)
 
 
 def _diagonal(matrix: Tensor) -> Tensor:
