@@ -1,0 +1,162 @@
+"""The Hamiltonian guide with refreshed momenta, whose every point is weighed."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+
+from tests.hamiltonian import (
+    CASES,
+    COUNTS,
+    DATA,
+    assert_mean_weight,
+    banana,
+    check_mean_weight,
+    counts,
+    counts_evidence,
+    local,
+    mixed,
+    shared,
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(adapter):
+    with adapter.quick():
+        yield
+
+
+def refreshed(adapter, case, num_steps):
+    return adapter.irg.infer.HVAE(case.model, case.base, num_steps=num_steps, transition="refreshed")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mean_weight_and_every_elbo(adapter, name):
+    case, x = CASES[name](adapter), adapter.array(DATA)
+    guide, exact = refreshed(adapter, case, 3), np.sum(case.evidence(DATA))
+    params = adapter.shaken(case.model, guide, x)
+    check_mean_weight(adapter, case.model, guide, params, x, exact=exact)
+    elbo, *same = adapter.losses(case.model, guide, params, x, elbos=("Trace", "TraceGraph", "TraceMeanField"))
+    np.testing.assert_allclose(same, elbo, rtol=1e-5 if adapter.eager else 1e-10)
+    elbo, renyi = adapter.losses(case.model, guide, params, x, elbos=("Trace", "Renyi"), particles=4000)
+    assert -elbo < -renyi < exact + 0.1
+
+
+def test_local_latents(adapter):
+    """The mean weight of each datum; a minibatch's loss; before training K + 1 independent draws of the base."""
+    case, x = local(adapter), adapter.array(DATA)
+    guide = refreshed(adapter, case, 4)
+    params, options = adapter.started(case.model, guide, x), {"plate": "data"}
+    base = adapter.log_weights(case.model, case.base, params, x, num_samples=50_000, batch_size=50_000, **options)
+    each = base.reshape(10_000, 5, len(DATA))
+    bound = np.logaddexp.reduce(each, axis=1) - math.log(5.0)
+    found = adapter.log_weights(case.model, guide, params, x, num_samples=10_000, batch_size=10_000, **options)
+    error = np.sqrt((bound.var(0) + found.var(0)) / 10_000)
+    assert np.all(np.abs(bound.mean(0) - found.mean(0)) < 4.5 * error)
+    params = adapter.shaken(case.model, guide, x)
+    check_mean_weight(adapter, case.model, guide, params, x, exact=case.evidence(DATA), plate="data")
+
+
+BASES = {
+    "own": {},
+    "AutoNormal": {"base_options": {"init_scale": 0.6}},
+    "AutoMultivariateNormal": {"base_options": {"init_scale": 0.6}},
+}
+
+
+def automatic(adapter, model, name, num_steps):
+    options = {} if name == "own" else {"base": getattr(adapter.autoguide, name), **BASES[name]}
+    return adapter.irg.infer.AutoHVAE(model, num_steps=num_steps, **options)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_mean_weight_over_an_automatic_base(adapter, base):
+    """And the draws, weighted, are the posterior's, a Gamma(3 + sum x, 2 + n): which point of a path is drawn."""
+    model, x = counts(adapter), adapter.array(COUNTS)
+    guide = automatic(adapter, model, base, 3)
+    params = adapter.shaken(model, guide, x)
+    log_w, rate = adapter.weights_and_draws(model, guide, params, x, site="rate", n=20_000)
+    assert_mean_weight(log_w, counts_evidence(COUNTS))
+    w = np.exp(log_w - log_w.max())
+    w /= w.sum()
+    for power, exact in ((1, 9.0 / 6.0), (2, 9.0 * 10.0 / 36.0)):
+        mean = (w * rate**power).sum()
+        # 4.5 standard errors of a ratio of means
+        assert abs(mean - exact) < 4.5 * np.sqrt((w**2 * (rate**power - mean) ** 2).sum())
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_mean_weight_of_latents_in_a_plate(adapter, base):
+    if base != "own" and not adapter.eager:
+        return
+    case, x = mixed(adapter), adapter.array(DATA[:2])
+    guide = automatic(adapter, case.model, base, 2)
+    params = adapter.shaken(case.model, guide, x, deviation=0.05)
+    check_mean_weight(adapter, case.model, guide, params, x, exact=case.evidence(DATA[:2]))
+
+
+def test_more_latents_than_a_dense_map_has(adapter):
+    def model():
+        adapter.sample("z", adapter.dist.Normal(adapter.array(np.zeros(120)), 1.0).to_event(1))
+
+    start = adapter.init_to_value(values={"z": adapter.array(np.zeros(120))})
+    guide = adapter.irg.infer.AutoHVAE(model, num_steps=2, init_loc_fn=start, base_options={"init_scale": 1.0})
+    params = adapter.shaken(model, guide, deviation=0.005)
+    found = {name.split(".")[-1]: p.shape for name, p in adapter.guide_parameters(guide, params).items()}
+    assert found["unit"] == (120,) and found["lower"] == (11, 120)
+    check_mean_weight(adapter, model, guide, params, exact=0.0, num_samples=4000)
+
+
+def test_global_latents_of_minibatches_are_weighed_at_the_last_point(adapter):
+    """A mean of weights that are scaled up from a part of the data would lie above the evidence."""
+    case, part, x = shared(adapter), (adapter.array(DATA[:2]), 6), adapter.array(DATA)
+    guide = refreshed(adapter, case, 2)
+    params = adapter.started(case.model, guide, *part)
+    shares = adapter.diagnostics(guide, params, *part)["posterior_shares"]
+    assert adapter.numpy(shares).tolist() == [0.0, 0.0, 1.0]
+    (loss,) = adapter.losses(case.model, guide, params, *part, elbos=("Trace",), particles=20_000, seed=3)
+    (base,) = adapter.losses(case.model, case.base, params, *part, elbos=("Trace",), particles=20_000, seed=4)
+    # before training the last point is a draw of the base; 4.5 standard errors of two means of log-weights that
+    # spread by about 4
+    np.testing.assert_allclose(loss, base, atol=4.5 * 4.0 * (2.0 / 20_000) ** 0.5)
+    assert np.all(adapter.numpy(adapter.diagnostics(guide, params, x)["posterior_shares"]) > 0.0)
+
+
+def test_a_point_without_a_density_does_no_harm(adapter):
+    def model():
+        z = adapter.sample("z", adapter.dist.Normal(0.0, 1.0))
+        adapter.factor("beyond", (2.0 - z) ** 0.5)
+
+    def base():
+        adapter.sample("z", adapter.dist.Normal(adapter.param("m", adapter.array(0.0)), 1.0))
+
+    guide = adapter.irg.infer.HVAE(model, base, num_steps=3, transition="refreshed")
+    with adapter.validation_enabled(False):
+        params = adapter.started(model, guide)
+        found, slopes = adapter.value_and_slopes_of_loss(model, guide, params, particles=64, seeds=20)
+        assert np.isfinite(found).all() and all(np.isfinite(s).all() for s in slopes) and len(slopes) > 3
+        assert adapter.diagnostics(guide, params)["rejected"] <= 1.0
+
+
+def test_training_the_automatic_guide(adapter):
+    """The banana's curvature costs a full-rank Gaussian .78 nats."""
+    model = banana(adapter)
+    guide = adapter.irg.infer.AutoHVAE(model, num_steps=5)
+    params = adapter.fitted(model, guide, steps=250, rate=0.02, decay=0.01 ** (1 / 250), particles=16)
+    # so few steps; after 4,000 it is below .1
+    assert -0.02 < adapter.loss(model, guide, params, particles=4000, seed=1) < 0.4
+    found = adapter.diagnostics(guide, params)
+    assert found["strengths"][""].shape == found["angles"][""].shape == (5, 2)
+    assert found["persistences"][""].shape == (4, 2) and found["energy_errors"].shape == (5,)
+    shares = [float(found[name].sum()) for name in ("shares", "posterior_shares")]
+    np.testing.assert_allclose(shares, 1.0, atol=1e-5)
+    assert found["rejected"] == 0.0
+    draws, again = (adapter.sample_posterior(g, params, n=10)["a"] for g in (guide, copy.deepcopy(guide)))
+    assert draws.shape == (10,)
+    np.testing.assert_array_equal(again, draws)
+
+
+def test_settings_of_the_leapfrog_are_refused(adapter):
+    with pytest.raises(ValueError, match=r"\['step_size', 'tempering'\] are settings of transition='leapfrog'"):
+        adapter.irg.infer.AutoHVAE(shared(adapter).model, step_size=0.3, tempering="free")
