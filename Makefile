@@ -48,6 +48,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(ONE_THREAD) $(PYTHON) -m benchmarks.accuracy
+	$(ONE_THREAD) $(PYTHON) -m benchmarks.distributions
 	$(ONE_THREAD) $(PYTHON) -m benchmarks.speed
 
 tutorials: $(READY)

@@ -70,6 +70,15 @@ def peer_beta(precision: str) -> str:
     return worst(values, z * (1.0 - z) * points.partials[0][inside])
 
 
+def arithmetic(precision: str) -> list[tuple]:
+    """(evaluate, array) of each library, as `ours` takes them."""
+    dtype = getattr(torch, precision)
+    return [
+        (pyro_irg.attach.evaluate, lambda v: torch.tensor(v, dtype=dtype)),
+        (numpyro_irg.attach.evaluate, lambda v: jnp.asarray(v, dtype=precision)),
+    ]
+
+
 def rows() -> list[list[str]]:
     table = []
     for case in CASES:
@@ -80,26 +89,8 @@ def rows() -> list[list[str]]:
                     peers = [peer_gamma(precision, torch_gamma), peer_gamma(precision, lax.random_gamma_grad)]
                 if case.family == "beta":
                     peers = [peer_beta(precision), NONE]
-                dtype = getattr(torch, precision)
-                table.append(
-                    [
-                        case.distribution,
-                        precision,
-                        *peers,
-                        ours(
-                            case,
-                            precision,
-                            pyro_irg.attach.evaluate,
-                            lambda v, dtype=dtype: torch.tensor(v, dtype=dtype),
-                        ),
-                        ours(
-                            case,
-                            precision,
-                            numpyro_irg.attach.evaluate,
-                            lambda v, p=precision: jnp.asarray(v, dtype=p),
-                        ),
-                    ]
-                )
+                both = [ours(case, precision, *how) for how in arithmetic(precision)]
+                table.append([case.distribution, precision, *peers, *both])
     return table
 
 

@@ -106,6 +106,19 @@ class TestTableOfDistributions:
         assert wanted <= found, f"docs/distributions.md lacks {sorted(wanted - found)}"
         assert found <= wanted, f"docs/distributions.md promises {sorted(found - wanted)}"
 
+    def test_is_generated(self):
+        """Here and in README, of the records and of errors that are those of a run of the tests' points."""
+        from benchmarks import distributions, tables
+
+        message = "python -m benchmarks.distributions --write"
+        assert tables.published("distributions") == distributions.table(), message
+        assert tables.published("distributions-in-short") == distributions.table_in_short(), message
+        for name, (single, double) in distributions.errors().items():
+            assert 0.0 <= single <= 2e-6 and 0.0 <= double <= 1e-12, name
+        name = "Levy"  # the cheapest
+        found, stored = distributions.measured(name), distributions.errors()[name]
+        assert all(0.1 * b <= a <= 10.0 * b for a, b in zip(found, stored, strict=True)), (found, stored)
+
     def test_rows_name_the_one_library(self):
         ours = self.ours()
         for name, row in self.rows().items():
