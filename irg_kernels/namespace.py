@@ -126,6 +126,9 @@ class Namespace(Protocol[Array]):
     def matmul(self, x: Array, y: Array, /) -> Array:
         """Products of matrices, the last two axes; both arrays have two axes at least, and the others broadcast."""
 
+    def bivariate(self, coefficients: tuple[tuple[float, ...], ...], x: Array, y: Array, /) -> Array:
+        """sum_jk coefficients[j][k] x**j y**k."""
+
     def stop_gradient(self, x: Array, /) -> Array:
         """`x` with its derivative taken as zero: for quantities that steer accuracy but not the value."""
 

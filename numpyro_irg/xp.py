@@ -35,6 +35,7 @@ from jax.scipy.special import gammaln as lgamma
 
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics import normal_tail
+from irg_kernels.numerics.elementary import horner
 
 __all__ = [
     "abs",
@@ -42,6 +43,7 @@ __all__ = [
     "arcsin",
     "arcsinh",
     "arctan2",
+    "bivariate",
     "blend",
     "constant",
     "converge",
@@ -103,6 +105,10 @@ def addcmul(x: Array, y: Array, z: Array, scale: float = 1.0) -> Array:
 
 def blend(x: Array, y: Array, weight: Array) -> Array:
     return where(weight > 0.5, y, x)
+
+
+def bivariate(coefficients: tuple[tuple[float, ...], ...], x: Array, y: Array) -> Array:
+    return horner(x, [horner(y, row) for row in coefficients])
 
 
 def frexp(x: Array) -> tuple[Array, Array]:

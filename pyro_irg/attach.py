@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch._C._functorch import TransformType, get_interpreter_stack
 from torch._functorch.utils import unwrap_dead_wrappers
 
+from irg_kernels.generic.by_region import ByRegion
 from irg_kernels.generic.family import Function
 from irg_kernels.namespace import Namespace
 
@@ -28,20 +30,23 @@ in_transform = torch._C._are_functorch_transforms_active
 CHUNK = 12_500
 
 
-def attach(partials: Sequence[Callable | None], draw: Tensor, *params: Tensor) -> Tensor:
+def attach(
+    partials: Sequence[Callable | None], draw: Tensor, *params: Tensor, by_region: ByRegion | None = None
+) -> Tensor:
     """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params).
 
     :param partials: one kernel per parameter, None for a parameter without derivative; each returns an array of the
         draw's shape that acts elementwise.  (What it reads may be more than the one element: all along the last axis.)
     :param draw: the sample; its own history, if any, is cut.
     :param params: the parameters, of the draw's shape.
+    :param by_region: the same partials, cheaper, for a float32 derivative that is not differentiated again.
 
     The partials are differentiable expressions, evaluated when a derivative is asked for and only for the parameters
     that need it; derivatives of any order, `vmap` and one level of forward mode work.  Nested forward mode raises.
     """
     if in_transform():
         _refuse_nested_forward_mode()
-    return _Attach.apply(tuple(partials), draw.detach(), *params)
+    return _Attach.apply(_Rule(tuple(partials), by_region), draw.detach(), *params)
 
 
 def call(function: Function, *args: Tensor) -> Tensor:
@@ -114,6 +119,54 @@ def _product(partial: Callable, factor: Tensor, args: Sequence[Tensor]) -> Tenso
     return by_chunks(product, (factor, *args))
 
 
+def _may_look(grad: Tensor) -> bool:
+    """Whether a float32 derivative is wanted as a value alone, and values may steer its computation."""
+    if grad.dtype == torch.float64 or grad.device.type == "mps" or torch.is_grad_enabled():
+        return False
+    return not (in_transform() or torch.jit.is_tracing())
+
+
+class _Rule(NamedTuple):
+    partials: tuple[Callable | None, ...]
+    by_region: ByRegion | None
+
+
+def _products_by_region(rule: ByRegion, wanted: Sequence[bool], factor: Tensor, args: Sequence[Tensor]) -> list:
+    """`_products` of the partials that are wanted, None for the others."""
+    dtype = factor.dtype
+
+    def products(factor: Tensor, *a: Tensor) -> list[Tensor]:
+        factor, *wide = (x.double() for x in (factor, *a))
+        slopes = _slopes_by_region(rule.regions, rule.place(FLOAT64, *wide))
+        found = itertools.compress(rule.partials(FLOAT64, slopes, *wide), wanted)
+        return [(factor * partial).to(dtype) for partial in found]
+
+    if factor.numel() <= CHUNK or factor.device.type != "cpu":
+        found = iter(products(factor, *args))
+    else:
+        found = iter(by_chunks(lambda *a: torch.stack(products(*a)), (factor, *args)).unbind())
+    return [next(found) if want else None for want in wanted]
+
+
+def _slopes_by_region(regions: Sequence[tuple], place: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    for i, (where, slopes) in enumerate(regions):
+        if where is None:
+            break
+        inside = where(FLOAT64, *place)
+        if torch._is_all_true(inside):
+            break
+        rows, others = (which.reshape(-1).nonzero()[:, 0] for which in (inside, ~inside))
+        if not len(rows):
+            continue
+        flat = [p.reshape(-1) for p in place]
+        near = slopes(FLOAT64, *(p[rows] for p in flat))
+        far = _slopes_by_region(regions[i + 1 :], [p[others] for p in flat])
+        whole = (place[0].new_empty(flat[0].shape) for _ in near)
+        pairs = zip(whole, near, far, strict=True)
+        return tuple(w.index_copy_(0, rows, n).index_copy_(0, others, f).view_as(place[0]) for w, n, f in pairs)
+    return slopes(FLOAT64, *place)
+
+
 def _products(partials: Sequence[Callable | None], factor: Tensor, args: Sequence[Tensor]) -> list[Tensor | None]:
     """`_product` of each; of a small draw the arguments are widened once, for that is a third of the time."""
     dtype = args[0].dtype
@@ -151,28 +204,29 @@ class _Attach(torch.autograd.Function):
         return super(torch.autograd.Function, cls).apply(*unwrap_dead_wrappers(args))  # type: ignore[misc]
 
     @staticmethod
-    def forward(partials: Any, draw: Any, *params: Any) -> Any:
+    def forward(rule: Any, draw: Any, *params: Any) -> Any:
         return draw.clone()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> Any:
-        ctx.partials, _draw, *params = inputs
+        ctx.rule, _draw, *params = inputs
         ctx.save_for_backward(output, *params)
         ctx.save_for_forward(output, *params)
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
-        saved = ctx.saved_tensors
-        wanted = [
-            partial if want else None for partial, want in zip(ctx.partials, ctx.needs_input_grad[2:], strict=True)
-        ]
+        (partials, by_region), saved, needs = ctx.rule, ctx.saved_tensors, ctx.needs_input_grad[2:]
+        if by_region is not None and grad.numel() >= by_region.least and _may_look(grad):
+            needs = [need and partial is not None for need, partial in zip(needs, partials, strict=True)]
+            return None, None, *_products_by_region(by_region, needs, grad, saved)
+        wanted = [partial if need else None for partial, need in zip(partials, needs, strict=True)]
         return None, None, *_products(wanted, grad, saved)
 
     @staticmethod
-    def jvp(ctx: Any, _partials: Any, _draw: Any, *tangents: Any) -> Any:
+    def jvp(ctx: Any, _rule: Any, _draw: Any, *tangents: Any) -> Any:
         saved = ctx.saved_tensors
         total = torch.zeros_like(saved[0])
-        for partial, tangent in zip(ctx.partials, tangents, strict=True):
+        for partial, tangent in zip(ctx.rule.partials, tangents, strict=True):
             if tangent is not None and partial:
                 total = total + _product(partial, tangent, saved)
         return total

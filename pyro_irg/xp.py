@@ -23,6 +23,7 @@ __all__ = [
     "arcsin",
     "arcsinh",
     "arctan2",
+    "bivariate",
     "blend",
     "constant",
     "converge",
@@ -138,6 +139,16 @@ def addcmul(x: Tensor, y: Tensor, z: Tensor, scale: float = 1.0) -> Tensor:
     return torch.addcmul(x, y, z, value=scale)
 
 
+def bivariate(coefficients: tuple[tuple[float, ...], ...], x: Tensor, y: Tensor) -> Tensor:
+    table = _matrix(coefficients, y.dtype, y.device)
+    flat, powers = x.reshape(-1), y.reshape(-1).expand(table.shape[1] - 1, y.numel()).cumprod(0)
+    rows = torch.addmm(table[:, :1], table[:, 1:], powers)
+    found, *others = rows.unbind()[::-1]
+    for row in others:
+        found = torch.addcmul(row, found, flat)
+    return found.view(x.shape)
+
+
 def stop_gradient(x: Tensor) -> Tensor:
     return x.detach()
 
@@ -164,6 +175,11 @@ def _kept(function: Callable) -> Callable:
 
 @_kept
 def _table(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+@_kept
+def _matrix(values: tuple[tuple[float, ...], ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=dtype, device=device)
 
 

@@ -54,7 +54,10 @@ WITHOUT_TWIN: dict[str, str] = {
     "distributions/mixture_of_diag_normals.py": "NumPyro 0.22 has no such distribution",
 }
 # Kernels that one adapter leaves unused: (adapter, kernel) -> why.
-UNUSED_KERNELS: dict[tuple[str, str], str] = {}
+UNUSED_KERNELS = {
+    ("numpyro_irg", name): "regions are for an eager library: XLA would compute all ways for all elements"
+    for name in ("irg_kernels.generic.by_region", "irg_kernels.numerics.gamma_table")
+}
 
 # The floors of the kernels, top down: each imports those below it, and families the one file of generic's.
 FLOORS = ("adapter", "inference", "generic", "families", "numerics", "namespace")

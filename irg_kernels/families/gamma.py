@@ -60,9 +60,16 @@ def dx_da(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
 
 def dx_da_clamped(xp: Namespace[Array], x: Array, a: Array, rate: Array, log_z: Array, clamped: Array) -> Array:
     """The same where some do: `clamped` is 1 where log z must be taken from `log_z`, a constant, and 0 elsewhere."""
+    z, a, log_z = place_clamped(xp, x, a, rate, log_z, clamped)
+    return x * dlogz_da_at(xp, z, log_z, a)
+
+
+def place_clamped(
+    xp: Namespace[Array], x: Array, a: Array, rate: Array, log_z: Array, clamped: Array
+) -> tuple[Array, ...]:
     is_clamped = clamped > 0.5
     z = xp.where(is_clamped, xp.exp(log_z), x * rate)
-    return x * dlogz_da_at(xp, z, xp.where(is_clamped, log_z, xp.log(xp.where(is_clamped, 1.0, z))), a)
+    return z, a, xp.where(is_clamped, log_z, xp.log(xp.where(is_clamped, 1.0, z)))
 
 
 def dx_drate(xp: Namespace[Array], x: Array, a: Array, rate: Array, *constants: Array) -> Array:

@@ -16,7 +16,7 @@ from torch import Tensor
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
 
-from ..attach import attach, call, evaluate
+from ..attach import attach, call, evaluate, in_transform
 from ..samplers import draw
 from .ends import from_to
 
@@ -118,11 +118,16 @@ class ImplicitMixin(_Host):
             return
         for name in self.arg_constraints:
             value = getattr(self, name)
-            if not torch._is_all_true(value.isfinite()):
+            if not (_sum_is_finite(value) or torch._is_all_true(value.isfinite())):
                 raise ValueError(
                     f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
                     f"{type(self).__name__} to be finite, but found invalid values:\n{value}"
                 )
+
+
+def _sum_is_finite(value: Tensor) -> bool:
+    """Then all are finite: one sum in place of five operations."""
+    return not (in_transform() or torch.jit.is_tracing()) and math.isfinite(value.detach().sum().item())
 
 
 def refuse_outside(distribution: str, constraint: Any, **values: Tensor) -> None:

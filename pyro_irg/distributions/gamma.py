@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from irg_kernels.families import gamma
+from irg_kernels.generic import by_region
 
 from ..attach import attach, in_transform
 from ..registry import implicit_twin_of
@@ -21,7 +22,8 @@ __all__ = ["Gamma", "draw_log_gamma", "precise"]
 def draw_log_gamma(concentration: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
     """(z, log x), x = z / rate, z ~ Gamma(concentration, 1): log x with, and z without derivatives."""
     z, log_z = draw(standard_gamma, concentration)
-    return z, attach((gamma.dlogz_da,), log_z, concentration) - rate.log()
+    log_z = attach((gamma.dlogz_da,), log_z, concentration, by_region=by_region.GAMMA_LOG)
+    return z, log_z - rate.log()
 
 
 def precise(x: Tensor, log_x: Tensor, z: Tensor) -> Tensor:
@@ -58,8 +60,8 @@ class Gamma(UnivariateMixin, host.Gamma):
         z, log_z = draw(standard_gamma, concentration)
         x = (z / rate).detach()
         if not in_transform() and all_inside(x) and all_inside(z):  # the usual case
-            return attach((gamma.dx_da, gamma.dx_drate), x, concentration, rate)
+            return attach((gamma.dx_da, gamma.dx_drate), x, concentration, rate, by_region=by_region.GAMMA)
         x = precise(x, log_z - rate.log(), z)
         clamped = (outside(x) | outside(z)).to(x.dtype)
         partials = (gamma.dx_da_clamped, gamma.dx_drate, None, None)
-        return attach(partials, in_range(x), concentration, rate, log_z, clamped)
+        return attach(partials, in_range(x), concentration, rate, log_z, clamped, by_region=by_region.GAMMA_CLAMPED)

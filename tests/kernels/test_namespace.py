@@ -254,6 +254,16 @@ def check_addcmul(backend: Backend):
     np.testing.assert_array_equal(slopes, [[1.0, 1.0], -2.0 * z, -2.0 * y])
 
 
+def check_bivariate(backend: Backend):
+    """In any shape; so are the derivatives."""
+    table, x, y = ((1.0, -2.0, 0.5), (0.0, 3.0, -1.0)), np.array([[-0.5, 0.0, 2.0]]), np.array([[0.25, -1.0, 0.0]])
+    found = backend.values(lambda xp, *a: xp.bivariate(table, *a), x, y)
+    np.testing.assert_allclose(found, np.polynomial.polynomial.polyval2d(x, y, np.array(table)), rtol=4 * backend.eps)
+    by_x, by_y = backend.slopes(lambda xp, *a: xp.bivariate(table, *a), x, y)
+    np.testing.assert_allclose(by_x, 3.0 * y - y * y, rtol=4 * backend.eps)
+    np.testing.assert_allclose(by_y, -2.0 + y + x * (3.0 - 2.0 * y), rtol=4 * backend.eps)
+
+
 def check_blend(backend: Backend):
     """Exact at both ends, also of what differs in size; the gradient goes to the one chosen."""
     x, y, weight = np.array([0.1, 0.1, 1e30, 1e-30]), np.array([0.3, 0.3, 1e-30, 1e30]), np.array([0.0, 1.0, 1.0, 0.0])
@@ -271,6 +281,7 @@ CHECKS = {
     "where": check_where,
     "minimum": partial(check_extremes, name="minimum", function=np.minimum),
     "maximum": partial(check_extremes, name="maximum", function=np.maximum),
+    "bivariate": check_bivariate,
     "blend": check_blend,
     "arctan2": check_arctan2,
     "copysign": check_copysign,
@@ -327,6 +338,7 @@ ON_VECTORS = {
     "where": lambda xp, x: xp.where(x > 0.4, x, 2.0 * x),
     "minimum": lambda xp, x: xp.minimum(x, 1.0 - x),
     "maximum": lambda xp, x: xp.maximum(x, 1.0 - x),
+    "bivariate": lambda xp, x: xp.bivariate(((1.0, 2.0), (3.0, -1.0)), x, x * x),
     "blend": lambda xp, x: xp.blend(x, 2.0 * x, xp.indicator(x > 0.4, like=x)),
     "arctan2": lambda xp, x: xp.arctan2(x, 1.0 - 2.0 * x),
     "copysign": lambda xp, x: xp.copysign(x, x - 0.4),

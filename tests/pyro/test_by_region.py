@@ -1,0 +1,64 @@
+"""Partials by regions, as a float32 draw takes them in backward, against mpmath: over all reference points at once, and
+next to each region's border."""
+
+import numpy as np
+import pytest
+import torch
+
+from irg_kernels.families import gamma
+from irg_kernels.generic import by_region
+from pyro_irg.attach import attach
+from tests.cases import COORDINATES, PARTIAL
+
+RULES = {"gamma-log_z": by_region.GAMMA_LOG}
+
+
+def pulled(name, at, params):
+    """The partials by the rule, and by the kernels that it stands for."""
+    case, coordinate = COORDINATES[name]
+    columns = [torch.tensor(c, dtype=torch.float32) for c in (at, *params)]
+    found = []
+    for rule in (RULES[name]._replace(least=0), None):
+        inputs = [c.clone().requires_grad_() for c in columns[1:]]
+        draw = attach(case.kernels[coordinate], columns[0], *inputs, by_region=rule)
+        found.append(np.stack([g.double().numpy() for g in torch.autograd.grad(draw.sum(), inputs)]))
+    return found
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_reference(name):
+    case, coordinate = COORDINATES[name]
+    points = case.points(coordinate, "float32")
+    errors = np.abs(pulled(name, points.at, points.params)[0] / points.partials - 1.0)
+    assert np.max(errors) <= PARTIAL["float32"], points.rows[int(np.argmax(errors.max(0)))]  # nor NaN
+
+
+def many(name, count):
+    """Coordinates and parameters with most quantiles, over several decades."""
+    random = np.random.default_rng(0)
+
+    def size(least, most):
+        return np.exp(random.uniform(np.log(least), np.log(most), count))
+
+    a = size(1e-2, 1e6)
+    return np.log(np.maximum(random.gamma(a), 1e-30)), [a]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_kernels(name):
+    """Where the kernels, which `test_partials` holds to mpmath, and the rule differ, it is by twice what each may err:
+    over draws by the thousand, many of them next to a border."""
+    at, params = many(name, 20_000)
+    found, expected = pulled(name, at.astype(np.float32), np.float32(params))
+    np.testing.assert_allclose(found, expected, rtol=2 * PARTIAL["float32"])
+
+
+def test_gamma_at_its_mode():
+    """z = a, where the table's first factor is 0/0."""
+    a = torch.tensor([1.0, 2.0, 64.0, 1e6])
+    found = []
+    for rule in (by_region.GAMMA._replace(least=0), None):
+        concentration, rate = a.clone().requires_grad_(), torch.ones(4, requires_grad=True)
+        draw = attach((gamma.dx_da, gamma.dx_drate), a, concentration, rate, by_region=rule)
+        found.append(torch.stack(torch.autograd.grad(draw.sum(), (concentration, rate))))
+    np.testing.assert_allclose(*found, rtol=PARTIAL["float32"])
