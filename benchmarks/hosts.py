@@ -51,7 +51,7 @@ COMPOSED: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
     (
         ("MultivariateStudentT",),
         "`df`, `loc`, `scale_tril`",
-        "normal numbers over the root of a gamma number",
+        "normal numbers over the root of a gamma number; integral of its length",
         "all",
         REMARKS["MultivariateStudentT"],
     ),

@@ -1,9 +1,9 @@
-"""MultivariateStudentT: x = mu + r L z, z a vector of n standard normals, r = sqrt(nu / chi2(nu)) in log space.
+"""MultivariateStudentT: x = mu + r L z, z a vector of n standard normals, r = sqrt(nu / chi2(nu)).
 
 symbol   meaning
 nu       degrees of freedom
 L        lower triangular, with positive diagonal
-log r    (log(nu / 2) - log g) / 2 with g ~ Gamma(nu / 2, 1)
+f        |r z|**2 / n, of n and nu degrees of freedom: see `fisher_snedecor`
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import math
 
 from ..namespace import Array, Namespace
 from ..numerics.gamma_function import log_gamma_rise
-from .gamma import dlogz_da
+from .fisher_snedecor import dlogx_ddf2
 
 
-def dlogr_dnu(xp: Namespace[Array], log_r: Array, nu: Array) -> Array:
-    """d log r / d nu at fixed quantile of g."""
-    half = 0.5 * nu
-    return 0.5 / nu - 0.25 * dlogz_da(xp, xp.log(half) - 2.0 * log_r, half)
+def dlogf_dnu(xp: Namespace[Array], log_f: Array, n: Array, nu: Array) -> Array:
+    """d log f / d nu at fixed quantile of f: along x - mu, for the distribution is the same in all directions of z."""
+    return dlogx_ddf2(xp, log_f, n, nu)
 
 
 def log_density(xp: Namespace[Array], square: Array, unit: Array, log_det: Array, nu: Array, n: Array) -> Array:

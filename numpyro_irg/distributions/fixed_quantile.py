@@ -31,7 +31,7 @@ def at_fixed_quantile(distribution: Any, x: Array) -> Array:
     if isinstance(distribution, host.TransformedDistribution) and family_of(distribution) is None:
         y = x = lax.stop_gradient(x)
         for transform in reversed(distribution.transforms):
-            y = lax.stop_gradient(transform._inverse(y))
+            y = lax.stop_gradient(transform.inv(y))
         moving = at_fixed_quantile(distribution.base_dist, y)
         for transform in distribution.transforms:
             moving = transform(moving)

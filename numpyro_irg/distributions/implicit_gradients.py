@@ -38,8 +38,8 @@ def implicit_gradients(distribution: Any, value: Array) -> dict[str, Array]:
         axes than the value (a mixture's), the parameter's own axes follow the value's.  Parameters of a distribution
         inside are named by their path, as in "base_dist.loc".
     :raises ValueError: for a value outside the support or of a shape that does not broadcast.
-    :raises NotImplementedError: for a distribution without a distribution function; its draw, where reparameterized,
-        carries the gradient.
+    :raises NotImplementedError: for a distribution without a distribution function whose draws have a path that their
+        value does not tell, or none.
 
     >>> from numpyro.distributions import Gamma
     >>> float(implicit_gradients(Gamma(2.0, 1.0), 1.5)["rate"])
@@ -59,7 +59,7 @@ def implicit_gradients(distribution: Any, value: Array) -> dict[str, Array]:
             f"value of shape {value.shape} does not broadcast with the shape {shape} of {distribution}"
         ) from error
     finite = jnp.isfinite(value)
-    inside = base.support(value) & (finite.all(-1) if base.event_shape else finite)
+    inside = base.support(value) & finite.all(tuple(range(finite.ndim - len(base.event_shape), finite.ndim)))
     if not_jax_tracer(inside) and not inside.all():
         raise ValueError(
             f"value (Array of shape {value.shape}) must lie inside the support {base.support} of "

@@ -13,7 +13,7 @@ from numpyro.distributions.util import validate_sample
 
 from ..registry import implicit_twin_of
 from .base import exponential
-from .wishart import Factor, Matrix, log_bartlett, log_chi
+from .wishart import Factor, Matrix, log_chi
 
 __all__ = ["InverseWishart", "InverseWishartCholesky"]
 
@@ -39,17 +39,20 @@ class InverseWishartCholesky(Factor, host.InverseWishartCholesky):
         d = self.event_shape[-1]
         return self.concentration[..., None] + (jnp.arange(d, dtype=self.concentration.dtype) + (1.0 - d))
 
-    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        (df,) = self._extended(key, sample_shape, self._degrees()[..., None])
-        below, log_diagonal = log_bartlett(key, df[..., 0])
+    def _factor_of(self, x: Array) -> Array:
+        return solve_triangular(x, jnp.broadcast_to(self.scale_tril, x.shape), lower=True)
+
+    def _at(self, below: Array, log_diagonal: Array) -> Array:
         # A = diag(A) M: only the first entry of the diagonal may be tiny, and the first row of M is the identity's
-        first = jnp.arange(df.shape[-2]) == 0
-        unit = below * jnp.exp(jnp.where(first, 0.0, -log_diagonal))[..., None] + jnp.eye(df.shape[-2], dtype=df.dtype)
+        first = jnp.arange(below.shape[-1]) == 0
+        unit = below * jnp.exp(jnp.where(first, 0.0, -log_diagonal))[..., None] + jnp.eye(
+            below.shape[-1], dtype=below.dtype
+        )
         # T M**-1, by the transpose of what is solved
         turned = solve_triangular(unit, _transposed(self.scale_tril, unit.shape), lower=True, trans=1)
         columns = jnp.swapaxes(turned, -1, -2)
         peak = jnp.maximum(jnp.max(jnp.abs(lax.stop_gradient(columns)), -2), 1.0)
-        room = 0.25 / float(jnp.finfo(df.dtype).tiny) / peak
+        room = 0.25 / float(jnp.finfo(below.dtype).tiny) / peak
         length = exponential(-log_diagonal, jnp.minimum(jnp.exp(-lax.stop_gradient(log_diagonal)), room))
         return columns * length[..., None, :]
 

@@ -68,14 +68,34 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         d, beta_key, normal_key = self.dimension, *random.split(key)
         (c,) = self._extended(key, sample_shape, self.concentration[..., None, None])
+        c = c[..., 0, 0]
         if self.sample_method == "cvine":
-            return _by_partial_correlations(beta_key, c[..., 0, 0], d)
-        a, b = lkj_cholesky.onion(NATIVE, c[..., 0, 0], d)
-        logit = attach((None, beta.dlogit_db), standard_beta_logit(beta_key, a, b), a, b)
+            b = _of_partial_correlations(c, d)
+            return _by_partial_correlations(standard_beta_logit(beta_key, b, b), b)
+        a, b = lkj_cholesky.onion(NATIVE, c, d)
         normal = jnp.tril(random.normal(normal_key, (*a.shape, d - 1), b.dtype))
-        radius = jnp.exp(0.5 * jax.nn.log_sigmoid(logit))
-        rows = (radius / jnp.linalg.norm(normal, axis=-1))[..., None] * normal
-        return _assembled(rows, 0.5 * jax.nn.log_sigmoid(-logit))
+        directions = normal / jnp.linalg.norm(normal, axis=-1, keepdims=True)
+        return _by_rows(standard_beta_logit(beta_key, a, b), directions, a, b)
+
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value, that moves as a draw does."""
+        x, d = lax.stop_gradient(x), self.dimension
+        c, tiny = jnp.broadcast_to(self.concentration, x.shape[:-2]), float(jnp.finfo(x.dtype).tiny)
+        rows = jnp.tril(x, -1)[..., 1:, :-1]
+        diagonal = jnp.maximum(jnp.diagonal(x, axis1=-2, axis2=-1)[..., 1:], tiny)
+        if self.sample_method == "cvine":
+            # the square that is left of a row from each column on, its diagonal included
+            squares = jnp.square(rows)[..., ::-1]
+            left = jnp.cumsum(squares, -1)[..., ::-1] + jnp.square(diagonal)[..., None]
+            after = jnp.concatenate([left[..., 1:], jnp.square(diagonal)[..., None]], -1)
+            size = jnp.abs(rows) / jnp.sqrt(left)
+            logit = jnp.sign(rows) * (2.0 * jnp.log1p(size) - (jnp.log(after) - jnp.log(left)))
+            moving = _by_partial_correlations(logit, _of_partial_correlations(c, d))
+        else:
+            radius = jnp.maximum(jnp.linalg.norm(rows, axis=-1), tiny)
+            logit = 2.0 * (jnp.log(radius) - jnp.log(diagonal))
+            moving = _by_rows(logit, rows / radius[..., None], *lkj_cholesky.onion(NATIVE, c, d))
+        return x + (moving - lax.stop_gradient(moving))
 
     @validate_sample
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
@@ -87,9 +107,21 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
         return jnp.sum(closed_form(lkj_cholesky.log_density, squares, diagonal, a, b), -1)
 
 
-def _by_partial_correlations(key: Array, c: Array, d: int) -> Array:
-    b = jnp.broadcast_to(lkj_cholesky.vine(NATIVE, c, d)[..., None, :], (*c.shape, d - 1, d - 1))
-    logit = attach((beta.dlogit_da, beta.dlogit_db), standard_beta_logit(key, b, b), b, b)
+def _by_rows(logit: Array, directions: Array, a: Array, b: Array) -> Array:
+    """L of its rows' directions, left of the diagonal, and of the logits of their squared lengths there."""
+    logit = attach((None, beta.dlogit_db), logit, a, b)
+    radius = jnp.exp(0.5 * jax.nn.log_sigmoid(logit))
+    return _assembled(radius[..., None] * directions, 0.5 * jax.nn.log_sigmoid(-logit))
+
+
+def _of_partial_correlations(c: Array, d: int) -> Array:
+    """b, of the shape of the rows."""
+    return jnp.broadcast_to(lkj_cholesky.vine(NATIVE, c, d)[..., None, :], (*c.shape, d - 1, d - 1))
+
+
+def _by_partial_correlations(logit: Array, b: Array) -> Array:
+    """L of the logits of (1 + p) / 2."""
+    logit = attach((beta.dlogit_da, beta.dlogit_db), logit, b, b)
     log_rest = jnp.tril(lkj_cholesky.log_diagonal_of_partial(NATIVE, logit))
     before = jnp.cumsum(jnp.pad(log_rest, ((0, 0),) * (log_rest.ndim - 1) + ((1, 0),)), -1)
     rows = jnp.tril(jnp.tanh(0.5 * logit) * jnp.exp(before[..., :-1]))

@@ -25,8 +25,10 @@ __all__ = ["MultivariateStudentT"]
 class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):
     r"""Vector :math:`\mu + \sqrt{\nu / \chi^2_\nu} L z` with a standard normal z, reparameterized in all parameters.
 
-    The one random length has the implicit gradient of its Gamma variable (Figurnov, Mohamed, Mnih 2018, eq. 5), in log
-    space; a draw that would overflow is held at the end of the range, with the relative derivative of the true draw.
+    In the degrees of freedom a draw moves along its own direction, by the implicit gradient of its length (Figurnov,
+    Mohamed, Mnih 2018, eq. 5), the root of a `FisherSnedecor` variable, in log space: of less variance than by the
+    chi-squared variable.  A draw that would overflow is held at the end of the range, with the relative derivative of
+    the true draw.
 
     :param df: degrees of freedom :math:`\nu > 0`; number or array of the batch shape.
     :param loc: :math:`\mu`, of shape (..., n), or a number.
@@ -53,14 +55,29 @@ class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):
         gamma_key, normal_key = random.split(key)
         df = df[..., 0]
         log_r = 0.5 * (jnp.log(0.5 * df) - standard_gamma(gamma_key, 0.5 * df)[1])
-        log_r = attach((kernel.dlogr_dnu,), log_r, df)
-        normal = random.normal(normal_key, loc.shape, loc.dtype)
-        along = jnp.matmul(self.scale_tril, normal[..., None])[..., 0]
+        return self._at(random.normal(normal_key, loc.shape, loc.dtype), log_r)
+
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value, that moves as a draw does."""
+        y = solved(lax.stop_gradient(self.scale_tril), lax.stop_gradient(x - self.loc))
+        unit = jnp.maximum(jnp.max(jnp.abs(y), -1), float(jnp.finfo(y.dtype).tiny))
+        moving = self._at(y / unit[..., None], jnp.log(unit))
+        return lax.stop_gradient(x) + (moving - lax.stop_gradient(moving))
+
+    def _at(self, y: Array, log_unit: Array) -> Array:
+        """The draw mu + unit L y; values in, derivatives out."""
+        tiny = float(jnp.finfo(y.dtype).tiny)
+        # at the location itself there is no direction to move in
+        mean_square = jnp.maximum(jnp.mean(jnp.square(y), -1), tiny)
+        df, n = jnp.broadcast_to(self.df, log_unit.shape), jnp.full_like(log_unit, self.event_shape[-1])
+        log_square = lax.stop_gradient(jnp.log(mean_square) + 2.0 * log_unit)
+        log_length = 0.5 * attach((None, kernel.dlogf_dnu), log_square, n, df)
+        direction = y / jnp.sqrt(mean_square)[..., None]
+        along = jnp.matmul(self.scale_tril, direction[..., None])[..., 0]
         # so that no component overflows
         peak = jnp.maximum(jnp.max(jnp.abs(lax.stop_gradient(along)), -1), 1.0)
-        room = 0.25 / float(jnp.finfo(df.dtype).tiny) / peak
-        r = exponential(log_r, jnp.minimum(jnp.exp(lax.stop_gradient(log_r)), room))
-        return loc + r[..., None] * along
+        length = exponential(log_length, jnp.minimum(jnp.exp(lax.stop_gradient(log_length)), 0.25 / tiny / peak))
+        return self.loc + length[..., None] * along
 
     @validate_sample
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:

@@ -34,10 +34,16 @@ class PowerSpherical(Axial):
     def __init__(self, mean_direction: Any, concentration: Any, *, validate_args: bool | None = None) -> None:
         self._begin(validate_args, mean_direction, concentration)
 
-    def _logit(self, key: Array, shape: tuple[int, ...]) -> Array:
+    def _shapes(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        """Of the beta number (1 + w) / 2."""
         first = self._half + jnp.broadcast_to(self.concentration, shape)
-        second = jnp.full_like(first, self._half)
-        return -attach((beta.dlogit_da, None), standard_beta_logit(key, first, second), first, second)
+        return first, jnp.full_like(first, self._half)
+
+    def _drawn(self, key: Array, shape: tuple[int, ...]) -> Array:
+        return -standard_beta_logit(key, *self._shapes(shape))
+
+    def _carried(self, logit: Array) -> Array:
+        return -attach((beta.dlogit_da, None), -logit, *self._shapes(logit.shape))
 
     @validate_sample
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:

@@ -13,10 +13,15 @@ from irg_kernels.adapter.parts import Parts
 
 from .conditional_chain import ConditionalChain
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
-from .host_families import family_of
+from .host_families import family_of, unwrapped
 from .implicit_density import Implicit, ImplicitDensity
+from .inverse_wishart import InverseWishart
+from .lkj_cholesky import LKJ, LKJCholesky
 from .mixture import MixtureGeneral, MixtureSameFamily
+from .sine_skewed import SineSkewed
 from .truncated import Truncated
+from .von_mises import VonMises
+from .wishart import Factor, Wishart
 
 __all__ = ["parts_of"]
 
@@ -84,6 +89,33 @@ def _transformed(d):
         return host.TransformedDistribution(inside["base_dist"], transforms, validate_args=False)
 
     return Parts(params, {"base_dist": (d.base_dist, 0)}, make)
+
+
+@_parts.register(LKJ)
+@_parts.register(LKJCholesky)
+def _lkj(d):
+    def make(params, inside):
+        return type(d)(d.dimension, sample_method=d.sample_method, **params, validate_args=False)
+
+    return Parts({"concentration": (d.concentration, 0)}, {}, make)
+
+
+@_parts.register(Factor)
+@_parts.register(InverseWishart)
+@_parts.register(Wishart)
+def _wishart(d):
+    params = {"concentration": (d.concentration, 0), "scale_tril": (d.scale_tril, 2)}
+    return Parts(params, {}, lambda params, inside: type(d)(**params, validate_args=False))
+
+
+@_parts.register(SineSkewed)
+def _sine_skewed(d):
+    moving = isinstance(unwrapped(d.base_dist), VonMises)
+
+    def make(params, inside):
+        return SineSkewed(inside.get("base_dist", d.base_dist), **params, validate_args=False)
+
+    return Parts({"skewness": (d.skewness, 1)}, {"base_dist": (d.base_dist, 0)} if moving else {}, make)
 
 
 @_parts.register(Truncated)

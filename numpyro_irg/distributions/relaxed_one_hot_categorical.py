@@ -61,8 +61,15 @@ class RelaxedOneHotCategorical(ImplicitMixin, host.Distribution):
         temperature, logits = self._extended(key, sample_shape, self.temperature[..., None], self.logits)
         limits = jnp.finfo(logits.dtype)
         gumbel = -jnp.log(jnp.maximum(random.exponential(key, logits.shape, logits.dtype), float(limits.tiny)))
-        log_x = jax.nn.log_softmax((logits + gumbel) / temperature)
-        return exponential(log_x, jnp.minimum(jnp.exp(lax.stop_gradient(log_x)), 1.0 - float(limits.eps)))
+        return _softmax((logits + gumbel) / temperature)
+
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value, that moves as a draw does: of the noise all but a common summand is known."""
+        x, temperature = lax.stop_gradient(x), self.temperature[..., None]
+        log_x = jnp.log(jnp.maximum(x, float(jnp.finfo(x.dtype).tiny)))
+        noise = lax.stop_gradient(temperature * log_x - self.logits)
+        moving = _softmax((self.logits + noise) / temperature)
+        return x + (moving - lax.stop_gradient(moving))
 
     @validate_sample
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
@@ -70,3 +77,9 @@ class RelaxedOneHotCategorical(ImplicitMixin, host.Distribution):
         k, log_x = self.event_shape[-1], jnp.log(jnp.maximum(value, float(jnp.finfo(value.dtype).tiny)))
         score = jax.nn.log_softmax(self.logits - self.temperature[..., None] * log_x)
         return math.lgamma(k) + (k - 1.0) * jnp.log(self.temperature) + jnp.sum(score - log_x, -1)
+
+
+def _softmax(x: Array) -> Array:
+    log_x = jax.nn.log_softmax(x)
+    most = 1.0 - float(jnp.finfo(x.dtype).eps)
+    return exponential(log_x, jnp.minimum(jnp.exp(lax.stop_gradient(log_x)), most))

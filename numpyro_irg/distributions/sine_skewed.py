@@ -78,10 +78,17 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
         return None
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        angles = self._angles()
         x = lax.stop_gradient(super().sample(key, sample_shape))
+        return x if self._angles() is None else self.at_fixed_quantile(x)
+
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value but for whole turns, that moves as a draw does."""
+        angles = self._angles()
         if angles is None:
-            return x
-        loc, kappa, skewness = self._extended(key, sample_shape, *angles, self.skewness)
+            raise NotImplementedError(
+                f"SineSkewed of {messages.described(self.base_dist)} has no reparameterized draw; its base must be "
+                "VonMises(...).to_event(1) or a Uniform on (-pi, pi)"
+            )
+        loc, kappa, skewness = (jnp.broadcast_to(p, x.shape) for p in (*angles, self.skewness))
         z = wrap(x - lax.stop_gradient(loc))
         return wrap(loc + attach((kernel.dz_dkappa, kernel.dz_dskewness), z, kappa, skewness))

@@ -28,7 +28,8 @@ def with_half(kernel: Callable, half: float) -> Callable:
 class Axial(ImplicitMixin, host.Distribution):
     """A distribution of x = w mu + sqrt(1 - w**2) t on the sphere, t uniform among the unit vectors across mu.
 
-    A class gives `_logit(key, shape)`, a draw of the logit of (1 - w) / 2 with its derivatives.
+    A class gives `_drawn(key, shape)`, a draw of the logit of (1 - w) / 2, and `_carried(logit)`, the same with its
+    derivatives.
 
     t is a normal vector's part across mu, so that no direction is special, as it would be to a reflection that takes
     some axis to mu.  Where mu moves, x turns with it, by the rotation that leaves alone what lies across both mu and
@@ -64,14 +65,33 @@ class Axial(ImplicitMixin, host.Distribution):
         """The mean direction, of length 1, so that a motion along itself has no effect."""
         return self.mean_direction / jnp.linalg.norm(self.mean_direction, axis=-1, keepdims=True)
 
-    def _logit(self, key: Array, shape: tuple[int, ...]) -> Array:
+    def _drawn(self, key: Array, shape: tuple[int, ...]) -> Array:
+        raise NotImplementedError
+
+    def _carried(self, logit: Array) -> Array:
         raise NotImplementedError
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         (axis,) = self._extended(key, sample_shape, self._axis)
         angle_key, normal_key = random.split(key)
-        y = self._logit(angle_key, axis.shape[:-1])
-        across = attach_jointly(_push, _across(normal_key, lax.stop_gradient(axis)), axis)
+        y = self._drawn(angle_key, axis.shape[:-1])
+        return self._at(y, _across(normal_key, lax.stop_gradient(axis)), axis)
+
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value, that moves as a draw does."""
+        x = lax.stop_gradient(x)
+        axis = jnp.broadcast_to(self._axis, x.shape)
+        fixed, tiny = lax.stop_gradient(axis), float(jnp.finfo(x.dtype).tiny)
+        towards, away = (jnp.maximum(lax.stop_gradient(self._half_square(x, sign)), tiny) for sign in (-1.0, 1.0))
+        across = x - jnp.sum(x * fixed, -1, keepdims=True) * fixed
+        # at the poles no direction across is known, nor does one matter
+        known = jnp.any(across != 0.0, -1, keepdims=True)
+        across = across / jnp.linalg.norm(jnp.where(known, across, 1.0), axis=-1, keepdims=True)
+        moving = self._at(jnp.log(away) - jnp.log(towards), across, axis)
+        return x + (moving - lax.stop_gradient(moving))
+
+    def _at(self, logit: Array, across: Array, axis: Array) -> Array:
+        y, across = self._carried(logit), attach_jointly(_push, across, axis)
         sine = 2.0 * jnp.exp(-0.5 * (jax.nn.softplus(y) + jax.nn.softplus(-y)))
         return (1.0 - 2.0 * jax.nn.sigmoid(y))[..., None] * axis + sine[..., None] * across
 

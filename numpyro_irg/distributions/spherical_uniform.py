@@ -39,6 +39,9 @@ class SphericalUniform(ImplicitMixin, host.Distribution):
         normal = random.normal(key, zero.shape, zero.dtype)
         return normal / jnp.linalg.norm(normal, axis=-1, keepdims=True)
 
+    def _implicit_gradients(self, value: Array) -> dict[str, Array]:
+        return {}
+
     @validate_sample
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
         value = jnp.asarray(value)

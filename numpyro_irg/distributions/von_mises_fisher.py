@@ -43,9 +43,12 @@ class VonMisesFisher(Axial):
         """E[(1 - w) / 2]"""
         return call(kernel.mean_of(self._half), self.concentration)
 
-    def _logit(self, key: Array, shape: tuple[int, ...]) -> Array:
-        a, kappa, mean = self._half, *(jnp.broadcast_to(p, shape) for p in (self.concentration, self._mean_s))
-        return attach((kernel.slope_of(a), None), _sampled(key, lax.stop_gradient(kappa), a), kappa, mean)
+    def _drawn(self, key: Array, shape: tuple[int, ...]) -> Array:
+        return _sampled(key, lax.stop_gradient(jnp.broadcast_to(self.concentration, shape)), self._half)
+
+    def _carried(self, logit: Array) -> Array:
+        kappa, mean = (jnp.broadcast_to(p, logit.shape) for p in (self.concentration, self._mean_s))
+        return attach((kernel.slope_of(self._half), None), logit, kappa, mean)
 
     @validate_sample
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:

@@ -16,6 +16,7 @@ from numpyro.util import not_jax_tracer
 
 from irg_kernels.families import gamma, log_gamma
 
+from ..attach import attach
 from ..registry import implicit_twin_of
 from .base import ImplicitMixin, exponential, log_density
 from .gamma import draw_log_gamma
@@ -58,6 +59,11 @@ def log_bartlett(key: Array, df: Array) -> tuple[Array, Array]:
     return jnp.tril(random.normal(normal_key, (*df.shape, df.shape[-1]), df.dtype), -1), log_diagonal
 
 
+def carried(log_diagonal: Array, df: Array) -> Array:
+    """The logarithms of roots of chi2(df) variables, with the derivatives of draws."""
+    return 0.5 * (attach((gamma.dlogz_da,), 2.0 * log_diagonal - math.log(2.0), 0.5 * df) + math.log(2.0))
+
+
 def log_chi(x: Array, log_x: Array, df: Array) -> Array:
     """log-density of x, the root of a chi2(df) variable; x may underflow, its logarithm does not."""
     half = 0.5 * df + 0.0 * x
@@ -76,6 +82,30 @@ class Factor(ImplicitMixin):
     """What both factors share, before the host's class: the concentration and one scale."""
 
     reparametrized_params = _PARAMETERS
+
+    def _degrees(self) -> Array:
+        """Of the diagonal of Bartlett's factor."""
+        raise NotImplementedError
+
+    def _at(self, below: Array, log_diagonal: Array) -> Array:
+        """L of Bartlett's factor."""
+        raise NotImplementedError
+
+    def _factor_of(self, x: Array) -> Array:
+        """Bartlett's factor of L."""
+        raise NotImplementedError
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        (df,) = self._extended(key, sample_shape, self._degrees()[..., None])
+        return self._at(*log_bartlett(key, df[..., 0]))
+
+    def at_fixed_quantile(self, x: Array) -> Array:
+        """x, unchanged in value, that moves as a draw does."""
+        x = lax.stop_gradient(x)
+        factor = lax.stop_gradient(self._factor_of(x))
+        df = jnp.broadcast_to(self._degrees(), x.shape[:-1])
+        moving = self._at(jnp.tril(factor, -1), carried(jnp.log(_diagonal(factor)), df))
+        return x + (moving - lax.stop_gradient(moving))
 
     def __init__(
         self,
@@ -139,10 +169,11 @@ class WishartCholesky(Factor, host.WishartCholesky):
     def _degrees(self) -> Array:
         return self.concentration[..., None] - jnp.arange(self.event_shape[-1], dtype=self.concentration.dtype)
 
-    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        (df,) = self._extended(key, sample_shape, self._degrees()[..., None])
-        below, log_diagonal = log_bartlett(key, df[..., 0])
-        identity = jnp.eye(df.shape[-2], dtype=df.dtype)
+    def _factor_of(self, x: Array) -> Array:
+        return solve_triangular(jnp.broadcast_to(self.scale_tril, x.shape), x, lower=True)
+
+    def _at(self, below: Array, log_diagonal: Array) -> Array:
+        identity = jnp.eye(below.shape[-1], dtype=below.dtype)
         factor = below + exponential(log_diagonal, jnp.exp(lax.stop_gradient(log_diagonal)))[..., None] * identity
         log_all = log_diagonal + jnp.log(_diagonal(self.scale_tril))
         diagonal = exponential(log_all, jnp.exp(lax.stop_gradient(log_all)))

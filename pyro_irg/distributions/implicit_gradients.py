@@ -34,8 +34,8 @@ def implicit_gradients(distribution: Any, value: Tensor) -> dict[str, Tensor]:
         axes than the value (a mixture's), the parameter's own axes follow the value's.  Parameters of a distribution
         inside are named by their path, as in "base_dist.loc".
     :raises ValueError: for a value outside the support or of a shape that does not broadcast.
-    :raises NotImplementedError: for a distribution without a distribution function; its draw, where reparameterized,
-        carries the gradient.
+    :raises NotImplementedError: for a distribution without a distribution function whose draws have a path that their
+        value does not tell, or none.
 
     >>> from pyro.distributions import Gamma
     >>> implicit_gradients(Gamma(2.0, 1.0), torch.tensor(1.5))["rate"]
@@ -55,7 +55,9 @@ def implicit_gradients(distribution: Any, value: Tensor) -> dict[str, Tensor]:
             f"value of shape {tuple(value.shape)} does not broadcast with the shape {tuple(shape)} of {distribution}"
         ) from error
     finite = value.isfinite()
-    inside = base.support.check(value) & (finite.all(-1) if base.event_shape else finite)
+    for _ in base.event_shape:
+        finite = finite.all(-1)
+    inside = base.support.check(value) & finite
     if not torch._is_all_true(inside):
         raise ValueError(
             f"value (Tensor of shape {tuple(value.shape)}) must lie inside the support {base.support} of "

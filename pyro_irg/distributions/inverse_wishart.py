@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .base import ImplicitMixin, exponential
 from .multivariate import solved_matrix
-from .wishart import Factor, log_bartlett, log_chi
+from .wishart import Factor, log_chi
 
 __all__ = ["InverseWishart", "InverseWishartCholesky"]
 
@@ -46,13 +46,14 @@ class InverseWishartCholesky(Factor):
     def _degrees(self) -> Tensor:
         return self.concentration[..., None] + (self._places() + (1.0 - self.event_shape[-1]))
 
-    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        shape = self._extended_shape(sample_shape)
-        below, log_diagonal = log_bartlett(self._degrees().expand(shape[:-1]))
+    def _factor_of(self, x: Tensor) -> Tensor:
+        return solved_matrix(x, self._tril.expand(x.shape))
+
+    def _at(self, below: Tensor, log_diagonal: Tensor) -> Tensor:
         # A = diag(A) M: only the first entry of the diagonal may be tiny, and the first row of M is the identity's
         inverse = torch.where(self._places() == 0.0, 0.0, -log_diagonal).exp()
         unit = below * inverse[..., None] + torch.ones_like(log_diagonal).diag_embed()
-        columns = torch.linalg.solve_triangular(unit, self._tril.expand(shape), upper=False, left=False)
+        columns = torch.linalg.solve_triangular(unit, self._tril.expand(below.shape), upper=False, left=False)
         peak = columns.detach().abs().amax(-2).clamp(min=1.0)
         room = 0.25 / torch.finfo(peak.dtype).tiny / peak
         length = exponential(-log_diagonal, torch.minimum((-log_diagonal.detach()).exp(), room))

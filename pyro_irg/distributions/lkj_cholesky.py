@@ -60,10 +60,24 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape, d = self._extended_shape(sample_shape), self.dim
         a, b = lkj_cholesky.onion(NATIVE, self.concentration.expand(shape[:-2]), d)
-        logit = attach((None, beta.dlogit_db), draw(standard_beta_logit, a, b), a, b)
         normal = draw(torch.randn_like, b[..., None].expand(*b.shape, d - 1)).tril()
+        return self._at(draw(standard_beta_logit, a, b), normal / normal.norm(dim=-1, keepdim=True), a, b)
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves as a draw does."""
+        with torch.no_grad():
+            rows, tiny = x.tril(-1)[..., 1:, :-1], torch.finfo(x.dtype).tiny
+            radius = rows.norm(dim=-1).clamp(min=tiny)
+            logit = 2.0 * (radius.log() - x.diagonal(dim1=-2, dim2=-1)[..., 1:].clamp(min=tiny).log())
+        a, b = lkj_cholesky.onion(NATIVE, self.concentration.expand(x.shape[:-2]), self.dim)
+        moving = self._at(logit, rows / radius[..., None], a, b)
+        return x.detach() + (moving - moving.detach())
+
+    def _at(self, logit: Tensor, directions: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """L of its rows' directions, left of the diagonal, and of the logits of their squared lengths there."""
+        logit = attach((None, beta.dlogit_db), logit, a, b)
         radius = torch.nn.functional.logsigmoid(logit).mul(0.5).exp()
-        rows = (radius / normal.norm(dim=-1))[..., None] * normal
+        rows = radius[..., None] * directions
         log_diagonal = 0.5 * torch.nn.functional.logsigmoid(-logit)
         diagonal = exponential(log_diagonal, log_diagonal.detach().exp())
         pad = torch.nn.functional.pad

@@ -26,8 +26,10 @@ __all__ = ["MultivariateStudentT"]
 class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):
     r"""Vector :math:`\mu + \sqrt{\nu / \chi^2_\nu} L z` with a standard normal z, reparameterized in all parameters.
 
-    The one random length has the implicit gradient of its Gamma variable (Figurnov, Mohamed, Mnih 2018, eq. 5), in log
-    space; a draw that would overflow is held at the end of the range, with the relative derivative of the true draw.
+    In the degrees of freedom a draw moves along its own direction, by the implicit gradient of its length (Figurnov,
+    Mohamed, Mnih 2018, eq. 5), the root of a `FisherSnedecor` variable, in log space: of less variance than by the
+    chi-squared variable.  A draw that would overflow is held at the end of the range, with the relative derivative of
+    the true draw.
 
     :param df: degrees of freedom :math:`\nu > 0`; number or tensor of the batch shape.
     :param loc: :math:`\mu`, of shape (..., n), or a number.
@@ -63,14 +65,30 @@ class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        df = self.df.expand(shape[:-1])
-        log_r = attach((kernel.dlogr_dnu,), draw(_standard_log_r, df), df)
-        normal = draw(torch.randn_like, self.loc.expand(shape))
-        along = (self._unbroadcasted_scale_tril @ normal[..., None])[..., 0]
+        log_r = draw(_standard_log_r, self.df.expand(shape[:-1]))
+        return self._at(draw(torch.randn_like, self.loc.expand(shape)), log_r)
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves as a draw does."""
+        with torch.no_grad():
+            y = solved(self._unbroadcasted_scale_tril, x - self.loc)
+            unit = y.abs().amax(-1).clamp(min=torch.finfo(y.dtype).tiny)
+        moving = self._at(y / unit[..., None], unit.log())
+        return x.detach() + (moving - moving.detach())
+
+    def _at(self, y: Tensor, log_unit: Tensor) -> Tensor:
+        """The draw mu + unit L y; values in, derivatives out."""
+        mean_square = y.square().mean(-1)
+        df, n = self.df.expand(log_unit.shape), torch.full_like(log_unit, self.event_shape[-1])
+        # at the location itself there is no direction to move in
+        log_square = mean_square.clamp(min=torch.finfo(y.dtype).tiny).log() + 2.0 * log_unit
+        log_length = 0.5 * attach((None, kernel.dlogf_dnu), log_square, n, df)
+        direction = y * mean_square.clamp(min=torch.finfo(y.dtype).tiny).rsqrt()[..., None]
+        along = (self._unbroadcasted_scale_tril @ direction[..., None])[..., 0]
         # so that no component overflows
-        room = 0.25 / torch.finfo(df.dtype).tiny / along.detach().abs().amax(-1).clamp(min=1.0)
-        r = exponential(log_r, torch.minimum(log_r.detach().exp(), room))
-        return self.loc + r[..., None] * along
+        room = 0.25 / torch.finfo(y.dtype).tiny / along.detach().abs().amax(-1).clamp(min=1.0)
+        length = exponential(log_length, torch.minimum(log_length.detach().exp(), room))
+        return self.loc + length[..., None] * along
 
     def log_prob(self, value: Any) -> Tensor:
         """log p(value), to rounding, finite for a value in range."""

@@ -33,10 +33,16 @@ class PowerSpherical(Axial):
     def __init__(self, mean_direction: Any, concentration: Any, validate_args: bool | None = None) -> None:
         self._begin(validate_args, mean_direction, concentration)
 
-    def _logit(self, shape: torch.Size) -> Tensor:
+    def _shapes(self, shape: torch.Size) -> tuple[Tensor, Tensor]:
+        """Of the beta number (1 + w) / 2."""
         first = self._half + self.concentration.expand(shape)
-        second = torch.full_like(first, self._half)
-        return -attach((beta.dlogit_da, None), draw(standard_beta_logit, first, second), first, second)
+        return first, torch.full_like(first, self._half)
+
+    def _drawn(self, shape: torch.Size) -> Tensor:
+        return -draw(standard_beta_logit, *self._shapes(shape))
+
+    def _carried(self, logit: Tensor) -> Tensor:
+        return -attach((beta.dlogit_da, None), -logit, *self._shapes(logit.shape))
 
     def log_prob(self, value: Any) -> Tensor:
         """log p(value), to rounding, with derivatives in the value and both parameters."""

@@ -15,11 +15,16 @@ from irg_kernels.adapter.parts import Parts
 
 from .conditional_chain import ConditionalChain
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
-from .host_families import family_of
+from .host_families import family_of, unwrapped
 from .implicit_density import Implicit, ImplicitDensity
+from .inverse_wishart import InverseWishart
+from .lkj_cholesky import LKJ, LKJCholesky
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
+from .sine_skewed import SineSkewed
 from .truncated import Truncated
+from .von_mises import VonMises
+from .wishart import Factor, Wishart
 
 __all__ = ["parts_of"]
 
@@ -82,6 +87,33 @@ def _transformed(d):
         return host.TransformedDistribution(inside["base_dist"], transforms, validate_args=False)
 
     return Parts(params, {"base_dist": (d.base_dist, 0)}, make)
+
+
+@_parts.register(LKJ)
+@_parts.register(LKJCholesky)
+def _lkj(d):
+    return Parts(
+        {"concentration": (d.concentration, 0)}, {}, lambda p, inside: type(d)(d.dim, **p, validate_args=False)
+    )
+
+
+@_parts.register(Factor)
+@_parts.register(InverseWishart)
+@_parts.register(Wishart)
+def _wishart(d):
+    name = "df" if isinstance(d, Wishart) else "concentration"
+    params = {name: (getattr(d, name), 0), "scale_tril": (d.scale_tril, 2)}
+    return Parts(params, {}, lambda params, inside: type(d)(**params, validate_args=False))
+
+
+@_parts.register(SineSkewed)
+def _sine_skewed(d):
+    moving = isinstance(unwrapped(d.base_dist), VonMises)
+
+    def make(params, inside):
+        return SineSkewed(inside.get("base_dist", d.base_dist), **params, validate_args=False)
+
+    return Parts({"skewness": (d.skewness, 1)}, {"base_dist": (d.base_dist, 0)} if moving else {}, make)
 
 
 @_parts.register(Truncated)

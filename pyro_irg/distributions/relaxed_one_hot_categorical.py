@@ -70,8 +70,14 @@ class RelaxedOneHotCategorical(ImplicitMixin, TorchDistribution):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         temperature, logits = self._extended(sample_shape, self.temperature[..., None], self.logits)
-        log_x = ((logits + draw(standard_gumbel, logits)) / temperature).log_softmax(-1)
-        return exponential(log_x, log_x.detach().exp().clamp(max=1.0 - torch.finfo(log_x.dtype).eps))
+        return _softmax((logits + draw(standard_gumbel, logits)) / temperature)
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves as a draw does: of the noise all but a common summand is known."""
+        temperature = self.temperature[..., None]
+        noise = (temperature * x.clamp(min=torch.finfo(x.dtype).tiny).log() - self.logits).detach()
+        moving = _softmax((self.logits + noise) / temperature)
+        return x.detach() + (moving - moving.detach())
 
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
@@ -79,3 +85,8 @@ class RelaxedOneHotCategorical(ImplicitMixin, TorchDistribution):
         k, log_x = self.event_shape[-1], value.clamp(min=torch.finfo(value.dtype).tiny).log()
         score = (self.logits - self.temperature[..., None] * log_x).log_softmax(-1)
         return math.lgamma(k) + (k - 1.0) * self.temperature.log() + (score - log_x).sum(-1)
+
+
+def _softmax(x: Tensor) -> Tensor:
+    log_x = x.log_softmax(-1)
+    return exponential(log_x, log_x.detach().exp().clamp(max=1.0 - torch.finfo(log_x.dtype).eps))

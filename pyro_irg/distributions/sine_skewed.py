@@ -90,12 +90,16 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
             return wrap(torch.where((draw(torch.rand_like, y[..., 0]) <= chance)[..., None], y, 2.0 * mean - y))
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        return self.at_fixed_quantile(self.sample(sample_shape))
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value but for whole turns, that moves as a draw does."""
         angles = self._angles()
         if angles is None:
             raise NotImplementedError(
                 f"SineSkewed of {messages.described(self.base_dist)} has no reparameterized draw; its base must be "
                 "VonMises(...).to_event(1) or a Uniform on (-pi, pi)"
             )
-        loc, kappa, skewness = self._extended(sample_shape, *angles, self.skewness)
-        z = wrap(self.sample(sample_shape) - loc.detach())
+        loc, kappa, skewness = (p.expand(x.shape) for p in (*angles, self.skewness))
+        z = wrap(x - loc.detach())
         return wrap(loc + attach((kernel.dz_dkappa, kernel.dz_dskewness), z, kappa, skewness))

@@ -20,7 +20,8 @@ __all__ = ["Axial"]
 class Axial(ImplicitMixin, TorchDistribution):
     """A distribution of x = w mu + sqrt(1 - w**2) t on the sphere, t uniform among the unit vectors across mu.
 
-    A class gives `_logit(shape)`, a draw of the logit of (1 - w) / 2 with its derivatives.
+    A class gives `_drawn(shape)`, a draw of the logit of (1 - w) / 2, and `_carried(logit)`, the same with its
+    derivatives.
 
     t is a normal vector's part across mu, so that no direction is special, as it would be to a reflection that takes
     some axis to mu.  Where mu moves, x turns with it, by the rotation that leaves alone what lies across both mu and
@@ -66,14 +67,33 @@ class Axial(ImplicitMixin, TorchDistribution):
         """The mean direction, of length 1, so that a motion along itself has no effect."""
         return self.mean_direction / self.mean_direction.norm(dim=-1, keepdim=True)
 
-    def _logit(self, shape: torch.Size) -> Tensor:
+    def _drawn(self, shape: torch.Size) -> Tensor:
+        raise NotImplementedError
+
+    def _carried(self, logit: Tensor) -> Tensor:
         raise NotImplementedError
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        shape = self._extended_shape(sample_shape)
-        y, axis = self._logit(shape[:-1]), self._axis
+        shape, axis = self._extended_shape(sample_shape), self._axis
         axis = axis if axis.shape == shape else axis.expand(shape)
-        across = attach_jointly(_push, _pull, _across(axis.detach(), draw(torch.randn_like, axis)), axis)
+        return self._at(self._drawn(shape[:-1]), _across(axis.detach(), draw(torch.randn_like, axis)), axis)
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves as a draw does."""
+        with torch.no_grad():
+            axis = self._axis.expand(x.shape)
+            towards, away = (self._half_square(x, sign) for sign in (-1.0, 1.0))
+            across = x - (x * axis).sum(-1, keepdim=True) * axis
+            length = across.norm(dim=-1, keepdim=True)
+            # at the poles no direction across is known, nor does one matter
+            across = torch.where(length > 0.0, across / torch.where(length > 0.0, length, 1.0), 0.0)
+            tiny = torch.finfo(x.dtype).tiny
+            logit = away.clamp(min=tiny).log() - towards.clamp(min=tiny).log()
+        moving = self._at(logit, across, self._axis.expand(x.shape))
+        return x.detach() + (moving - moving.detach())
+
+    def _at(self, logit: Tensor, across: Tensor, axis: Tensor) -> Tensor:
+        y, across = self._carried(logit), attach_jointly(_push, _pull, across, axis)
         sine = 2.0 * (-0.5 * (_softplus(y) + _softplus(-y))).exp()
         return (1.0 - 2.0 * y.sigmoid())[..., None] * axis + sine[..., None] * across
 

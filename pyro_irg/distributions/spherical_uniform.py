@@ -40,6 +40,9 @@ class SphericalUniform(ImplicitMixin, TorchDistribution):
         normal = torch.randn(self._extended_shape(sample_shape))
         return normal / normal.norm(dim=-1, keepdim=True)
 
+    def _implicit_gradients(self, value: Tensor) -> dict[str, Tensor]:
+        return {}
+
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)

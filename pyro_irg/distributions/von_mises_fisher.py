@@ -40,10 +40,12 @@ class VonMisesFisher(Axial):
         """E[(1 - w) / 2]"""
         return call(kernel.mean_of(self._half), self.concentration)
 
-    def _logit(self, shape: torch.Size) -> Tensor:
-        a, kappa, mean = self._half, self.concentration.expand(shape), self._mean_s.expand(shape)
-        y = draw(_Sampler(a), kappa)
-        return attach((kernel.slope_of(a), None), y, kappa, mean)
+    def _drawn(self, shape: torch.Size) -> Tensor:
+        return draw(_Sampler(self._half), self.concentration.expand(shape))
+
+    def _carried(self, logit: Tensor) -> Tensor:
+        kappa, mean = (p.expand(logit.shape) for p in (self.concentration, self._mean_s))
+        return attach((kernel.slope_of(self._half), None), logit, kappa, mean)
 
     def log_prob(self, value: Any) -> Tensor:
         """log p(value), to rounding, with derivatives in the value and both parameters."""

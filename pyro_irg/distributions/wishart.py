@@ -15,6 +15,7 @@ from torch.distributions.multivariate_normal import _precision_to_scale_tril
 
 from irg_kernels.families import gamma, log_gamma
 
+from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import ImplicitMixin, exponential, log_density, refuse_outside
@@ -30,6 +31,11 @@ def log_bartlett(df: Tensor) -> tuple[Tensor, Tensor]:
     log_diagonal = 0.5 * draw_log_gamma(half, torch.full_like(half, 0.5))[1]
     normal = draw(torch.randn_like, df[..., None].expand(*df.shape, df.shape[-1]))
     return normal.tril(-1), log_diagonal
+
+
+def carried(log_diagonal: Tensor, df: Tensor) -> Tensor:
+    """The logarithms of roots of chi2(df) variables, with the derivatives of draws."""
+    return 0.5 * (attach((gamma.dlogz_da,), 2.0 * log_diagonal - math.log(2.0), 0.5 * df) + math.log(2.0))
 
 
 def log_chi(x: Tensor, log_x: Tensor, df: Tensor) -> Tensor:
@@ -100,6 +106,28 @@ class Factor(ImplicitMixin, TorchDistribution):
         """0, 1, ..., d - 1"""
         return torch.arange(self.event_shape[-1], dtype=self.concentration.dtype, device=self.concentration.device)
 
+    def _degrees(self) -> Tensor:
+        """Of the diagonal of Bartlett's factor."""
+        raise NotImplementedError
+
+    def _at(self, below: Tensor, log_diagonal: Tensor) -> Tensor:
+        """L of Bartlett's factor."""
+        raise NotImplementedError
+
+    def _factor_of(self, x: Tensor) -> Tensor:
+        """Bartlett's factor of L."""
+        raise NotImplementedError
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        return self._at(*log_bartlett(self._degrees().expand(self._extended_shape(sample_shape)[:-1])))
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves as a draw does."""
+        with torch.no_grad():
+            factor = self._factor_of(x)
+        moving = self._at(factor.tril(-1), carried(_diagonal(factor).log(), self._degrees().expand(x.shape[:-1])))
+        return x.detach() + (moving - moving.detach())
+
     def _of_normals(self, below: Tensor) -> Tensor:
         """The log-density of Bartlett's factor below the diagonal."""
         d = self.event_shape[-1]
@@ -139,8 +167,10 @@ class WishartCholesky(Factor):
     def _degrees(self) -> Tensor:
         return self.concentration[..., None] - self._places()
 
-    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        below, log_diagonal = log_bartlett(self._degrees().expand(self._extended_shape(sample_shape)[:-1]))
+    def _factor_of(self, x: Tensor) -> Tensor:
+        return solved_matrix(self._tril, x)
+
+    def _at(self, below: Tensor, log_diagonal: Tensor) -> Tensor:
         factor = below + exponential(log_diagonal, log_diagonal.detach().exp()).diag_embed()
         log_all = log_diagonal + _diagonal(self._tril).log()
         return (self._tril @ factor).tril(-1) + exponential(log_all, log_all.detach().exp()).diag_embed()
@@ -201,6 +231,12 @@ class Wishart(ImplicitMixin, host.Wishart):
 
     def rsample(self, sample_shape: Any = torch.Size(), max_try_correction: Any = None) -> Tensor:
         return self._factor.inv(self._base.rsample(sample_shape))
+
+    def at_fixed_quantile(self, x: Tensor) -> Tensor:
+        """x, unchanged in value, that moves as a draw does."""
+        moving = self._base.at_fixed_quantile(self._factor(x).detach())
+        moving = moving @ moving.mT
+        return x.detach() + (moving - moving.detach())
 
     def log_prob(self, value: Any) -> Tensor:
         """log p(value), to rounding."""
