@@ -73,15 +73,39 @@ def test_slopes_of_the_quantile(adapter, family):
 
 @over(UNIVARIATE, slow=compiled)
 def test_derivatives(adapter, family):
-    """Of cdf and icdf by value and parameters, and of second order, against differences of their own values."""
-    cls = getattr(adapter.dist, family.name)
-    for params in family.points[: None if adapter.eager else 1]:
-        with adapter.precision("float64"):
-            leaves = [adapter.array(v) for v in params.values()]
-            q = adapter.array(0.3)
-            x = adapter.jit(lambda v, *p: cls(*p).icdf(v))(q, *leaves)
-            adapter.check_grads(lambda v, *p: cls(*p).cdf(v), (x, *leaves))
-            adapter.check_grads(lambda v, *p: cls(*p).icdf(v), (q, *leaves))
+    """Of cdf and icdf by value and parameters, and of second order, against differences of their own values and slopes:
+    of all points, each moved in each argument, in one call."""
+    cls, points = getattr(adapter.dist, family.name), family.points
+    orders = {name: adapter.to_second_order(lambda v, *p, name=name: getattr(cls(*p), name)(v)) for name in CURVES}
+    starts = {
+        "cdf": np.array([[family.ppf(0.3, **p), *p.values()] for p in points]).T,
+        "icdf": np.array([[0.3, *p.values()] for p in points]).T,
+    }
+    moved = {name: around(start) for name, start in starts.items()}
+    with adapter.precision("float64"):
+        rows = {name: [adapter.array(row) for row in rows] for name, (rows, _) in moved.items()}
+        found = adapter.jit(lambda rows: {name: f(*rows[name]) for name, f in orders.items()})(rows)
+    for name, (_, steps) in moved.items():
+        value, gradient, hessian = map(adapter.numpy, found[name])
+        for i, step in enumerate(steps):
+            for of, slope in ((value, gradient[0, ..., i]), (gradient, hessian[0, ..., i, :])):
+                step = step.reshape(-1, *[1] * (slope.ndim - 1))
+                difference = (of[1 + 2 * i] - of[2 + 2 * i]) / (2.0 * step)
+                np.testing.assert_allclose(slope, difference, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+CURVES = ("cdf", "icdf")
+
+
+def around(start):
+    """(each row, points along the last axis, with that point first and each argument moved up and down; the steps)."""
+    steps = 1e-4 * np.abs(start) + 1e-5
+    moves = [np.zeros_like(start)]
+    for i in range(len(start)):
+        move = np.zeros_like(start)
+        move[i] = steps[i]
+        moves += [move, -move]
+    return np.stack([start + move for move in moves], 1), steps
 
 
 @univariate
