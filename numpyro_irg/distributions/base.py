@@ -67,17 +67,17 @@ def promoted(distribution: str, **values: Any) -> tuple[Array, ...]:
 
 
 def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
-    """The named parameters, `promoted`.
+    """The named parameters, `promoted`, of as many axes each.
 
     :raises ValueError: for a value that is no real number or array, or shapes that do not broadcast.
     """
     arrays = promoted(distribution, **values)
     try:
-        jnp.broadcast_shapes(*(a.shape for a in arrays))
+        with jax.ensure_compile_time_eval():  # what the host reshapes inside `jit` is no constant any more
+            return tuple(promote_shapes(*arrays))
     except ValueError as error:
         shapes = " and ".join(f"{name} of shape {a.shape}" for name, a in zip(values, arrays, strict=True))
         raise ValueError(f"{distribution}: {shapes} cannot be broadcast together") from error
-    return arrays
 
 
 _Host: Any = host.Distribution if TYPE_CHECKING else object
@@ -170,7 +170,7 @@ class UnivariateMixin(ImplicitMixin):
         inside = (q > 0.0) & (q < 1.0)
         safe = jnp.where(inside, q, 0.5)
         low, high = support_of(self.family, *params)
-        ends = jnp.where(q <= 0.0, low, jnp.where(q >= 1.0, high, jnp.nan)).astype(q.dtype)
+        ends = jnp.where(q <= 0.0, low, jnp.where(q >= 1.0, high, q)).astype(q.dtype)  # of NaN, NaN
         return jnp.where(inside, quantile(self.family, safe, 1.0 - safe, *params), ends)
 
     def from_uniform(self, u: Any) -> Array:
@@ -238,7 +238,7 @@ class Univariate(UnivariateMixin, host.Distribution):
 
     def _begin(self, validate_args: bool | None, **values: Any) -> None:
         found = parameters(type(self).__name__, **values)
-        for name, value in zip(values, promote_shapes(*found), strict=True):
+        for name, value in zip(values, found, strict=True):
             setattr(self, name, value)
         shape = jnp.broadcast_shapes(*(value.shape for value in found))
         host.Distribution.__init__(self, batch_shape=shape, validate_args=validate_args)

@@ -23,6 +23,13 @@ __all__ = ["IntervalCensoredDistribution", "LeftCensoredDistribution", "RightCen
 _Host: Any = host.Distribution if TYPE_CHECKING else object
 
 
+class _AsBase:
+    """All parameters or none, as the base is reparameterized or not; of a class, none."""
+
+    def __get__(self, d: Any, owner: Any) -> list[str]:
+        return list(owner._flags) if d is not None and d.base_dist.has_rsample else []
+
+
 class _Censored(_Host):
     """What the three share, before the host's class; `_flags` are the names of their indicators.
 
@@ -30,6 +37,7 @@ class _Censored(_Host):
     """
 
     _flags: tuple[str, ...] = ("censored",)
+    reparametrized_params: Any = _AsBase()  # the indicators do not move a draw
 
     def _start(self, base_dist: Any, event_shape: tuple[int, ...], validate_args: bool | None, **flags: Any) -> None:
         """In place of the host's, which stretches the leaves of the base, of what shape soever."""

@@ -23,7 +23,7 @@ from irg_kernels.generic.family import Function, log_cdf_of
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics.elementary import log1mexp
 
-from ..attach import NATIVE, attach, attach_jointly, call
+from ..attach import NATIVE, attach, attach_jointly, call, once
 from .base import together
 from .from_uniform import from_uniform as quantile_at
 from .host_families import has_tails, log_tails, unwrapped
@@ -79,26 +79,32 @@ def from_uniform(log_weights: Array, components: list[Any], u: Array) -> Array:
     low, high = _bracket(still[1], lax.stop_gradient(q))
     within = jnp.clip(low, -1.0, 1.0) if is_elliptical(components[0]) else low
 
-    def functions(before: list[Array], mixed: Any) -> tuple[Callable, Callable]:
-        """Log-tails and log-density of the next coordinate, given those before it."""
-        d = len(before)
-
-        @fixed_quantile.remembered
-        def conditional(at: Array) -> tuple[Array, ...]:
-            later = (within[..., k] for k in range(d + 1, q.shape[-1]))
-            log_r, *arrays = (a[..., d, :] for a in _conditionals(jnp.stack([*before, at, *later], -1), *mixed))
-            return tuple(logsumexp(jax.nn.log_softmax(log_r) + a, axis=-1) for a in arrays)
-
-        return lambda at: conditional(at)[1:], lambda at: conditional(at)[0]
-
     x: list[Array] = []
     for d in range(q.shape[-1]):
         level = q[..., d]
-        fixed = functions(lax.stop_gradient(x), still)
-        found = truncation.quantile_by_tails(NATIVE, *fixed, lax.stop_gradient(level), low[..., d], high[..., d])
-        moving, masses = functions(list(x), mixed), (jnp.log(level), jnp.log1p(-level))
+        found = _next(still, lax.stop_gradient(x), within, lax.stop_gradient(level), low[..., d], high[..., d])
+        moving, masses = _functions(mixed, list(x), within), (jnp.log(level), jnp.log1p(-level))
         x.append(fixed_quantile.at_fixed_quantile(NATIVE, *moving, found, masses))
     return jnp.stack(x, -1).reshape(u.shape)
+
+
+@once
+def _next(mixed: Any, before: list[Array], within: Array, q: Array, low: Array, high: Array) -> Array:
+    """The next coordinate, of which q is the level given those before it; values only."""
+    return truncation.quantile_by_tails(NATIVE, *_functions(mixed, before, within), q, low, high)
+
+
+def _functions(mixed: Any, before: list[Array], within: Array) -> tuple[Callable, Callable]:
+    """Log-tails and log-density of the next coordinate, given those before it; `within` stands for those after it."""
+    d = len(before)
+
+    @fixed_quantile.remembered
+    def conditional(at: Array) -> tuple[Array, ...]:
+        later = (within[..., k] for k in range(d + 1, within.shape[-1]))
+        log_r, *arrays = (a[..., d, :] for a in _conditionals(jnp.stack([*before, at, *later], -1), *mixed))
+        return tuple(logsumexp(jax.nn.log_softmax(log_r) + a, axis=-1) for a in arrays)
+
+    return lambda at: conditional(at)[1:], lambda at: conditional(at)[0]
 
 
 def _bracket(components: list[Any], q: Array) -> tuple[Array, Array]:

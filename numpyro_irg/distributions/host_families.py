@@ -89,9 +89,10 @@ def _end(e: Any) -> Any:
 
 def inner_point(least: Array, most: Array) -> Array:
     """A point between two ends, of which any may be infinite."""
-    one_end = jnp.where(jnp.isinf(least), most - 1.0, least + 1.0)
-    point = jnp.where(jnp.isinf(least) | jnp.isinf(most), one_end, 0.5 * least + 0.5 * most)
-    return jnp.where(jnp.isinf(least) & jnp.isinf(most), 0.0, point)
+    no_least, no_most = jnp.isinf(least), jnp.isinf(most)
+    low, high = jnp.where(no_least, 0.0, least), jnp.where(no_most, 0.0, most)  # their sum is a number everywhere
+    middle = jnp.where(no_least | no_most, low + high, 0.5 * low + 0.5 * high)
+    return middle + jnp.where(no_least == no_most, 0.0, jnp.where(no_least, -1.0, 1.0)).astype(middle.dtype)
 
 
 def tails_anywhere(distribution: Any, x: Array) -> tuple[Array, Array]:

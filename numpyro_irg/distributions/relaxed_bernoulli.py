@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, random
 from numpyro.distributions import constraints
-from numpyro.distributions.util import promote_shapes, validate_sample
+from numpyro.distributions.util import validate_sample
 
 from ..registry import implicit_twin_of
 from .base import ImplicitMixin, parameters, sigmoid, uniforms
@@ -36,7 +36,7 @@ class RelaxedBernoulliLogits(ImplicitMixin, host.Distribution):
 
     def __init__(self, temperature: Any, logits: Any, *, validate_args: bool | None = None) -> None:
         found = parameters("RelaxedBernoulli", temperature=temperature, logits=logits)
-        self.temperature, self.logits = promote_shapes(*found)
+        self.temperature, self.logits = found
         shape = jnp.broadcast_shapes(*(p.shape for p in found))
         host.Distribution.__init__(self, batch_shape=shape, validate_args=validate_args)
 

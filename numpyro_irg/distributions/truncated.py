@@ -156,14 +156,14 @@ class Truncated(ChecksValues, host.Distribution):
         density = _base(self.base_dist).log_density
         end = lax.stop_gradient(density(lax.stop_gradient(jnp.where(at_end, x, within))))
         found = _log_density(self.base_dist, self.low, self.high, x, at_end, end, within)
-        return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, -jnp.inf))
+        return jnp.where(inside, found, jnp.where(jnp.isnan(value), value, -jnp.inf))
 
     def cdf(self, value: Array) -> Array:
         """P(X <= value), with derivatives in the value, the bounds and the base's parameters."""
         value = self._like(value)
         inside, x, _ = self._placed(value)
         found = _cdf(self.base_dist, self.low, self.high, x)
-        return jnp.where(inside, found, jnp.where(jnp.isnan(value), jnp.nan, (value > x).astype(value.dtype)))
+        return jnp.where(inside, found, jnp.where(jnp.isnan(value), value, (value > x).astype(value.dtype)))
 
     def log_tails(self, x: Array) -> tuple[Array, Array]:
         """(log P(X <= x), log P(X > x)), with the same derivatives; of an x outside those of the nearest inside."""
@@ -175,8 +175,9 @@ class Truncated(ChecksValues, host.Distribution):
         if self._validate_args and _known_false((q >= 0.0) & (q <= 1.0)):
             raise ValueError(f"{type(self).__name__}: quantile must lie in [0, 1], but found:\n{q}")
         least, most = self._edges(q.dtype)
-        ends = jnp.where(q <= 0.0, least, jnp.where(q >= 1.0, most, jnp.nan))
-        inside, at_end = (q > 0.0) & (q < 1.0), jnp.isfinite(ends)
+        ends = jnp.where(q <= 0.0, least, jnp.where(q >= 1.0, most, q))  # of NaN, NaN
+        inside = (q > 0.0) & (q < 1.0)
+        at_end = ~inside & jnp.isfinite(ends)
         q = jnp.where(inside | at_end, q, 0.5)
         x = jnp.where(at_end, ends, self._found(jnp.where(at_end, 0.5, q)))
         return jnp.where(inside | at_end, self.at_fixed_quantile(x, q), ends)

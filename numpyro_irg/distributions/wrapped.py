@@ -117,7 +117,9 @@ def _error(d: Wrapped) -> Array:
     reach = wrapping.TURN * wrapping.turns(NATIVE, angles)
     for end, sign in zip(ends_of(unwrapped(d.base_dist)), (1.0, -1.0), strict=True):
         end = jnp.asarray(end, angles.dtype)
-        far = jnp.isfinite(end) & (jnp.abs(end - line.centre) > reach)
+        bounded = jnp.isfinite(end)
+        end = jnp.where(bounded, end, line.centre)
+        far = bounded & (jnp.abs(end - line.centre) > reach)
         at = jnp.where(far, end + sign * 1e-6 * (1.0 + jnp.abs(end)), line.centre)
         error = jnp.maximum(error, jnp.where(far, jnp.exp(line.log_density(at)), 0.0))
     return jnp.max(error, initial=0.0)

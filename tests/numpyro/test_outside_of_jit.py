@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+import numpyro_irg
 import numpyro_irg.distributions as dist
 from numpyro_irg import attach
 from tests.families import FAMILIES
@@ -61,6 +62,18 @@ def test_nor_what_is_made_of_others(name, caplog):
         found = drawn(jnp.array(3.5))
     assert not [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+
+
+def test_no_nan_is_made_on_the_way():
+    """`jax_debug_nans` looks at each operation outside of `jit`, those of values that are not taken included."""
+    a, u = jnp.array(2.5), jnp.array([0.0, 0.25, 1.0])
+    with jax.debug_nans(True):
+        x, y = (MAKE["Gamma"](a).icdf(u), MADE_OF_OTHERS["Truncated"](a).icdf(u))
+        z = numpyro_irg.from_uniform(mixture(a), u)
+    assert (x[jnp.array([0, 2])] == jnp.array([0.0, jnp.inf])).all() and (
+        y[jnp.array([0, 2])] == jnp.array([0.25, jnp.inf])
+    ).all()
+    assert (z[1:] > z[:-1]).all()
 
 
 UNIVARIATE = {row.name: row for row in (*FAMILIES, *ROWS) if row.points and row.cdf and not (row.made or row.hosts)}

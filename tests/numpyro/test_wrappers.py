@@ -165,5 +165,20 @@ def test_values_of_numpy_at_traced_bounds(name):
 
 
 def test_constants_are_validated_inside_jit():
-    with pytest.warns(UserWarning, match="Out-of-support"):
-        jax.jit(lambda: dist.Pareto(np.float32(1.0), 2.0).log_prob(np.float32(0.5)))()
+    """Those of fewer axes than others too, which the host would reshape inside `jit`."""
+
+    def density(low, alpha):
+        return lambda: dist.Pareto(np.float32(low), np.float32(alpha)).log_prob(np.float32(0.5))
+
+    for params in ((1.0, 2.0), (1.0, [2.0, 3.0]), ([1.0, 2.0], [[2.0], [3.0]])):
+        with pytest.warns(UserWarning, match="Out-of-support"):
+            jax.eval_shape(density(*params))
+    with pytest.raises(ValueError, match="invalid concentration parameter"):
+        jax.eval_shape(lambda: dist.Gamma(np.full(2, -1.0), np.ones((2, 1))).rate)
+
+
+def test_a_censored_one_is_reparameterized_as_its_base_is():
+    """All parameters or none, which is the host's way to say it."""
+    for base, expected in ((host.Normal(0.0, 1.0), True), (host.Poisson(1.0), False)):
+        d = jax.tree.map(jnp.asarray, dist.IntervalCensoredDistribution(base, 0, 1))
+        assert d.has_rsample == expected == (set(d.reparametrized_params) == set(d.arg_constraints))
