@@ -24,7 +24,12 @@ from .beta import divergence_term, dlogit_da
 
 def dlogx_dalpha(xp: Namespace[Array], log_x: Array, alpha: Array) -> Array:
     """L_i of the module's docstring, along a last axis of length >= 2; `log_x` may lack its normalisation."""
-    return dlogit_da(xp, _logit(xp, log_x), alpha, _rest(xp, alpha))
+    return dlogit_da(xp, *marginal(xp, log_x, alpha))
+
+
+def marginal(xp: Namespace[Array], log_x: Array, alpha: Array) -> tuple[Array, Array, Array]:
+    """(logit x_i, alpha_i, the sum of the others)"""
+    return _logit(xp, log_x), alpha, _rest(xp, alpha)
 
 
 def _rest(xp: Namespace[Array], alpha: Array) -> Array:

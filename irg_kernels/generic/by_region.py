@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..families import gamma
+from ..families import beta, dirichlet, gamma
 from ..namespace import Array, Namespace
-from ..numerics import gamma_table
+from ..numerics import beta_pair, gamma_table
 
 
 class ByRegion(NamedTuple):
@@ -57,3 +57,28 @@ GAMMA = ByRegion(lambda xp, x, a, rate: (x * rate, a), _gamma_regions(lambda xp,
 """`gamma.dx_da` and `gamma.dx_drate`"""
 GAMMA_CLAMPED = ByRegion(gamma.place_clamped, _WITH_LOG, _gamma_partials, 1_000)
 """`gamma.dx_da_clamped` and `gamma.dx_drate`"""
+
+
+def _any_beta(xp: Namespace[Array], x: Array, a: Array, b: Array, *_: Array) -> tuple[Array, Array]:
+    return beta.dlogit_da(xp, x, a, b), beta.dlogit_db(xp, x, a, b)
+
+
+BETA = ByRegion(
+    beta_pair.place, ((beta_pair.is_common, beta_pair.both), (None, _any_beta)), lambda xp, slopes, *_: slopes
+)
+"""`beta.dlogit_da` and `beta.dlogit_db`"""
+
+
+def _place_dirichlet(xp: Namespace[Array], log_x: Array, alpha: Array) -> beta_pair.Place[Array]:
+    psi = xp.digamma(xp.sum(alpha, axis=-1, keepdims=True))
+    return beta_pair.place_of_first(xp, *dirichlet.marginal(xp, log_x, alpha), psi)
+
+
+def _any_first(xp: Namespace[Array], x: Array, a: Array, b: Array, *_: Array) -> tuple[Array]:
+    return (beta.dlogit_da(xp, x, a, b),)
+
+
+DIRICHLET = ByRegion(
+    _place_dirichlet, ((beta_pair.is_first, beta_pair.first), (None, _any_first)), lambda xp, slopes, *_: slopes
+)
+"""`dirichlet.dlogx_dalpha`"""

@@ -10,6 +10,7 @@ from pyro.distributions import constraints
 from torch import Tensor
 
 from irg_kernels.families import beta
+from irg_kernels.generic import by_region
 
 from ..attach import attach
 from ..registry import implicit_twin_of
@@ -44,5 +45,5 @@ class Beta(UnivariateMixin, host.Beta):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         a, b = self._extended(sample_shape, self.concentration1, self.concentration0)
-        logit = attach((beta.dlogit_da, beta.dlogit_db), draw(standard_beta_logit, a, b), a, b)
-        return sigmoid(logit)
+        logit, partials = draw(standard_beta_logit, a, b), (beta.dlogit_da, beta.dlogit_db)
+        return sigmoid(attach(partials, logit, a, b, by_region=by_region.BETA))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from irg_kernels.families import dirichlet
+from irg_kernels.generic import by_region
 
 from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
@@ -42,7 +43,7 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         if concentration.shape[-1] < 2:  # a point mass
             return torch.ones_like(concentration)
         log_x = draw(_standard_log_dirichlet, concentration)
-        log_x = attach((dirichlet.dlogx_dalpha,), log_x, concentration).log_softmax(-1)
+        log_x = attach((dirichlet.dlogx_dalpha,), log_x, concentration, by_region=by_region.DIRICHLET).log_softmax(-1)
         value = log_x.detach().exp()
         return exponential(log_x, value.clamp(max=1.0 - torch.finfo(value.dtype).eps))
 

@@ -10,7 +10,7 @@ from irg_kernels.generic import by_region
 from pyro_irg.attach import attach
 from tests.cases import COORDINATES, PARTIAL
 
-RULES = {"gamma-log_z": by_region.GAMMA_LOG}
+RULES = {"gamma-log_z": by_region.GAMMA_LOG, "beta-logit_z": by_region.BETA}
 
 
 def pulled(name, at, params):
@@ -40,7 +40,9 @@ def many(name, count):
     def size(least, most):
         return np.exp(random.uniform(np.log(least), np.log(most), count))
 
-    a = size(1e-2, 1e6)
+    a, b = size(1e-2, 1e6), size(1e-2, 1e6)
+    if name == "beta-logit_z":
+        return np.log(np.maximum(random.gamma(a), 1e-30)) - np.log(np.maximum(random.gamma(b), 1e-30)), [a, b]
     return np.log(np.maximum(random.gamma(a), 1e-30)), [a]
 
 

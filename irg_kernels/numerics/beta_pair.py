@@ -1,0 +1,130 @@
+"""Beta(a, b) in the logit x: the derivatives of x in a and in b at fixed quantile from one tail integral, with guard
+digits; symbols as in `families/beta`.
+
+Of the tail in use, the lower one say, with M_f = int_0^inf f(y) exp(-E(y)) dy over the one weight, and k and k' the
+scores of a and b,
+
+    P = z (a + b) M_ell - z M_1,    Q = z (a + b) M_1 + 1,
+
+    dx/da = (P - k Q + z (a + b) M_y + Q / a) / a,    dx/db = (P - k' Q) / a:
+
+the second is the upper tail's formula in the mirror image, for which `families/beta` takes the same tail but where k'
+is far below 0.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple
+
+from ..namespace import Array, Namespace
+from .quadrature import depth, tail_rule
+
+# worst error over shapes 1e-3..1e6 and quantiles 1e-12..1 - 1e-12: 1.3e-6; the 20 of `families/beta` are for the points
+# that `is_common` leaves out
+NODES = 15
+
+
+class Place(NamedTuple, Generic[Array]):
+    x: Array
+    a: Array
+    b: Array
+    z: Array
+    w: Array
+    log_z: Array
+    log_w: Array
+    k_a: Array
+    """the score of a"""
+    k_b: Array
+    """that of b; of no use where dx/da alone is wanted"""
+
+
+def place(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Place[Array]:
+    psi = xp.digamma(xp.stack([a, b, a + b]))
+    log_w = -xp.softplus(x)
+    log_z = x + log_w
+    k_a, k_b = log_z + (psi[2] - psi[0]), log_w + (psi[2] - psi[1])
+    return Place(x, a, b, xp.sigmoid(x), xp.sigmoid(-x), log_z, log_w, k_a, k_b)
+
+
+def place_of_first(xp: Namespace[Array], x: Array, a: Array, b: Array, psi_of_sum: Array) -> Place[Array]:
+    """The same where dx/da alone is wanted, psi(a + b) being known."""
+    log_w = -xp.softplus(x)
+    log_z = x + log_w
+    k_a = log_z + (psi_of_sum - xp.digamma(a))
+    return Place(x, a, b, xp.sigmoid(x), xp.sigmoid(-x), log_z, log_w, k_a, k_a)
+
+
+def _is_lower(at: Place[Array]) -> Array:
+    return at.a * at.w - at.b * at.z + 0.5 * (at.w - at.z) > 0.0
+
+
+def is_common(xp: Namespace[Array], *at: Array) -> Array:
+    """Whether both derivatives take the same tail, and k and 1 / a leave digits to their difference."""
+    of = Place(*at)
+    score = xp.where(_is_lower(of), of.k_b * (1.0 + of.b) + 2.0 * of.a, of.k_a * (1.0 + of.a) + 2.0 * of.b)
+    return (score >= 0.0) & (xp.minimum(of.a, of.b) > 1e-8)
+
+
+def is_first(xp: Namespace[Array], *at: Array) -> Array:
+    """The same of dx/da alone."""
+    of = Place(*at)
+    return (_is_lower(of) | (of.k_a * (1.0 + of.a) + 2.0 * of.b >= 0.0)) & (xp.minimum(of.a, of.b) > 1e-8)
+
+
+def both(xp: Namespace[Array], *at: Array) -> tuple[Array, Array]:
+    """(dx/da, dx/db), `is_common`."""
+    of = Place(*at)
+    lower, shape, p, q, beyond = _parts(xp, of)
+    r, s = xp.addcmul(p, of.k_a, q, -1.0), xp.addcmul(p, of.k_b, q, -1.0)
+    return xp.where(lower, r + beyond, -r) / shape, xp.where(lower, s, -(s + beyond)) / shape
+
+
+def first(xp: Namespace[Array], *at: Array) -> tuple[Array]:
+    """(dx/da,), `is_first`."""
+    of = Place(*at)
+    lower, shape, p, q, beyond = _parts(xp, of)
+    r = xp.addcmul(p, of.k_a, q, -1.0)
+    return (xp.where(lower, r + beyond, -r) / shape,)
+
+
+def _parts(xp: Namespace[Array], of: Place[Array]) -> tuple[Array, ...]:
+    """(whether the lower tail is in use, its own shape, P, Q, what an own shape's derivative has beside)"""
+    lower = _is_lower(of)
+    zeta, complement = xp.where(lower, of.z, of.w), xp.where(lower, of.w, of.z)
+    shape, log_complement = xp.where(lower, of.a, of.b), xp.where(lower, of.log_w, of.log_z)
+    total = of.a + of.b
+    mass, by_ell, by_y = _moments(xp, zeta, complement, log_complement, shape + 1.0, total + 1.0)
+    front = zeta * total
+    q = front * mass + 1.0
+    return lower, shape, xp.addcmul(front * by_ell, zeta, mass, -1.0), q, xp.addcmul(q / shape, front, by_y)
+
+
+def _moments(
+    xp: Namespace[Array], zeta: Array, complement: Array, log_complement: Array, alpha: Array, n: Array
+) -> tuple[Array, Array, Array]:
+    """(M_1, M_ell, M_y)"""
+    cut, rule = _cut(xp, zeta, complement, log_complement, alpha, n), tail_rule(NODES)
+
+    def integrand(u: Array) -> Array:
+        y = cut * u
+        ell = xp.log(xp.addcmul(complement, zeta, xp.exp(-y)))
+        weight = xp.exp(-xp.addcmul(alpha * y, n, ell))
+        return xp.stack([weight, weight * ell], axis=1)
+
+    sums, firsts = xp.integrate(integrand, rule.nodes, rule.weights, rule.moments, like=xp.stack([cut, cut]))
+    return cut * sums[0], cut * sums[1], cut * cut * firsts[0]
+
+
+def _cut(xp: Namespace[Array], zeta: Array, complement: Array, log_complement: Array, alpha: Array, n: Array) -> Array:
+    """A y near the root of E(y) = depth, from its quadratic model and its asymptote, below which E is nowhere."""
+    fall, product = depth(xp, zeta), n * zeta
+    slope = alpha - product
+    bound = (fall - n * log_complement) / alpha
+    y = 2.0 * fall / (slope + xp.sqrt(xp.addcmul(slope * slope, product, complement, 2.0 * fall)))
+    y = xp.minimum(y, bound)
+    for _ in range(2):
+        e = zeta * xp.exp(-y)
+        s = complement + e
+        gap = xp.addcmul(alpha * y - fall, n, xp.log(s))
+        y = xp.minimum(y - gap / (alpha - n * e / s), bound)
+    return y
