@@ -16,19 +16,30 @@ mask, autoguide = handlers.mask, infer.autoguide
 
 def started(model, guide, *args):
     """The parameters at the start."""
+    return _begun(model, guide, args, numpyro.optim.Adam(1e-3))[2]
+
+
+def _begun(model, guide, args, optimizer, particles=1):
+    """(svi, its state, parameters), with an initialisation that is compiled as a whole."""
     if isinstance(guide, numpyro_irg.infer.AutoHVAE):
         handlers.seed(guide.guide, 0)(*args)  # an autoguide cannot be called inside `jit` for the first time
     elif isinstance(guide, infer.autoguide.AutoGuide):
         handlers.seed(guide, 0)(*args)
-    svi = infer.SVI(model, guide, numpyro.optim.Adam(1e-3), infer.Trace_ELBO())
-    return jit(lambda key: svi.get_params(svi.init(key, *args)))(key(0))
+    svi = infer.SVI(model, guide, optimizer, infer.Trace_ELBO(particles))
+
+    def init(key):
+        state = svi.init(key, *args)
+        return state, svi.get_params(state)
+
+    return svi, *jit(init)(key(0))
 
 
 def fitted(model, guide, *args, steps, rate, decay=1.0, particles=8, seed=0):
     """The parameters after some steps of SVI."""
     optimizer = numpyro.optim.ClippedAdam(lambda step: rate * decay**step)
-    svi = infer.SVI(model, guide, optimizer, infer.Trace_ELBO(particles))
-    return svi.run(key(seed), steps, *args, progress_bar=False).params
+    svi, state, _ = _begun(model, guide, args, optimizer, particles)
+    state = state._replace(rng_key=key(seed))
+    return svi.run(None, steps, *args, progress_bar=False, init_state=state).params
 
 
 def log_weights(model, guide, params, *args, **options):
@@ -70,7 +81,7 @@ def median(guide, params, *args, **options):
 def guide_slopes(model, guide, *args):
     """All gradients of one loss."""
     loss = infer.Trace_ELBO().loss
-    slopes = grad(lambda params: loss(key(1), params, model, guide, *args))(started(model, guide, *args))
+    slopes = jit(grad(lambda params: loss(key(1), params, model, guide, *args)))(started(model, guide, *args))
     return [numpy(x) for x in jax.tree.leaves(slopes)]
 
 
@@ -170,13 +181,6 @@ def value_and_slopes_of_loss(model, guide, params, *args, particles=1, seeds=1):
 
 def pareto_k(log_weights):
     return numpy(numpyro_irg.infer.evaluation.pareto_k(jnp.asarray(log_weights)))
-
-
-def svi_losses(model, guide, *args, steps, rate):
-    """(parameters, losses) of `svi.run`, one particle each."""
-    svi = infer.SVI(model, guide, numpyro.optim.Adam(rate), infer.Trace_ELBO())
-    found = svi.run(key(0), steps, *args, progress_bar=False)
-    return found.params, numpy(found.losses)
 
 
 def weights_and_draws(model, guide, params, *args, site, n):

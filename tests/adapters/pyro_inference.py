@@ -2,7 +2,6 @@
 
 import contextlib
 
-import numpy as np
 import pyro
 import torch
 from pyro import infer, poutine
@@ -158,12 +157,6 @@ def value_and_slopes_of_loss(model, guide, params, *args, particles=1, seeds=1):
 
 def pareto_k(log_weights):
     return numpy(pyro_irg.infer.evaluation.pareto_k(torch.as_tensor(log_weights)))
-
-
-def svi_losses(model, guide, *args, steps, rate):
-    """(parameters, losses) of `svi.step`, one particle each."""
-    svi = infer.SVI(model, guide, pyro.optim.Adam({"lr": rate}), infer.Trace_ELBO())
-    return None, np.array([svi.step(*args) for _ in range(steps)])
 
 
 def weights_and_draws(model, guide, params, *args, site, n):
