@@ -43,12 +43,14 @@ from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .multivariate_student_t import MultivariateStudentT
 from .nakagami import Nakagami
+from .noncentral_chi2 import NoncentralChi2
 from .pareto import Pareto
 from .pert import PERT
 from .power_spherical import PowerSpherical
 from .rayleigh import Rayleigh
 from .relaxed_bernoulli import RelaxedBernoulli
 from .relaxed_one_hot_categorical import RelaxedOneHotCategorical
+from .rice import Rice
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .sine_skewed import SineSkewed
 from .skew_logistic import SkewLogistic
@@ -124,11 +126,13 @@ __all__ = [
     "MixtureSameFamily",
     "MultivariateStudentT",
     "Nakagami",
+    "NoncentralChi2",
     "Pareto",
     "PowerSpherical",
     "Rayleigh",
     "RelaxedBernoulli",
     "RelaxedOneHotCategorical",
+    "Rice",
     "RightCensoredDistribution",
     "RightTruncatedDistribution",
     "SineBivariateVonMises",
