@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import cache
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
@@ -22,9 +23,14 @@ from . import standard
 from .continuous_bernoulli import expm1_ratio
 from .generalized_pareto import dz_dc, exponential_at, exponential_of, z_of
 
-# zeta(2), zeta(3), ...: at |c| = 0.1 the first omitted term of L(2 c) is 1e-17
-ZETA = tuple(sum(n**-k for n in range(1, 1000)) + 1e3 ** (1 - k) / (k - 1) + 0.5 * 1e3**-k + k * 1e3 ** (-k - 1) / 12.0
-             for k in range(2, 26))  # fmt: skip
+MOST = 25  # zeta(2), ..., zeta(MOST): at |c| = 0.1 the first omitted term of L(2 c) is 1e-17
+
+
+@cache
+def _zeta(k: int) -> float:
+    """By Euler and Maclaurin's formula after 999 terms (DLMF 25.2.9)."""
+    head = sum(n**-k for n in range(1, 1000))
+    return head + 1e3 ** (1 - k) / (k - 1) + 0.5 * 1e3**-k + k * 1e3 ** (-k - 1) / 12.0
 
 
 def _at(xp: Namespace[Array], y: Array, c: Array) -> tuple[Array, Array]:
@@ -101,8 +107,8 @@ def _series(xp: Namespace[Array], c: Array) -> tuple[Array, Array, Array]:
     """(whether c is near 0, L / c, (L(2 c) - 2 L(c)) / c**2)"""
     near = xp.abs(c) < (0.1 if is_double(xp, c) else 0.25)
     small, far = xp.where(near, c, 0.0), xp.where(near, 0.3, c)
-    first = EULER + small * horner(small, [z / k for k, z in enumerate(ZETA, 2)])
-    second = horner(small, [z * (2.0**k - 2.0) / k for k, z in enumerate(ZETA, 2)])
+    first = EULER + small * horner(small, [_zeta(k) / k for k in range(2, MOST + 1)])
+    second = horner(small, [_zeta(k) * (2.0**k - 2.0) / k for k in range(2, MOST + 1)])
     log_far, log_double = xp.lgamma(1.0 - far), xp.lgamma(xp.maximum(1.0 - 2.0 * far, 1e-3))
     return near, xp.where(near, first, log_far / far), xp.where(near, second, (log_double - 2.0 * log_far) / far / far)
 

@@ -15,7 +15,6 @@ from jax import Array
 from numpyro.handlers import block, seed, substitute
 from numpyro.infer import Trace_ELBO
 from numpyro.primitives import Messenger
-from scipy.stats import qmc
 
 from irg_kernels.adapter.settings import check_count
 
@@ -136,6 +135,8 @@ def _sobol(count: int, dimension: int, bits: int) -> tuple[np.ndarray, np.ndarra
     gray_digits = (gray[:, None] >> np.arange(m)) & 1
     if not dimension:
         return gray_digits.astype(np.float32), np.zeros((0, m, bits), np.float32)
+    from scipy.stats import qmc  # here, since all of scipy.stats takes as long to import as NumPyro
+
     plain = qmc.Sobol(dimension, scramble=False, bits=30).random(2**m)
     numbers = np.round(plain[2 ** np.arange(1, m + 1) - 1].T * 2.0**30).astype(np.int64)  # of Gray code 2**j
     digits = (numbers[..., None] >> (29 - np.arange(bits))) & 1
