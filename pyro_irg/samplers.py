@@ -155,12 +155,12 @@ def standard_gumbel(like: Tensor) -> Tensor:
     return -torch.empty_like(like).exponential_().clamp(min=torch.finfo(like.dtype).tiny).log()
 
 
-def standard_student_t(df: Tensor) -> tuple[Tensor, Tensor]:
-    """(sign of t, log|t|), t ~ StudentT(df): a normal over the root of chi2(df) / df."""
+def standard_student_t(df: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(sign of t, log|t|, t), t ~ StudentT(df), a normal over the root of chi2(df) / df; t may leave its range."""
     normal = torch.randn_like(df)
-    log_chi2 = standard_gamma(0.5 * df)[1] + math.log(2.0)
-    tiny = torch.finfo(df.dtype).tiny
-    return normal.sign(), normal.abs().clamp(min=tiny).log() + 0.5 * (df.log() - log_chi2)
+    log_spread = 0.5 * ((0.5 * df).log() - standard_gamma(0.5 * df)[1])
+    log_size = normal.abs().clamp(min=torch.finfo(df.dtype).tiny).log() + log_spread
+    return normal.sign(), log_size, normal * log_spread.exp()
 
 
 def standard_von_mises(concentration: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..families import beta, dirichlet, gamma
+from ..families import beta, dirichlet, gamma, student_t
 from ..namespace import Array, Namespace
-from ..numerics import beta_pair, gamma_table
+from ..numerics import beta_pair, gamma_table, student_t_regions
 
 
 class ByRegion(NamedTuple):
@@ -82,3 +82,40 @@ DIRICHLET = ByRegion(
     _place_dirichlet, ((beta_pair.is_first, beta_pair.first), (None, _any_first)), lambda xp, slopes, *_: slopes
 )
 """`dirichlet.dlogx_dalpha`"""
+
+
+def _is_heavy(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, *_: Array) -> Array:
+    return (nu < 2.0) & (nu > 1e-7)
+
+
+def _heavy(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, *_: Array) -> tuple[Array]:
+    """By Beta(nu / 2, 1 / 2), see `families/student_t`; any logit of it `beta_pair.is_first`."""
+    half = 0.5 * nu
+    at = beta_pair.place_of_first(xp, -log_q, half, 0.5 + 0.0 * nu, xp.digamma(half + 0.5))
+    return (0.5 / nu - 0.25 * beta_pair.first(xp, *at)[0],)
+
+
+def _any_student_t(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, *_: Array) -> tuple[Array]:
+    return (student_t.dlogt_dnu(xp, 0.5 * (log_q + xp.log(nu)), nu),)
+
+
+def _place_t(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, ...]:
+    q = xp.maximum(t * t, float(xp.finfo(t).tiny) ** 2) / nu
+    return student_t_regions.place(xp, q, xp.log(q), nu)
+
+
+def _place_log_t(xp: Namespace[Array], u: Array, nu: Array) -> tuple[Array, ...]:
+    log_q = 2.0 * u - xp.log(nu)
+    return student_t_regions.place(xp, xp.exp(xp.minimum(log_q, 100.0)), log_q, nu)
+
+
+_STUDENT_T = (
+    (_is_heavy, _heavy),
+    (student_t_regions.is_inward, student_t_regions.inward),
+    (student_t_regions.is_moderate, student_t_regions.outward),
+    (None, _any_student_t),
+)
+STUDENT_T = ByRegion(_place_t, _STUDENT_T, lambda xp, slopes, t, nu: (t * slopes[0],))
+"""`student_t.dt_dnu`"""
+STUDENT_T_LOG = ByRegion(_place_log_t, _STUDENT_T, lambda xp, slopes, *_: slopes)
+"""`student_t.dlogt_dnu`"""

@@ -10,11 +10,12 @@ from pyro.distributions import constraints
 from torch import Tensor
 
 from irg_kernels.families import student_t
+from irg_kernels.generic import by_region
 
-from ..attach import attach
+from ..attach import attach, in_transform
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_student_t
-from .base import UnivariateMixin, exponential, parameters, refuse_outside
+from .base import UnivariateMixin, all_inside, exponential, parameters, refuse_outside
 
 __all__ = ["StudentT"]
 
@@ -44,7 +45,9 @@ class StudentT(UnivariateMixin, host.StudentT):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         df, loc, scale = self._extended(sample_shape, self.df, self.loc, self.scale)
-        sign, log_t = draw(standard_student_t, df)
-        log_size = attach((student_t.dlogt_dnu,), log_t, df) + scale.log()
+        sign, log_t, t = draw(standard_student_t, df)
+        if not in_transform() and all_inside(t.abs()) and all_inside((scale.detach() * t).abs()):  # the usual case
+            return loc + scale * attach((student_t.dt_dnu,), t, df, by_region=by_region.STUDENT_T)
+        log_size = attach((student_t.dlogt_dnu,), log_t, df, by_region=by_region.STUDENT_T_LOG) + scale.log()
         size = exponential(log_size, log_size.detach().exp())
         return loc + sign * size

@@ -10,7 +10,7 @@ from irg_kernels.generic import by_region
 from pyro_irg.attach import attach
 from tests.cases import COORDINATES, PARTIAL
 
-RULES = {"gamma-log_z": by_region.GAMMA_LOG, "beta-logit_z": by_region.BETA}
+RULES = {"gamma-log_z": by_region.GAMMA_LOG, "beta-logit_z": by_region.BETA, "student_t-log_t": by_region.STUDENT_T_LOG}
 
 
 def pulled(name, at, params):
@@ -43,6 +43,8 @@ def many(name, count):
     a, b = size(1e-2, 1e6), size(1e-2, 1e6)
     if name == "beta-logit_z":
         return np.log(np.maximum(random.gamma(a), 1e-30)) - np.log(np.maximum(random.gamma(b), 1e-30)), [a, b]
+    if name == "student_t-log_t":
+        return np.log(np.abs(random.normal(size=count))) + 0.5 * np.log(a / np.maximum(random.chisquare(a), 1e-30)), [a]
     return np.log(np.maximum(random.gamma(a), 1e-30)), [a]
 
 
