@@ -36,11 +36,6 @@ def test_length():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
-def test_links_lead_to_files():
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", README.read_text(encoding="utf-8"))
-    assert [link for link in links if "://" not in link and not (ROOT / link).is_file()] == []
-
-
 @pytest.mark.usefixtures("_pyro")
 class TestPyro:
     def test_finds_the_posterior_and_its_evidence(self, capsys):
