@@ -5,6 +5,7 @@ the bound's gradient agree with the exact one.  `pyro/test_matrix.py` and `numpy
 lists, and `benchmarks/matrix.py` prints that into docs/elbos.md.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -245,6 +246,45 @@ MODELS = (
         log_density=lambda x, loc, concentration: stats.vonmises.logpdf(x, concentration, loc),
     ),
 )
+
+
+def programs(
+    adapter, distribution, family: Model, elbo: str, plate: Callable | None = None, shape: tuple = ()
+) -> tuple:
+    """Model and guide, inside a plate or of `shape` copies without; `shape` is that of the guide's parameters.
+
+    :param distribution: the family's class.
+    """
+    copies, dist, xp = 0 if plate else len(shape), adapter.dist, adapter.xp
+    plate = plate or contextlib.nullcontext
+
+    def bernoulli(name, probability):
+        return adapter.sample(name, dist.Bernoulli(adapter.array(probability)), infer={"enumerate": "parallel"})
+
+    def model():
+        with plate():
+            prior = distribution(**adapter.arrays(family.prior, shape[:copies]))
+            level = family.function(xp, adapter.sample("x", prior.to_event(copies)))
+            if elbo == "TraceEnum":
+                shift = bernoulli("in_guide", IN_GUIDE)
+                level = level + (shift[..., None] if copies else shift)
+                shift = bernoulli("in_model", IN_MODEL)
+                if copies:
+                    adapter.sample("z", dist.Normal(shift, 1.0), obs=adapter.array(0.0))
+                else:
+                    level = level + shift
+            y = adapter.array(np.full(shape[:copies], family.y))
+            adapter.sample("y", dist.Normal(level, 1.0).to_event(copies), obs=y)
+
+    def guide():
+        with plate():
+            start = adapter.arrays(family.guide, shape)
+            params = {name: adapter.param(name, p, event_dim=p.ndim - len(shape)) for name, p in start.items()}
+            adapter.sample("x", distribution(**params).to_event(copies))
+            if elbo == "TraceEnum":
+                bernoulli("in_guide", GUIDE_HAS)
+
+    return model, guide
 
 
 def cells(host: str) -> list:

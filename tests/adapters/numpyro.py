@@ -264,8 +264,8 @@ kl_divergence = jit(lambda p, q: host.kl_divergence(p, q))  # the dispatcher its
 sample, plate, factor = numpyro.sample, numpyro.plate, numpyro.factor
 
 
-def param(name, value, constraint=constraints.real):
-    return numpyro.param(name, value, constraint=constraint)
+def param(name, value, constraint=constraints.real, **options):
+    return numpyro.param(name, value, constraint=constraint, **options)
 
 
 reparam, condition, LocScaleReparam = handlers.reparam, handlers.condition, infer.reparam.LocScaleReparam
@@ -295,9 +295,15 @@ def trace(program, seed=0, *args):
     return handlers.trace(handlers.seed(program, seed)).get_trace(*args)
 
 
+def bound(elbo, **options):
+    """An ELBO by its name without the ending, the host's or ours."""
+    names = (f"{elbo}_ELBO", f"{elbo}ELBO")
+    return next(getattr(of, name) for of in (infer, irg.infer) for name in names if hasattr(of, name))(**options)
+
+
 def loss_and_slopes(model, guide, params, *args, elbo="Trace", seeds=(0,), **options):
     """Of each seed the loss, and its derivative by each of the parameters, which start at `params`."""
-    loss = (getattr(infer, f"{elbo}_ELBO", None) or getattr(irg.infer, f"{elbo}_ELBO"))(**options)
+    loss = bound(elbo, **options)
     evaluate = jit(jax.value_and_grad(lambda params, key: loss.loss(key, params, model, guide, *args)))
     return [jax.tree.map(numpy, evaluate(params, key(seed))) for seed in seeds]
 
@@ -307,7 +313,7 @@ def elbo_gradients(model, guide, elbo="Trace", n=50_000, forward=False):
 
     (After - before has an absolute error of 1e-7 or so.)
     """
-    svi = infer.SVI(model, guide, numpyro.optim.SGD(1.0), getattr(infer, f"{elbo}_ELBO")())
+    svi = infer.SVI(model, guide, numpyro.optim.SGD(1.0), bound(elbo))
     state = jit(svi.init)(key(6))
 
     @jit

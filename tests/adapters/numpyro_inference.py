@@ -9,7 +9,7 @@ from jax import grad, jit, vmap
 from numpyro import handlers, infer
 
 import numpyro_irg.infer
-from tests.adapters.numpyro import key, numpy
+from tests.adapters.numpyro import bound, key, numpy
 
 mask, autoguide = handlers.mask, infer.autoguide
 
@@ -19,13 +19,13 @@ def started(model, guide, *args):
     return _begun(model, guide, args, numpyro.optim.Adam(1e-3))[2]
 
 
-def _begun(model, guide, args, optimizer, particles=1):
+def _begun(model, guide, args, optimizer, elbo=None):
     """(svi, its state, parameters), with an initialisation that is compiled as a whole."""
     if isinstance(guide, numpyro_irg.infer.AutoHVAE):
         handlers.seed(guide.guide, 0)(*args)  # an autoguide cannot be called inside `jit` for the first time
     elif isinstance(guide, infer.autoguide.AutoGuide):
         handlers.seed(guide, 0)(*args)
-    svi = infer.SVI(model, guide, optimizer, infer.Trace_ELBO(particles))
+    svi = infer.SVI(model, guide, optimizer, elbo or infer.Trace_ELBO())
 
     def init(key):
         state = svi.init(key, *args)
@@ -34,10 +34,10 @@ def _begun(model, guide, args, optimizer, particles=1):
     return svi, *jit(init)(key(0))
 
 
-def fitted(model, guide, *args, steps, rate, decay=1.0, particles=8, seed=0):
+def fitted(model, guide, *args, steps, rate, decay=1.0, particles=8, seed=0, elbo="Trace"):
     """The parameters after some steps of SVI."""
     optimizer = numpyro.optim.ClippedAdam(lambda step: rate * decay**step)
-    svi, state, _ = _begun(model, guide, args, optimizer, particles)
+    svi, state, _ = _begun(model, guide, args, optimizer, bound(elbo, num_particles=particles))
     state = state._replace(rng_key=key(seed))
     return svi.run(None, steps, *args, progress_bar=False, init_state=state).params
 
@@ -56,8 +56,8 @@ def diagnostics(guide, params, *args):
     return numpyro_irg.infer.diagnostics(guide, params or {}, key(0), *args)
 
 
-def loss(model, guide, params, *args, elbo="Trace", particles=1, seed=0):
-    elbo = getattr(infer, f"{elbo}_ELBO")(particles)
+def loss(model, guide, params, *args, elbo="Trace", particles=1, seed=0, **options):
+    elbo = bound(elbo, num_particles=particles, **options)
     return float(jit(lambda key: elbo.loss(key, params, model, guide, *args))(key(seed)))
 
 
@@ -151,10 +151,7 @@ def shaken(model, guide, *args, deviation=0.2):
 
 def losses(model, guide, params, *args, elbos, particles=1, seed=0):
     """Of each of the ELBOs, from the same draws; `Renyi` is the importance-weighted bound."""
-    each = [
-        infer.RenyiELBO(0.0, particles) if elbo == "Renyi" else getattr(infer, f"{elbo}_ELBO")(particles)
-        for elbo in elbos
-    ]
+    each = [bound(e, num_particles=particles, **({"alpha": 0.0} if e == "Renyi" else {})) for e in elbos]
     return list(map(float, jit(lambda key: [e.loss(key, params, model, guide, *args) for e in each])(key(seed))))
 
 

@@ -283,8 +283,8 @@ kl_divergence = torch.distributions.kl_divergence
 sample, plate, factor = pyro.sample, pyro.plate, pyro.factor
 
 
-def param(name, value, constraint=constraints.real):
-    return pyro.param(name, lambda: value, constraint=constraint)
+def param(name, value, constraint=constraints.real, **options):
+    return pyro.param(name, lambda: value, constraint=constraint, **options)
 
 
 reparam, condition, config_enumerate = poutine.reparam, poutine.condition, infer.config_enumerate
@@ -310,9 +310,15 @@ def trace(program, seed=0, *args):
     return {name: site for name, site in nodes.items() if name not in ("_INPUT", "_RETURN")}
 
 
+def bound(elbo, **options):
+    """An ELBO by its name without the ending, the host's or ours."""
+    names = (f"{elbo}_ELBO", f"{elbo}ELBO")
+    return next(getattr(of, name) for of in (infer, irg.infer) for name in names if hasattr(of, name))(**options)
+
+
 def loss_and_slopes(model, guide, params, *args, elbo="Trace", seeds=(0,), **options):
     """Of each seed the loss, and its derivative by each of the parameters, which start at `params`."""
-    found, loss = [], (getattr(infer, f"{elbo}_ELBO", None) or getattr(irg.infer, f"{elbo}_ELBO"))(**options)
+    found, loss = [], bound(elbo, **options)
     for seed in seeds:
         pyro.clear_param_store()
         for name, value in params.items():
@@ -336,10 +342,10 @@ def elbo_gradients(model, guide, steps=500):
     return {name: np.array(slopes) for name, slopes in found.items()}
 
 
-def train(model, guide, *args, steps, rate, decay=1.0, particles=100):
+def train(model, guide, *args, steps, rate, decay=1.0, particles=100, elbo="Trace"):
     """(parameters, losses) of some steps of SVI."""
     pyro.clear_param_store()
-    loss = infer.Trace_ELBO(num_particles=particles, vectorize_particles=True, max_plate_nesting=1)
+    loss = bound(elbo, num_particles=particles, vectorize_particles=True, max_plate_nesting=1)
     svi = infer.SVI(model, guide, pyro.optim.ClippedAdam({"lr": rate, "lrd": decay}), loss)
     losses = np.array([svi.step(*args) for _ in range(steps)])
     return {name: numpy(pyro.param(name)) for name in pyro.get_param_store()}, losses

@@ -7,7 +7,7 @@ import torch
 from pyro import infer, poutine
 
 import pyro_irg.infer
-from tests.adapters.pyro import default_precision, numpy, precision, train
+from tests.adapters.pyro import bound, default_precision, numpy, precision, train
 
 mask, autoguide = poutine.mask, infer.autoguide
 
@@ -16,10 +16,10 @@ def started(model, guide, *args):
     """The parameters at the start: Pyro keeps them itself."""
 
 
-def fitted(model, guide, *args, steps, rate, decay=1.0, particles=8, seed=0):
+def fitted(model, guide, *args, steps, rate, decay=1.0, particles=8, seed=0, elbo="Trace"):
     """The parameters after some steps of SVI."""
     pyro.set_rng_seed(seed)
-    train(model, guide, *args, steps=steps, rate=rate, decay=decay, particles=particles)
+    train(model, guide, *args, steps=steps, rate=rate, decay=decay, particles=particles, elbo=elbo)
 
 
 def log_weights(model, guide, params, *args, **options):
@@ -35,10 +35,11 @@ def diagnostics(guide, params, *args):
     return pyro_irg.infer.diagnostics(guide, *args)
 
 
-def loss(model, guide, params, *args, elbo="Trace", particles=1, seed=0):
+def loss(model, guide, params, *args, elbo="Trace", particles=1, seed=0, **options):
     pyro.set_rng_seed(seed)
-    options = {"vectorize_particles": True, "max_plate_nesting": 1} if particles > 1 else {}
-    return getattr(infer, f"{elbo}_ELBO")(num_particles=particles, **options).loss(model, guide, *args)
+    if particles > 1 or options:
+        options |= {"vectorize_particles": True, "max_plate_nesting": 1}
+    return bound(elbo, num_particles=particles, **options).loss(model, guide, *args)
 
 
 def called(guide, *args):
@@ -133,7 +134,7 @@ def losses(model, guide, params, *args, elbos, particles=1, seed=0):
         options |= {"vectorize_particles": True, "max_plate_nesting": 1}
     for elbo in elbos:
         pyro.set_rng_seed(seed)
-        loss = infer.RenyiELBO(0.0, **options) if elbo == "Renyi" else getattr(infer, f"{elbo}_ELBO")(**options)
+        loss = bound(elbo, **options, **({"alpha": 0.0} if elbo == "Renyi" else {}))
         found.append(float(loss.loss(model, guide, *args)))
     return found
 

@@ -1,6 +1,5 @@
 """NumPyro's ELBOs over our guides: the gradient is the exact one, for every cell of `tests/matrix.py`."""
 
-import contextlib
 import functools
 
 import jax
@@ -11,9 +10,10 @@ import numpyro.infer
 import pytest
 
 import numpyro_irg.distributions as dist
+from tests.adapters import numpyro as adapter
 from tests.adapters.numpyro import arrays, numpy
 from tests.checks import STANDARD_ERRORS, standardised
-from tests.matrix import GUIDE_HAS, IN_GUIDE, IN_MODEL, ORDER, PARTICLES, cells
+from tests.matrix import ORDER, PARTICLES, cells, programs
 
 DRAWS = 5000  # of one evaluation, each with parameters of its own
 KEY = jax.random.key(8)
@@ -43,40 +43,6 @@ def compiled(name):
     return type(name, (family,), {"sample": sample})
 
 
-def programs(family, elbo, plate=None, shape=()):
-    """Model and guide, inside a plate or of `shape` copies without; `shape` is that of the guide's parameters."""
-    distribution = compiled(family.name)
-    copies = 0 if plate else len(shape)
-    plate = plate or contextlib.nullcontext
-
-    def bernoulli(name, probability):
-        return numpyro.sample(name, dist.Bernoulli(probability), infer={"enumerate": "parallel"})
-
-    def model():
-        with plate():
-            prior = distribution(**arrays(family.prior, shape=shape[:copies]))
-            level = family.function(jnp, numpyro.sample("x", prior.to_event(copies)))
-            if elbo == "TraceEnum":
-                shift = bernoulli("in_guide", IN_GUIDE)
-                level = level + (shift[..., None] if copies else shift)
-                shift = bernoulli("in_model", IN_MODEL)
-                if copies:
-                    numpyro.sample("z", dist.Normal(shift, 1.0), obs=jnp.array(0.0))
-                else:
-                    level = level + shift
-            y = jnp.full(shape[:copies], family.y)
-            numpyro.sample("y", dist.Normal(level, 1.0).to_event(copies), obs=y)
-
-    def guide():
-        with plate():
-            params = {n: numpyro.param(n, None, event_dim=np.ndim(value)) for n, value in family.guide.items()}
-            numpyro.sample("x", distribution(**params).to_event(copies))
-            if elbo == "TraceEnum":
-                bernoulli("in_guide", GUIDE_HAS)
-
-    return model, guide
-
-
 def gradient(elbo, program, plates, **options):
     """The bound's, as a function of parameters and key."""
     if elbo == "Renyi":
@@ -89,8 +55,9 @@ def gradient(elbo, program, plates, **options):
 
 def estimates(family, elbo, setting):
     """Independent estimates of each parameter's gradient, along the first axis."""
+    at = adapter, compiled(family.name), family, elbo
     if setting == "plain" and elbo == "Renyi":  # its bound is no sum over draws unless there is a plate
-        single = gradient(elbo, programs(family, elbo), 0)
+        single = gradient(elbo, programs(*at), 0)
         found = jax.vmap(single, (None, 0))(arrays(family.guide), jax.random.split(KEY, DRAWS))
         return {name: numpy(slopes) for name, slopes in found.items()}
     size, options = 2 * DRAWS if setting == "subsampled plate" else DRAWS, {}
@@ -98,7 +65,7 @@ def estimates(family, elbo, setting):
     if setting == "vectorized particles":
         options["num_particles"] = PARTICLES
     chosen = np.random.default_rng(8).permutation(size)[:DRAWS]
-    program = programs(family, elbo, plate, shape=(size,))
+    program = programs(*at, plate, shape=(size,))
     if setting == "subsampled plate":  # else the host compiles its own choice anew for every cell
         program = [numpyro.handlers.substitute(part, {"copies": jnp.array(chosen)}) for part in program]
     found = gradient(elbo, program, 0 if plate is None else 1, **options)(arrays(family.guide, shape=(size,)), KEY)

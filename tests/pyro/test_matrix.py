@@ -1,7 +1,5 @@
 """Pyro's ELBOs over our guides: the gradient is the exact one, for every cell of `tests/matrix.py`."""
 
-import contextlib
-
 import numpy as np
 import pyro
 import pyro.infer
@@ -9,52 +7,13 @@ import pytest
 import torch
 
 import pyro_irg.distributions as dist
+from tests.adapters import pyro as adapter
 from tests.adapters.pyro import numpy
 from tests.checks import STANDARD_ERRORS, standardised
-from tests.matrix import GUIDE_HAS, IN_GUIDE, IN_MODEL, ORDER, PARTICLES, cells
+from tests.matrix import ORDER, PARTICLES, cells, programs
 
 DRAWS = 5000  # of one evaluation, each with parameters of its own
 RUNS = 300  # evaluations of Renyi's bound, which is no sum over draws unless there is a plate
-
-
-def programs(family, elbo, plate=None, shape=()):
-    """Model and guide, inside a plate or of `shape` copies without; `shape` is that of the guide's parameters."""
-    distribution = getattr(dist, family.name)
-    copies = 0 if plate else len(shape)
-    plate = plate or contextlib.nullcontext
-
-    def bernoulli(name, probability):
-        return pyro.sample(name, dist.Bernoulli(probability), infer={"enumerate": "parallel"})
-
-    def model():
-        with plate():
-            prior = {name: torch.tensor(value) for name, value in family.prior.items()}
-            prior = distribution(**prior)
-            x = pyro.sample("x", prior.expand(shape).to_event(copies) if copies else prior)
-            level = family.function(torch, x)
-            if elbo == "TraceEnum":
-                shift = bernoulli("in_guide", IN_GUIDE)
-                level = level + (shift[..., None] if copies else shift)
-                shift = bernoulli("in_model", IN_MODEL)
-                if copies:
-                    pyro.sample("z", dist.Normal(shift, 1.0), obs=torch.tensor(0.0))
-                else:
-                    level = level + shift
-            pyro.sample(
-                "y", dist.Normal(level, 1.0).to_event(copies), obs=torch.tensor(family.y).expand(shape[:copies])
-            )
-
-    def guide():
-        with plate():
-            params = {}
-            for name, value in family.guide.items():
-                value = torch.tensor(value)
-                params[name] = pyro.param(name, value.expand((*shape, *value.shape)).clone(), event_dim=value.dim())
-            pyro.sample("x", distribution(**params).to_event(copies))
-            if elbo == "TraceEnum":
-                bernoulli("in_guide", GUIDE_HAS)
-
-    return model, guide
 
 
 def bound(elbo, **options):
@@ -72,17 +31,18 @@ def gradients(loss, program):
 
 def estimates(family, elbo, setting):
     """Independent estimates of each parameter's gradient, along the first axis."""
+    at = adapter, getattr(dist, family.name), family, elbo
     if setting == "plain" and elbo == "Renyi":
-        each = [gradients(bound(elbo, max_plate_nesting=0), programs(family, elbo)) for _ in range(RUNS)]
+        each = [gradients(bound(elbo, max_plate_nesting=0), programs(*at)) for _ in range(RUNS)]
         return {name: np.array([found[name] for found in each]) for name in family.guide}
     if setting == "plain":
-        return gradients(bound(elbo, max_plate_nesting=0), programs(family, elbo, shape=(DRAWS,)))
+        return gradients(bound(elbo, max_plate_nesting=0), programs(*at, shape=(DRAWS,)))
     size = 2 * DRAWS if setting == "subsampled plate" else DRAWS
     chosen = torch.randperm(size)[:DRAWS]
     options = {"max_plate_nesting": 1}
     if setting == "vectorized particles":
         options |= {"vectorize_particles": True} | ({} if elbo == "Renyi" else {"num_particles": PARTICLES})
-    program = programs(family, elbo, lambda: pyro.plate("copies", size, subsample=chosen), (size,))
+    program = programs(*at, lambda: pyro.plate("copies", size, subsample=chosen), (size,))
     found = gradients(bound(elbo, **options), program)
     for slopes in found.values():
         assert not np.delete(slopes, chosen, 0).any()
