@@ -90,7 +90,8 @@ class Namespace(Protocol[Array]):
     def sigmoid(self, x: Array, /) -> Array: ...
     def softplus(self, x: Array, /) -> Array: ...
 
-    # special functions; `log_ndtr` is log Phi(x), the normal's, exact in the far tail
+    # special functions; `log_ndtr` is log Phi(x), the normal's, exact in the far tail, and `ndtri` the inverse of Phi
+    # for 0 < q <= 1/2, values only
     def digamma(self, x: Array, /) -> Array: ...
     def lgamma(self, x: Array, /) -> Array: ...
     def i0e(self, x: Array, /) -> Array: ...
@@ -98,6 +99,7 @@ class Namespace(Protocol[Array]):
     def erf(self, x: Array, /) -> Array: ...
     def erfc(self, x: Array, /) -> Array: ...
     def log_ndtr(self, x: Array, /) -> Array: ...
+    def ndtri(self, q: Array, /) -> Array: ...
 
     # choice; one of x and y may be a Python scalar
     def where(self, condition: Array, x: Array | float, y: Array | float, /) -> Array: ...
@@ -157,3 +159,16 @@ class Namespace(Protocol[Array]):
     ) -> tuple:
         """`step(state, *constants)` from `init` on until all of `done(state)` is true, at most `max_steps` times; only
         values.  With constants, all of one shape with the state's, an element that is done may be left as it is."""
+
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def along_last_axis(kernel: Kernel) -> Kernel:
+    """Marks a kernel of vectors; every other one is elementwise, and its arrays may be given another shape."""
+    kernel.along_last_axis = True  # type: ignore[attr-defined]
+    return kernel
+
+
+def reads_last_axis(kernel: Callable) -> bool:
+    return getattr(kernel, "along_last_axis", False)

@@ -13,9 +13,10 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from irg_kernels.generic.family import Function
-from irg_kernels.namespace import Namespace
+from irg_kernels.namespace import Namespace, reads_last_axis
 
 from . import xp
+from .layout import flat
 
 __all__ = ["attach", "attach_jointly", "call", "compiled", "evaluate", "once"]
 
@@ -55,7 +56,9 @@ def evaluate(kernel: Callable, *args: Array) -> Array:
     dtype = args[0].dtype
     if jnp.finfo(dtype).bits < 32:
         args = tuple(a.astype(jnp.float32) for a in args)
-    return compiled(kernel)(*args).astype(dtype)
+    run = compiled(kernel)
+    found = run(*args) if reads_last_axis(kernel) else flat(run, *args)
+    return found.astype(dtype)
 
 
 def compiled(kernel: Callable) -> Callable:

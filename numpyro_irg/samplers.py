@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial, wraps
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax, random
+
+from .layout import flat
 
 __all__ = ["reject", "standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
 
@@ -32,7 +35,18 @@ def reject(key: Array, propose: Callable, valid: Array, dtype: Any) -> Array:
     return lax.while_loop(pending, step, (key, jnp.full(valid.shape, jnp.nan, dtype), ~valid))[1]
 
 
-@jax.jit
+def _sampler(sample: Callable) -> Callable:
+    """Under `jit`, of parameters of one shape, as if they had one axis."""
+
+    @jax.jit
+    @wraps(sample)
+    def run(key, *params):
+        return flat(partial(sample, key), *params)
+
+    return run
+
+
+@_sampler
 def standard_gamma(key: Array, concentration: Array) -> tuple[Array, Array]:
     """(z, log z), z ~ Gamma(concentration, 1), by Marsaglia & Tsang 2000; z may underflow to 0, log z does not.
 
@@ -62,14 +76,14 @@ def standard_gamma(key: Array, concentration: Array) -> tuple[Array, Array]:
     return d * v * jnp.exp(boost), jnp.log(d) + 3.0 * jnp.log1p(w) + boost
 
 
-@jax.jit
+@_sampler
 def standard_beta_logit(key: Array, concentration1: Array, concentration0: Array) -> Array:
     """logit z, z ~ Beta(concentration1, concentration0), as a difference of two log-Gammas."""
     log_z = standard_gamma(key, jnp.stack([concentration1, concentration0]))[1]
     return log_z[0] - log_z[1]
 
 
-@jax.jit
+@_sampler
 def standard_student_t(key: Array, df: Array) -> tuple[Array, Array]:
     """(sign of t, log|t|), t ~ StudentT(df): a normal over the root of chi2(df) / df."""
     normal_key, gamma_key = random.split(key)
@@ -80,7 +94,7 @@ def standard_student_t(key: Array, df: Array) -> tuple[Array, Array]:
     return jnp.sign(normal), jnp.log(jnp.maximum(jnp.abs(normal), tiny)) + 0.5 * (jnp.log(df) - log_chi2)
 
 
-@jax.jit
+@_sampler
 def standard_von_mises(key: Array, concentration: Array) -> Array:
     """z ~ VonMises(0, concentration) in [-pi, pi], by Best & Fisher 1979, arranged so that no kappa cancels.
 
@@ -93,9 +107,20 @@ def standard_von_mises(key: Array, concentration: Array) -> Array:
 
     def propose(key):
         angle_key, exponential_key = random.split(key)
-        angle = random.uniform(angle_key, kappa.shape, kappa.dtype, -math.pi / 2, math.pi / 2)
-        z = 2.0 * jnp.arctan2(width * jnp.sin(angle), jnp.cos(angle))
-        c = 0.5 * x + 2.0 * kappa * jnp.square(jnp.sin(0.5 * z))
-        return z, -random.exponential(exponential_key, kappa.shape, kappa.dtype) <= jnp.log(c) + (1.0 - c)
+        u = random.uniform(angle_key, kappa.shape, kappa.dtype, -1.0, 1.0)
+        sine, cosine = width * _sine(u), _sine(1.0 - jnp.abs(u))
+        square = sine * sine
+        c = 0.5 * x + 2.0 * kappa * (square / (square + cosine * cosine))
+        accepted = -random.exponential(exponential_key, kappa.shape, kappa.dtype) <= jnp.log(c) + (1.0 - c)
+        return sine / cosine, accepted
 
-    return reject(key, propose, (kappa >= 0.0) & (kappa < jnp.inf), kappa.dtype)
+    tangent = reject(key, propose, (kappa >= 0.0) & (kappa < jnp.inf), kappa.dtype)
+    return 2.0 * jnp.arctan(tangent)
+
+
+def _sine(u: Array) -> Array:
+    """sin(pi u / 2), |u| <= 1, by its series, to 6e-12: a tenth of XLA's time."""
+    total = jnp.zeros_like(u)
+    for k in range(15, 0, -2):
+        total = total * u * u + (-1.0) ** (k // 2) * (0.5 * math.pi) ** k / math.factorial(k)
+    return u * total

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.nn import sigmoid, softplus
@@ -30,12 +32,14 @@ from jax.numpy import (
 )
 from jax.numpy import max as max
 from jax.numpy import sum as sum
-from jax.scipy.special import digamma, erf, erfc, i0e, i1e
+from jax.scipy.special import digamma, erf, erfc, i0e, i1e, ndtri
 from jax.scipy.special import gammaln as lgamma
 
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics import normal_tail
 from irg_kernels.numerics.elementary import horner
+
+from .layout import flat
 
 __all__ = [
     "abs",
@@ -69,6 +73,7 @@ __all__ = [
     "max",
     "maximum",
     "minimum",
+    "ndtri",
     "sigmoid",
     "sin",
     "softplus",
@@ -90,9 +95,15 @@ def arcsinh(x: Array) -> Array:
     return where(far, copysign(log(abs(large)) + math.log(2.0), large), jnp.arcsinh(where(far, 0.0, x)))
 
 
+@jax.custom_jvp
 def log_ndtr(x: Array) -> Array:
     # JAX's own is right near 0 in absolute terms only, and its derivative loses x**2 / 2 units in the last place
-    return normal_tail.log_ndtr(_SELF, x)
+    return flat(partial(normal_tail.log_ndtr, _SELF), x)
+
+
+@log_ndtr.defjvp
+def _log_ndtr_jvp(primals, tangents):
+    return log_ndtr(*primals), flat(partial(normal_tail.dlog_ndtr_dx, _SELF), *primals) * tangents[0]
 
 
 def indicator(condition: Array, *, like: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.special import digamma, erf, erfc, i0e, i1e
+from torch.special import digamma, erf, erfc, i0e, i1e, ndtri
 
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics import normal_tail
@@ -49,6 +49,7 @@ __all__ = [
     "max",
     "maximum",
     "minimum",
+    "ndtri",
     "sigmoid",
     "sin",
     "softplus",

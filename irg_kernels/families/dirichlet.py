@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 
 from ..generic.family import Function
-from ..namespace import Array, Namespace
+from ..namespace import Array, Namespace, along_last_axis
 from ..numerics.beta_score import reduced_score
 from ..numerics.elementary import finite, log_quotient, positive, times_log1pmx, two_product, two_sum
 from ..numerics.gamma_function import HALF_LOG_2PI, bregman_log_gamma, digamma, log_entropy, log_gamma1p, stirling
@@ -22,6 +22,7 @@ from ..numerics.quadrature import is_double
 from .beta import divergence_term, dlogit_da
 
 
+@along_last_axis
 def dlogx_dalpha(xp: Namespace[Array], log_x: Array, alpha: Array) -> Array:
     """L_i of the module's docstring, along a last axis of length >= 2; `log_x` may lack its normalisation."""
     return dlogit_da(xp, *marginal(xp, log_x, alpha))
@@ -54,6 +55,7 @@ def _logit(xp: Namespace[Array], log_x: Array) -> Array:
     return xp.where(dominant, log_x - second - xp.log(others), small)
 
 
+@along_last_axis
 def log_density(xp: Namespace[Array], x: Array, alpha: Array) -> Array:
     """log p(x) of each vector along the last axis, which stays with that one value in every place.
 
@@ -84,10 +86,12 @@ def log_density(xp: Namespace[Array], x: Array, alpha: Array) -> Array:
     return xp.sum(terms, axis=-1, keepdims=True) + rows + 0.0 * x
 
 
+@along_last_axis
 def _score_x(xp: Namespace[Array], result: Array, x: Array, alpha: Array) -> Array:
     return finite(xp, (alpha - 1.0) / positive(xp, x))
 
 
+@along_last_axis
 def _score_alpha(xp: Namespace[Array], result: Array, x: Array, alpha: Array) -> Array:
     """log x + psi(T) - psi(alpha)."""
     at = positive(xp, x)
@@ -132,6 +136,7 @@ def _exact_sum(xp: Namespace[Array], x: Array) -> tuple[Array, Array | float]:
     return two_sum(xp, total, rest + xp.sum(left, axis=-1, keepdims=True))
 
 
+@along_last_axis
 def entropy(xp: Namespace[Array], alpha: Array) -> Array:
     """-E[log p(x)] along the last axis, as Beta's."""
     total = xp.sum(alpha, axis=-1)
@@ -140,6 +145,7 @@ def entropy(xp: Namespace[Array], alpha: Array) -> Array:
     return parts - log_entropy(xp, total) - size * digamma(xp, total)
 
 
+@along_last_axis
 def divergence(xp: Namespace[Array], alpha: Array, alpha_q: Array) -> Array:
     """KL(Dirichlet(alpha) || Dirichlet(alpha_q)) along the last axis.
 

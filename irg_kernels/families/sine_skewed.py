@@ -19,7 +19,7 @@ D the one of the von Mises distribution and, with x = kappa C and A = I1/I0 (kap
 
 from __future__ import annotations
 
-from ..namespace import Array, Namespace
+from ..namespace import Array, Namespace, along_last_axis
 from ..numerics.bessel import deficit
 from ..numerics.elementary import expm1mx
 from .von_mises import dz_dkappa as of_von_mises
@@ -43,11 +43,13 @@ def _total(xp: Namespace[Array], z: Array, skewness: Array) -> Array:
     return 1.0 + xp.sum(skewness * xp.sin(z), axis=-1, keepdims=True)
 
 
+@along_last_axis
 def dz_dskewness(xp: Namespace[Array], z: Array, kappa: Array, skewness: Array) -> Array:
     """dz / d lambda of the same angle, in [-pi, pi]; the last axis has all of them.  kappa may be 0."""
     return _terms(xp, z, kappa)[0] / _total(xp, z, skewness)
 
 
+@along_last_axis
 def dz_dkappa(xp: Namespace[Array], z: Array, kappa: Array, skewness: Array) -> Array:
     """dz / d kappa of the same angle."""
     first, second = _terms(xp, z, kappa)

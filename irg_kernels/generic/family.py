@@ -89,6 +89,9 @@ class Family:
     """(xp, low, high, *params) -> `masses.Pieces`, where a rule of its own beats that of `shape`"""
     truncated_slopes: Callable | None = None
     """(xp, x, low, high, *params) -> dx / d(u, low, high, *params) between bounds, where an expression is at hand"""
+    truncated_quantile: Callable | None = None
+    """(xp, q, 1 - q, low, high, *params) -> (x, where it is the quantile between bounds), where cheaper than the
+    solution of `masses`; values only"""
     divergences: Mapping[str, Callable] = field(default_factory=dict)
     """class name of the other distribution -> (xp, *params, *its params), Kullback and Leibler's, accurate near 0"""
 
@@ -298,12 +301,13 @@ def located(
     masses: Callable | None = None,
     *,
     truncated_slopes: Callable | None = None,
+    truncated_quantile: Callable | None = None,
     has_loc: bool = True,
     log_scale_score: Callable | None = None,
 ) -> Family:
     """The family of x = loc + scale y, y of the family `standard`; its parameters come first, then loc and scale.
 
-    :param shape: of all parameters, as in `Family`; likewise `masses` and `truncated_slopes`.
+    :param shape: of all parameters, as in `Family`; likewise `masses`, `truncated_slopes` and `truncated_quantile`.
     :param has_loc: without, loc is 0 and no parameter.
     :param log_scale_score: -(1 + y d log p / dy) of the standard, where that would cancel.
     """
@@ -324,6 +328,7 @@ def located(
         shape=shape,
         masses=masses,
         truncated_slopes=truncated_slopes,
+        truncated_quantile=truncated_quantile,
     )
 
 

@@ -222,15 +222,19 @@ def _at_masses(xp: Namespace[Array], quantile: Quantile, lower: Array, upper: Ar
     return from_coordinate(xp, quantile.coordinate, quantile.find(xp, lower, upper, *params))
 
 
-def _settled_guess(
+def _guess(
     xp: Namespace[Array], family: Family, q: Array, one_minus_q: Array, low: Array, high: Array, *params: Array
-) -> tuple[Array, Array]:
-    """(`first_guess`, where it is the answer), with guard digits and tails of closed form.
+) -> tuple[Array, Array | None]:
+    """(`first_guess`, where it is the answer).
 
-    The masses have then 13 digits at least, since their logarithms are above -90.
+    With guard digits tails of closed form have 13 digits at least, since their logarithms are above -90.
     """
+    if family.truncated_quantile is not None:
+        return family.truncated_quantile(xp, q, one_minus_q, low, high, *params)
+    if not xp.has_guard_digits or not family.tails_are_closed or family.quantile is None:
+        return first_guess(xp, family, q, one_minus_q, low, high, *params), None
     lower, upper = _masses_at(xp, family, q, one_minus_q, low, high, *params)
-    x = _at_masses(xp, family.quantile, lower, upper, *params)  # type: ignore[arg-type]
+    x = _at_masses(xp, family.quantile, lower, upper, *params)
     return x, (x > low) & (x < high) & (xp.minimum(lower, upper) > 10.0 * float(xp.finfo(q).tiny))
 
 
@@ -246,9 +250,7 @@ def quantile(family: Family, has_low: bool, has_high: bool) -> Callable:
         def pieces_at(x: Array, *args: Array) -> tuple[Piece, Piece]:
             return masses(xp, *bounds_of(args))(x)  # type: ignore[misc]
 
-        at: Any = (xp, family, q, 1.0 - q, least, most, *bounds_of(args)[2:])
-        closed = xp.has_guard_digits and family.tails_are_closed and family.quantile is not None
-        start, settled = _settled_guess(*at) if closed else (first_guess(*at), None)
+        start, settled = _guess(xp, family, q, 1.0 - q, least, most, *bounds_of(args)[2:])
         return solve(xp, pieces_at, q, 1.0 - q, start, least, most, *args, settled=settled)
 
     return find

@@ -10,7 +10,8 @@ import numpyro.distributions as host
 from jax import Array
 from numpyro.distributions.util import validate_sample
 
-from irg_kernels.families import dirichlet
+from irg_kernels.families import beta, dirichlet
+from irg_kernels.namespace import Namespace, along_last_axis
 
 from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
@@ -41,7 +42,7 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         if concentration.shape[-1] < 2:  # a point mass
             return jnp.ones_like(concentration)
         log_x = jax.nn.log_softmax(standard_gamma(key, concentration)[1])
-        log_x = jax.nn.log_softmax(attach((dirichlet.dlogx_dalpha,), log_x, concentration))
+        log_x = jax.nn.log_softmax(attach((_slopes,), log_x, concentration))
         value = jnp.exp(jax.lax.stop_gradient(log_x))
         return exponential(log_x, jnp.minimum(value, 1.0 - jnp.finfo(value.dtype).eps))
 
@@ -68,6 +69,12 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
     def _implicit_gradients(self, value):
         # dx_i / d alpha_j = x_i (delta_ij - x_j) L_j
         log_x = jnp.log(jnp.maximum(value, jnp.finfo(value.dtype).tiny))
-        slopes = evaluate(dirichlet.dlogx_dalpha, log_x, jnp.broadcast_to(self.concentration, value.shape))
+        slopes = evaluate(_slopes, log_x, jnp.broadcast_to(self.concentration, value.shape))
         identity = jnp.eye(value.shape[-1], dtype=value.dtype)
         return {"concentration": value[..., None] * (identity - value[..., None, :]) * slopes[..., None, :]}
+
+
+@along_last_axis
+def _slopes(xp: Namespace, log_x: Array, concentration: Array) -> Array:
+    """`dirichlet.dlogx_dalpha`, whose integral is elementwise."""
+    return evaluate(beta.dlogit_da, *dirichlet.marginal(xp, log_x, concentration))

@@ -151,9 +151,9 @@ def log_tails(distribution: Any, x: Array) -> tuple[Array, Array]:
 
 def tails_of(family: Family, params: tuple[Array, ...], x: Array) -> tuple[Array, Array]:
     """`log_tails` of a family."""
-    if family.tails_are_closed:
-        return family.log_tails(NATIVE, x, *params)
     args = together(x, *params)
+    if family.tails_are_closed:
+        return family.log_tails(NATIVE, *args)
     return call(log_cdf_of(family), *args), call(log_sf_of(family), *args)
 
 

@@ -30,6 +30,14 @@ def log_ndtr(x):
     return mp.log(mp.ncdf(x)) if x < 0 else mp.log1p(-mp.ncdf(-x))
 
 
+def ndtri(q):
+    """By Newton's method on log Phi, from the leading term of the tail."""
+    x = -mp.sqrt(-2 * mp.log(2 * q))
+    for _ in range(12):
+        x += mp.log(q / mp.ncdf(x)) * mp.ncdf(x) / mp.npdf(x)
+    return x
+
+
 # name -> (exact function, points, error allowed in eps).  Vectorised elementary functions are good to 1 or 2 eps.
 ELEMENTARY = {
     "exp": (mp.exp, ALL, 4),
@@ -58,6 +66,7 @@ ELEMENTARY = {
     # where it is small, the rounding of x**2 inside counts: x**2 / 2 eps at the most
     "erfc": (mp.erfc, np.linspace(-9.0, 9.0, 46), 50),
     "log_ndtr": (log_ndtr, FAR_BELOW, 20),
+    "ndtri": (ndtri, np.concatenate([np.geomspace(2e-38, 0.4, 60), 0.5 - np.geomspace(1e-6, 0.1, 20)]), 4),
 }
 
 backends = pytest.mark.parametrize("backend", BACKENDS, ids=str)
