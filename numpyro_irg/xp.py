@@ -119,7 +119,10 @@ def blend(x: Array, y: Array, weight: Array) -> Array:
 
 
 def bivariate(coefficients: tuple[tuple[float, ...], ...], x: Array, y: Array) -> Array:
-    return horner(x, [horner(y, row) for row in coefficients])
+    found = 0.0 * x
+    for row in reversed(coefficients):
+        found = found * x + horner(y, row)
+    return found
 
 
 def frexp(x: Array) -> tuple[Array, Array]:

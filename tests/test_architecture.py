@@ -50,14 +50,20 @@ WITHOUT_TWIN: dict[str, str] = {
     "infer/reruns.py": "NumPyro's primitives must not be called inside grad and scan; Pyro runs the model itself again",
     "xp64.py": "eager torch computes float32 partials in float64; JAX has no float64 unless x64 is on",
     "distributions/truncation_rule.py": "eager torch treats the elements apart that need more",
+    "distributions/normal_mixture.py": "XLA fuses what eager torch computes array by array",
     "distributions/beta_proportion.py": "Pyro 1.9 has no such distribution",
     "distributions/mixture_of_diag_normals.py": "NumPyro 0.22 has no such distribution",
 }
 # Kernels that one adapter leaves unused: (adapter, kernel) -> why.
 UNUSED_KERNELS = {
     ("numpyro_irg", name): "regions are for an eager library: XLA would compute all ways for all elements"
-    for name in ("irg_kernels.generic.by_region", "irg_kernels.numerics.gamma_table")
-}
+    for name in (
+        "irg_kernels.generic.by_region",
+        "irg_kernels.numerics.beta_pair",
+        "irg_kernels.numerics.gamma_table",
+        "irg_kernels.numerics.student_t_regions",
+    )
+} | {("numpyro_irg", "irg_kernels.generic.normal_mixture"): "XLA fuses what eager torch computes array by array"}
 
 # The floors of the kernels, top down: each imports those below it, and families the one file of generic's.
 FLOORS = ("adapter", "inference", "generic", "families", "numerics", "namespace")

@@ -17,7 +17,7 @@ from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDi
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from irg_kernels.families import student_t
+from irg_kernels.families import normal, student_t
 from irg_kernels.generic import fixed_quantile, mixture, truncation
 from irg_kernels.generic.family import log_cdf_of
 from irg_kernels.namespace import Namespace
@@ -25,9 +25,10 @@ from irg_kernels.numerics.elementary import log1mexp
 
 from ..attach import NATIVE, attach, attach_jointly, call, in_transform, pulled, pushed
 from ..samplers import draw, standard_gamma
+from . import normal_mixture
 from .base import together
 from .from_uniform import from_uniform as quantile_at
-from .host_families import has_tails, log_tails, unwrapped
+from .host_families import family_of, has_tails, log_tails, unwrapped
 from .student_t import StudentT
 
 __all__ = ["at_fixed_quantile", "drawn", "from_uniform", "has_conditionals", "is_elliptical"]
@@ -68,6 +69,9 @@ def at_fixed_quantile(log_weights: Tensor, component: Any, x: Tensor) -> Tensor:
         params = [log_weights, *(p for p in _Elliptical.of(component) if p is not None)]
         return attach_jointly(_push, _pull, flat, *params).reshape(x.shape)
     distribution, wide = _Factorised(component), _widened(flat)
+    normal = distribution.normal(log_weights.shape[-1])
+    if normal is not None:
+        return attach_jointly(normal_mixture.push, normal_mixture.pull, flat, *normal, log_weights).reshape(x.shape)
     batch = torch.broadcast_shapes(log_weights.shape[:-1], component.batch_shape[:-1])
     parts = _by_draws(flat.shape, batch, log_weights.shape[-1])
     # torch.func and a trace refuse the hooks that `checkpoint` puts on saved tensors
@@ -226,6 +230,18 @@ def drawn(component: Any, which: Tensor) -> Tensor:
 class _Factorised:
     def __init__(self, component: Any) -> None:
         self.distribution, self.event = unwrapped(component), component.event_shape
+
+    def normal(self, count: int) -> tuple[Tensor, Tensor] | None:
+        """(loc, scale), (..., K, D), of normal distributions."""
+        known = family_of(self.distribution)
+        if known is None or known[0] is not normal.FAMILY:
+            return None
+        loc, scale = torch.broadcast_tensors(*known[1])
+        shape = loc.shape[loc.dim() - 1 - len(self.event) :]
+        if shape != (count, *self.event):
+            return None
+        lead = loc.shape[: loc.dim() - len(self.event)]
+        return loc.reshape(*lead, math.prod(self.event)), scale.reshape(*lead, math.prod(self.event))
 
     def _stretched(self, x: Tensor) -> Tensor:
         """x in the shape that the elementwise distribution takes."""

@@ -10,13 +10,12 @@ import torch
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels.generic import mixture
-
-from ..attach import NATIVE, attach_jointly
+from ..attach import attach_jointly
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from . import conditionals
 from .base import ImplicitMixin, uniforms
+from .normal_mixture import pull, push
 
 __all__ = ["MixtureOfDiagNormals", "MixtureOfDiagNormalsSharedCovariance"]
 
@@ -77,12 +76,12 @@ class _DiagNormals(ImplicitMixin):
         return self.coord_scale if self._scale_axes == 2 else self.coord_scale[..., None, :].expand_as(self.locs)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        params = self._params(torch.Size(sample_shape) + self.batch_shape)
-        return attach_jointly(_push, _pull, draw(_standard, *params), *params)
+        x = draw(_standard, *self._params(torch.Size(sample_shape) + self.batch_shape))
+        return self.at_fixed_quantile(x)
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves so as to keep its Rosenblatt transform."""
-        return attach_jointly(_push, _pull, x, *self._params(x.shape[:-1]))
+        return attach_jointly(push, pull, x, self.locs, self._scales, self.component_logits)
 
     def from_uniform(self, u: Any) -> Tensor:
         """The draw that u makes, coordinate by coordinate; see the function `from_uniform`."""
@@ -155,28 +154,3 @@ def _standard(locs, scales, logits):
     winner = race.argmin(-1)[..., None, None].expand(*locs.shape[:-2], 1, locs.shape[-1])
     loc, scale = locs.gather(-2, winner).squeeze(-2), scales.gather(-2, winner).squeeze(-2)
     return loc + scale * torch.randn_like(loc)
-
-
-def _shares(x, locs, scales, logits):
-    """(shares, y, d log f / dx), of shape (..., D, K); y are the standardised coordinates."""
-    scales = scales.mT
-    y = (x[..., None] - locs.mT) / scales
-    log_f = -0.5 * y * y - scales.log() - 0.5 * math.log(2.0 * math.pi)
-    log_r = torch.cat([logits[..., None, :], log_f[..., :-1, :]], -2).cumsum(-2)
-    return mixture.shares(NATIVE, log_r, log_f, NATIVE.log_ndtr(y), NATIVE.log_ndtr(-y)), y, scales
-
-
-def _pull(cotangent, x, locs, scales, logits):
-    of, y, scales = _shares(x, locs, scales, logits)
-    weights, densities, draws = mixture.pullback(NATIVE, cotangent, of, -y / scales)
-    f, z = torch.stack(densities, -2), torch.stack(draws, -2)
-    return (z + f * y / scales).mT, (z * y + f * (y * y - 1.0) / scales).mT, weights
-
-
-def _push(tangents, x, locs, scales, logits):
-    of, y, scales = _shares(x, locs, scales, logits)
-    dloc, dscale = (torch.zeros_like(y) if t is None else t.mT for t in tangents[:2])
-    dlogits = torch.zeros_like(logits) if tangents[2] is None else tangents[2]
-    densities = (dloc * y + dscale * (y * y - 1.0)) / scales
-    moved = mixture.pushforward(NATIVE, dlogits, densities, dloc + dscale * y, of, -y / scales)
-    return torch.stack(moved, -1)

@@ -9,6 +9,7 @@ import torch
 from mpmath import mp
 
 import pyro_irg.distributions as dist
+from pyro_irg.distributions import normal_mixture
 from tests.checks import STANDARD_ERRORS, standardised
 
 LOCS = ((0.0, 0.5), (1.5, -0.5), (-1.0, 2.0))
@@ -257,3 +258,23 @@ def test_shapes_and_errors(name):
     ):
         with pytest.raises(ValueError, match=match):
             cls(*given, validate_args=True)
+
+
+@pytest.mark.parametrize("lead", [(), (1,), (300,), (3, 1)], ids=str)
+@pytest.mark.parametrize("log_weight", [0.0, -600.0])
+def test_the_first_derivative_by_masses_is_that_by_logarithms(lead, log_weight):
+    """Parameters shared by the draws or not, in several passes; and draws from a component of so little weight that
+    their density is next to no number."""
+    torch.manual_seed(0)
+    like = {"dtype": torch.float64}
+    locs, scales = 3.0 * torch.randn(*lead, 4, 5, **like), 0.5 + torch.rand(*lead, 4, 5, **like)
+    logits = torch.randn(*lead, 4, **like)
+    logits[..., 0] = log_weight
+    noise = torch.randn(7, *(lead or (300,)), 5, **like)
+    x, cotangent = locs[..., 0, :] + scales[..., 0, :] * noise, torch.randn_like(noise)
+    with torch.no_grad():
+        found = normal_mixture.pull(cotangent, x, locs, scales, logits)
+    expected = normal_mixture.pull(cotangent, x, locs, scales, logits)  # recorded: another way
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.shape == theirs.shape
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11 * float(theirs.abs().max()))
