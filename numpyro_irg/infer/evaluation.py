@@ -62,10 +62,11 @@ def log_weights(
         every scale, so that the mean of the weights is p(x) only where nothing is subsampled.
     :param batch_size: how many draws are computed side by side; by default one after the other, in least memory.
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
-    :raises ValueError: for a site outside `plate`.
+    :raises ValueError: for a site outside `plate`, and for counts below 1.
     """
     check_programs(model, guide, "log_weights")
     keys = split(rng_key, num_samples)
+    _check_batch("log_weights", batch_size)
     return lax.map(_weigher(model, guide, params, plate, args, kwargs), keys, batch_size=batch_size)
 
 
@@ -73,6 +74,11 @@ def split(rng_key: Array, num_samples: int, where: str = "log_weights") -> Array
     """A key for each draw."""
     settings.check_count(where, "num_samples", num_samples)
     return jax.random.split(rng_key, num_samples)
+
+
+def _check_batch(where: str, batch_size: int | None) -> None:
+    if batch_size is not None:
+        settings.check_count(where, "batch_size", batch_size)
 
 
 def _weigher(
@@ -133,7 +139,8 @@ def log_evidence(
     """
     check_programs(model, guide, "log_evidence")
     one = _weigher(model, guide, params, plate, args, kwargs)
-    keys = split(rng_key, num_samples)
+    keys = split(rng_key, num_samples, "log_evidence")
+    _check_batch("log_evidence", batch_size)
     weights = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
     total = logsumexp(weights, axis=0)
     ess = jnp.exp(2.0 * total - logsumexp(2.0 * weights, axis=0))

@@ -202,3 +202,28 @@ def weights_and_draws(model, guide, params, *args, site, n):
 def sample_posterior(guide, params, *args, n):
     draws = jit(lambda key: guide.sample_posterior(key, params, *args, sample_shape=(n,)))(key(1))
     return {name: numpy(x) for name, x in draws.items()}
+
+
+def weights_and_rejected(model, guide, params, *args, **options):
+    """Log-weights, and the share of steps that were rejected of 200 of them."""
+
+    def both(params):
+        keys = jax.random.split(key(2), 200)
+        with handlers.block(), handlers.substitute(data=params):
+            rejected = vmap(lambda k: handlers.seed(guide.refine, k)(*args)[1].rejected)(keys)
+        return numpyro_irg.infer.log_weights(model, guide, params, key(1), *args, **options), rejected.mean()
+
+    return tuple(map(numpy, jit(both)(params)))
+
+
+def _svi(model, guide):
+    return infer.SVI(model, guide, numpyro.optim.Adam(0.1), infer.Trace_ELBO())
+
+
+def saved(model, guide):
+    """The state of a training that begins."""
+    return numpyro_irg.infer.get_state(_svi(model, guide).init(key(0)))
+
+
+def restored(model, guide, state):
+    numpyro_irg.infer.set_state(_svi(model, guide), state)

@@ -185,3 +185,23 @@ def weights_and_draws(model, guide, params, *args, site, n):
 def sample_posterior(guide, params, *args, n):
     pyro.set_rng_seed(1)
     return {name: numpy(x) for name, x in guide.sample_posterior(*args, num_samples=n, batch_size=n).items()}
+
+
+def weights_and_rejected(model, guide, params, *args, **options):
+    """Log-weights, and the share of steps that were rejected of the last of them."""
+    return log_weights(model, guide, params, *args, **options), guide.path["rejected"]
+
+
+def _svi(model, guide):
+    return infer.SVI(model, guide, pyro.optim.Adam({"lr": 0.1}), infer.Trace_ELBO())
+
+
+def saved(model, guide):
+    """The state of a training after a step."""
+    svi = _svi(model, guide)
+    svi.step()
+    return pyro_irg.infer.get_state(svi)
+
+
+def restored(model, guide, state):
+    pyro_irg.infer.set_state(_svi(model, guide), state)

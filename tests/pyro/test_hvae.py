@@ -5,14 +5,13 @@ import math
 import pyro
 import pytest
 import torch
-from pyro import poutine
 from pyro.infer import SVI, JitTrace_ELBO, Trace_ELBO
 from pyro.optim import Adam
 from pyro.poutine.messenger import Messenger
 
 import pyro_irg.distributions as dist
 from irg_kernels.inference import hamiltonian
-from pyro_irg.infer import HVAE, AutoHVAE, diagnostics, log_weights
+from pyro_irg.infer import HVAE, AutoHVAE, diagnostics
 from tests.pyro.evidences import (
     DATA,
     LEAPFROG,
@@ -58,55 +57,6 @@ def test_mean_weight_is_the_evidence(tempering):
 def test_mean_weight_of_each_datum_is_its_evidence(tempering, shape):
     guide = HVAE(local_model, local_guide, num_steps=3, step_size=0.3, tempering=tempering, step_size_shape=shape)
     assert_mean_weight(local_model, guide, DATA, exact=local_evidence(DATA), plate="data")
-
-
-# A bound so tight that many steps are rejected: if a start could end where another does, the mean would not be right.
-@pytest.mark.parametrize(
-    "model, base, exact, plate",
-    [
-        (global_model, global_guide, global_evidence, None),
-        (local_model, local_guide, local_evidence, "data"),
-        (mixed_model, mixed_guide, mixed_evidence, None),
-    ],
-)
-def test_mean_weight_with_steps_rejected(model, base, exact, plate, monkeypatch):
-    monkeypatch.setattr(hamiltonian, "MAX_ENERGY_CHANGE", 0.01)
-    monkeypatch.setattr(hamiltonian, "OBSERVED_COUNTS", 1.0)
-    guide = HVAE(model, base, num_steps=4, step_size=0.45, tempering="free")
-    assert_mean_weight(model, guide, DATA, exact=exact(DATA), plate=plate)
-    assert 0.1 < guide.path["rejected"] < 0.9
-
-
-def test_plates_side_by_side_are_one_system():
-    """Of two sizes, on one dimension: nothing is shared by all sites."""
-
-    def program(x, distribution):
-        for name, size in (("a", 2), ("b", 4)):
-            with pyro.plate(f"{name}_plate", size):
-                distribution(name, x[-size:])
-
-    def joint(name, x):
-        pyro.sample(f"{name}_data", dist.Normal(pyro.sample(name, dist.Normal(0.0, 1.0)), 0.5), obs=x)
-
-    def base(name, x):
-        pyro.sample(name, dist.Normal(0.7 * x, 0.6))
-
-    model, guide = (lambda x, distribution=distribution: program(x, distribution) for distribution in (joint, base))
-    hvae = HVAE(model, guide, num_steps=3, step_size=0.3, tempering="free")
-    exact = local_evidence(DATA[-2:], 0.0).sum() + local_evidence(DATA[-4:], 0.0).sum()
-    assert_mean_weight(model, hvae, DATA, exact=exact)
-
-
-def test_without_tempering_small_steps_change_nothing(double):
-    guide = HVAE(local_model, local_guide, num_steps=4, step_size=1e-7)
-    base = loss(local_model, local_guide, DATA.double())
-    assert loss(local_model, guide, DATA.double()) == pytest.approx(base, abs=1e-5)
-
-
-def test_no_steps_is_the_base():
-    guide = HVAE(local_model, local_guide, num_steps=0)
-    assert loss(local_model, guide, DATA) == loss(local_model, local_guide, DATA)
-    assert set(poutine.trace(guide).get_trace(DATA).nodes) == set(poutine.trace(local_guide).get_trace(DATA).nodes)
 
 
 def test_gradients_against_finite_differences(double):
@@ -165,21 +115,6 @@ def test_jacobian_is_the_coolings(shape, double):
     jacobian = torch.stack([(flow(state + h) - flow(state - h)) / 2e-5 for h in 1e-5 * torch.eye(6)], -1)
     log_det = 3.0 * sum(math.log(float(a)) for a in guide.cooling_factors.detach())
     assert float(jacobian.det().log().detach()) == pytest.approx(log_det, abs=1e-5)
-
-
-def test_energy_error_is_of_second_order(double):
-    def model():
-        z = pyro.sample("z", dist.Normal(0.0, 1.0))
-        pyro.factor("energy", -(z**4))
-
-    def drift(size, steps):
-        pyro.clear_param_store()
-        guide = HVAE(model, lambda: pyro.sample("z", dist.Delta(torch.tensor(0.8))), num_steps=steps, step_size=size)
-        pyro.set_rng_seed(3)
-        guide()
-        return abs(float(guide.path["energy_errors"].sum()))
-
-    assert drift(0.1, 8) / drift(0.05, 16) == pytest.approx(4.0, rel=0.2)
 
 
 def test_constrained_and_several_sites():
@@ -327,55 +262,6 @@ def test_gaussian_of_the_paper(tempering, low, high):
     for _ in range(400):
         svi.step(x)
     assert low <= float((pyro.param("scale").detach() - sigma).square().sum()) <= high
-
-
-@pytest.mark.parametrize(
-    "settings, message",
-    [
-        ({"num_steps": -1}, "num_steps must be an integer >= 0, got -1"),
-        ({"num_steps": 2, "step_size": -0.1}, "step_size must lie between 0 and max_step_size"),
-        ({"num_steps": 2, "max_step_size": 0.0}, "max_step_size must be positive"),
-        ({"num_steps": 2, "step_size_shape": "row"}, "step_size_shape must be one of"),
-        ({"num_steps": 2, "tempering": "slow"}, "tempering must be one of"),
-        ({"num_steps": 2, "initial_temperature": 0.5}, "initial_temperature must be greater than 1"),
-    ],
-)
-def test_bad_settings(settings, message):
-    with pytest.raises(ValueError, match=message):
-        HVAE(global_model, global_guide, **settings)
-
-
-def test_bad_guides():
-    def other(x):
-        pyro.sample("nu", dist.Normal(0.0, 1.0))
-
-    def both(x):
-        global_guide(x)
-        other(x)
-
-    def rough(x):
-        pyro.sample("mu", pyro.distributions.VonMises(0.0, 1.0))
-
-    def empty(x):
-        pyro.sample("x", dist.Normal(0.0, 1.0), obs=x[0])
-
-    def discrete(x):
-        pyro.sample("mu", dist.Bernoulli(0.5))
-
-    for model, base, message in (
-        (global_model, other, "latent 'mu' has no site in the base guide"),
-        (global_model, both, r"sites \['nu'\] are not latents of the model"),
-        (global_model, rough, "'mu' has a distribution without reparameterized draws, VonMises"),
-        (empty, lambda x: None, "no latent sample site"),
-        (discrete, other, "latent 'mu' is discrete"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            HVAE(model, base, num_steps=2)(DATA)
-    schedule = HVAE(global_model, global_guide, num_steps=2, tempering=lambda num_steps: [2.0])
-    with pytest.raises(ValueError, match="must return 2 factors"):
-        schedule(DATA)
-    with pytest.raises(ValueError, match="not inside the plate"):
-        log_weights(global_model, global_guide, DATA, num_samples=2, plate="data")
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
