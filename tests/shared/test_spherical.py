@@ -30,7 +30,7 @@ def power(d, kappa):
     return kappa / total, second, log_c, mp.log(2) + mp.psi(0, a) - mp.psi(0, total)
 
 
-LAWS = {"VonMisesFisher": fisher, "PowerSpherical": power}
+DENSITIES = {"VonMisesFisher": fisher, "PowerSpherical": power}
 
 
 def directions(d):
@@ -49,7 +49,7 @@ def observed(adapter, name):
     return adapter.jit(adapter.value_and_slopes(parts))
 
 
-PAIRS = {f"{name}-{d}": (name, d) for name in LAWS for d in (2, 3, 5, 50)}
+PAIRS = {f"{name}-{d}": (name, d) for name in DENSITIES for d in (2, 3, 5, 50)}
 
 
 @over(PAIRS, "pair", when=lambda a, pair: a.eager or pair in (("VonMisesFisher", 3), ("PowerSpherical", 2)))
@@ -67,13 +67,13 @@ def test_gradients(adapter, pair, precision):
         assert adapter.numpy(adapter.contains(adapter.constraints.sphere, found["x"])).all()
     assert adapter.dtype_of(found["x"]) == precision
     for i, kappa in enumerate(np.asarray(CONCENTRATIONS, precision).astype(float)):
-        first, second = (mp.diff(lambda k, j=j: LAWS[name](d, k)[j], kappa) for j in (0, 1))
+        first, second = (mp.diff(lambda k, j=j: DENSITIES[name](d, k)[j], kappa) for j in (0, 1))
         by_kappa = {n: adapter.numpy(slopes[n]["concentration"])[:, i] for n in ("away", "square")}
         assert_unbiased(by_kappa["away"], -float(first), 1e-5, kappa)
         along = mu[i] @ t
         form = along**2 - (t @ t - along**2) / (d - 1)
         assert_unbiased(by_kappa["square"], float(second) * form, 1e-4, kappa)
-        moment = float(LAWS[name](d, kappa)[1])
+        moment = float(DENSITIES[name](d, kappa)[1])
         turn = 2.0 * along * (moment - (1.0 - moment) / (d - 1)) * (t - along * mu[i])
         by_mu = adapter.numpy(slopes["square"]["mean_direction"])[:, i]
         np.testing.assert_allclose(by_mu @ mu[i], 0.0, atol=1e-5 * np.abs(by_mu).max())  # along itself it does nothing
@@ -84,7 +84,7 @@ def test_gradients(adapter, pair, precision):
 def test_second_order(adapter):
     if not adapter.eager:
         pytest.skip("`attach` again, after a longer compilation")
-    for name, law in LAWS.items():
+    for name, density in DENSITIES.items():
 
         def of(kappa, name=name):
             mu = adapter.array(directions(3)[2])
@@ -93,7 +93,7 @@ def test_second_order(adapter):
 
         with adapter.precision("float64"):
             found = adapter.numpy(adapter.second_slope(of)(adapter.array(np.full(N, 2.0))))
-        assert_unbiased(found, float(mp.diff(lambda k, law=law: law(3, k)[0], 2.0, 2)), 1e-8)
+        assert_unbiased(found, float(mp.diff(lambda k, density=density: density(3, k)[0], 2.0, 2)), 1e-8)
 
     def turned(angle):
         mu = adapter.xp.stack([angle.cos(), angle.sin(), 0.0 * angle], -1)
@@ -130,7 +130,7 @@ def test_density(adapter, pair, precision, tolerance):
         found, slopes = adapter.jit(adapter.value_and_slopes(parts))(*map(adapter.array, (kappa, mu, x)))
     for i, k in enumerate(kappa):
         with mp.workdps(40):
-            first, _, log_c, slope = LAWS[name](d, k)
+            first, _, log_c, slope = DENSITIES[name](d, k)
             a, b = (mp.matrix(list(map(mp.mpf, v))) for v in (x[i], mu[i]))
             w = (a.T * b)[0] / mp.sqrt((a.T * a)[0] * (b.T * b)[0])
             score = w - 1 if name == "VonMisesFisher" else mp.log1p(w)
@@ -159,7 +159,7 @@ def test_ends_of_the_range(adapter, kappa):
 def test_shapes_and_copies(adapter):
     dist, array = adapter.dist, adapter.array
     mu = array(directions(3)[2])
-    for name in LAWS:
+    for name in DENSITIES:
         make = getattr(dist, name)
         assert_well_behaved(adapter, make(mu, array([0.5, 2.0])))
         assert shape(adapter, make(array(directions(3)).reshape(4, 1, 3), array([1.0, 2.0]))) == (4, 2, 3)
@@ -176,7 +176,7 @@ def test_shapes_and_copies(adapter):
 
 def test_errors(adapter):
     array = adapter.array
-    for name in LAWS:
+    for name in DENSITIES:
         make = getattr(adapter.dist, name)
         with pytest.raises(ValueError, match=f"{name}: mean_direction must have 1 axes or more"):
             make(1.0, 1.0)

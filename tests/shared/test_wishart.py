@@ -74,8 +74,8 @@ def test_second_order(adapter):
 def exact_log_prob(name, df, L):
     """By SciPy for the matrix, and the factor's jacobian."""
     jacobian = D * np.log(2.0) + ((D - np.arange(D)) * np.log(np.diag(L))).sum()
-    law = stats.wishart if name == "WishartCholesky" else stats.invwishart
-    return law(df, TRIL @ TRIL.T).logpdf(L @ L.T) + jacobian
+    reference = stats.wishart if name == "WishartCholesky" else stats.invwishart
+    return reference(df, TRIL @ TRIL.T).logpdf(L @ L.T) + jacobian
 
 
 def exact_slope(name, df, L):
@@ -115,17 +115,17 @@ def test_matrices(adapter):
     """Of the matrices SciPy's density; the other ways to give the scale."""
     scale = TRIL @ TRIL.T
     with adapter.precision("float64"):
-        for name, law in (("Wishart", stats.wishart), ("InverseWishart", stats.invwishart)):
-            x = law(5.0, scale).rvs(random_state=1)
+        for name, reference in (("Wishart", stats.wishart), ("InverseWishart", stats.invwishart)):
+            x = reference(5.0, scale).rvs(random_state=1)
             pyro_wishart = adapter.eager and name == "Wishart"
             names = ("covariance_matrix", "precision_matrix") if pyro_wishart else ("scale_matrix", "rate_matrix")
             given = {names[0]: scale, names[1]: np.linalg.inv(scale), "scale_tril": TRIL}
             for key, value in given.items() if adapter.eager else [(names[1], given[names[1]])]:
                 d = getattr(adapter.dist, name)(5.0, **{key: adapter.array(value)})
                 np.testing.assert_allclose(
-                    adapter.numpy(d.log_prob(adapter.array(x))), law(5.0, scale).logpdf(x), rtol=1e-9
+                    adapter.numpy(d.log_prob(adapter.array(x))), reference(5.0, scale).logpdf(x), rtol=1e-9
                 )
-            np.testing.assert_allclose(adapter.numpy(d.mean), law(5.0, scale).mean(), rtol=1e-9)
+            np.testing.assert_allclose(adapter.numpy(d.mean), reference(5.0, scale).mean(), rtol=1e-9)
         if adapter.eager:  # a draw knows its factor, where the matrix alone is singular
             d = adapter.dist.InverseWishart(2.001, adapter.array(scale))
             x = d.rsample((50,))
