@@ -22,6 +22,7 @@ from .gamma import Gamma
 from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
 from .generalized_extreme_value import GeneralizedExtremeValue
 from .generalized_gamma import GeneralizedGamma
+from .generalized_inverse_gaussian import GeneralizedInverseGaussian
 from .generalized_normal import GeneralizedNormal
 from .generalized_pareto import GeneralizedPareto
 from .gompertz import Gompertz
@@ -99,6 +100,7 @@ __all__ = [
     "GaussianCopulaBeta",
     "GeneralizedExtremeValue",
     "GeneralizedGamma",
+    "GeneralizedInverseGaussian",
     "GeneralizedNormal",
     "GeneralizedPareto",
     "Gompertz",
