@@ -5,6 +5,7 @@
 #   make bench    the accuracy and speed tables of docs/ (`python -m benchmarks.hvae`, an hour, has its own)
 #   make tutorials  run every notebook from top to bottom, shortened; `tutorials/run.py --write NAME` renews one
 #   make docs     pages, notebooks and API reference as HTML in build/docs/; a warning is an error
+#   make versions  a slice of the tests under the lowest and the newest versions, each in an environment of its own
 #   make clean    remove what the targets above made, but for .venv
 # With another interpreter than python3: make PYTHON3=python3.12 ...
 
@@ -21,7 +22,7 @@ READY := $(VENV)/.ready
 # --xla_cpu_multi_thread_eigen=false no longer holds it back (seen in jaxlib 0.10).
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NPROC=1
 
-.PHONY: demo test lint format bench tutorials docs clean
+.PHONY: demo test lint format bench tutorials docs versions clean
 .DEFAULT_GOAL := test
 
 # Always under the constraints: they pin PyTorch, whose newest release brings several gigabytes of CUDA libraries.
@@ -57,6 +58,10 @@ tutorials: $(READY)
 docs: $(READY)
 	$(PYTHON) -m sphinx -c docs -b html -q -W --keep-going . build/docs
 	@echo build/docs/index.html
+
+versions:
+	$(PYTHON3) tests/versions.py lowest --python $(PYTHON3) $(ARGS)
+	$(PYTHON3) tests/versions.py newest --python $(PYTHON3) $(ARGS)
 
 clean:
 	rm -rf build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
