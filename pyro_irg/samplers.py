@@ -14,6 +14,7 @@ from .attach import in_transform
 
 __all__ = [
     "draw",
+    "refuse_tracing",
     "standard_beta_logit",
     "standard_gamma",
     "standard_gumbel",
@@ -163,17 +164,24 @@ def standard_student_t(df: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return normal.sign(), log_size, normal * log_spread.exp()
 
 
+def refuse_tracing(distribution: str) -> None:
+    """
+    :raises NotImplementedError: under torch.jit.trace, of a sampler by rejection.
+    """
+    if torch.jit.is_tracing():
+        raise NotImplementedError(
+            f"{distribution}: torch.jit.trace, as of Pyro's JitTrace_ELBO, would repeat the rejections of one call for "
+            "all; write Trace_ELBO"
+        )
+
+
 def standard_von_mises(concentration: Tensor) -> Tensor:
     """z ~ VonMises(0, concentration) in [-pi, pi], by Best & Fisher 1979, arranged so that no kappa cancels.
 
     With X = 1 + 1 / (sqrt(1 + 4 kappa**2) + 2 kappa) their r is 1 + X / (2 kappa); the wrapped Cauchy proposal is
     tan(z/2) = sqrt(X / (X + 4 kappa)) tan(pi u / 2), u in (-1, 1), and their c is X/2 + 2 kappa sin(z/2)**2.
     """
-    if torch.jit.is_tracing():
-        raise NotImplementedError(
-            "VonMises: torch.jit.trace, as of Pyro's JitTrace_ELBO, would repeat the rejections of one call for all; "
-            "write Trace_ELBO"
-        )
+    refuse_tracing("VonMises")
     shape, kappa = concentration.shape, concentration.reshape(-1)
     x = 1.0 + 1.0 / (torch.hypot(torch.ones_like(kappa), 2.0 * kappa) + 2.0 * kappa)
     tangent = torch.full_like(kappa, math.nan)

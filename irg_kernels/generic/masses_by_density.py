@@ -34,7 +34,7 @@ NODES_F32, NODES_F64 = 18, 36
 
 # The search for a cut: displacements in units of the chart's scale, and halvings of their ratio, which leave it 1 % of
 # the cut.
-LEAST, HALVINGS = 1e-10, 12
+LEAST, HALVINGS = 1e-30, 13
 GRADED = 6.0
 
 
@@ -204,6 +204,6 @@ def _density_at_end(xp: Namespace[Array], fixed: Shape, x: Array, side: int, top
     power = (log_plain(near) - log_plain(far)) / 32.0
     # next to the end its distance is exp(-|v|) times this
     distance = x if fixed.chart.ends[1] is None else x / (1.0 - x) if side == 0 else (1.0 - x) / x
-    flat = xp.exp(log_plain(near) - top) / distance
     largest = math.sqrt(float(xp.finfo(x).max))
+    flat = xp.minimum(xp.exp(log_plain(near) - top) / distance, largest)  # times 0 a number
     return xp.where(power > 1e-4, 0.0, xp.where(power < -1e-4, largest, flat))

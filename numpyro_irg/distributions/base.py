@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable
 from numbers import Number
@@ -227,7 +228,9 @@ class Univariate(UnivariateMixin, host.Distribution):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "family" in cls.__dict__:
-            cls.arg_constraints = {name: _constraint(kind) for name, kind in cls.family.parameters.items()}
+            order = list(inspect.signature(cls.__init__).parameters)  # as all of the host's classes have it
+            names = sorted(cls.family.parameters, key=order.index)
+            cls.arg_constraints = {name: _constraint(cls.family.parameters[name]) for name in names}
             cls.reparametrized_params = list(cls.arg_constraints)
             if cls.family.support in _SUPPORTS:
                 setattr(cls, "support", _SUPPORTS[cls.family.support])  # noqa: B010  (a property here)

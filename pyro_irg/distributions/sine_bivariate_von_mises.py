@@ -16,7 +16,7 @@ from irg_kernels.families import von_mises
 
 from ..attach import FLOAT64, NATIVE, attach, attach_jointly, by_chunks, evaluate
 from ..registry import implicit_twin_of
-from ..samplers import draw, standard_von_mises
+from ..samplers import draw, refuse_tracing, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters
 from .von_mises import wrap
 
@@ -150,6 +150,7 @@ def _pull(slopes, cotangent, u, *params):
 
 def _first_angle(k1: Tensor, k2: Tensor, rho: Tensor) -> tuple[Tensor, ...]:
     """u, by rejection, and the frame."""
+    refuse_tracing("SineBivariateVonMises")
     shape = k1.shape
     k1, k2, rho = (p.reshape(-1) for p in (k1, k2, rho))
     over, reach = kernel.envelope(NATIVE, k1, k2, rho)

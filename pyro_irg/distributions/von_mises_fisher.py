@@ -11,7 +11,7 @@ from torch import Tensor
 from irg_kernels.families import von_mises_fisher as kernel
 
 from ..attach import NATIVE, attach, call
-from ..samplers import draw
+from ..samplers import draw, refuse_tracing
 from .base import closed_form
 from .sphere import Axial
 
@@ -78,6 +78,7 @@ class _Sampler:
         self.a = a
 
     def __call__(self, concentration: Tensor) -> Tensor:
+        refuse_tracing("VonMisesFisher")
         shape, kappa = concentration.shape, concentration.reshape(-1)
         y = torch.full_like(kappa, math.nan)
         # another concentration would never be accepted
