@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 
 def check_count(where: str, name: str, value: object, least: int = 1) -> None:
-    """Raise a ValueError unless `value` is an integer of that size."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    """Raise a ValueError unless `value` is an integer of that size, NumPy's included."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{where}: {name} must be an integer >= {least}, got {value!r}")
+
+
+def _between(low: float, value: Any, high: float) -> bool:
+    """low < value < high; not of what is no number."""
+    try:
+        return bool(low < value < high)
+    except (TypeError, ValueError, RuntimeError):  # the comparison of a string, or of several numbers
+        return False
 
 
 TEMPERINGS = ("none", "fixed", "quadratic", "free")
@@ -18,15 +29,15 @@ def check_hvae(
 ) -> None:
     """Raise a ValueError that names the first argument of a Hamiltonian guide that is out of bounds."""
     check_count("HVAE", "num_steps", num_steps, 0)
-    if not 0.0 < max_step_size < float("inf"):
+    if not _between(0.0, max_step_size, float("inf")):
         raise ValueError(f"HVAE: max_step_size must be positive and finite, got {max_step_size!r}")
-    if not 0.0 < step_size < max_step_size:
+    if not _between(0.0, step_size, max_step_size):
         raise ValueError(f"HVAE: step_size must lie between 0 and max_step_size = {max_step_size}, got {step_size!r}")
     if step_size_shape not in STEP_SIZE_SHAPES:
         raise ValueError(f"HVAE: step_size_shape must be one of {STEP_SIZE_SHAPES}, got {step_size_shape!r}")
     if tempering not in TEMPERINGS and not callable(tempering):
         raise ValueError(f"HVAE: tempering must be one of {TEMPERINGS} or a function, got {tempering!r}")
-    if not 1.0 < temperature < float("inf"):
+    if not _between(1.0, temperature, float("inf")):
         raise ValueError(f"HVAE: initial_temperature must be greater than 1 and finite, got {temperature!r}")
 
 
@@ -42,5 +53,5 @@ def check_auto_mixture(num_components: int, num_starts: int, init_scale: float, 
     for name, value, least in (("num_components", num_components, 1), ("num_starts", num_starts, 0)):
         check_count("AutoMixture", name, value, least)
     for name, width in (("init_scale", init_scale), ("init_spread", init_spread)):
-        if not 0.0 < width < float("inf"):
+        if not _between(0.0, width, float("inf")):
             raise ValueError(f"AutoMixture: {name} must be positive and finite, got {width!r}")

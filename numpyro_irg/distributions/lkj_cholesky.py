@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import jax
@@ -52,7 +53,7 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
         *,
         validate_args: bool | None = None,
     ) -> None:
-        if not isinstance(dimension, int) or dimension < 2:
+        if not isinstance(dimension, Integral) or dimension < 2:
             raise ValueError(f"LKJCholesky: dimension must be an integer from 2 on, got {dimension!r}")
         if sample_method not in METHODS:
             raise ValueError(f"LKJCholesky: sample_method must be 'onion' or 'cvine', got {sample_method!r}")

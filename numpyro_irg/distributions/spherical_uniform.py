@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any
 
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ class SphericalUniform(ImplicitMixin, host.Distribution):
     pytree_aux_fields = ("dim",)
 
     def __init__(self, dim: int, batch_shape: Any = (), *, validate_args: bool | None = None) -> None:
-        if not isinstance(dim, int) or dim < 2:
+        if not isinstance(dim, Integral) or dim < 2:
             raise ValueError(f"SphericalUniform: dim must be an integer from 2 on, got {dim!r}")
         self.dim = dim
         host.Distribution.__init__(self, tuple(batch_shape), (dim,), validate_args=validate_args)

@@ -15,6 +15,8 @@ from numpyro.distributions.util import scale_and_mask
 from numpyro.handlers import replay, seed, substitute, trace
 from numpyro.infer.elbo import ELBO
 
+from irg_kernels.adapter.settings import check_count
+
 from .hvae import HVAE
 from .masks import unwrapped
 
@@ -42,11 +44,8 @@ class PathGradientELBO(ELBO):
     """
 
     def __init__(self, num_particles: int = 1, num_importance: int = 1, vectorize_particles: Any = True) -> None:
-        if num_particles < 1 or num_importance < 1:
-            raise ValueError(
-                "PathGradientELBO: num_particles and num_importance must be at least 1, got "
-                f"{num_particles} and {num_importance}"
-            )
+        check_count("PathGradientELBO", "num_particles", num_particles)
+        check_count("PathGradientELBO", "num_importance", num_importance)
         super().__init__(num_particles, vectorize_particles)
         self.num_importance = num_importance
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import pyro.distributions as host
@@ -38,7 +39,7 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
     has_rsample = True
 
     def __init__(self, dim: int, concentration: Any = 1.0, validate_args: bool | None = None) -> None:
-        if not isinstance(dim, int) or dim < 2:
+        if not isinstance(dim, Integral) or dim < 2:
             raise ValueError(f"LKJCholesky: dim must be an integer from 2 on, got {dim!r}")
         self.dim = dim
         (self.concentration,) = parameters("LKJCholesky", concentration=concentration)

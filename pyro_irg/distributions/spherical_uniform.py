@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ class SphericalUniform(ImplicitMixin, TorchDistribution):
     has_rsample = True
 
     def __init__(self, dim: int, batch_shape: Any = torch.Size(), validate_args: bool | None = None) -> None:
-        if not isinstance(dim, int) or dim < 2:
+        if not isinstance(dim, Integral) or dim < 2:
             raise ValueError(f"SphericalUniform: dim must be an integer from 2 on, got {dim!r}")
         self.dim = dim
         TorchDistribution.__init__(self, torch.Size(batch_shape), torch.Size([dim]), validate_args=validate_args)

@@ -16,6 +16,8 @@ from pyro.poutine.util import prune_subsample_sites
 from pyro.util import check_model_guide_match
 from torch import Tensor
 
+from irg_kernels.adapter.settings import check_count
+
 from .evaluation import log_density, plate_nesting
 from .hvae import HVAE
 from .sites import side_by_side
@@ -45,11 +47,8 @@ class PathGradientELBO(ELBO):
     """
 
     def __init__(self, num_particles: int = 1, num_importance: int = 1, **options: Any) -> None:
-        if num_particles < 1 or num_importance < 1:
-            raise ValueError(
-                "PathGradientELBO: num_particles and num_importance must be at least 1, got "
-                f"{num_particles} and {num_importance}"
-            )
+        check_count("PathGradientELBO", "num_particles", num_particles)
+        check_count("PathGradientELBO", "num_importance", num_importance)
         super().__init__(num_particles, **options)
         self.num_importance = num_importance
 

@@ -97,3 +97,19 @@ def test_quantiles_take_the_last_calls_arguments(adapter, model):
     found = adapter.quantiles(guide, params, [0.1, 0.9], num_samples=50)
     assert found["mu"].shape == (2,) and found["mu"][0] < found["mu"][1]
     assert adapter.median(guide, params, num_samples=50)["mu"].shape == ()
+
+
+def test_counts_and_sizes(adapter, model, guide):
+    """NumPy's integers count; what is no number, or several, is refused with the argument's name."""
+    infer = adapter.irg.infer
+    infer.AutoHVAE(model, num_steps=np.int64(2), step_size=np.float32(0.1))
+    infer.PathGradientELBO(num_importance=np.int64(2))
+    adapter.dist.SphericalUniform(np.int64(3))
+    for value in ("a", None, 1.5, True, 0):
+        with pytest.raises(ValueError, match="PathGradientELBO: num_importance must be an integer >= 1, got "):
+            infer.PathGradientELBO(num_importance=value)
+    for value in ("a", None, np.full(2, 0.1), adapter.array([0.1, 0.2]), np.nan):
+        with pytest.raises(ValueError, match=r"HVAE: step_size must lie between 0 and max_step_size = .*, got "):
+            infer.HVAE(model, guide, num_steps=1, step_size=value)
+        with pytest.raises(ValueError, match="AutoMixture: init_scale must be positive and finite, got "):
+            infer.AutoMixture(model, 2, init_scale=value)
