@@ -18,10 +18,11 @@ NATIVE = BACKENDS[0]
 quick = pytest.mark.parametrize("backend", QUICK, ids=str)
 NAMES = sorted(RECORDS.keys() & log_densities.LOG_DENSITIES.keys())
 
-# Of max(1, |log p|).  In float32 arithmetic log p is a sum of terms of size 16 and 18, each of which is rounded once
-# (1e-6), and which may cancel; elsewhere the promise.
+# Of max(1, |log p|).
 VALUE = {"float64": 1e-13, "float32": 1e-6}
-SINGLE = 4.0
+# In float32 arithmetic log p of these is a sum of terms of size 16 to 27, each of which is rounded once (1e-6), and
+# which nearly cancel; or a power of 237.
+ROUNDED_TWICE = ("GeneralizedNormal", "Gompertz", "HalfStudentT", "InverseGaussian", "LogNormal")
 # Of a score, or of a tenth of its median over the quantiles where it passes through 0: some roundings of its two terms.
 SCORE = {"float64": 1e-13, "float32": 3e-6}
 
@@ -67,7 +68,8 @@ def test_log_density_and_scores(name, backend):
             return xp.stack([record.log_density(xp, *args), *(p(xp, None, *args) + 0.0 * args[0] for p in partials)])
 
         value, *scores = backend.values(both, x, *columns)
-    looser = 1.0 if precision == "float64" or backend.xp.has_guard_digits else SINGLE
+    single = precision == "float32" and not backend.xp.has_guard_digits
+    looser = 2.0 if single and name in ROUNDED_TWICE else 1.0
     error = np.abs(value - truth[0]) / np.maximum(1.0, np.abs(truth[0]))
     assert error.max() <= looser * VALUE[precision], (x[error.argmax()], columns[:, error.argmax()])
     usual = np.stack([[np.median(np.abs(t[group == k])) for k in group] for t in truth[1:]])
@@ -93,9 +95,8 @@ def test_dirichlet(backend, size):
         exact = [log_densities.dirichlet([*map(mp.mpf, a)], [*map(mp.mpf, b)]) for a, b in zip(x, alpha, strict=True)]
     exact = np.array([*map(float, exact)])
     value = backend.values(dirichlet.log_density, x, alpha)
-    looser = 1.0 if backend.precision == "float64" or backend.xp.has_guard_digits else SINGLE
     error = np.abs(value - exact[:, None]) / np.maximum(1.0, np.abs(exact))[:, None]
-    assert error.max() <= looser * VALUE[backend.precision]
+    assert error.max() <= VALUE[backend.precision]
 
 
 # name -> parameters, x -> (log P(X <= x), log P(X > x)) far out, of which no mass is a number in float32, or one is 1
