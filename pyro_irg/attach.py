@@ -15,13 +15,14 @@ from irg_kernels.generic.by_region import ByRegion
 from irg_kernels.generic.family import Function
 from irg_kernels.namespace import Namespace
 
-from . import xp, xp64
+from . import xp, xp64, xp_tame
 
 __all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform", "pulled", "pushed"]
 
 # the modules are namespaces: a static check
 NATIVE: Namespace[Tensor] = xp
 FLOAT64: Namespace[Tensor] = xp64
+TAME: Namespace[Tensor] = xp_tame
 
 in_transform = torch._C._are_functorch_transforms_active
 
@@ -39,7 +40,7 @@ def attach(
         draw's shape that acts elementwise.  (What it reads may be more than the one element: all along the last axis.)
     :param draw: the sample; its own history, if any, is cut.
     :param params: the parameters, of the draw's shape.
-    :param by_region: the same partials, cheaper, for a float32 derivative that is not differentiated again.
+    :param by_region: the same partials, cheaper, for a derivative that is not differentiated again.
 
     The partials are differentiable expressions, evaluated when a derivative is asked for and only for the parameters
     that need it; derivatives of any order, `vmap` and one level of forward mode work.  Nested forward mode raises.
@@ -120,10 +121,14 @@ def _product(partial: Callable, factor: Tensor, args: Sequence[Tensor]) -> Tenso
 
 
 def _may_look(grad: Tensor) -> bool:
-    """Whether a float32 derivative is wanted as a value alone, and values may steer its computation."""
-    if grad.dtype == torch.float64 or grad.device.type == "mps" or torch.is_grad_enabled():
+    """Whether a derivative is wanted as a value alone, and values may steer its computation."""
+    if grad.device.type == "mps" or torch.is_grad_enabled():
         return False
     return not (in_transform() or torch.jit.is_tracing())
+
+
+def _is_cheaper(rule: ByRegion, grad: Tensor) -> bool:
+    return grad.dtype == torch.float64 or grad.numel() >= rule.least
 
 
 class _Rule(NamedTuple):
@@ -134,11 +139,13 @@ class _Rule(NamedTuple):
 def _products_by_region(rule: ByRegion, wanted: Sequence[bool], factor: Tensor, args: Sequence[Tensor]) -> list:
     """`_products` of the partials that are wanted, None for the others."""
     dtype = factor.dtype
+    narrow = dtype != torch.float64
+    spaces, regions = ((FLOAT64, FLOAT64), rule.regions) if narrow else ((TAME, NATIVE), rule.regions_f64)
 
     def products(factor: Tensor, *a: Tensor) -> list[Tensor]:
-        factor, *wide = (x.double() for x in (factor, *a))
-        slopes = _slopes_by_region(rule.regions, rule.place(FLOAT64, *wide))
-        found = itertools.compress(rule.partials(FLOAT64, slopes, *wide), wanted)
+        factor, *wide = (x.double() for x in (factor, *a)) if narrow else (factor, *a)
+        slopes = _slopes_by_region(spaces, regions, rule.place(spaces[0], *wide))
+        found = itertools.compress(rule.partials(spaces[0], slopes, *wide), wanted)
         return [(factor * partial).to(dtype) for partial in found]
 
     if factor.numel() <= CHUNK or factor.device.type != "cpu":
@@ -148,23 +155,24 @@ def _products_by_region(rule: ByRegion, wanted: Sequence[bool], factor: Tensor, 
     return [next(found) if want else None for want in wanted]
 
 
-def _slopes_by_region(regions: Sequence[tuple], place: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def _slopes_by_region(spaces: tuple, regions: Sequence[tuple], place: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """By the first of two namespaces in a region, by the second everywhere else."""
     for i, (where, slopes) in enumerate(regions):
         if where is None:
-            break
-        inside = where(FLOAT64, *place)
+            return slopes(spaces[1], *place)
+        inside = where(spaces[0], *place)
         if torch._is_all_true(inside):
-            break
+            return slopes(spaces[0], *place)
         rows, others = (which.reshape(-1).nonzero()[:, 0] for which in (inside, ~inside))
         if not len(rows):
             continue
         flat = [p.reshape(-1) for p in place]
-        near = slopes(FLOAT64, *(p[rows] for p in flat))
-        far = _slopes_by_region(regions[i + 1 :], [p[others] for p in flat])
+        near = slopes(spaces[0], *(p.index_select(0, rows) for p in flat))
+        far = _slopes_by_region(spaces, regions[i + 1 :], [p.index_select(0, others) for p in flat])
         whole = (place[0].new_empty(flat[0].shape) for _ in near)
         pairs = zip(whole, near, far, strict=True)
         return tuple(w.index_copy_(0, rows, n).index_copy_(0, others, f).view_as(place[0]) for w, n, f in pairs)
-    return slopes(FLOAT64, *place)
+    raise ValueError("the last region must be everywhere else")
 
 
 def _products(partials: Sequence[Callable | None], factor: Tensor, args: Sequence[Tensor]) -> list[Tensor | None]:
@@ -216,7 +224,7 @@ class _Attach(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
         (partials, by_region), saved, needs = ctx.rule, ctx.saved_tensors, ctx.needs_input_grad[2:]
-        if by_region is not None and grad.numel() >= by_region.least and _may_look(grad):
+        if by_region is not None and _may_look(grad) and _is_cheaper(by_region, grad):
             needs = [need and partial is not None for need, partial in zip(needs, partials, strict=True)]
             return None, None, *_products_by_region(by_region, needs, grad, saved)
         wanted = [partial if need else None for partial, need in zip(partials, needs, strict=True)]

@@ -49,6 +49,7 @@ EXTRA = {"pyro_irg": "pyro", "numpyro_irg": "numpyro"}
 WITHOUT_TWIN: dict[str, str] = {
     "infer/reruns.py": "NumPyro's primitives must not be called inside grad and scan; Pyro runs the model itself again",
     "xp64.py": "eager torch computes float32 partials in float64; JAX has no float64 unless x64 is on",
+    "xp_tame.py": "as xp64.py, for answers in float64",
     "distributions/truncation_rule.py": "eager torch treats the elements apart that need more",
     "distributions/normal_mixture.py": "XLA fuses what eager torch computes array by array",
     "distributions/beta_proportion.py": "Pyro 1.9 has no such distribution",
@@ -61,7 +62,6 @@ UNUSED_KERNELS = {
         "irg_kernels.generic.by_region",
         "irg_kernels.numerics.beta_pair",
         "irg_kernels.numerics.gamma_table",
-        "irg_kernels.numerics.student_t_regions",
     )
 } | {("numpyro_irg", "irg_kernels.generic.normal_mixture"): "XLA fuses what eager torch computes array by array"}
 

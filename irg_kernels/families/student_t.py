@@ -28,6 +28,7 @@ from ..numerics.charts import Shape, heavy_line
 from ..numerics.elementary import horner, log1mexp, log1pmx_near_0
 from ..numerics.gamma_function import log_gamma_step
 from ..numerics.quadrature import depth, is_double, tail_integral
+from ..numerics.student_t_regions import C_SERIES
 from .beta import Place, dlogit_da, log_tails_at, logit_quantile
 
 
@@ -112,11 +113,7 @@ def _c(xp: Namespace[Array], nu: Array) -> Array:
         m = nu + 2.0 * j
         total = total + 2.0 / (m * (m + 1.0) * (m + 2.0))
     r = 1.0 / (nu + 2.0 * steps)
-    return total + r * r * horner(r * r, _C_SERIES[:terms])
-
-
-# (4**k - 1) B_2k / k, from psi(x + 1/2) - psi(x) and DLMF 5.11.2
-_C_SERIES = (1 / 2, -1 / 4, 1 / 2, -17 / 8, 31 / 2, -691 / 4, 5461 / 2, -929569 / 16, 3202291 / 2)
+    return total + r * r * horner(r * r, C_SERIES[:terms])
 
 
 def log_tails(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:

@@ -13,21 +13,24 @@ from ..numerics import beta_pair, gamma_table, student_t_regions
 class ByRegion(NamedTuple):
     """All partials of a draw at once, by the cheapest way that is exact enough where an element lies.
 
-    For answers in float32 from float64 arithmetic, as values: derivatives of higher order read the partials that this
-    stands for.  (XLA computes all ways for all elements; it takes the partials alone.)
+    As values: derivatives of higher order read the partials that this stands for.  All ways but the last are written
+    for guard digits: of float64 arithmetic for answers in float32, and in float64 those that no large parameter takes.
+    (XLA would compute all ways for all elements; it has the partials alone.)
     """
 
     place: Callable
     """(xp, draw, *params) -> arrays of the draw's shape, on which all that follows acts elementwise"""
     regions: tuple[tuple[Callable | None, Callable], ...]
     """(where it serves, slopes): functions of (xp, *place), the second one's values a tuple; None is everywhere else"""
+    regions_f64: tuple[tuple[Callable | None, Callable], ...]
+    """the same for answers in float64"""
     partials: Callable
     """(xp, slopes, draw, *params) -> the partials, one for each parameter"""
     least: int = 0
-    """of so many elements on; fewer take longer, for eager torch pays by the operation"""
+    """of so many elements on in float32; fewer take longer, for eager torch pays by the operation"""
 
 
-def _gamma_regions(log: Callable) -> tuple:
+def _gamma_regions(log: Callable) -> tuple[tuple, tuple]:
     """On (z, a, *rest), log(xp, z, *rest) the logarithm of z."""
 
     def large(xp: Namespace[Array], z: Array, a: Array, *rest: Array) -> tuple[Array]:
@@ -39,11 +42,13 @@ def _gamma_regions(log: Callable) -> tuple:
     def any_other(xp: Namespace[Array], z: Array, a: Array, *rest: Array) -> tuple[Array]:
         return (gamma.dlogz_da_at(xp, z, log(xp, z, *rest), a),)
 
-    return (
+    by_table = (
         (lambda xp, z, a, *_: gamma_table.is_large(xp, z, a), large),
         (lambda xp, z, a, *_: gamma_table.is_small(xp, z, a), small),
         (None, any_other),
     )
+    # the exponent's terms are of size z
+    return by_table, ((lambda xp, z, a, *_: (a < 500.0) & (z < 700.0), any_other), (None, any_other))
 
 
 def _gamma_partials(xp: Namespace[Array], slopes: tuple[Array], x: Array, a: Array, rate: Array, *_: Array) -> tuple:
@@ -51,11 +56,11 @@ def _gamma_partials(xp: Namespace[Array], slopes: tuple[Array], x: Array, a: Arr
 
 
 _WITH_LOG = _gamma_regions(lambda xp, z, log_z: log_z)
-GAMMA_LOG = ByRegion(lambda xp, log_z, a: (xp.exp(log_z), a, log_z), _WITH_LOG, lambda xp, slopes, *_: slopes, 1_000)
+GAMMA_LOG = ByRegion(lambda xp, log_z, a: (xp.exp(log_z), a, log_z), *_WITH_LOG, lambda xp, slopes, *_: slopes, 1_000)
 """`gamma.dlogz_da`"""
-GAMMA = ByRegion(lambda xp, x, a, rate: (x * rate, a), _gamma_regions(lambda xp, z: xp.log(z)), _gamma_partials, 1_000)
+GAMMA = ByRegion(lambda xp, x, a, rate: (x * rate, a), *_gamma_regions(lambda xp, z: xp.log(z)), _gamma_partials, 1_000)
 """`gamma.dx_da` and `gamma.dx_drate`"""
-GAMMA_CLAMPED = ByRegion(gamma.place_clamped, _WITH_LOG, _gamma_partials, 1_000)
+GAMMA_CLAMPED = ByRegion(gamma.place_clamped, *_WITH_LOG, _gamma_partials, 1_000)
 """`gamma.dx_da_clamped` and `gamma.dx_drate`"""
 
 
@@ -63,8 +68,20 @@ def _any_beta(xp: Namespace[Array], x: Array, a: Array, b: Array, *_: Array) -> 
     return beta.dlogit_da(xp, x, a, b), beta.dlogit_db(xp, x, a, b)
 
 
+def _tame(where: Callable) -> Callable:
+    """Where the digammas, of size log b, leave 12 digits and a half (measured: 6e-13)."""
+
+    def inside(xp: Namespace[Array], x: Array, a: Array, b: Array, *rest: Array) -> Array:
+        return where(xp, x, a, b, *rest) & (xp.minimum(a, b) >= 0.5) & (xp.maximum(a, b) < 200.0)
+
+    return inside
+
+
 BETA = ByRegion(
-    beta_pair.place, ((beta_pair.is_common, beta_pair.both), (None, _any_beta)), lambda xp, slopes, *_: slopes
+    beta_pair.place,
+    ((beta_pair.is_common, beta_pair.both), (None, _any_beta)),
+    ((_tame(beta_pair.is_common), beta_pair.both), (None, _any_beta)),
+    lambda xp, slopes, *_: slopes,
 )
 """`beta.dlogit_da` and `beta.dlogit_db`"""
 
@@ -79,7 +96,10 @@ def _any_first(xp: Namespace[Array], x: Array, a: Array, b: Array, *_: Array) ->
 
 
 DIRICHLET = ByRegion(
-    _place_dirichlet, ((beta_pair.is_first, beta_pair.first), (None, _any_first)), lambda xp, slopes, *_: slopes
+    _place_dirichlet,
+    ((beta_pair.is_first, beta_pair.first), (None, _any_first)),
+    ((_tame(beta_pair.is_first), beta_pair.first), (None, _any_first)),
+    lambda xp, slopes, *_: slopes,
 )
 """`dirichlet.dlogx_dalpha`"""
 
@@ -115,7 +135,13 @@ _STUDENT_T = (
     (student_t_regions.is_moderate, student_t_regions.outward),
     (None, _any_student_t),
 )
-STUDENT_T = ByRegion(_place_t, _STUDENT_T, lambda xp, slopes, t, nu: (t * slopes[0],))
+_STUDENT_T_F64 = (
+    (lambda xp, q, log_q, nu, *_: (nu < 2.0) & (nu > 0.2), _heavy),
+    (lambda xp, q, log_q, nu, c, inward: (nu >= 2.0) & (nu < 1e3) & (inward > 0.5), student_t_regions.inward),
+    (lambda xp, q, log_q, nu, *_: (nu >= 2.0) & (nu < 1e3), student_t_regions.outward),
+    (None, _any_student_t),
+)
+STUDENT_T = ByRegion(_place_t, _STUDENT_T, _STUDENT_T_F64, lambda xp, slopes, t, nu: (t * slopes[0],))
 """`student_t.dt_dnu`"""
-STUDENT_T_LOG = ByRegion(_place_log_t, _STUDENT_T, lambda xp, slopes, *_: slopes)
+STUDENT_T_LOG = ByRegion(_place_log_t, _STUDENT_T, _STUDENT_T_F64, lambda xp, slopes, *_: slopes)
 """`student_t.dlogt_dnu`"""

@@ -17,11 +17,11 @@ from __future__ import annotations
 from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
-from .quadrature import depth, tail_rule
+from .quadrature import depth, is_double, tail_rule
 
 # worst error over shapes 1e-3..1e6 and quantiles 1e-12..1 - 1e-12: 1.3e-6; the 20 of `families/beta` are for the points
 # that `is_common` leaves out
-NODES = 15
+NODES_F32, NODES_F64 = 15, 36
 
 
 class Place(NamedTuple, Generic[Array]):
@@ -103,7 +103,8 @@ def _moments(
     xp: Namespace[Array], zeta: Array, complement: Array, log_complement: Array, alpha: Array, n: Array
 ) -> tuple[Array, Array, Array]:
     """(M_1, M_ell, M_y)"""
-    cut, rule = _cut(xp, zeta, complement, log_complement, alpha, n), tail_rule(NODES)
+    cut = _cut(xp, zeta, complement, log_complement, alpha, n)
+    rule = tail_rule(NODES_F64 if is_double(xp, cut) else NODES_F32)
 
     def integrand(u: Array) -> Array:
         y = cut * u

@@ -13,9 +13,9 @@ from typing import Any
 
 from ..namespace import Array, Namespace
 from .elementary import horner
-from .quadrature import depth, tail_rule
+from .quadrature import Rule, depth, is_double, tail_rule
 
-NODES = 12
+NODES_F32, NODES_F64 = 12, 34
 MOST = 1e8
 
 
@@ -36,7 +36,7 @@ def is_inward(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, c: Array,
 
 def inward(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, c: Array, _: Array) -> tuple[Array]:
     """(d log|t| / d nu,), `is_inward`."""
-    power, rule = 0.5 * (nu + 1.0), tail_rule(NODES)
+    power, rule = 0.5 * (nu + 1.0), _rule(xp, nu)
     start, factor = power * xp.log1p(q), 1.0 + 1.0 / nu
 
     def integrand(u: Array) -> Array:
@@ -51,7 +51,7 @@ def inward(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, c: Array, _:
 
 def outward(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, c: Array, _: Array) -> tuple[Array]:
     """(d log|t| / d nu,), `is_moderate` and no score positive."""
-    power, rule = 0.5 * (nu + 1.0), tail_rule(NODES)
+    power, rule = 0.5 * (nu + 1.0), _rule(xp, nu)
     log1p_q, factor = xp.log1p(q), 1.0 + 1.0 / nu
     start, cut = power * log1p_q, _cut(xp, q, nu)
 
@@ -63,6 +63,10 @@ def outward(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, c: Array, _
 
     (total,) = xp.integrate(integrand, rule.nodes, rule.weights, like=q)
     return (0.5 * cut * total,)
+
+
+def _rule(xp: Namespace[Array], like: Array) -> Rule:
+    return tail_rule(NODES_F64 if is_double(xp, like) else NODES_F32)
 
 
 def _score(xp: Namespace[Array], p: Array, log1p_p: Array, c: Array, factor: Array) -> Array:
@@ -86,11 +90,16 @@ def _cut(xp: Namespace[Array], q: Array, nu: Array) -> Array:
 
 
 def _c(xp: Namespace[Array], nu: Array) -> Array:
-    """C(nu), nu >= 2: as in `families/student_t`; the first term left out at 8 is 1e-8 of it."""
+    """C(nu), nu >= 2: as in `families/student_t`; the first term left out is 1e-8 or 1e-14 of it."""
+    steps, terms = (8, 9) if is_double(xp, nu) else (3, 7)
     total: Any = 0.0
-    for j in range(3):
+    for j in range(steps):
         m = nu + 2.0 * j
         total = total + 2.0 / (m * (m + 1.0) * (m + 2.0))
-    r = 1.0 / (nu + 6.0)
+    r = 1.0 / (nu + 2.0 * steps)
     r2 = r * r
-    return total + r2 * horner(r2, (1 / 2, -1 / 4, 1 / 2, -17 / 8, 31 / 2, -691 / 4, 5461 / 2))
+    return total + r2 * horner(r2, C_SERIES[:terms])
+
+
+# (4**k - 1) B_2k / k, from psi(x + 1/2) - psi(x) and DLMF 5.11.2
+C_SERIES = (1 / 2, -1 / 4, 1 / 2, -17 / 8, 31 / 2, -691 / 4, 5461 / 2, -929569 / 16, 3202291 / 2)

@@ -13,10 +13,13 @@ from tests.cases import COORDINATES, PARTIAL
 RULES = {"gamma-log_z": by_region.GAMMA_LOG, "beta-logit_z": by_region.BETA, "student_t-log_t": by_region.STUDENT_T_LOG}
 
 
-def pulled(name, at, params):
+PRECISIONS = pytest.mark.parametrize("precision", ["float32", "float64"])
+
+
+def pulled(name, at, params, precision="float32"):
     """The partials by the rule, and by the kernels that it stands for."""
     case, coordinate = COORDINATES[name]
-    columns = [torch.tensor(c, dtype=torch.float32) for c in (at, *params)]
+    columns = [torch.tensor(c, dtype=getattr(torch, precision)) for c in (at, *params)]
     found = []
     for rule in (RULES[name]._replace(least=0), None):
         inputs = [c.clone().requires_grad_() for c in columns[1:]]
@@ -25,12 +28,13 @@ def pulled(name, at, params):
     return found
 
 
+@PRECISIONS
 @pytest.mark.parametrize("name", RULES)
-def test_reference(name):
+def test_reference(name, precision):
     case, coordinate = COORDINATES[name]
-    points = case.points(coordinate, "float32")
-    errors = np.abs(pulled(name, points.at, points.params)[0] / points.partials - 1.0)
-    assert np.max(errors) <= PARTIAL["float32"], points.rows[int(np.argmax(errors.max(0)))]  # nor NaN
+    points = case.points(coordinate, precision)
+    errors = np.abs(pulled(name, points.at, points.params, precision)[0] / points.partials - 1.0)
+    assert np.max(errors) <= PARTIAL[precision], points.rows[int(np.argmax(errors.max(0)))]  # nor NaN
 
 
 def many(name, count):
@@ -48,13 +52,14 @@ def many(name, count):
     return np.log(np.maximum(random.gamma(a), 1e-30)), [a]
 
 
+@PRECISIONS
 @pytest.mark.parametrize("name", RULES)
-def test_kernels(name):
+def test_kernels(name, precision):
     """Where the kernels, which `test_partials` holds to mpmath, and the rule differ, it is by twice what each may err:
     over draws by the thousand, many of them next to a border."""
     at, params = many(name, 20_000)
-    found, expected = pulled(name, at.astype(np.float32), np.float32(params))
-    np.testing.assert_allclose(found, expected, rtol=2 * PARTIAL["float32"])
+    found, expected = pulled(name, at.astype(precision), np.asarray(params, dtype=precision), precision)
+    np.testing.assert_allclose(found, expected, rtol=2 * PARTIAL[precision])
 
 
 def test_gamma_at_its_mode():
