@@ -37,7 +37,7 @@ def elbo(losses: Sequence[float] | Array, *, window: int = 50, ax: Any = None) -
     :raises ValueError: for no losses, or an empty window.
     """
     ax = ax or _pyplot("plot.elbo").subplots(layout="constrained")[1]
-    return plots.elbo(ax, _numbers(losses), window)
+    return plots.elbo(ax, plots.numbers("plot.elbo", "losses", losses, _numbers), window)
 
 
 def weights(log_weights: Array, *, ax: Any = None) -> Any:
@@ -50,8 +50,10 @@ def weights(log_weights: Array, *, ax: Any = None) -> Any:
     :raises ValueError: where no weight is finite.
     """
     ax = ax or _pyplot("plot.weights").subplots(layout="constrained")[1]
-    k = _numbers(pareto_k(jnp.asarray(log_weights)))
-    return plots.weights(ax, _numbers(log_weights), k[0]) if log_weights.ndim == 1 else plots.pareto_k(ax, k)
+    numbers = plots.numbers("plot.weights", "log_weights", log_weights, _numbers)
+    log_weights = jnp.asarray(log_weights)
+    k = _numbers(pareto_k(log_weights))
+    return plots.weights(ax, numbers, k[0]) if log_weights.ndim == 1 else plots.pareto_k(ax, k)
 
 
 def path(found: Mapping[str, Any], *, axes: Any = None) -> Any:
@@ -84,10 +86,10 @@ def pairs(
     :returns: the figure.
     :raises ValueError: for too many coordinates, or sites that some lack.
     """
-    groups = {}
-    for label, group in zip(labels, (draws, *others), strict=False):
-        arrays = {name: np.asarray(x) for name, x in group.items()}
-        groups[label] = plots.all_coordinates(arrays, sites)
+    groups = {
+        label: plots.all_coordinates(label, group, sites, np.asarray)
+        for label, group in zip(labels, (draws, *others), strict=False)
+    }
     return plots.pairs(_pyplot("plot.pairs"), groups, size)
 
 

@@ -37,7 +37,7 @@ def elbo(losses: Sequence[float] | Tensor, *, window: int = 50, ax: Any = None) 
     :raises ValueError: for no losses, or an empty window.
     """
     ax = ax or _pyplot("plot.elbo").subplots(layout="constrained")[1]
-    return plots.elbo(ax, _numbers(losses), window)
+    return plots.elbo(ax, plots.numbers("plot.elbo", "losses", losses, _numbers), window)
 
 
 def weights(log_weights: Tensor, *, ax: Any = None) -> Any:
@@ -50,8 +50,10 @@ def weights(log_weights: Tensor, *, ax: Any = None) -> Any:
     :raises ValueError: where no weight is finite.
     """
     ax = ax or _pyplot("plot.weights").subplots(layout="constrained")[1]
-    k = _numbers(pareto_k(torch.as_tensor(log_weights)))
-    return plots.weights(ax, _numbers(log_weights), k[0]) if log_weights.ndim == 1 else plots.pareto_k(ax, k)
+    numbers = plots.numbers("plot.weights", "log_weights", log_weights, _numbers)
+    log_weights = torch.as_tensor(log_weights)
+    k = _numbers(pareto_k(log_weights))
+    return plots.weights(ax, numbers, k[0]) if log_weights.ndim == 1 else plots.pareto_k(ax, k)
 
 
 def path(found: Mapping[str, Any], *, axes: Any = None) -> Any:
@@ -84,12 +86,16 @@ def pairs(
     :returns: the figure.
     :raises ValueError: for too many coordinates, or sites that some lack.
     """
-    groups = {}
-    for label, group in zip(labels, (draws, *others), strict=False):
-        arrays = {name: np.asarray(torch.as_tensor(x).detach().cpu()) for name, x in group.items()}
-        groups[label] = plots.all_coordinates(arrays, sites)
+    groups = {
+        label: plots.all_coordinates(label, group, sites, _array)
+        for label, group in zip(labels, (draws, *others), strict=False)
+    }
     return plots.pairs(_pyplot("plot.pairs"), groups, size)
 
 
 def _numbers(values: Any) -> list[float]:
     return torch.as_tensor(values).detach().double().flatten().tolist()
+
+
+def _array(draws: Any) -> np.ndarray:
+    return np.asarray(torch.as_tensor(draws).detach().cpu())

@@ -6,6 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .messages import shown
+from .settings import check_count
+
 RELIABLE = 0.7  # k-hat below which importance weights can be trusted (Vehtari et al. 2024)
 LARGEST = 6  # columns of a grid of pairs: beyond, its panels are too small to read
 
@@ -31,11 +34,20 @@ def check_numbers(where: str, what: str, values: Sequence[Any]) -> None:
         raise ValueError(f"{where}: {what} must hold at least one number, got none")
 
 
+def numbers(where: str, what: str, values: Any, convert: Callable[[Any], list[float]]) -> list[float]:
+    """convert(values), of what are numbers."""
+    try:
+        if values is not None:  # NumPy takes it for NaN
+            return convert(values)
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise ValueError(f"{where}: {what} must be numbers, got {shown(values)}")
+
+
 def elbo(ax: Any, losses: Sequence[float], window: int) -> Any:
     """The bound, which is minus the loss, of each step and its running mean."""
     check_numbers("plot.elbo", "losses", losses)
-    if window < 1:
-        raise ValueError(f"plot.elbo: window must be at least 1, got {window}")
+    check_count("plot.elbo", "window", window)
     bounds = [-loss for loss in losses]
     means = running_mean(bounds, window)
     ax.plot(bounds, lw=0.5, alpha=0.4, label="each step")
@@ -53,6 +65,8 @@ def elbo(ax: Any, losses: Sequence[float], window: int) -> Any:
 def weights(ax: Any, log_weights: Sequence[float], pareto_k: float) -> Any:
     """The weights, largest first, over their mean: a straight line in these axes is a power law, of slope -k."""
     check_numbers("plot.weights", "log_weights", log_weights)
+    if undefined := sum(map(math.isnan, log_weights)):
+        raise ValueError(f"plot.weights: {undefined} of {len(log_weights)} log_weights are NaN")
     largest = max(log_weights)
     if not math.isfinite(largest):
         raise ValueError(f"plot.weights: log_weights must have a finite largest value, got {largest}")
@@ -138,11 +152,26 @@ def coordinates(name: str, shape: Sequence[int]) -> list[str]:
     return [f"{name}[{index}]" if index else name for index in found]
 
 
-def all_coordinates(draws: Mapping[str, Any], sites: Sequence[str] | None) -> dict[str, Any]:
-    """coordinate -> its draws, of NumPy's arrays by site, draws along the first axis."""
+def all_coordinates(label: str, draws: Any, sites: Any, convert: Callable[[Any], Any]) -> dict[str, Any]:
+    """coordinate -> its draws.
+
+    :param draws: site -> an array, draws along the first axis.
+    :param sites: names of sites, or of one; None for all.
+    :param convert: makes an array of NumPy's.
+    :raises ValueError: for sites that are not there, and for no draws or different numbers of them.
+    """
+    if not isinstance(draws, Mapping):
+        raise ValueError(f"plot.pairs: the draws of {label} must be a dictionary, site -> draws, got {shown(draws)}")
+    names = list(draws) if sites is None else [sites] if isinstance(sites, str) else list(sites)
+    if absent := [name for name in names if name not in draws]:
+        raise ValueError(f"plot.pairs: {label} has no draws of {absent}, but of {list(draws)}")
+    arrays = {name: convert(draws[name]) for name in draws if name in names}
+    if single := [name for name, array in arrays.items() if array.ndim == 0 or not len(array)]:
+        raise ValueError(f"plot.pairs: {label} must have one draw or more along the first axis of {single}")
+    counts = {name: len(array) for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"plot.pairs: {label} must have as many draws of each site, got {counts}")
     found: dict[str, Any] = {}
-    for name, array in draws.items():
-        if sites is None or name in sites:
-            flat = array.reshape(len(array), -1)
-            found |= dict(zip(coordinates(name, array.shape[1:]), flat.T, strict=True))
+    for name, array in arrays.items():
+        found |= dict(zip(coordinates(name, array.shape[1:]), array.reshape(len(array), -1).T, strict=True))
     return found

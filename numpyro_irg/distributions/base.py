@@ -295,7 +295,7 @@ def uniforms(distribution: Any, u: Any) -> Array:
     :raises ValueError: for u that is not real, outside [0, 1], or of a shape that does not broadcast.
     """
     if (not isinstance(u, Number) and not hasattr(u, "dtype")) or jnp.iscomplexobj(u):
-        raise ValueError(f"from_uniform: u must be real numbers in [0, 1], got {shown(u)}")
+        raise ValueError(f"from_uniform: u must be real numbers in [0, 1], a number or an array, got {shown(u)}")
     with jax.ensure_compile_time_eval():
         u = jnp.asarray(u)
         u = u if jnp.issubdtype(u.dtype, jnp.floating) else u.astype(jnp.result_type(float))

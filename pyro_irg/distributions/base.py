@@ -319,7 +319,7 @@ def uniforms(distribution: Any, u: Any) -> Tensor:
     :raises ValueError: for u that is not real, outside [0, 1], or of a shape that does not broadcast.
     """
     if not isinstance(u, Tensor | Number) or isinstance(u, complex) or (isinstance(u, Tensor) and u.is_complex()):
-        raise ValueError(f"from_uniform: u must be real numbers in [0, 1], got {shown(u)}")
+        raise ValueError(f"from_uniform: u must be real numbers in [0, 1], a number or a tensor, got {shown(u)}")
     u = torch.as_tensor(u)
     u = u if u.is_floating_point() else u.to(torch.get_default_dtype())
     shape = distribution.batch_shape + distribution.event_shape

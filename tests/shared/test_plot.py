@@ -40,7 +40,7 @@ def test_elbo(adapter, plot):
     assert plot.elbo([1.0], ax=ax) is ax
     with pytest.raises(ValueError, match=r"plot\.elbo: losses must hold at least one number"):
         plot.elbo([])
-    with pytest.raises(ValueError, match=r"plot\.elbo: window must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"plot\.elbo: window must be an integer >= 1, got 0"):
         plot.elbo([1.0], window=0)
 
 
@@ -91,6 +91,28 @@ def test_pairs(adapter, plot):
         plot.pairs({"x": adapter.array(np.zeros((4, 9)))})
     with pytest.raises(ValueError, match=r"plot\.pairs: reference has no draws of \['y\[0\]', 'y\[1\]'\]"):
         plot.pairs(draws, {"x": draws["x"]})
+
+
+def test_what_is_no_picture(adapter, plot):
+    """Each error names the argument."""
+    one, none = adapter.array([1.0]), adapter.array([])
+    with pytest.raises(ValueError, match=r"plot\.elbo: losses must be numbers, got 'abc'"):
+        plot.elbo("abc")
+    with pytest.raises(ValueError, match=r"plot\.weights: log_weights must be numbers, got None"):
+        plot.weights(None)
+    for given in ([math.nan, 1.0], [1.0, math.nan]):
+        with pytest.raises(ValueError, match=r"plot\.weights: 1 of 2 log_weights are NaN"):
+            plot.weights(adapter.array(given))
+    for draws, sites, message in (
+        (None, None, "the draws of guide must be a dictionary, site -> draws, got None"),
+        ({"x": one}, ["y"], r"guide has no draws of \['y'\], but of \['x'\]"),
+        ({"x": one, "xy": one}, "y", r"guide has no draws of \['y'\]"),
+        ({"x": none}, None, r"guide must have one draw or more along the first axis of \['x'\]"),
+        ({"x": adapter.array(1.0)}, None, "one draw or more along the first axis"),
+        ({"x": one, "y": adapter.array([1.0, 2.0])}, None, "guide must have as many draws of each site, got {'x': 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plot.pairs(draws, sites=sites)
 
 
 def test_without_matplotlib_the_extra_is_named(plot, monkeypatch):
