@@ -149,9 +149,9 @@ class _Run:
 
     def path(self, xi: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array, Array, tuple[Array, ...], Array]:
         """Points (K + 1, ...), their log-weights but for the base's density, log-densities, momenta, and which are."""
-        start = tuple(part.u for part in self.parts)
-        fine, density, force = self.look(start)
         learned = self.guide.refreshed_params([(part.name, part.event_shape, part.u.dtype) for part in self.parts])
+        # the start is a step that goes nowhere, for the model is compiled where it is written
+        steps = jax.tree.map(lambda a: jnp.concatenate([jnp.zeros_like(a[:1]), a]), (xi, learned))
 
         def step(state, now):
             u, rho, force, gained = state
@@ -167,12 +167,11 @@ class _Run:
             return (u, rho, force, gained), (u, density, gained, rho, fine)
 
         body = jax.checkpoint(step) if self.guide.checkpoint else step
-        state = (start, tuple(jnp.zeros_like(x) for x in start), force, jnp.zeros_like(density + self.count))
-        _, (u, densities, gained, rho, all_fine) = lax.scan(body, state, (xi, learned))
-        u = tuple(jnp.concatenate([first[None], rest]) for first, rest in zip(start, u, strict=True))
-        densities = jnp.concatenate([density[None], densities])
-        gained = jnp.concatenate([jnp.zeros_like(gained[:1]), gained])
-        return u, densities + gained, densities, rho, jnp.concatenate([fine[None], all_fine])
+        start = tuple(part.u for part in self.parts)
+        still = tuple(map(jnp.zeros_like, start))
+        gained = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(self.look, start)[1])
+        _, (u, densities, gained, rho, fine) = lax.scan(body, (start, still, still, gained + 0.0 * self.count), steps)
+        return u, densities + gained, densities, rho, fine
 
 
 def _common(scales: list[Any]) -> Any:
