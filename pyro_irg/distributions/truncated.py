@@ -34,7 +34,7 @@ from .host_families import (
     unwrapped,
     widened,
 )
-from .truncation_rule import rule_of
+from .truncation_rule import normal_quantile, rule_of
 
 __all__ = [
     "LeftTruncatedDistribution",
@@ -248,12 +248,16 @@ class Truncated(ImplicitMixin, TorchDistribution):
         with torch.no_grad():
             least, most = (e.clamp(-LARGEST, LARGEST) for e in self._edges(torch.float64))
             bounds, wide = self._bounds(), q.double()
+            x: Any = None
             if bounds is None:
                 start = first_guess(self.base_dist, self.low, self.high, wide)
                 x = truncation.solve(NATIVE, self._pieces(), wide, 1.0 - wide, start, least, most)
             else:
-                args = torch.broadcast_tensors(q, least, most, *(a.to(q.dtype) for a in bounds.args))
-                x = evaluate(truncation.quantile(*bounds.kind), *args)
+                if bounds.kind[0] is normal.FAMILY:
+                    x = normal_quantile(q, self.low, self.high, *bounds.args[-2:])
+                if x is None:
+                    args = torch.broadcast_tensors(q, least, most, *(a.to(q.dtype) for a in bounds.args))
+                    x = evaluate(truncation.quantile(*bounds.kind), *args)
             edge = 0.25 / torch.finfo(q.dtype).tiny  # a draw of a heavy tail is held in the range of its dtype
             return self._inside(x.clamp(-edge, edge).to(q.dtype))
 

@@ -9,12 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from irg_kernels.generic import truncation
+from irg_kernels.families import normal
+from irg_kernels.generic import truncated_normal, truncation
 from irg_kernels.generic.family import Family
 
 from ..attach import FLOAT64, NATIVE, by_chunks, in_transform, pulled, pushed
 
-__all__ = ["rule_of"]
+__all__ = ["normal_quantile", "rule_of"]
+
+
+def normal_quantile(u: Tensor, low: Tensor | None, high: Tensor | None, loc: Tensor, scale: Tensor) -> Tensor | None:
+    """The quantile of a truncated normal distribution, by its tails, for an answer in less than float64; None where
+    they do not do, or values may not be looked at."""
+    if u.dtype == torch.float64 or u.device.type == "mps" or in_transform() or torch.jit.is_tracing():
+        return None
+    args = (None if a is None else a.double() for a in (u, low, high, loc, scale))
+    x, right = truncated_normal.quantile(FLOAT64, torch.special.ndtri, *args)
+    return x if torch._is_all_true(right) else None
 
 
 @functools.cache
@@ -46,7 +57,8 @@ def _by_tails(family: Family, *kind: bool) -> Callable | None:
     """(otherwise, cotangent, x, *args) -> the cotangents of args, by differences of tails where no digits cancel."""
     if not family.tails_are_closed:
         return None
-    slopes = truncation.slopes_by_tails(family, *kind)
+    is_normal = family is normal.FAMILY
+    slopes = truncated_normal.slopes_of(*kind) if is_normal else truncation.slopes_by_tails(family, *kind)
 
     def at(otherwise: Callable, cotangent: Tensor, x: Tensor, *args: Tensor) -> Tensor:
         found, right = slopes(FLOAT64, x, *args)
