@@ -66,9 +66,8 @@ class Family:
     divergence: tuple[Callable, tuple] | None = None
     """Kullback and Leibler's by mpmath, of both's parameters; pairs of parameters"""
     truncations: tuple[tuple, ...] = ()
-    """(parameters, low, high, *draws): bounds between which it is truncated; its own parameters have other names,
-    and the order of
-    the class, and its record has the shape by which no digits cancel"""
+    """(parameters, low, high, *draws): bounds between which it is truncated; parameters named as bounds are have other
+    names here, and the order of the class; its record has the shape by which no digits cancel"""
     clamped: tuple[str, ...] = ()
     """"low", "high": the ends of the range of its dtype to which draws are clamped that leave it"""
 

@@ -201,16 +201,19 @@ def size(partial, terms):
     return abs(partial) if abs(partial) > 0.25 * terms else terms
 
 
-def worst(p: Point, slopes, log_density, level) -> tuple[float, str]:
+def worst(p: Point, slopes, log_density=None, level=None) -> tuple[float, str]:
     """(largest error, where) of what was found for the draws of a point; NaN where something is.
 
     :param slopes: {name: partials}.
+    :param log_density: with `level`, or neither.
     """
     errors = {}
     for i, (x, (partials, density, u)) in enumerate(zip(p.xs, truth(p), strict=True)):
         for name, (partial, scale) in partials.items():
             error = abs(float(slopes[name][i]) - partial)
             errors[f"the partial in {name} at {x}"] = error / scale if scale else error
+        if log_density is None:
+            continue
         errors[f"the log-density at {x}"] = abs(float(log_density[i]) - density) / (1 + abs(density))
         errors[f"the quantile of {x}"] = abs(float(level[i]) / u - 1)
     where = list(errors)[int(np.argmax(list(errors.values())))]  # NaN counts as the largest

@@ -12,7 +12,9 @@ import math
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.elementary import both_log_tails
+from ..numerics.masses import Piece, Pieces
 from ..numerics.roots import logarithm
+from . import laplace
 
 
 def _fall(xp: Namespace[Array], y: Array, k: Array) -> Array:
@@ -56,6 +58,14 @@ def find(xp: Namespace[Array], q: Array, one_minus_q: Array, k: Array) -> Array:
     return xp.where(log_q < below, k * (log_q - below), -xp.minimum(log_rest - above, 0.0) / k)
 
 
+def _masses(xp: Namespace[Array], low: Array | None, high: Array | None, k: Array, loc: Array, scale: Array) -> Pieces:
+    def pieces(x: Array) -> tuple[Piece, Piece]:
+        lengths = scale * k, scale / k
+        return laplace.mass(xp, x, low, -1.0, loc, *lengths), laplace.mass(xp, x, high, 1.0, loc, *lengths)
+
+    return pieces
+
+
 FAMILY = located(
     Family(
         parameters={"asymmetry": "positive"},
@@ -69,5 +79,6 @@ FAMILY = located(
         entropy=lambda xp, k: 1.0 + xp.log(k + 1.0 / k),
         mean=lambda xp, k: 1.0 / k - k,
         variance=lambda xp, k: 1.0 / k / k + k * k,
-    )
+    ),
+    masses=_masses,
 )

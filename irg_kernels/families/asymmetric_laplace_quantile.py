@@ -12,7 +12,9 @@ import math
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.elementary import both_log_tails
+from ..numerics.masses import Piece, Pieces
 from ..numerics.roots import logarithm
+from . import laplace
 
 
 def _fall(xp: Namespace[Array], y: Array, q: Array) -> Array:
@@ -51,6 +53,14 @@ def _find(xp: Namespace[Array], p: Array, one_minus_p: Array, q: Array) -> Array
     return xp.where(log_p < below, (log_p - below) / (1.0 - q), -xp.minimum(log_rest - above, 0.0) / q)
 
 
+def _masses(xp: Namespace[Array], low: Array | None, high: Array | None, q: Array, loc: Array, scale: Array) -> Pieces:
+    def pieces(x: Array) -> tuple[Piece, Piece]:
+        lengths = scale / (1.0 - q), scale / q
+        return laplace.mass(xp, x, low, -1.0, loc, *lengths), laplace.mass(xp, x, high, 1.0, loc, *lengths)
+
+    return pieces
+
+
 FAMILY = located(
     Family(
         parameters={"quantile": "open_interval 0 1"},
@@ -64,5 +74,6 @@ FAMILY = located(
         entropy=lambda xp, q: 1.0 - xp.log(q) - xp.log1p(-q),
         mean=lambda xp, q: (1.0 - 2.0 * q) / q / (1.0 - q),
         variance=lambda xp, q: 1.0 / q / q + 1.0 / (1.0 - q) / (1.0 - q),
-    )
+    ),
+    masses=_masses,
 )

@@ -17,8 +17,10 @@ import math
 
 from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, log_sum
 from ..numerics.masses import rule
+from ..numerics.normal_tail import dlog_ndtr_dx, log_ndtr_rise
 from ..numerics.roots import logarithm, newton
 from . import normal
 from .inverse_gaussian import bell_integral
@@ -140,6 +142,24 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, loc: Array, scale:
     return loc + scale * newton(xp, residual, normal.quantile(xp, q, one_minus_q), -most, most)
 
 
+def _mode(xp: Namespace[Array], k: Array) -> Array:
+    """Of y, value only: phi(y - k) / Phi(y - k) = k, by Newton's method on the logarithm, which is concave."""
+    k = xp.stop_gradient(k)
+    z = xp.where(k < 0.4, xp.sqrt(xp.maximum(-2.0 * xp.log(xp.minimum(k, 0.4)) - math.log(2.0 * math.pi), 0.0)), -k)
+    for _ in range(4):
+        hazard = dlog_ndtr_dx(xp, z)
+        z = z + xp.log(hazard / k) / (z + hazard)
+    return xp.stop_gradient(z + k)
+
+
+def _shape(xp: Namespace[Array], loc: Array, scale: Array, rate: Array) -> Shape:
+    def rise(x: Array, v: Array) -> Array:
+        y, w = (x - loc) / scale, v / scale
+        return log_ndtr_rise(xp, y - rate * scale, w, -rate * v, -w * (y + 0.5 * w))
+
+    return Shape(line(xp.stop_gradient(scale)), rise, loc + scale * _mode(xp, rate * scale))
+
+
 def _draw(xp: Namespace[Array], standard: Array, uniform: Array, loc: Array, scale: Array, rate: Array) -> Array:
     return loc + (scale * standard - xp.log(uniform) / rate)
 
@@ -157,4 +177,5 @@ FAMILY = Family(
     draw=Draw(_draw, ("normal", "uniform")),
     mean=lambda xp, loc, scale, rate: loc + 1.0 / rate + 0.0 * scale,
     variance=lambda xp, loc, scale, rate: scale * scale + 1.0 / rate / rate + 0.0 * loc,
+    shape=_shape,
 )

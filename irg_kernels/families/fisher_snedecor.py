@@ -14,7 +14,7 @@ from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.beta_score import level_score, level_score_at, score_parts
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise
-from ..numerics.elementary import finite, log_quotient, positive, two_sum
+from ..numerics.elementary import expm1mx, finite, log1pmx, log_quotient, positive, two_sum
 from ..numerics.quadrature import tail_integral
 from . import beta, beta_prime
 
@@ -143,11 +143,23 @@ def _variance(xp: Namespace[Array], df1: Array, df2: Array) -> Array:
 
 
 def _shape(xp: Namespace[Array], df1: Array, df2: Array) -> Shape:
-    """In log x, z**a w**b."""
+    """In log x, z**a w**b.
+
+    With E = e**v - 1 and q = z E it is a v - (a + b) log1p(q) = -a h(v) - a (x - 1) w E - (a + b) log1pmx(q), h(v) =
+    E - v, where q is small: the derivatives of no term are larger than those of the sum.
+    """
 
     def rise(x: Array, v: Array) -> Array:
         at = _place(xp, x, df1, df2)
-        return logistic_rise(xp, 0.5 * df1, 0.5 * df2, at.z, at.w, v)
+        a, b = 0.5 * df1, 0.5 * df2
+        plain = logistic_rise(xp, a, b, at.z, at.w, v)
+        little = xp.where(xp.abs(v) < 1.0, v, 0.0)
+        grown = xp.expm1(little)
+        small = (xp.abs(v) < 1.0) & (xp.abs(at.z * grown) < 0.5)
+        q = xp.where(small, at.z * grown, 0.0)
+        lean = xp.where(small, (x - 1.0) * at.w * grown, 0.0)
+        near = -a * (expm1mx(xp, little) + lean) - (a + b) * log1pmx(xp, q, xp.log1p(q))
+        return xp.where(small, near, plain)
 
     return Shape(HALF_LINE, rise, 1.0 + 0.0 * df1)
 

@@ -16,7 +16,8 @@ from functools import cache
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
-from ..numerics.elementary import finite, horner
+from ..numerics.charts import FAR, Chart, Shape, came_from, exponential_rise, in_exponent, log_rest
+from ..numerics.elementary import finite, horner, positive
 from ..numerics.gamma_function import EULER
 from ..numerics.quadrature import is_double
 from . import standard
@@ -129,6 +130,46 @@ def _variance(xp: Namespace[Array], c: Array) -> Array:
     return xp.where(finite_variance, xp.exp(2.0 * few * ratio) * bend * expm1_ratio(xp, few * few * bend), math.inf)
 
 
+def _shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
+    """In g, exp(-g - exp(-g)); v leads to what is left of scale + c (x - loc), `rest`."""
+    held = tuple(map(xp.stop_gradient, (c, loc, scale)))
+    bounded = c < 0.0
+    safe = xp.where(bounded, c, -1.0)
+    upper = xp.where(bounded, loc - scale / safe, 0.0)
+    moved = upper - xp.stop_gradient(upper)
+
+    def room(x: Array, c: Array, loc: Array, scale: Array) -> Array:
+        return positive(xp, scale + c * (x - loc))
+
+    def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
+        still = room(x, *held)
+        inside = (held[0] * ((end - x) / still) > -1.0) & (xp.abs(end) <= float(xp.finfo(end).max))
+        end = xp.where(inside, end, x)
+        way = xp.where(bounded, still / xp.stop_gradient(safe), 1.0)
+        end = xp.where(end > x, came_from(end, x, way, moved), end)
+        return xp.where(inside, exponential_of(xp, (end - x) / still, held[0]), xp.where(c > 0.0, -FAR, FAR))
+
+    def rise(x: Array, v: Array) -> Array:
+        own, still = room(x, c, loc, scale), room(x, *held)
+        u = in_exponent(xp, held[0] * v)
+        near, along = xp.abs(u) < 0.5, bounded & (v > 0.0)
+        rho, less = xp.where(along, xp.exp(u), 1.0), xp.where(along, -xp.expm1(u), 0.0)
+        by = moved * xp.where(along, -xp.stop_gradient(safe), 0.0) / still
+        change = still * (xp.where(xp.abs(held[0] * v) > xp.abs(u), 0.0, v) * expm1_ratio(xp, u))
+        rest = still * xp.exp(u) + (own - xp.stop_gradient(own)) - (still - xp.stop_gradient(still))
+        rest = rest + (c - held[0]) * change
+        # what an upper end takes along
+        end_rest = (c / xp.where(bounded, held[0], 1.0)) * still * rho * (1.0 + (2.0 - rho) * by)
+        change = change + less * less * xp.where(along, moved, 0.0)
+        little = exponential_of(xp, xp.where(near, change / own, 0.0), c)
+        much = log_rest(xp, near, own, 0.0 * change, xp.where(along, end_rest, rest)) / xp.where(near, 1.0, c)
+        step = xp.where(near, little, much)
+        at = exponential_at(xp, x, c, loc, scale)[1]
+        return exponential_rise(xp, 1.0 + c, xp.exp(-at), -step) + u + xp.log1p(2.0 * less * by)
+
+    return Shape(Chart(displacement, lambda xp, x: room(x, *held)), rise, loc + 0.0 * c)
+
+
 _LOCATED = located(
     Family(
         parameters={"concentration": "real"},
@@ -141,7 +182,8 @@ _LOCATED = located(
         entropy=lambda xp, c: 1.0 + EULER * (1.0 + c),
         mean=_mean,
         variance=_variance,
-    )
+    ),
+    _shape,
 )
 
 

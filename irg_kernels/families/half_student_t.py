@@ -8,6 +8,7 @@ import math
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise, odds_shares
+from ..numerics.elementary import log1pmx
 from ..numerics.gamma_function import log_gamma_step
 from . import student_t
 from .beta import logit_quantile
@@ -54,7 +55,11 @@ def dlogx_dscale(xp: Namespace[Array], log_x: Array, nu: Array, scale: Array) ->
 
 
 def _shape(xp: Namespace[Array], nu: Array, scale: Array) -> Shape:
-    """In log x, s**(1/2) (1 - s)**(nu / 2) with s = t**2 / (nu + t**2)."""
+    """In log x, s**(1/2) (1 - s)**(nu / 2) with s = t**2 / (nu + t**2).
+
+    With q = s (e**2v - 1) it is v - (nu + 1) log1p(q) / 2, of which nu log1p(q) = t**2 (e**2v - 1) (1 - s) +
+    nu log1pmx(q) where q is small: the derivative in nu of either term is of the size of the sum.
+    """
 
     def rise(x: Array, v: Array) -> Array:
         t = x / scale
@@ -62,7 +67,16 @@ def _shape(xp: Namespace[Array], nu: Array, scale: Array) -> Shape:
         r = t / xp.sqrt(nu)
         ratio = xp.where(above, 1.0 / xp.where(above, r, 1.0), xp.where(above, 1.0, r))
         s, rest = odds_shares(xp, above, ratio * ratio)
-        return logistic_rise(xp, 0.5 + 0.0 * nu, 0.5 * nu, s, rest, 2.0 * v)
+        plain = logistic_rise(xp, 0.5 + 0.0 * nu, 0.5 * nu, s, rest, 2.0 * v)
+        close = xp.abs(v) < 2.0
+        grown = xp.expm1(2.0 * xp.where(close, v, 0.0))
+        q = s * grown
+        small = close & (xp.abs(q) < 0.5)
+        q = xp.where(small, q, 0.0)
+        own = xp.where(small, t, 0.0)
+        bent = log1pmx(xp, q, xp.log1p(q))
+        near = v - 0.5 * (q + bent) - 0.5 * (own * own * rest * grown + nu * bent)
+        return xp.where(small, near, plain)
 
     return Shape(HALF_LINE, rise, scale + 0.0 * nu)
 

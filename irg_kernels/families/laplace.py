@@ -39,17 +39,21 @@ def masses(xp: Namespace[Array], low: Array | None, high: Array | None, loc: Arr
     """Apart from the others, since the edge of the density moves with `loc`."""
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
-        return _mass(xp, x, low, -1.0, loc, scale), _mass(xp, x, high, 1.0, loc, scale)
+        return mass(xp, x, low, -1.0, loc, scale, scale), mass(xp, x, high, 1.0, loc, scale, scale)
 
     return pieces
 
 
-def _mass(xp: Namespace[Array], x: Array, end: Array | None, sign: float, loc: Array, scale: Array) -> Piece:
-    """Up to the edge or the bound, whichever is first, and from there on.
+def mass(
+    xp: Namespace[Array], x: Array, end: Array | None, sign: float, loc: Array, below: Array, above: Array
+) -> Piece:
+    """Up to the edge or the bound, whichever is first, and from there on; `below` and `above` are the lengths in which
+    the density falls off on either side of the edge.
 
     The nodes beyond the edge stay where they are as it moves: masses added and taken away there would cancel.
     """
-    most = depth(xp, x) * xp.stop_gradient(scale)
+    up, down = (below, above) if sign > 0.0 else (above, below)
+    far_up, most = (depth(xp, x) * xp.stop_gradient(length) for length in (up, down))
     to_edge = sign * (loc - x)
     # at the edge itself both pieces lie on one side of it
     rising = xp.where(to_edge > 0.0 if sign < 0.0 else to_edge >= 0.0, to_edge, 0.0)
@@ -59,28 +63,28 @@ def _mass(xp: Namespace[Array], x: Array, end: Array | None, sign: float, loc: A
     first = rising > to_end
     rising = xp.where(first, to_end, rising)
     last = xp.stop_gradient(rising)
-    top = last / xp.stop_gradient(scale)
+    top = last / xp.stop_gradient(up)
     nodes, weights = rule(NODES_F64 if is_double(xp, x) else NODES_F32)
 
     def integral(f: Callable, start: Array, span: Array) -> Array:
         return span * xp.integrate(lambda u: f(start + span * u), nodes, weights, like=span)[0]
 
     def rises(t: Array) -> Array:
-        return xp.exp(t / scale - top)
+        return xp.exp(t / up - top)
 
     def falls(t: Array) -> Array:
         """t from where the edge is."""
-        return xp.exp((rising / scale - top) + ((rising - last) - t) / scale)
+        return xp.exp((rising / up - top) + ((rising - last) - t) / down)
 
     def bends(t: Array) -> Array:
         """Between where the edge is and where it moves to."""
-        return -rises(t) * xp.expm1(2.0 * (rising - t) / scale)
+        return -rises(t) * xp.expm1((rising - t) / up + (rising - t) / down)
 
-    span, after = xp.minimum(last, most), xp.where(first, 0.0, to_end - last)
-    mass = integral(rises, last - span, span) + moving_end(xp, rises, xp.where(first, to_end, last))[0]
-    mass = mass + moving_end(xp, bends, xp.where(first, last, rising))[0]
+    span, after = xp.minimum(last, far_up), xp.where(first, 0.0, to_end - last)
+    found = integral(rises, last - span, span) + moving_end(xp, rises, xp.where(first, to_end, last))[0]
+    found = found + moving_end(xp, bends, xp.where(first, last, rising))[0]
     rest = integral(falls, 0.0 * span, xp.minimum(xp.stop_gradient(after), most))
-    return Piece(mass + rest + moving_end(xp, falls, after)[0], top)
+    return Piece(found + rest + moving_end(xp, falls, after)[0], top)
 
 
 STANDARD = Family(

@@ -11,6 +11,7 @@ import math
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
+from ..numerics.charts import Shape, exponential_rise, half_line_from, in_exponent, log_rest
 from ..numerics.elementary import positive
 from . import normal, standard
 
@@ -41,6 +42,21 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     return 1.0 / n / n
 
 
+def _shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
+    """In log(x - loc), exp(-y / 2 - scale exp(-y) / 2); v leads to the distance `rest` from loc."""
+    held = xp.stop_gradient(loc)
+
+    def rise(x: Array, v: Array) -> Array:
+        own, still, u = positive(xp, x - loc), positive(xp, x - held), in_exponent(xp, v)
+        change, rest = still * xp.expm1(u), still * xp.exp(u) + (held - loc)
+        found = 0.5 * scale * (change / own / rest) - 1.5 * log_rest(xp, xp.abs(v) < 0.5, own, change, rest) + v
+        # this has the derivatives, and more rounding
+        plain = exponential_rise(xp, 0.5, 0.5 * scale / own, -v)
+        return found + xp.stop_gradient(plain - found)
+
+    return Shape(half_line_from(xp, loc), rise, loc + scale)
+
+
 FAMILY = located(
     Family(
         parameters={},
@@ -55,5 +71,6 @@ FAMILY = located(
         mean=lambda xp: math.inf,
         variance=lambda xp: math.inf,
     ),
+    _shape,
     log_scale_score=_log_scale_score,
 )

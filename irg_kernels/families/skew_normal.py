@@ -18,8 +18,9 @@ import math
 
 from ..generic.family import Draw, Family, Quantile, located
 from ..namespace import Array, Namespace
+from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, finite, log1mexp
-from ..numerics.normal_tail import dlog_ndtr_dx
+from ..numerics.normal_tail import dlog_ndtr_dx, log_ndtr_rise
 from ..numerics.quadrature import depth, tail_integral
 from ..numerics.roots import logarithm, newton
 from . import normal
@@ -117,6 +118,24 @@ def _variance(xp: Namespace[Array], alpha: Array) -> Array:
     return (1.0 + (1.0 - 2.0 / math.pi) * square) / (1.0 + square)
 
 
+def _shape(xp: Namespace[Array], alpha: Array, loc: Array, scale: Array) -> Shape:
+    square, k = 1.0 + alpha * alpha, xp.stop_gradient(xp.abs(alpha))
+
+    def rise(x: Array, v: Array) -> Array:
+        y, w = (x - loc) / scale, v / scale
+        bell = -w * (y + 0.5 * w)
+        return log_ndtr_rise(xp, alpha * y, alpha * w, bell, square * bell)
+
+    # the mode, but for 1e-3 of the scale (Azzalini, Capitanio 2014, eq. 2.24)
+    delta = k / xp.sqrt(1.0 + k * k)
+    mean = math.sqrt(2.0 / math.pi) * delta
+    spread = xp.sqrt(1.0 - mean * mean)
+    third = 0.5 * (4.0 - math.pi) * (mean / spread) ** 3
+    away = mean - 0.5 * third * spread - 0.5 * xp.exp(-2.0 * math.pi / xp.maximum(k, 1e-3))
+    chart = line(xp.stop_gradient(scale) / xp.sqrt(1.0 + k * k))
+    return Shape(chart, rise, loc + scale * xp.copysign(away, alpha))
+
+
 FAMILY = dataclasses.replace(
     located(
         Family(
@@ -129,7 +148,8 @@ FAMILY = dataclasses.replace(
             quantile=Quantile(_find, log_density, (_dy_dalpha,)),
             mean=lambda xp, alpha: math.sqrt(2.0 / math.pi) * alpha / xp.sqrt(1.0 + alpha * alpha),
             variance=_variance,
-        )
+        ),
+        _shape,
     ),
     draw=Draw(_draw, ("normal", "normal")),
 )

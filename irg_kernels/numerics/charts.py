@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
-from .elementary import expm1mx, log1pmx_near_0
+from .elementary import expm1mx, log1pmx_near_0, positive
 
 
 class Chart(NamedTuple, Generic[Array]):
@@ -111,6 +111,71 @@ def moving_heavy_line(centre: Array, width: Array) -> Chart:
         return width * xp.sqrt(1.0 + y * y)
 
     return Chart(displacement, unit, most=80.0)
+
+
+# With ends that are parameters: the chart holds them constant, for the derivative of a displacement would be that of
+# the nodes, which cancels where an interval is narrow.  What lies near a moving end must move with it, though, or the
+# derivative of the density there is infinite: a point at the share rho of the way from the end to x goes along by
+# (1 - rho)**2 of the end's motion, which is 0 about x.
+
+FAR = 1e6
+"""a displacement beyond every mass"""
+
+
+def log_rest(xp: Namespace[Array], near: Array, own: Array, change: Array, rest: Array) -> Array:
+    """log(rest / own), rest = own + change, by the change where `near`."""
+    little = xp.log1p(xp.where(near, change, 0.0) / own)
+    return xp.where(near, little, xp.log(positive(xp, xp.where(near, own, rest)) / own))
+
+
+def in_exponent(xp: Namespace[Array], v: Array) -> Array:
+    """v where it and -v have exponentials in range."""
+    most = 0.9 * math.log(float(xp.finfo(v).max))
+    return xp.minimum(xp.maximum(v, -most), most)
+
+
+def half_line_from(xp: Namespace[Array], origin: Array) -> Chart:
+    """log(x - origin)"""
+    origin = xp.stop_gradient(origin)
+
+    def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
+        inside = end > origin
+        apart = xp.where(inside, end - x, 0.0)
+        to = log_ratio(xp, positive(xp, x - origin), xp.where(inside, end - origin, 1.0), apart)
+        return xp.where(inside, to, -FAR)
+
+    return Chart(displacement, lambda xp, x: positive(xp, x - origin))
+
+
+def interval(xp: Namespace[Array], low: Array, high: Array) -> Chart:
+    """log((x - low) / (high - x))"""
+    still_low, still_high = xp.stop_gradient(low), xp.stop_gradient(high)
+    by_low, by_high = low - still_low, high - still_high
+
+    def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
+        above, below = end > still_low, end < still_high
+        inside = above & below
+        end = xp.where(inside, end, x)
+        of = (x - still_low, by_low), (x - still_high, by_high)
+        way, moved = (xp.where(end < x, *values) for values in zip(*of, strict=True))
+        end = came_from(end, x, way, moved)
+        up = log_ratio(xp, positive(xp, x - still_low), end - still_low, end - x)
+        down = log_ratio(xp, positive(xp, still_high - x), still_high - end, x - end)
+        return xp.where(inside, up - down, xp.where(above, FAR, -FAR))
+
+    def unit(xp: Namespace[Array], x: Array) -> Array:
+        return positive(xp, x - still_low) * (positive(xp, still_high - x) / (still_high - still_low))
+
+    return Chart(displacement, unit)
+
+
+def came_from(end: Array, x: Array, way: Array, moved: Array) -> Array:
+    """The point that goes to `end` when the end of the support, x - way, has moved; right to second order."""
+    place = end
+    for _ in range(2):
+        share = (place - x) / way
+        place = end - share * share * moved
+    return place
 
 
 # ---------------------------------------------------------------------------------------------------------------- rises

@@ -19,6 +19,8 @@ class _Parts(NamedTuple, Generic[Array]):
     """-x there"""
     hazard: Array
     """phi(x) / Phi(x) there"""
+    fraction: Array
+    """the same less `size`"""
     near: Array
     """x elsewhere; at most 40, beyond which 1 - Phi(x) is 0 in every dtype"""
     outside: Array
@@ -38,7 +40,45 @@ def _parts(xp: Namespace[Array], x: Array) -> _Parts:
     near = xp.minimum(xp.where(far, 0.0, x), 40.0)
     above = near > 0.0
     outside = xp.erfc(math.sqrt(0.5) * xp.where(above, near, -near))
-    return _Parts(far, size, size + fraction, near, outside, xp.where(above, 2.0 - outside, outside))
+    return _Parts(far, size, size + fraction, fraction, near, outside, xp.where(above, 2.0 - outside, outside))
+
+
+def log_ndtr_rise(xp: Namespace[Array], z: Array, w: Array, rest: Array, below: Array) -> Array:
+    """rest + log Phi(z + w) - log Phi(z), without cancellation in w or far out in the lower tail.
+
+    Near w = 0 by the series of h = phi / Phi about z: (n + 1) a[n+1] = -sum_k a[k] b[n-k] with b the series of z + h,
+    from h' = -h (z + h).
+
+    :param below: rest - z w - w**2 / 2, what is left of it where log Phi is nearly -z**2 / 2.
+    """
+    # the first omitted term, where h has no singularity within 2 of the line: 1e-7 and 1e-16
+    reach, terms = (0.1, 11) if is_double(xp, z) else (0.25, 7)
+    lower, near = z < 0.0, xp.abs(w) * (1.0 + xp.abs(z)) < reach
+    of = _parts(xp, z)
+    density = math.sqrt(2.0 / math.pi) * xp.exp(-0.5 * of.near * of.near) / of.inside
+    a = [xp.where(of.far, of.hazard, density)]
+    b = [xp.where(of.far, of.fraction, of.near + density)]
+    for n in range(terms - 1):
+        a.append(-sum(a[k] * b[n - k] for k in range(n + 1)) / (n + 1.0))
+        b.append(a[-1] + 1.0 if n == 0 else a[-1])
+    little: Any = xp.where(near, w, 0.0)
+    step: Any = 0.0
+    for n in range(terms - 1, -1, -1):
+        step = step * little + (xp.where(lower, b[n], a[n]) if n < 2 else a[n]) / (n + 1.0)
+    end = z + xp.where(near, 0.0, w)
+    own, other = xp.minimum(z, 0.0), xp.minimum(end, 0.0)
+    far = _log_ndtr_by(xp, end, other) - _log_ndtr_by(xp, z, own)
+    both = xp.where(lower & (end < 0.0), below, rest + 0.5 * (own * own - other * other))
+    return xp.where(near, xp.where(lower, below, rest) + little * step, both + far)
+
+
+def _log_ndtr_by(xp: Namespace[Array], x: Array, lower: Array) -> Array:
+    """log Phi(x) + lower**2 / 2, lower = min(x, 0)."""
+    of = _parts(xp, x)
+    high = of.near > 0.7
+    within = xp.where(high, xp.log1p(-0.5 * of.outside), xp.log(xp.where(high, 1.0, 0.5 * of.inside)))
+    square = xp.where(of.far, 0.0, lower)
+    return xp.where(of.far, -0.5 * math.log(2.0 * math.pi) - xp.log(of.hazard), within + 0.5 * square * square)
 
 
 def log_ndtr(xp: Namespace[Array], x: Array) -> Array:

@@ -25,6 +25,8 @@ def _square(asymmetry, loc, scale):
     return _mean(asymmetry, loc, scale) ** 2 + scale**2 * (asymmetry**-2 + asymmetry**2)
 
 
+HERE = {"asymmetry": 1.5, "loc": 0.5, "scale": 2.0}
+
 ROW = Family(
     "AsymmetricLaplace",
     points=({"asymmetry": 1.5, "loc": 0.5, "scale": 2.0}, {"asymmetry": 0.3, "loc": -1.0, "scale": 0.25}),
@@ -35,5 +37,10 @@ ROW = Family(
     tails=({"asymmetry": 1.5, "loc": 0.5, "scale": 2.0}, (-160.0, -2.0, 0.25, 3.0, 100.0)),
     masses=_masses,
     log_density=_log_density,
+    truncations=(
+        (HERE, -3.0, 2.0),
+        (HERE, 20.0, None, 20.01, 21.0),
+        (HERE, 0.499999, 0.500001, 0.4999996, 0.5, 0.5000008),
+    ),
     apart="shared/test_rows.py",
 )

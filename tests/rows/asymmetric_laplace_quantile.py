@@ -33,6 +33,8 @@ def _square(quantile, loc, scale):
     return _mean(quantile, loc, scale) ** 2 + scale**2 * (q**-2 + (1 - q) ** -2)
 
 
+HERE = {"quantile": 0.3, "loc": 0.5, "scale": 2.0}
+
 ROW = Family(
     "AsymmetricLaplaceQuantile",
     points=({"quantile": 0.3, "loc": 0.5, "scale": 2.0}, {"quantile": 0.75, "loc": -1.0, "scale": 0.25}),
@@ -45,5 +47,10 @@ ROW = Family(
     masses=_masses,
     log_density=_log_density,
     ranges={"quantile": lambda rng, count: rng.uniform(0.01, 0.99, count)},
+    truncations=(
+        (HERE, -3.0, 4.0),
+        (HERE, None, -20.0, -20.01, -21.0),
+        (HERE, 0.499999, 0.500001, 0.4999996, 0.5, 0.5000008),
+    ),
     apart="shared/test_rows.py",
 )

@@ -22,6 +22,8 @@ def _scipy(loc, scale, rate):
     return stats.exponnorm(1.0 / (rate * scale), loc, scale)
 
 
+HERE = {"loc": 0.5, "scale": 2.0, "rate": 1.5}
+
 ROW = Family(
     "ExponentiallyModifiedGaussian",
     points=({"loc": 0.5, "scale": 2.0, "rate": 1.5}, {"loc": -1.0, "scale": 0.25, "rate": 0.5}),
@@ -41,5 +43,6 @@ ROW = Family(
         "loc": lambda rng, count: rng.choice([-1, 1], count) * 10 ** rng.uniform(-3, 3, count),
         "rate": lambda rng, count: 10 ** rng.uniform(-3, 3, count),
     },
+    truncations=((HERE, -3.0, 4.0), (HERE, 5.0, None, 5.5, 9.0)),
     apart="shared/test_rows.py",
 )

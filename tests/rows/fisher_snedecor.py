@@ -33,6 +33,8 @@ def _cdf(x, df1, df2):
     return np.where(y > 1.0, 1.0 - upper, special.betainc(df1 / 2, df2 / 2, y / (1.0 + y)))
 
 
+HERE = {"df1": 5.0, "df2": 9.0}
+
 ROW = Family(
     "FisherSnedecor",
     points=({"df1": 5.0, "df2": 9.0}, {"df1": 1.0, "df2": 30.0}),
@@ -48,5 +50,10 @@ ROW = Family(
         "df1": lambda rng, count: 10 ** rng.uniform(-2, 1.5, count),
         "df2": lambda rng, count: 10 ** rng.uniform(0.5, 1.5, count),
     },
+    truncations=(
+        (HERE, 0.25, 2.0, 0.2578125, 0.75, 1.625),
+        (HERE, 6.0, None, 6.5, 50.0),
+        (HERE, 1.0, 1.000002, 1.0000006, 1.000001, 1.0000018),
+    ),
     apart="shared/test_rows.py",
 )

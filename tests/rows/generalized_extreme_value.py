@@ -21,6 +21,8 @@ def _mean(concentration, loc, scale):
     return loc + scale * (mp.gamma(1 - concentration) - 1) / concentration
 
 
+HERE = {"concentration": 0.2, "loc": 0.5, "scale": 2.0}
+
 ROW = Family(
     "GeneralizedExtremeValue",
     points=({"concentration": 0.2, "loc": 0.5, "scale": 2.0}, {"concentration": -0.3, "loc": -1.0, "scale": 0.25}),
@@ -33,5 +35,11 @@ ROW = Family(
     masses=_masses,
     log_density=_log_density,
     ranges={"concentration": lambda rng, count: rng.choice([-1, 1], count) * 10 ** rng.uniform(-6, 0.3, count)},
+    truncations=(
+        (HERE, -1.0, 4.0),
+        (HERE | {"concentration": -0.3}, -1.0, None, 3.0, 6.5),
+        (HERE, 4.0, None, 5.0, 500.0),
+        (HERE, 1.0, 1.000002, 1.0000006, 1.000001, 1.0000018),
+    ),
     apart="shared/test_rows.py",
 )

@@ -31,6 +31,8 @@ def _mean_log(df, scale):
     return mp.log(scale) + (mp.log(df) + mp.psi(0, mp.mpf(0.5)) - mp.psi(0, mp.mpf(df) / 2)) / 2
 
 
+HERE = {"df": 5.0, "scale": 2.0}
+
 ROW = Family(
     "HalfStudentT",
     points=({"df": 5.0, "scale": 2.0}, {"df": 1.5, "scale": 0.25}),
@@ -42,5 +44,10 @@ ROW = Family(
     clamped=("low", "high"),
     masses=_masses,
     log_density=_log_density,
+    truncations=(
+        (HERE, 0.5, 3.0),
+        (HERE, 8.0, None, 8.5, 100.0),
+        (HERE, 1.0, 1.000002, 1.0000006, 1.000001, 1.0000018),
+    ),
     apart="shared/test_rows.py",
 )

@@ -43,6 +43,9 @@ def _cdf(x, low, peak, high, temperature):
     return special.betainc(a, b, (np.asarray(x, dtype=np.float64) - low) / (high - low))
 
 
+# but for the names of the ends
+HERE = {"least": 0.5, "peak": 1.5, "most": 4.0, "temperature": 4.0}
+
 ROW = Family(
     "PERT",
     points=(
@@ -63,5 +66,10 @@ ROW = Family(
         "temperature": lambda rng, count: 10 ** rng.uniform(-1, 1, count),
     },
     through_zero=("low", "high", "temperature"),
+    truncations=(
+        (HERE, 1.0, 3.0, 1.125, 1.75, 2.875),
+        (HERE, None, 1.0, 0.53125, 0.75, 0.9),
+        (HERE, 1.0, 1.000002, 1.0000006, 1.000001, 1.0000018),
+    ),
     apart="shared/test_rows.py",
 )

@@ -44,6 +44,8 @@ def _mean(skewness, loc, scale):
     return loc + scale * mp.sqrt(2 / mp.pi) * skewness / mp.sqrt(1 + mp.mpf(skewness) ** 2)
 
 
+HERE = {"skewness": 3.0, "loc": 0.5, "scale": 2.0}
+
 ROW = Family(
     "SkewNormal",
     points=({"skewness": 3.0, "loc": 0.5, "scale": 2.0}, {"skewness": -0.5, "loc": -1.0, "scale": 0.25}),
@@ -63,5 +65,10 @@ ROW = Family(
         "scale": lambda rng, count: 10 ** rng.uniform(-3, 3, count),
         "loc": lambda rng, count: rng.choice([-1, 1], count) * 10 ** rng.uniform(-3, 3, count),
     },
+    truncations=(
+        (HERE, -0.5, 3.0),
+        (HERE, None, -1.0, -2.0, -1.25),
+        (HERE, 1.0, 1.000002, 1.0000006, 1.000001, 1.0000018),
+    ),
     apart="shared/test_rows.py",
 )

@@ -24,6 +24,9 @@ def _square(low, high, peak):
     return (low**2 + high**2 + peak**2 + low * high + low * peak + high * peak) / mp.mpf(6)
 
 
+# but for the names of the ends
+HERE = {"least": 0.5, "most": 4.0, "peak": 1.5}
+
 ROW = Family(
     "Triangular",
     points=({"low": 0.5, "high": 4.0, "peak": 1.5}, {"low": -1.0, "high": 1.0, "peak": 0.75}),
@@ -40,5 +43,11 @@ ROW = Family(
         "high": lambda rng, count: 10 ** rng.uniform(-2, 3, count),
         "peak": lambda rng, count: rng.uniform(-1e-3, 1e-3, count),
     },
+    truncations=(
+        (HERE, 1.0, 3.0),
+        (HERE, 2.0, None, 2.01, 3.9),
+        (HERE, None, 2.5, 0.75, 1.75),
+        (HERE, 1.499999, 1.500001, 1.4999996, 1.5000008),
+    ),
     apart="shared/test_rows.py",
 )

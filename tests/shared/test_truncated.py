@@ -11,22 +11,27 @@ from mpmath import mp
 from tests import oracles
 from tests.adapters import compiled, over
 from tests.checks import assert_distributed, assert_unbiased
+from tests.rows import ROWS
 from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, elbo_slopes, point, worst
 
 precisions = pytest.mark.parametrize("precision", ["float64", "float32"])
 NAMES = {p.base: [name for name, _ in p.params] for p in POINTS}  # in the order of the class; JAX sorts a dict
+IN_ROWS = {row.name for row in ROWS}
 BASES = ("Normal", *sorted({p.base for p in OTHERS}))
 
 
 def build(adapter, base, values, **options):
-    d = getattr(adapter.dist, base)(*(values[name] for name in NAMES[base]))
+    cls, given = getattr(adapter.dist, base), {name: values[name] for name in NAMES[base]}
+    by_name = isinstance(cls.arg_constraints, dict) and given.keys() == cls.arg_constraints.keys()
+    d = cls(**given) if by_name else cls(*given.values())
     return adapter.dist.Truncated(d, values.get("low"), values.get("high"), **options)
 
 
-def check(adapter, points, precision, rtol, open_ends=True):
+def check(adapter, points, precision, rtol, open_ends=True, slopes_alone=False):
     """The draws of all points of a base in one call.
 
     :param open_ends: a side without a bound has an infinite one, so that all points are alike.
+    :param slopes_alone: without log-density and distribution function, which take as long again to compile.
     """
     base = points[0].base
     ends = {"low": -math.inf, "high": math.inf} if open_ends else {}
@@ -37,7 +42,7 @@ def check(adapter, points, precision, rtol, open_ends=True):
             return build(adapter, base, values, validate_args=False)  # an infinite bound of a half-line
 
         slopes = adapter.slopes(lambda values: at(values).at_fixed_quantile(x))(values)
-        return slopes, at(values).log_prob(x), at(values).cdf(x)
+        return (slopes,) if slopes_alone else (slopes, at(values).log_prob(x), at(values).cdf(x))
 
     # In the valley of a VonMises a mass changes with x 18 times as fast as x: XLA's default code generator gives
     # 1.7e-6 there, the former one, under which the tests run (conftest.py), up to 7.2e-6.
@@ -46,14 +51,14 @@ def check(adapter, points, precision, rtol, open_ends=True):
         values = {name: adapter.array([row[name] for row in rows]) for name in rows[0]}
         xs = adapter.array([x for p in points for x in p.xs])
         options = {"xla_cpu_use_fusion_emitters": True} if former else {}
-        slopes, log_density, level = adapter.compile(evaluate, values, xs, **options)
+        slopes, *others = adapter.compile(evaluate, values, xs, **options)
     slopes = {name: adapter.numpy(s) for name, s in slopes.items()}
     start = 0
     for p in points:
         part = slice(start, start + len(p.xs))
         start += len(p.xs)
         mine = {name: s[part] for name, s in slopes.items()}
-        error, where = worst(p, mine, adapter.numpy(log_density)[part], adapter.numpy(level)[part])
+        error, where = worst(p, mine, *(adapter.numpy(other)[part] for other in others))
         assert error <= rtol, f"{error:.1e} in {where}"
         for name in set(ends) - set(p.bounds):
             assert not mine[name].any(), f"a bound at infinity moves the draw: {mine[name]}"
@@ -70,7 +75,12 @@ def target(adapter, base, precision):
 @over(BASES, "base", slow=lambda adapter, base: compiled(adapter) and base != "Normal")
 def test_values_and_partials(adapter, base, precision):
     """To target; a partial whose terms nearly cancel relative to these (`truncation.size`)."""
-    check(adapter, [p for p in POINTS if p.base == base], precision, target(adapter, base, precision))
+    if compiled(adapter) and precision == "float64" and base in IN_ROWS:
+        pytest.skip("another compilation of the same arithmetic")
+    alone = compiled(adapter) and base in IN_ROWS
+    check(
+        adapter, [p for p in POINTS if p.base == base], precision, target(adapter, base, precision), slopes_alone=alone
+    )
 
 
 ONE_SIDED = {str(p): p for p in POINTS if None in (p.low, p.high)}
