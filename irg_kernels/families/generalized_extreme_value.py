@@ -104,7 +104,7 @@ def _end(sign: float) -> object:
     return end
 
 
-def _series(xp: Namespace[Array], c: Array) -> tuple[Array, Array, Array]:
+def log_gamma_series(xp: Namespace[Array], c: Array) -> tuple[Array, Array, Array]:
     """(whether c is near 0, L / c, (L(2 c) - 2 L(c)) / c**2)"""
     near = xp.abs(c) < (0.1 if is_double(xp, c) else 0.25)
     small, far = xp.where(near, c, 0.0), xp.where(near, 0.3, c)
@@ -118,7 +118,7 @@ def _mean(xp: Namespace[Array], c: Array) -> Array:
     """(Gamma(1 - c) - 1) / c, infinite from c = 1 on."""
     finite_mean = c < 1.0
     few = xp.where(finite_mean, c, 0.0)
-    _, ratio, _ = _series(xp, few)
+    _, ratio, _ = log_gamma_series(xp, few)
     return xp.where(finite_mean, ratio * expm1_ratio(xp, few * ratio), math.inf)
 
 
@@ -126,7 +126,7 @@ def _variance(xp: Namespace[Array], c: Array) -> Array:
     """(Gamma(1 - 2 c) - Gamma(1 - c)**2) / c**2, infinite from c = 1/2 on."""
     finite_variance = c < 0.5
     few = xp.where(finite_variance, c, 0.0)
-    _, ratio, bend = _series(xp, few)
+    _, ratio, bend = log_gamma_series(xp, few)
     return xp.where(finite_variance, xp.exp(2.0 * few * ratio) * bend * expm1_ratio(xp, few * few * bend), math.inf)
 
 

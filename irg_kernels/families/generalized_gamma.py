@@ -8,7 +8,7 @@ from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise
 from ..numerics.elementary import finite, positive
-from ..numerics.gamma_function import digamma, log_entropy, stirling
+from ..numerics.gamma_function import digamma, log_entropy, log_gamma_bend, stirling
 from . import gamma
 from .weibull import log_power
 
@@ -111,6 +111,13 @@ def shape(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Shape:
 
 LOG_SLOPES = (dlogx_da, dlogx_dscale, dlogx_dp)
 
+
+def _variance(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:
+    """scale**2 (Gamma(a + 2 r) / Gamma(a) - (Gamma(a + r) / Gamma(a))**2), r = 1 / p."""
+    mean = _mean(xp, a, scale, p)
+    return mean * mean * xp.expm1(log_gamma_bend(xp, a, 1.0 / p))
+
+
 FAMILY = Family(
     parameters={"concentration": "positive", "scale": "positive", "power": "positive"},
     support=(0.0, math.inf),
@@ -122,4 +129,5 @@ FAMILY = Family(
     entropy=entropy,
     mean=_mean,
     shape=shape,
+    variance=_variance,
 )

@@ -12,7 +12,7 @@ import math
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
-from ..numerics.charts import Shape, moving_heavy_line
+from ..numerics.charts import Shape, heavy_step, in_exponent, moving_heavy_line
 from ..numerics.elementary import finite
 from . import normal
 
@@ -64,11 +64,33 @@ def _variance(xp: Namespace[Array], s: Array, t: Array) -> Array:
 def _shape(xp: Namespace[Array], s: Array, t: Array, loc: Array, scale: Array) -> Shape:
     """In u, a normal density: -t v (n + t v / 2)."""
 
-    def rise(x: Array, v: Array) -> Array:
-        return -t * v * (s + t * xp.arcsinh((x - loc) / scale) + 0.5 * t * v)
+    still_loc, still_scale = xp.stop_gradient(loc), xp.stop_gradient(scale)
 
-    chart = moving_heavy_line(loc, scale)._replace(scale=1.0 / t)
+    def rise(x: Array, v: Array) -> Array:
+        """The chart stands still: v leads to `change` of x, and that in u to `step`."""
+        y, still = (x - loc) / scale, (x - still_loc) / still_scale
+        v = in_exponent(xp, v)
+        half = xp.exp(0.5 * v) - xp.exp(-0.5 * v)
+        half = xp.where(xp.abs(v) < 1.0, 0.5 * (xp.expm1(0.5 * v) - xp.expm1(-0.5 * v)), 0.5 * half)
+        root = xp.sqrt(1.0 + still * still)
+        change = 2.0 * half * (still * half + root * xp.sqrt(1.0 + half * half))
+        stretch = _log_stretch(xp, still, still + change, change)
+        change = change * (still_scale / scale)
+        step = heavy_step(xp, y, y + change, change)
+        found = -t * step * (s + t * xp.arcsinh(y) + 0.5 * t * step) - _log_stretch(xp, y, y + change, change) + stretch
+        # this has the derivatives, and more rounding
+        return found + xp.stop_gradient(-t * v * (s + t * xp.arcsinh(y) + 0.5 * t * v) - found)
+
+    chart = moving_heavy_line(still_loc, still_scale)._replace(scale=1.0 / xp.stop_gradient(t))
     return Shape(chart, rise, loc + scale * _sinh(xp, -s / t))
+
+
+def _log_stretch(xp: Namespace[Array], y: Array, z: Array, apart: Array) -> Array:
+    """log sqrt((1 + z**2) / (1 + y**2))"""
+    near = xp.abs(apart) < 0.25 * xp.sqrt(1.0 + y * y)
+    little = xp.where(near, apart, 0.0)
+    grown = 0.5 * xp.log1p(little * ((little + 2.0 * y) / (1.0 + y * y)))
+    return xp.where(near, grown, _log_cosh(xp, xp.arcsinh(xp.where(near, y, z))) - _log_cosh(xp, xp.arcsinh(y)))
 
 
 FAMILY = located(

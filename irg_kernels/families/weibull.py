@@ -14,6 +14,7 @@ from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise, log_ratio
 from ..numerics.elementary import finite, log1mexp, log_quotient, log_split, positive, two_product
 from ..numerics.roots import log_survival
+from .generalized_extreme_value import log_gamma_series
 
 EULER = 0.5772156649015329
 
@@ -106,6 +107,17 @@ def shape(xp: Namespace[Array], scale: Array, k: Array) -> Shape:
     return Shape(HALF_LINE, rise, scale)
 
 
+def _mean(xp: Namespace[Array], scale: Array, k: Array) -> Array:
+    """scale Gamma(1 + 1 / k)"""
+    return scale * xp.exp(-log_gamma_series(xp, -1.0 / k)[1] / k)
+
+
+def _variance(xp: Namespace[Array], scale: Array, k: Array) -> Array:
+    """scale**2 (Gamma(1 + 2 / k) - Gamma(1 + 1 / k)**2)"""
+    mean = _mean(xp, scale, k)
+    return mean * mean * xp.expm1(log_gamma_series(xp, -1.0 / k)[2] / k / k)
+
+
 FAMILY = Family(
     parameters={"scale": "positive", "concentration": "positive"},
     support=(0.0, math.inf),
@@ -117,4 +129,6 @@ FAMILY = Family(
     quantile=Quantile(quantile, _density_of_log, _LOG_SLOPES, "log"),
     entropy=entropy,
     shape=shape,
+    mean=_mean,
+    variance=_variance,
 )

@@ -99,18 +99,21 @@ def moving_heavy_line(centre: Array, width: Array) -> Chart:
     """The chart in which both count as parameters."""
 
     def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
-        y, z, apart = (x - centre) / width, (end - centre) / width, (end - x) / width
-        at_y, at_z = xp.sqrt(1.0 + y * y), xp.sqrt(1.0 + z * z)
-        one_side = y * z > 0.0
-        total = xp.where(one_side, z * at_y + y * at_z, 1.0)
-        step = xp.where(one_side, apart * (z + y) / total, z * at_y - y * at_z)
-        return xp.arcsinh(step)
+        return heavy_step(xp, (x - centre) / width, (end - centre) / width, (end - x) / width)
 
     def unit(xp: Namespace[Array], x: Array) -> Array:
         y = (x - centre) / width
         return width * xp.sqrt(1.0 + y * y)
 
     return Chart(displacement, unit, most=80.0)
+
+
+def heavy_step(xp: Namespace[Array], y: Array, z: Array, apart: Array) -> Array:
+    """asinh(z) - asinh(y), apart = z - y."""
+    at_y, at_z = xp.sqrt(1.0 + y * y), xp.sqrt(1.0 + z * z)
+    one_side = y * z > 0.0
+    total = xp.where(one_side, z * at_y + y * at_z, 1.0)
+    return xp.arcsinh(xp.where(one_side, apart * (z + y) / total, z * at_y - y * at_z))
 
 
 # With ends that are parameters: the chart holds them constant, for the derivative of a displacement would be that of

@@ -25,6 +25,8 @@ def _mean(skewness, tailweight, loc, scale):
     return loc - scale * mp.exp(mp.mpf(tailweight) ** -2 / 2) * mp.sinh(skewness / tailweight)
 
 
+HERE = {"skewness": 0.5, "tailweight": 2.0, "loc": 0.5, "scale": 2.0}
+
 ROW = Family(
     "JohnsonSU",
     points=(
@@ -37,7 +39,11 @@ ROW = Family(
     hard=({"skewness": 5.0, "tailweight": 0.2, "loc": 0.0, "scale": 1.0},),
     expectations={"x": _mean},
     tails=({"skewness": 0.5, "tailweight": 2.0, "loc": 0.5, "scale": 2.0}, (-(2.0**10), -2.0, 0.25, 3.0, 2.0**10)),
-    truncations=(({"skewness": 0.5, "tailweight": 2.0, "loc": 0.5, "scale": 2.0}, -1.0, 2.0),),
+    truncations=(
+        (HERE, -1.0, 2.0),
+        (HERE, 12.0, None, 12.5, 40.0),
+        (HERE, 1.0, 1.000002, 1.0000006, 1.000001, 1.0000018),
+    ),
     masses=_masses,
     log_density=_log_density,
     ranges={
