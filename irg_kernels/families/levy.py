@@ -51,7 +51,7 @@ def _shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
         change, rest = still * xp.expm1(u), still * xp.exp(u) + (held - loc)
         found = 0.5 * scale * (change / own / rest) - 1.5 * log_rest(xp, xp.abs(v) < 0.5, own, change, rest) + v
         # this has the derivatives, and more rounding
-        plain = exponential_rise(xp, 0.5, 0.5 * scale / own, -v)
+        plain = exponential_rise(xp, 0.5 + 0.0 * own, 0.5 * scale / own, -v)
         return found + xp.stop_gradient(plain - found)
 
     return Shape(half_line_from(xp, loc), rise, loc + scale)

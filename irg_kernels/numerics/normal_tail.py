@@ -56,8 +56,8 @@ def log_ndtr_rise(xp: Namespace[Array], z: Array, w: Array, rest: Array, below: 
     lower, near = z < 0.0, xp.abs(w) * (1.0 + xp.abs(z)) < reach
     of = _parts(xp, z)
     density = math.sqrt(2.0 / math.pi) * xp.exp(-0.5 * of.near * of.near) / of.inside
-    a = [xp.where(of.far, of.hazard, density)]
-    b = [xp.where(of.far, of.fraction, of.near + density)]
+    a: list[Any] = [xp.where(of.far, of.hazard, density)]
+    b: list[Any] = [xp.where(of.far, of.fraction, of.near + density)]
     for n in range(terms - 1):
         a.append(-sum(a[k] * b[n - k] for k in range(n + 1)) / (n + 1.0))
         b.append(a[-1] + 1.0 if n == 0 else a[-1])

@@ -32,17 +32,6 @@ class InverseWishartCholesky(Factor):
         that do not match.
     """
 
-    def __init__(
-        self,
-        concentration: Any,
-        scale_matrix: Any = None,
-        rate_matrix: Any = None,
-        scale_tril: Any = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        scales = {"scale_matrix": scale_matrix, "rate_matrix": rate_matrix, "scale_tril": scale_tril}
-        self._begin("InverseWishartCholesky", concentration, validate_args, **scales)
-
     def _degrees(self) -> Tensor:
         return self.concentration[..., None] + (self._places() + (1.0 - self.event_shape[-1]))
 

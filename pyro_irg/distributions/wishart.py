@@ -57,6 +57,17 @@ class Factor(ImplicitMixin, TorchDistribution):
     concentration: Tensor
     _tril: Tensor
 
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        scales = {"scale_matrix": scale_matrix, "rate_matrix": rate_matrix, "scale_tril": scale_tril}
+        self._begin(type(self).__name__, concentration, validate_args, **scales)
+
     @property
     def arg_constraints(self) -> dict[str, Any]:
         least = constraints.greater_than(self.event_shape[-1] - 1)
@@ -152,17 +163,6 @@ class WishartCholesky(Factor):
     :raises ValueError: for none or several scales, or parameters outside their constraint, not finite, or of shapes
         that do not match.
     """
-
-    def __init__(
-        self,
-        concentration: Any,
-        scale_matrix: Any = None,
-        rate_matrix: Any = None,
-        scale_tril: Any = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        scales = {"scale_matrix": scale_matrix, "rate_matrix": rate_matrix, "scale_tril": scale_tril}
-        self._begin("WishartCholesky", concentration, validate_args, **scales)
 
     def _degrees(self) -> Tensor:
         return self.concentration[..., None] - self._places()
