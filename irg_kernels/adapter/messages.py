@@ -29,6 +29,14 @@ def out_of_order(name: str, low: str, high: str, equal: bool, least: Any, most: 
     return f"{name}: {low} {relation} {high}, but {low} is {least} and {high} is {most}"
 
 
+def too_skew(name: str, skewness: Any, tailweight: Any) -> str:
+    """What to tell of a skewness that leaves one tail no weight."""
+    return (
+        f"{name}: skewness must lie between -tailweight and tailweight, but skewness is {skewness} and tailweight is "
+        f"{tailweight}"
+    )
+
+
 def innermost(fn: Any) -> Any:
     """The distribution inside the wrappers that leave its draws as they are, or map them."""
     while type(fn).__name__ in TRANSPARENT:

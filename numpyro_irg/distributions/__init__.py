@@ -45,6 +45,7 @@ from .mixture import MixtureGeneral, MixtureSameFamily
 from .multivariate_student_t import MultivariateStudentT
 from .nakagami import Nakagami
 from .noncentral_chi2 import NoncentralChi2
+from .normal_inverse_gaussian import NormalInverseGaussian
 from .pareto import Pareto
 from .pert import PERT
 from .power_spherical import PowerSpherical
@@ -129,6 +130,7 @@ __all__ = [
     "MultivariateStudentT",
     "Nakagami",
     "NoncentralChi2",
+    "NormalInverseGaussian",
     "Pareto",
     "PowerSpherical",
     "Rayleigh",

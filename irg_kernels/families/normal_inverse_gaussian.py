@@ -1,0 +1,292 @@
+"""NormalInverseGaussian: density (alpha / pi) exp(delta gamma + beta (x - mu)) K_1(alpha delta q) / q, delta the scale.
+
+symbol   meaning
+c, d     delta (alpha - beta) and delta (alpha + beta)
+a, g     (c + d) / 2 and sqrt(c d), which is delta gamma
+y, q     (x - mu) / delta and sqrt(1 + y**2)
+w, w0    arcsinh(y) and log(d / c) / 2
+v        w - w0, so that g + (d - c) y / 2 - a q = -g (cosh(v) - 1)
+kappa    log(z exp(z) K_1(z)), z = a q
+D        z (1 - K_0(z) / K_1(z)), between 0 and 1/2
+P        density of w, exp(kappa - g (cosh(v) - 1)) / (pi q)
+
+The scores are 2 d log p / dc = exp(w0) - exp(w) + D / a and 2 d log p / dd = exp(-w0) - exp(-w) + D / a, of which each
+has one zero, so that the tail on one side of it, and alpha and beta are left to the end     (Barndorff-Nielsen 1997).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Generic, NamedTuple
+
+from ..generic.family import Draw, Family, Quantile, located, with_parameters
+from ..namespace import Array, Namespace
+from ..numerics.bessel_k import scaled_k1
+from ..numerics.elementary import both_log_tails, finite
+from ..numerics.quadrature import depth, tail_integral
+from ..numerics.roots import logarithm, newton
+from . import inverse_gaussian
+
+NODES = {"nodes_f32": 22, "nodes_f64": 50}
+# the search for a cut: the least and the largest distance, and halvings of their ratio, which leave 1 % of it
+LEAST, MOST, HALVINGS = 1e-8, 200.0, 12
+
+
+class _Law(NamedTuple, Generic[Array]):
+    a: Array
+    g: Array
+    w0: Array
+
+
+def _law(xp: Namespace[Array], c: Array, d: Array) -> _Law[Array]:
+    return _Law(0.5 * (c + d), xp.sqrt(c) * xp.sqrt(d), 0.5 * (xp.log(d) - xp.log(c)))
+
+
+def _cosh(xp: Namespace[Array], w: Array) -> Array:
+    return 0.5 * (xp.exp(w) + xp.exp(-w))
+
+
+def _sinh(xp: Namespace[Array], w: Array) -> Array:
+    return 0.5 * (xp.expm1(w) - xp.expm1(-w))
+
+
+def _w(xp: Namespace[Array], y: Array) -> Array:
+    most = 0.1 * float(xp.finfo(y).max)
+    return xp.arcsinh(xp.minimum(xp.maximum(y, -most), most))
+
+
+def _log_p(xp: Namespace[Array], law: _Law[Array], w: Array) -> Array:
+    """log P"""
+    q, half = _cosh(xp, w), _sinh(xp, 0.5 * (w - law.w0))
+    kappa, _ = scaled_k1(xp, finite(xp, law.a * q))
+    return kappa - 2.0 * finite(xp, law.g * half * half) - xp.log(math.pi * q)
+
+
+def log_density(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
+    w = _w(xp, y)
+    return finite(xp, _log_p(xp, _law(xp, c, d), w) - xp.log(_cosh(xp, w)))
+
+
+def _score_y(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
+    """(tanh(w) (D - 2) - g sinh(v)) / q"""
+    law, w = _law(xp, c, d), _w(xp, y)
+    q = _cosh(xp, w)
+    _, share = scaled_k1(xp, finite(xp, law.a * q))
+    return finite(xp, (_sinh(xp, w) / q * (share - 2.0) - law.g * _sinh(xp, w - law.w0)) / q)
+
+
+def _half_score(xp: Namespace[Array], law: _Law[Array], v: Array, share: Array, sign: float) -> Array:
+    """In c for the sign 1, in d for -1."""
+    return 0.5 * (share / law.a - xp.exp(sign * law.w0) * xp.expm1(sign * v))
+
+
+def _scale_score(xp: Namespace[Array], law: _Law[Array], q: Array, share: Array) -> Array:
+    """delta d log p / d delta of x, alpha and beta: 1 + g - a / q + (D - 2) / q**2."""
+    return (1.0 - (2.0 - share) / q / q) + (law.g - law.a / q)
+
+
+def _score(xp: Namespace[Array], law: _Law[Array], w: Array, sign: float) -> Array:
+    _, share = scaled_k1(xp, finite(xp, law.a * _cosh(xp, w)))
+    return _half_score(xp, law, w - law.w0, share, sign)
+
+
+def _score_c(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
+    return finite(xp, _score(xp, _law(xp, c, d), _w(xp, y), 1.0))
+
+
+def _score_d(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
+    return finite(xp, _score(xp, _law(xp, c, d), _w(xp, y), -1.0))
+
+
+def _cut(xp: Namespace[Array], law: _Law[Array], w: Array, sign: Array, fall: Array | float) -> Array:
+    """Where P has fallen by `fall` on the way from w, kappa being about log(1 + pi z / 2) / 2."""
+    law, w = _Law(*map(xp.stop_gradient, law)), xp.stop_gradient(w)
+    v = w - law.w0
+
+    def height(q: Array) -> Array:
+        return xp.log(q) - 0.5 * xp.log1p(0.5 * math.pi * law.a * q)
+
+    top = height(_cosh(xp, w))
+
+    def step(state: tuple) -> tuple:
+        near, far = state
+        middle = 0.5 * (near + far)
+        tau = sign * xp.exp(middle)
+        drop = 2.0 * law.g * _sinh(xp, v + 0.5 * tau) * _sinh(xp, 0.5 * tau) + height(_cosh(xp, w + tau)) - top
+        fallen = ~(drop < fall)  # NaN has fallen
+        return xp.where(fallen, near, middle), xp.where(fallen, middle, far)
+
+    start = (math.log(LEAST) + 0.0 * w, math.log(MOST) + 0.0 * w)
+    return xp.stop_gradient(xp.exp(xp.converge(step, start, lambda state: state[0] > state[1], HALVINGS)[1]))
+
+
+def _beyond(xp: Namespace[Array], law: _Law[Array], w: Array, sign: Array, score: Callable | None = None) -> Array:
+    """int P / P(w) over what lies beyond w on the side of `sign`, or int s P / P(w) of a score, of (v, q, D)."""
+    v, q = w - law.w0, _cosh(xp, w)
+    kappa, _ = scaled_k1(xp, finite(xp, law.a * q))
+
+    def integrand(tau: Array) -> Array:
+        step = sign * tau
+        other = _cosh(xp, w + step)
+        top, share = scaled_k1(xp, finite(xp, law.a * other))
+        drop = 2.0 * law.g * _sinh(xp, v + 0.5 * step) * _sinh(xp, 0.5 * step)
+        weight = xp.exp((top - kappa) - drop) * (q / other)
+        return weight if score is None else score(v + step, other, share) * weight
+
+    return tail_integral(xp, integrand, _cut(xp, law, w, sign, depth(xp, w)), **NODES)
+
+
+def _centre(xp: Namespace[Array], law: _Law[Array]) -> Array:
+    """A point near the mode of P: g sinh(v) = -3/4 tanh(w), the slope of kappa - log q being between -1 and -1/2."""
+    size = xp.abs(law.w0)
+
+    def step(state: tuple) -> tuple:
+        near, far = state
+        w = 0.5 * (near + far)
+        low = law.g * _sinh(xp, size - w) > 0.75
+        return xp.where(low, w, near), xp.where(low, far, w)
+
+    near, _ = xp.converge(step, (0.0 * size, size), lambda state: state[0] > state[1], 8)
+    return xp.copysign(near, law.w0)
+
+
+def _log_tails_at(xp: Namespace[Array], law: _Law[Array], w: Array, lower: Array) -> Array:
+    """The logarithm of the lower or of the upper tail."""
+    tail = _beyond(xp, law, w, xp.where(lower, -1.0 + 0.0 * w, 1.0))
+    return xp.minimum(logarithm(xp, tail) + _log_p(xp, law, w), 0.0)
+
+
+def log_tails(xp: Namespace[Array], y: Array, c: Array, d: Array) -> tuple[Array, Array]:
+    law, w = _law(xp, c, d), _w(xp, y)
+    lower = w < _centre(xp, law)
+    return both_log_tails(xp, _log_tails_at(xp, law, w, lower), lower)
+
+
+def _moved(xp: Namespace[Array], y: Array, c: Array, d: Array, sign: float) -> Array:
+    """dy/dc < 0 for the sign 1 by what lies beyond the zero of its score, dy/dd > 0 for -1."""
+    law, w = _law(xp, c, d), _w(xp, y)
+    side = xp.where(_score(xp, law, w, sign) > 0.0, -sign + 0.0 * w, sign)
+    return side * _cosh(xp, w) * _beyond(xp, law, w, side, lambda v, q, share: _half_score(xp, law, v, share, sign))
+
+
+def _by_c(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
+    return _moved(xp, y, c, d, 1.0)
+
+
+def _by_d(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
+    return _moved(xp, y, c, d, -1.0)
+
+
+def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, c: Array, d: Array) -> Array:
+    """By Newton's method on the logarithm of a tail, from beyond its root: P falls from its mode on ever faster."""
+    law = _law(xp, c, d)
+    centre = _centre(xp, law)
+    at_centre = _log_tails_at(xp, law, centre, centre > -math.inf)
+    lower = logarithm(xp, q) < at_centre
+    sign = xp.where(lower, -1.0 + 0.0 * q, 1.0)
+    target = logarithm(xp, xp.where(lower, q, one_minus_q))
+    start = centre + sign * _cut(xp, law, centre, sign, xp.maximum(-target, 0.0) + 0.5)
+
+    def residual(w: Array) -> tuple[Array, Array]:
+        tail = _beyond(xp, law, w, sign)
+        error = target - (logarithm(xp, tail) + _log_p(xp, law, w))
+        return error, -sign * error * tail
+
+    most = 0.9 * math.log(float(xp.finfo(q).max))
+    return _sinh(xp, newton(xp, residual, start, -most, most))
+
+
+def _into(xp: Namespace[Array], mu: Array, scale: Array, alpha: Array, beta: Array) -> tuple[Array, ...]:
+    return scale * (alpha - beta), scale * (alpha + beta), mu, scale
+
+
+def _jacobian(xp: Namespace[Array], mu: Array, scale: Array, alpha: Array, beta: Array) -> tuple[tuple, ...]:
+    return (
+        (0.0, 0.0, 1.0, 0.0),
+        (alpha - beta, alpha + beta, 0.0, 1.0),
+        (scale, scale, 0.0, 0.0),
+        (-scale, scale, 0.0, 0.0),
+    )
+
+
+def _draw(
+    xp: Namespace[Array],
+    first: Array,
+    uniform: Array,
+    second: Array,
+    mu: Array,
+    scale: Array,
+    alpha: Array,
+    beta: Array,
+) -> Array:
+    """b V + sqrt(V) n, V an inverse Gaussian number of mean 1 / g and concentration 1."""
+    c, d, _, _ = _into(xp, mu, scale, alpha, beta)
+    mean = 1.0 / (xp.sqrt(c) * xp.sqrt(d))
+    known = inverse_gaussian.FAMILY.draw
+    assert known is not None
+    variance = known.find(xp, first, uniform, mean, 1.0 + 0.0 * mean)
+    return mu + scale * (0.5 * (d - c) * variance + xp.sqrt(variance) * second)
+
+
+def _variance(xp: Namespace[Array], c: Array, d: Array) -> Array:
+    """a**2 / g**3"""
+    law = _law(xp, c, d)
+    return (law.a / law.g) * (law.a / law.g) / law.g
+
+
+def _standard(xp: Namespace[Array], x: Array, *params: Array) -> tuple[_Law[Array], Array]:
+    """The law and w."""
+    c, d, mu, scale = _into(xp, *params)
+    return _law(xp, c, d), _w(xp, (x - mu) / scale)
+
+
+def _by_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
+    """Not y with what it is of c and d, which cancel far out."""
+    law, w = _standard(xp, x, *params)
+    side = xp.where(w < _centre(xp, law), -1.0 + 0.0 * w, 1.0)
+    tail = _beyond(xp, law, w, side, lambda v, q, share: _scale_score(xp, law, q, share))
+    return side * _cosh(xp, w) * tail
+
+
+def _score_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
+    law, w = _standard(xp, x, *params)
+    q = _cosh(xp, w)
+    _, share = scaled_k1(xp, finite(xp, law.a * q))
+    return finite(xp, _scale_score(xp, law, q, share) / params[1])
+
+
+_STANDARD = Family(
+    parameters={"c": "positive", "d": "positive"},
+    support=(-math.inf, math.inf),
+    log_density=log_density,
+    log_tails=log_tails,
+    slopes=(_by_c, _by_d),
+    scores=(_score_y, _score_c, _score_d),
+    quantile=Quantile(_find, log_density, (_by_c, _by_d)),
+    mean=lambda xp, c, d: 0.5 * (d - c) / (xp.sqrt(c) * xp.sqrt(d)),
+    variance=_variance,
+)
+
+
+def _family() -> Family:
+    found = with_parameters(
+        located(_STANDARD),
+        {"loc": "real", "scale": "positive", "tailweight": "positive", "skewness": "real"},
+        _into,
+        _jacobian,
+    )
+    slopes, scores, quantile = found.slopes, found.scores, found.quantile
+    assert scores is not None and quantile is not None
+    slopes = (slopes[0], _by_scale, *slopes[2:])
+    return dataclasses.replace(
+        found,
+        slopes=slopes,
+        scores=(*scores[:2], _score_scale, *scores[3:]),
+        quantile=quantile._replace(slopes=slopes),
+        draw=Draw(_draw, ("normal", "uniform", "normal")),
+    )
+
+
+FAMILY = _family()
