@@ -82,7 +82,6 @@ ROW = Family(
     ends=(-np.inf, np.inf),
     scipy=_scipy,
     cdf=_cdf,
-    hard=({"loc": 0.0, "scale": 1.0, "tailweight": 0.1, "skewness": 0.05},),
     expectations={"x": _mean, "x**2": _square},
     tails=({"loc": 0.5, "scale": 2.0, "tailweight": 1.5, "skewness": -0.5}, (-16.0, -2.0, 0.25, 2.0, 12.0)),
     masses=_masses,
