@@ -171,6 +171,17 @@ def positive(xp: Namespace[Array], x: Array) -> Array:
     return xp.maximum(x, float(xp.finfo(x).tiny))
 
 
+def held_in(xp: Namespace[Array], support: tuple[Any, Any], x: Array, *params: Array) -> Array:
+    """x, at an end of the support that parameters set where rounding put it beyond; with the derivatives of x."""
+    held = fixed = xp.stop_gradient(x)
+    low, high = support
+    if callable(low):
+        held = xp.maximum(held, xp.stop_gradient(low(xp, *params)))
+    if callable(high):
+        held = xp.minimum(held, xp.stop_gradient(high(xp, *params)))
+    return x if held is fixed else x + (held - fixed)
+
+
 def finite(xp: Namespace[Array], x: Array) -> Array:
     """x held in the range of its dtype, so that a gradient of it times 0 is 0."""
     most = float(xp.finfo(x).max)

@@ -19,9 +19,9 @@ from numpyro.util import is_prng_key, not_jax_tracer
 
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
-from irg_kernels.numerics.elementary import finite
+from irg_kernels.numerics.elementary import finite, held_in
 
-from ..attach import attach, call, evaluate
+from ..attach import NATIVE, attach, call, evaluate
 from .ends import from_to
 
 __all__ = [
@@ -265,7 +265,8 @@ class Univariate(UnivariateMixin, host.Distribution):
         if quantile.coordinate == "x":
             edge = 0.25 / float(jnp.finfo(found.dtype).tiny)
             found, slopes = jnp.clip(found, -edge, edge), tuple(map(_finite, slopes))
-        return _from_coordinate(quantile.coordinate, attach(slopes, found, *params))
+        x = _from_coordinate(quantile.coordinate, attach(slopes, found, *params))
+        return held_in(NATIVE, self.family.support, x, *params)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:

@@ -24,7 +24,7 @@ from irg_kernels.generic.family import Family
 from ..attach import NATIVE, attach_jointly, evaluate, once
 from ..registry import implicit_twin, implicit_twin_of
 from .base import ChecksValues, log_density, parameters, together, uniforms
-from .ends import line_between
+from .ends import line_between, off_ends
 from .host_families import ends_of, family_of, first_guess, has_tails, inner_point, log_tails, tails_of, unwrapped
 
 __all__ = [
@@ -242,7 +242,7 @@ class Truncated(ChecksValues, host.Distribution):
             args = (jnp.broadcast_to(a, q.shape).astype(q.dtype) for a in bounds.args)
             x = evaluate(truncation.quantile(*bounds.kind), *lax.stop_gradient((q, least, most, *args)))
         edge = 0.25 / float(jnp.finfo(q.dtype).tiny)  # a draw of a heavy tail is held in the range of its dtype
-        return self._inside(jnp.clip(lax.stop_gradient(x), -edge, edge))
+        return self._inside(off_ends(*ends_of(self.base_dist), jnp.clip(lax.stop_gradient(x), -edge, edge)))
 
     def _bounds(self) -> _Bounds | None:
         """What the kernels need where the base's family has masses."""

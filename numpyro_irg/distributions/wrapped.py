@@ -82,7 +82,8 @@ class Wrapped(host.Distribution):
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         x = self.base_dist.sample(key, sample_shape)
-        return x - lax.stop_gradient(wrapping.TURN * jnp.round(x / wrapping.TURN))
+        angle = x - lax.stop_gradient(wrapping.TURN * jnp.round(x / wrapping.TURN))
+        return angle + lax.stop_gradient(jnp.clip(angle, -jnp.pi, jnp.pi) - angle)  # beyond by rounding
 
     rsample = sample
 

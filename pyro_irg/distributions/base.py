@@ -15,8 +15,9 @@ from torch import Tensor
 
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
+from irg_kernels.numerics.elementary import held_in
 
-from ..attach import attach, call, evaluate, in_transform
+from ..attach import NATIVE, attach, call, evaluate, in_transform
 from ..samplers import draw
 from .ends import from_to
 
@@ -274,7 +275,8 @@ class Univariate(UnivariateMixin, TorchDistribution):
         if quantile.coordinate == "x":
             edge = 0.25 / torch.finfo(found.dtype).tiny
             found = found.clamp(-edge, edge)
-        return _from_coordinate(quantile.coordinate, attach(quantile.slopes, found, *params))
+        x = _from_coordinate(quantile.coordinate, attach(quantile.slopes, found, *params))
+        return held_in(NATIVE, self.family.support, x, *params)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import constraints, transforms
 from torch.nn.functional import softplus
 
-__all__ = ["from_to", "line_between"]
+__all__ = ["from_to", "line_between", "off_ends"]
 
 
 def from_to(low: Any, high: Any) -> Any:
@@ -18,6 +18,14 @@ def from_to(low: Any, high: Any) -> Any:
     if isinstance(high, float) and math.isinf(high):
         return constraints.real if isinstance(low, float) and math.isinf(low) else constraints.greater_than_eq(low)
     return constraints.interval(low, high)
+
+
+def off_ends(least: Any, most: Any, x: Tensor) -> Tensor:
+    """A draw x between least and most, off a least of 0 and a most of 1, where its density may be 0 or infinite."""
+    limits = torch.finfo(x.dtype)
+    if isinstance(least, float) and least == 0.0:
+        x = x.clamp(min=limits.tiny)
+    return x.clamp(max=1.0 - limits.eps) if isinstance(most, float) and most == 1.0 else x
 
 
 class _LineBetween(constraints.interval):

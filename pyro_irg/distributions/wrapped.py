@@ -123,7 +123,8 @@ class Wrapped(ImplicitMixin, TorchDistribution):
 
 def _wrapped(x: Tensor) -> Tensor:
     angle = x - wrapping.TURN * (x / wrapping.TURN).round().detach()
-    return angle
+    fixed = angle.detach()
+    return angle + (fixed.clamp(-math.pi, math.pi) - fixed)  # beyond by rounding
 
 
 def _nearest(angle: Tensor, centre: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.adapters import over
+
 MAKE = {
     "Pareto": lambda dist, a: dist.Pareto(a([0.5, 2.0]), 2.0),
     "Levy": lambda dist, a: dist.Levy(a([-1.0, 2.0]), 2.0),
@@ -35,3 +37,21 @@ def test_the_bijection_of_a_support(adapter, name):
     # a central difference: step**2 / 6, and rounding of y in float32
     slope = (above.astype(np.float64) - below) / (2.0 * step)
     np.testing.assert_allclose(log_slope, np.log(slope), atol=3e-4)
+
+
+# distribution -> draws that rounding would put onto an end where the density is infinite, or beyond one
+ROUNDED = {
+    "Pareto": lambda dist, a: dist.Pareto(a(3.3), 1e6),
+    "Wrapped": lambda dist, a: dist.Wrapped(dist.Normal(a(3.0 * np.pi), 1e-5)),
+    "a truncated Gamma": lambda dist, a: dist.Truncated(dist.Gamma(a(0.01), 1.0), high=1e-30),
+    "a truncated Beta": lambda dist, a: dist.Truncated(dist.Beta(a(0.01), 0.01), low=0.9999),
+}
+
+
+@over(ROUNDED, "make", when=lambda a, make: a.eager or make is not ROUNDED["a truncated Beta"])  # (compiled in 10 s)
+def test_draws_stay_off_the_ends(adapter, make):
+    d = make(adapter.dist, adapter.array)
+    x = adapter.draw(d, adapter.key(0), (1000,))
+    assert adapter.numpy(adapter.contains(d.support, x)).all()
+    if make is not ROUNDED["Wrapped"]:  # of which no end is one of the density
+        assert np.isfinite(adapter.numpy(d.log_prob(x))).all()
