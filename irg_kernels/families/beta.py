@@ -31,12 +31,14 @@ from ..numerics.beta_score import reduced_score
 from ..numerics.charts import INTERVAL, Shape, logistic_rise
 from ..numerics.elementary import (
     both_log_tails,
+    compensated,
     expm1mx,
     finite,
     log1pmx,
     log1pmx_near_0,
     log_split,
     times_log1pmx,
+    times_log1pmx_terms,
     two_product,
     two_sum,
 )
@@ -49,7 +51,7 @@ from ..numerics.gamma_function import (
     log_gamma_step,
     stirling,
 )
-from ..numerics.quadrature import depth, tail_integral
+from ..numerics.quadrature import depth, is_double, tail_integral
 from ..numerics.roots import logarithm, newton, normal_quantile
 
 # worst error over shapes 1e-3..1e6 and quantiles 1e-12..1 - 1e-12: 1.6e-6 with the first number of nodes, 5e-13 with
@@ -228,21 +230,24 @@ def _smaller_tail(xp: Namespace[Array], at: Place, a: Array, b: Array) -> _Tail[
 
 def log_tails_at(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array]:
     """(log I_z(a, b), log I_w(b, a)), the smaller to full relative accuracy of its exponential."""
-    return _log_tails(xp, _smaller_tail(xp, at, a, b), log_density_at(xp, at, a, b))
+    return _log_tails(xp, _smaller_tail(xp, at, a, b), *_density_in_two(xp, at, a, b))
 
 
-def _log_tails(xp: Namespace[Array], tail: _Tail[Array], log_density: Array) -> tuple[Array, Array]:
-    plain = log_density - xp.log(tail.shape) + xp.log1p(tail.mass)
+def _log_tails(
+    xp: Namespace[Array], tail: _Tail[Array], log_density: Array, density_rest: Array | None
+) -> tuple[Array, Array]:
+    plain, rest = compensated(xp, log_density, density_rest, -xp.log(tail.shape), xp.log1p(tail.mass))
+    rest = None if rest is None else xp.where(tail.little, 0.0, rest)
     near = tail.few * tail.log_zeta - log_gamma1p(xp, tail.few) + log_gamma_step(xp, tail.other, tail.few)
     near = near + xp.log1p(tail.change)
-    return both_log_tails(xp, xp.where(tail.little, near, plain), tail.is_lower)
+    return both_log_tails(xp, xp.where(tail.little, near, plain), tail.is_lower, rest)
 
 
 def hazards(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """(p / F, p / S), 0 < z < 1: that of the smaller tail from its integral, without the density."""
     at = _at(xp, z, a, b)
-    tail, log_density = _smaller_tail(xp, at, a, b), log_density_at(xp, at, a, b)
-    lower, upper = _log_tails(xp, tail, log_density)
+    tail, (log_density, rest) = _smaller_tail(xp, at, a, b), _density_in_two(xp, at, a, b)
+    lower, upper = _log_tails(xp, tail, log_density, rest)
     few = tail.few * xp.exp(xp.where(tail.little, tail.other, 0.0) * tail.log1mexp) / (1.0 + tail.change)
     smaller = xp.where(tail.little, few, tail.shape / (1.0 + tail.mass))
     other = xp.exp(log_density - xp.where(tail.is_lower, upper, lower))
@@ -266,6 +271,19 @@ def log_density_at(xp: Namespace[Array], at: Place, a: Array, b: Array, unit: Ar
     larger, smaller = xp.maximum(a, b), xp.minimum(a, b)
     log_unit, rest = log_split(xp, xp.sqrt(smaller) * xp.sqrt(larger / total) / unit)
     return ((fall - (HALF_LOG_2PI + remainder)) + log_unit) + rest
+
+
+def _density_in_two(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array | None]:
+    """`log_density_at`, and in float32 arithmetic what its rounding has left, for the tail next to 1."""
+    if xp.has_guard_digits or is_double(xp, a):
+        return log_density_at(xp, at, a, b), None
+    total = a + b
+    head, tail = times_log1pmx_terms(xp, a, -at.delta, -at.rest, _log_product(xp, at.z, at.log_z, total / a))
+    other, other_tail = times_log1pmx_terms(xp, b, at.delta, at.rest, _log_product(xp, at.w, at.log_w, total / b))
+    remainder = stirling(xp, a) + stirling(xp, b) - stirling(xp, total)
+    larger, smaller = xp.maximum(a, b), xp.minimum(a, b)
+    log_unit, rest = log_split(xp, xp.sqrt(smaller) * xp.sqrt(larger / total))
+    return compensated(xp, head, rest, other, tail, other_tail, -(HALF_LOG_2PI + remainder), log_unit)
 
 
 def _log_product(xp: Namespace[Array], z: Array, log_z: Array, ratio: Array) -> Array:

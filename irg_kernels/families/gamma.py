@@ -31,6 +31,7 @@ from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise
 from ..numerics.elementary import (
     both_log_tails,
+    compensated,
     digamma_minus_log,
     expm1mx,
     finite,
@@ -39,11 +40,12 @@ from ..numerics.elementary import (
     log_split,
     positive,
     times_log1pmx,
+    times_log1pmx_terms,
     two_product,
     two_sum,
 )
 from ..numerics.gamma_function import HALF_LOG_2PI, bregman_log_gamma, digamma, log_entropy, log_gamma1p, stirling
-from ..numerics.quadrature import depth, tail_integral, tail_of_line
+from ..numerics.quadrature import depth, is_double, tail_integral, tail_of_line
 from ..numerics.roots import log_survival, logarithm, newton, normal_quantile
 
 
@@ -176,35 +178,37 @@ def _smaller_tail(xp: Namespace[Array], at: Point[Array], a: Array) -> _Tail[Arr
 
 def log_tails_at(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array]:
     """(log P(a, z), log Q(a, z)), the smaller to full relative accuracy of its exponential, the other to absolute."""
-    return _log_tails(xp, at, a, _smaller_tail(xp, at, a), log_front(xp, at, a))
+    return _log_tails(xp, at, a, _smaller_tail(xp, at, a), *_front_in_two(xp, at, a))
 
 
 def _log_tails(
-    xp: Namespace[Array], at: Point[Array], a: Array, tail: _Tail[Array], front: Array
+    xp: Namespace[Array], at: Point[Array], a: Array, tail: _Tail[Array], front: Array, front_rest: Array | None
 ) -> tuple[Array, Array]:
     is_lower, mass, little, change = tail
-    lower = front + xp.log1p(xp.where(is_lower, mass, 0.0))
+    lower, upper = xp.log1p(xp.where(is_lower, mass, 0.0)), xp.log(a * xp.where(is_lower, 1.0, mass))
+    direct, rest = compensated(xp, front, front_rest, xp.where(is_lower, lower, upper))
     near = xp.where(little, a, 0.25)
-    lower = xp.where(little, near * at.log_z - log_gamma1p(xp, near) + xp.log1p(change), lower)
-    return both_log_tails(xp, xp.where(is_lower, lower, front + xp.log(a * xp.where(is_lower, 1.0, mass))), is_lower)
+    small = near * at.log_z - log_gamma1p(xp, near) + xp.log1p(change)
+    rest = None if rest is None else xp.where(little, 0.0, rest)
+    return both_log_tails(xp, xp.where(little, small, direct), is_lower, rest)
 
 
 def hazards(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(p / F, p / S) of x = z / rate > 0: that of the smaller tail from its integral, without the density."""
     at = _from_x(xp, x, a, rate)
-    tail, front = _smaller_tail(xp, at, a), log_front(xp, at, a)
+    tail, (front, rest) = _smaller_tail(xp, at, a), _front_in_two(xp, at, a)
     is_lower, mass, little, change = tail
     smaller = xp.where(is_lower, a / (1.0 + xp.where(is_lower, mass, 0.0)), 1.0 / xp.where(is_lower, 1.0, mass))
     smaller = xp.where(little, a * xp.exp(-at.z) / (1.0 + change), smaller)
-    lower, upper = _log_tails(xp, at, a, tail, front)
+    lower, upper = _log_tails(xp, at, a, tail, front, rest)
     other = a * xp.exp(front - xp.where(is_lower, upper, lower))
     x = positive(xp, x)
     return xp.where(is_lower, smaller, other) / x, xp.where(is_lower, other, smaller) / x
 
 
-# nodes: worst relative error of the smaller tail over a in 1e-6..1e6 and quantiles 1e-12..1 - 1e-12: 1.4e-6 from the
-# rule (4e-6 with the rounding of float32) and 3e-13
-NODES_F32, NODES_F64 = 10, 28
+# nodes: over a in 1e-6..1e6 and quantiles 1e-12..1 - 1e-12, 10 leave the smaller tail 1.4e-6 wrong at worst, 28 3e-13;
+# 11 keep the logarithms of `special` to 5e-7 at the points of its table
+NODES_F32, NODES_F64 = 11, 28
 
 
 def log_front(xp: Namespace[Array], at: Point[Array], a: Array) -> Array:
@@ -217,14 +221,31 @@ def log_front_times(xp: Namespace[Array], at: Point[Array], a: Array, unit: Arra
 
     (Its own -log(a)/2 and that of the factor are of one size, and need not be rounded apart.)
     """
-    z, log_z, excess, excess_rest = at
-    small = a < 1.0
-    few, many = xp.where(small, a, 0.5), xp.where(small, 1.0, a)
-    log_ratio = xp.where(z > float(xp.finfo(z).tiny), log_quotient(xp, positive(xp, z), many), log_z - xp.log(many))
-    large = times_log1pmx(xp, many, xp.where(small, 0.0, excess), excess_rest, log_ratio)
+    small, few, many, log_ratio = _front_shapes(xp, at, a)
+    large = times_log1pmx(xp, many, xp.where(small, 0.0, at.excess), at.rest, log_ratio)
     large = large - (HALF_LOG_2PI + stirling(xp, many))
     log_unit, rest = log_split(xp, unit)
-    return (xp.where(small, few * log_z - z - log_gamma1p(xp, few), large) + log_unit) + rest
+    return (xp.where(small, few * at.log_z - at.z - log_gamma1p(xp, few), large) + log_unit) + rest
+
+
+def _front_in_two(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array | None]:
+    """`log_front`, and in float32 arithmetic what its rounding has left: of -75 up to 4e-6."""
+    if xp.has_guard_digits or is_double(xp, a):
+        return log_front(xp, at, a), None
+    small, few, many, log_ratio = _front_shapes(xp, at, a)
+    head, tail = times_log1pmx_terms(xp, many, xp.where(small, 0.0, at.excess), at.rest, log_ratio)
+    head, tail = xp.where(small, -at.z, head), xp.where(small, few * at.log_z, tail)
+    constant = xp.where(small, log_gamma1p(xp, few), HALF_LOG_2PI + stirling(xp, many))
+    log_unit, rest = log_split(xp, 1.0 / xp.sqrt(many))
+    return compensated(xp, head, rest, tail, -constant, log_unit)
+
+
+def _front_shapes(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array, Array, Array]:
+    """(whether a < 1, a where it is, a elsewhere, log(z / a) there)"""
+    small = a < 1.0
+    few, many = xp.where(small, a, 0.5), xp.where(small, 1.0, a)
+    plain = at.z > float(xp.finfo(at.z).tiny)
+    return small, few, many, xp.where(plain, log_quotient(xp, positive(xp, at.z), many), at.log_z - xp.log(many))
 
 
 def log_density_at(xp: Namespace[Array], at: Point[Array], a: Array, x: Array) -> Array:

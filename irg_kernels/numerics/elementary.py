@@ -79,30 +79,53 @@ def _log1pmx_series(t: Array, terms: int) -> Array:
 
 
 def times_log1pmx(xp: Namespace[Array], a: Array, d: Array, rest: Array | float, log1p_t: Array) -> Array:
-    """a (log(1 + t) - t) <= 0, a t = d + rest, of which `rest` is d's rounding: rounded about once.
+    """a (log(1 + t) - t) <= 0, a t = d + rest, of which `rest` is d's rounding: rounded about once."""
+    if xp.has_guard_digits:
+        return a * log1pmx(xp, d / a, log1p_t)
+    head, tail = times_log1pmx_terms(xp, a, d, rest, log1p_t)
+    return tail + head
+
+
+def times_log1pmx_terms(
+    xp: Namespace[Array], a: Array, d: Array, rest: Array | float, log1p_t: Array
+) -> tuple[Array, Array]:
+    """The same as a sum of two terms, the first of which is exact.
 
     log1p(t) - t = -t**2 (1/2 - s (1/2 + 2 (1/3 + s**2/5 + ...) / (2 + t)**2)), s as above.
     """
     t = d / a
-    if xp.has_guard_digits:
-        return a * log1pmx(xp, t, log1p_t)
     low, high, terms = (-0.3, 0.4, 11) if is_double(xp, t) else (-0.7, 2.0, 12)
     near = (t > low) & (t < high)
     beyond = t > 0.0
-    far = a * xp.where(beyond, xp.log1p(xp.where(beyond, t, 0.0)), xp.where(near, 0.0, log1p_t)) - d
-    t, d = xp.where(near, t, 0.0), xp.where(near, d, 0.0)
+    far = a * xp.where(beyond, xp.log1p(xp.where(beyond, t, 0.0)), xp.where(near, 0.0, log1p_t))
+    t, step = xp.where(near, t, 0.0), xp.where(near, d, 0.0)
     s = t / (2.0 + t)
-    square, e = two_product(xp, d, d)
+    square, e = two_product(xp, step, step)
     w = square / a
     product, product_e = two_product(xp, w, a)
-    w_rest = xp.stop_gradient((((square - product) - product_e) + (e + 2.0 * d * rest)) / a)
+    w_rest = xp.stop_gradient((((square - product) - product_e) + (e + 2.0 * step * rest)) / a)
     bend = s * (0.5 + 2.0 * horner(s * s, [1.0 / (2 * k + 3) for k in range(terms)]) / ((2.0 + t) * (2.0 + t)))
-    return xp.where(near, (w * bend - 0.5 * w_rest) - 0.5 * w, far)
+    return xp.where(near, -0.5 * w, -d), xp.where(near, w * bend - 0.5 * w_rest, far)
 
 
-def both_log_tails(xp: Namespace[Array], log_direct: Array, is_lower: Array) -> tuple[Array, Array]:
-    """(log lower, log upper) from the logarithm of the one of them that was integrated."""
-    other = log1mexp(xp, log_direct)
+def compensated(
+    xp: Namespace[Array], head: Array, rest: Array | float | None, *terms: Array
+) -> tuple[Array, Array | None]:
+    """(s, e) with head + rest + sum of terms = s + e, e what rounding has left, without derivative; None if rest is."""
+    for term in terms:
+        head, e = two_sum(xp, head, _rounded(xp, term)) if rest is not None else (head + term, 0.0)
+        rest = None if rest is None else rest + e
+    return head, None if rest is None else xp.stop_gradient(rest + 0.0 * head)
+
+
+def both_log_tails(
+    xp: Namespace[Array], log_direct: Array, is_lower: Array, rest: Array | None = None
+) -> tuple[Array, Array]:
+    """(log lower, log upper) from the logarithm of the one of them that was integrated.
+
+    :param rest: what rounding that logarithm has left; the other tail, next to 1, shows it.
+    """
+    other = log1mexp(xp, log_direct, rest)
     return xp.where(is_lower, log_direct, other), xp.where(is_lower, other, log_direct)
 
 
@@ -114,12 +137,17 @@ def log_sum(xp: Namespace[Array], log_p: Array, log_q: Array) -> Array:
     return xp.where(top > least, top + xp.log(xp.exp(log_p - top) + xp.exp(log_q - top)), -math.inf)
 
 
-def log1mexp(xp: Namespace[Array], log_p: Array) -> Array:
-    """log(1 - exp(log_p)), log_p <= 0."""
+def log1mexp(xp: Namespace[Array], log_p: Array, rest: Array | None = None) -> Array:
+    """log(1 - exp(log_p)), log_p <= 0.
+
+    :param rest: small beside log_p, and to be added to it.
+    """
     log_p = xp.minimum(log_p, 0.0)
     near = log_p > -math.log(2.0)
     much, little = xp.where(near, log_p, -1.0), xp.where(near, -1.0, log_p)
-    return xp.where(near, xp.log(-xp.expm1(much)), xp.log1p(-xp.exp(little)))
+    p = xp.exp(little)
+    p = p if rest is None else p * (1.0 + rest)  # p rest may be a subnormal number, which XLA takes for 0
+    return xp.where(near, xp.log(-xp.expm1(much)), xp.log1p(-p))
 
 
 def log1mexp_exp(xp: Namespace[Array], log_e: Array) -> Array:
