@@ -109,3 +109,20 @@ def marginal(component: int, concentration: tuple[float, ...]) -> Callable:
     """Distribution function of a component of a Dirichlet."""
     others = math.fsum(c for i, c in enumerate(concentration) if i != component)
     return stats.beta(concentration[component], others).cdf
+
+
+AUTO_NORMAL = [0.1, 0.3], 0.5
+"""locations and scale of a guide for x ~ Normal(0, 1) twice, of which 1 ~ Normal(sum, 1/2) is seen"""
+
+
+def auto_normal_slopes():
+    """Of the ELBO -(sum(loc**2 + s**2) + ((1 - sum(loc))**2 + sum(s**2)) / 0.25) / 2 + sum(log s)."""
+    loc, scale = np.array(AUTO_NORMAL[0]), np.full(2, AUTO_NORMAL[1])
+    return np.array([-loc + 4.0 * (1.0 - loc.sum()), -scale - 4.0 * scale + 1.0 / scale])
+
+
+def assert_less_noise(independent, ours, truth):
+    """A tenth of the variance at most, of the first axis, and unbiased."""
+    assert independent.var(0).sum() > 10.0 * ours.var(0).sum()
+    assert_unbiased(independent, truth, 2e-5, "independent draws")
+    assert_unbiased(ours, truth, 2e-5, "quasi-Monte Carlo")
