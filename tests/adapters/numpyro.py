@@ -18,6 +18,7 @@ from numpyro_irg.attach import NATIVE
 
 name = "numpyro"
 eager = False  # `shapes` gives numbers too
+DRAWS = "sample"  # the method that draws with derivatives
 xp = jnp
 jit, vmap, grad, jacfwd, jacrev, hessian, jvp = (
     jax.jit, jax.vmap, jax.grad, jax.jacfwd, jax.jacrev, jax.hessian, jax.jvp

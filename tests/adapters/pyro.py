@@ -18,6 +18,7 @@ from pyro_irg.attach import FLOAT64, NATIVE
 
 name = "pyro"
 eager = True  # `shapes` gives numbers too
+DRAWS = "rsample"  # the method that draws with derivatives
 xp = torch
 irg, dist = pyro_irg, pyro_irg.distributions
 Distribution = host.TorchDistribution
