@@ -6,7 +6,7 @@
 #   make tutorials  run every notebook from top to bottom, shortened; `tutorials/run.py --write NAME` renews one
 #   make docs     pages, notebooks and API reference as HTML in build/docs/; a warning is an error
 #   make versions  a slice of the tests under the lowest and the newest versions, each in an environment of its own
-#   make clean    remove what the targets above made, but for .venv
+#   make clean    remove what the targets above made, but for .venv, where only the tests' compiled programs go
 # With another interpreter than python3: make PYTHON3=python3.12 ...
 
 PYTHON3 ?= python3
@@ -22,6 +22,10 @@ READY := $(VENV)/.ready
 # --xla_cpu_multi_thread_eigen=false no longer holds it back (seen in jaxlib 0.10).
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NPROC=1
 
+# What the tests compile for NumPyro is most of their time, and the same in the next run.
+KEPT := JAX_COMPILATION_CACHE_DIR=$(abspath $(VENV))/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.05 \
+	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+
 .PHONY: demo test lint format bench tutorials docs versions clean
 .DEFAULT_GOAL := test
 
@@ -36,7 +40,7 @@ demo: $(READY)
 	$(PYTHON) -m demo $(ARGS)
 
 test: $(READY)
-	$(ONE_THREAD) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(ONE_THREAD) $(KEPT) $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(READY)
 	$(PYTHON) -m ruff check
@@ -64,5 +68,5 @@ versions:
 	$(PYTHON3) tests/versions.py newest --python $(PYTHON3) $(ARGS)
 
 clean:
-	rm -rf build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist demo-output $(VENV)/jax-cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +
