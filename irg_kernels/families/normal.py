@@ -53,26 +53,23 @@ NODES_F32, NODES_F64 = 18, 36
 def truncated_quantile(
     xp: Namespace[Array], q: Array, one_minus_q: Array, low: Array, high: Array, loc: Array, scale: Array
 ) -> tuple[Array, Array]:
-    """(x, where it is the quantile): from the tails at both bounds, next to a bound by the distance; values only."""
+    """(x, where it is the quantile), by the tails at both bounds, and next to a bound by the distance from it.
+
+    Values only, and without guard digits; with them `truncated_normal` serves.
+    """
     ends = ((low - loc) / scale, (high - loc) / scale)
     outside = [0.5 * xp.erfc(math.sqrt(0.5) * xp.abs(end)) for end in ends]
     lower = [xp.where(end < 0.0, tail, 1.0 - tail) for end, tail in zip(ends, outside, strict=True)]
     upper = [xp.where(end < 0.0, 1.0 - tail, tail) for end, tail in zip(ends, outside, strict=True)]
     below, above = (one_minus_q * tail[0] + q * tail[1] for tail in (lower, upper))
     x = loc + scale * quantile(xp, below, above)
-    known = xp.minimum(below, above) > 10.0 * float(xp.finfo(q).tiny)
-    if not xp.has_guard_digits:
-        is_lower = ends[0] + ends[1] < 0.0
-        larger, smaller = xp.where(is_lower, lower[1], upper[0]), xp.where(is_lower, lower[0], upper[1])
-        # the exponential in a far tail costs digits, and so does a difference of equal masses
-        known = known & (larger > 1e-4) & (smaller < 0.5 * larger)
-        from_low, from_high = (
-            (*_distance(xp, share * (larger - smaller), y), bound)
-            for share, y, bound in ((q, ends[0], low), (one_minus_q, -ends[1], high))
-        )
-        x = xp.where(from_low[1], low + scale * from_low[0], x)
-        x = xp.where(from_high[1], high - scale * from_high[0], x)
-    return x, known & (x > low) & (x < high)
+    is_lower = ends[0] + ends[1] < 0.0
+    larger, smaller = xp.where(is_lower, lower[1], upper[0]), xp.where(is_lower, lower[0], upper[1])
+    near_low, from_low = _distance(xp, q * (larger - smaller), ends[0])
+    near_high, from_high = _distance(xp, one_minus_q * (larger - smaller), -ends[1])
+    x = xp.where(near_high, high - scale * from_high, xp.where(near_low, low + scale * from_low, x))
+    # the exponential in a far tail costs digits, and so does a difference of equal masses
+    return x, (larger > 1e-4) & (smaller < 0.5 * larger) & (x > low) & (x < high)
 
 
 _QUANTILE_SERIES = (
@@ -88,7 +85,7 @@ _QUANTILE_SERIES = (
 
 
 def _distance(xp: Namespace[Array], mass: Array, y: Array) -> tuple[Array, Array]:
-    """(t with that mass between y and y + t, where it is small enough), by Taylor's series of the quantile at y.
+    """(where t is small enough, the t with that mass between y and y + t), by Taylor's series of the quantile at y.
 
     With r = mass / density(y), t = sum_k P_k(y) r**k / k!, whose terms fall as ((1 + |y|) r)**k / k.
     """
@@ -100,7 +97,7 @@ def _distance(xp: Namespace[Array], mass: Array, y: Array) -> tuple[Array, Array
         for coefficient in reversed(_QUANTILE_SERIES[k - 1]):
             value = value * y + coefficient
         t = r / k * (value + t)
-    return t, near
+    return near, t
 
 
 class _Moments(NamedTuple, Generic[Array]):

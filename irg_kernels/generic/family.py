@@ -90,8 +90,8 @@ class Family:
     truncated_slopes: Callable | None = None
     """(xp, x, low, high, *params) -> dx / d(u, low, high, *params) between bounds, where an expression is at hand"""
     truncated_quantile: Callable | None = None
-    """(xp, q, 1 - q, low, high, *params) -> (x, where it is the quantile between bounds), where cheaper than the
-    solution of `masses`; values only"""
+    """(xp, q, 1 - q, low, high, *params) -> (x, where it is the quantile between bounds), without guard digits and
+    where cheaper than the solution of `masses`; values only"""
     divergences: Mapping[str, Callable] = field(default_factory=dict)
     """class name of the other distribution -> (xp, *params, *its params), Kullback and Leibler's, accurate near 0"""
 

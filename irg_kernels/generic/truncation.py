@@ -229,7 +229,7 @@ def _guess(
 
     With guard digits tails of closed form have 13 digits at least, since their logarithms are above -90.
     """
-    if family.truncated_quantile is not None:
+    if family.truncated_quantile is not None and not xp.has_guard_digits:
         return family.truncated_quantile(xp, q, one_minus_q, low, high, *params)
     if not xp.has_guard_digits or not family.tails_are_closed or family.quantile is None:
         return first_guess(xp, family, q, one_minus_q, low, high, *params), None
