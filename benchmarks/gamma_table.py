@@ -2,7 +2,7 @@
 
     python -m benchmarks.gamma_table    (half a minute; prints the last lines of that file)
 
-K is interpolated at Chebyshev's points of the rectangle |eta| <= REACH, 0 < w <= 1, and written in powers; so is psi.
+K is interpolated at Chebyshev's points of the rectangle |eta| <= REACH, 0 < w <= 1, and written in powers.
 (eta is sqrt(2) y of that file.)
 """
 
@@ -16,7 +16,6 @@ REACH = 5.0
 DEGREES = (22, 5)
 """of eta / REACH and of w: the error of the partial is 5e-7"""
 POINTS = (40, 14)
-PSI_DEGREE = 10
 
 
 def ratio_of(eta: mpmath.mpf) -> mpmath.mpf:
@@ -61,17 +60,7 @@ def padded(series: Chebyshev, degree: int) -> np.ndarray:
     return np.pad(powers, (0, degree + 1 - len(powers)))
 
 
-def psi() -> np.ndarray:
-    """Of powers of a, psi(1 + a) for 0 <= a <= 1."""
-    exact = np.vectorize(lambda a: float(mpmath.digamma(1 + a)))
-    return padded(Chebyshev.interpolate(exact, PSI_DEGREE, domain=[0.0, 1.0]), PSI_DEGREE)
-
-
 def listed(name: str, rows: np.ndarray) -> str:
-    if rows.ndim == 1:
-        parts = (rows[i : i + 6] for i in range(0, len(rows), 6))
-        inner = "\n".join(f"    {', '.join(f'{c:.12g}' for c in part)}," for part in parts)
-        return f"{name} = (\n{inner}\n)"
     inner = "\n".join(f"    ({', '.join(f'{c:.9g}' for c in row)})," for row in rows)
     return f"{name} = (\n{inner}\n)"
 
@@ -80,6 +69,5 @@ if __name__ == "__main__":
     mpmath.mp.dps = 30
     print("\n\n# fmt: off")
     print("LEAST, MOST =", *(f"{float(ratio_of(mpmath.mpf(eta))):.12g}," for eta in (-REACH, REACH)))
-    print(listed("PSI", psi()))
     print(listed("TABLE", table()))
     print("# fmt: on")

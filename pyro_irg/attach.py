@@ -144,7 +144,7 @@ def _products_by_region(rule: ByRegion, wanted: Sequence[bool], factor: Tensor, 
 
     def products(factor: Tensor, *a: Tensor) -> list[Tensor]:
         factor, *wide = (x.double() for x in (factor, *a)) if narrow else (factor, *a)
-        slopes = _slopes_by_region(spaces, regions, rule.place(spaces[0], *wide))
+        slopes = _slopes_by_region(spaces, regions, rule.place(spaces[0], *wide), rule.share if narrow else 0.0)
         found = itertools.compress(rule.partials(spaces[0], slopes, *wide), wanted)
         return [(factor * partial).to(dtype) for partial in found]
 
@@ -155,7 +155,9 @@ def _products_by_region(rule: ByRegion, wanted: Sequence[bool], factor: Tensor, 
     return [next(found) if want else None for want in wanted]
 
 
-def _slopes_by_region(spaces: tuple, regions: Sequence[tuple], place: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def _slopes_by_region(
+    spaces: tuple, regions: Sequence[tuple], place: Sequence[Tensor], share: float
+) -> tuple[Tensor, ...]:
     """By the first of two namespaces in a region, by the second everywhere else."""
     for i, (where, slopes) in enumerate(regions):
         if where is None:
@@ -163,12 +165,13 @@ def _slopes_by_region(spaces: tuple, regions: Sequence[tuple], place: Sequence[T
         inside = where(spaces[0], *place)
         if torch._is_all_true(inside):
             return slopes(spaces[0], *place)
-        rows, others = (which.reshape(-1).nonzero()[:, 0] for which in (inside, ~inside))
-        if not len(rows):
+        rows = inside.reshape(-1).nonzero()[:, 0]
+        if len(rows) <= share * inside.numel():
             continue
+        others = (~inside).reshape(-1).nonzero()[:, 0]
         flat = [p.reshape(-1) for p in place]
         near = slopes(spaces[0], *(p.index_select(0, rows) for p in flat))
-        far = _slopes_by_region(spaces, regions[i + 1 :], [p.index_select(0, others) for p in flat])
+        far = _slopes_by_region(spaces, regions[i + 1 :], [p.index_select(0, others) for p in flat], share)
         whole = (place[0].new_empty(flat[0].shape) for _ in near)
         pairs = zip(whole, near, far, strict=True)
         return tuple(w.index_copy_(0, rows, n).index_copy_(0, others, f).view_as(place[0]) for w, n, f in pairs)

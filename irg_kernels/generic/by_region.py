@@ -28,6 +28,8 @@ class ByRegion(NamedTuple):
     """(xp, slopes, draw, *params) -> the partials, one for each parameter"""
     least: int = 0
     """of so many elements on in float32; fewer take longer, for eager torch pays by the operation"""
+    share: float = 0.0
+    """of the elements that must lie in a region in float32: copies of fewer cost more than they save"""
 
 
 def _gamma_regions(log: Callable) -> tuple[tuple, tuple]:
@@ -36,17 +38,10 @@ def _gamma_regions(log: Callable) -> tuple[tuple, tuple]:
     def large(xp: Namespace[Array], z: Array, a: Array, *rest: Array) -> tuple[Array]:
         return (gamma_table.dlogz_da_of_large(xp, z, a),)
 
-    def small(xp: Namespace[Array], z: Array, a: Array, *rest: Array) -> tuple[Array]:
-        return (gamma_table.dlogz_da_of_small(xp, z, log(xp, z, *rest), a),)
-
     def any_other(xp: Namespace[Array], z: Array, a: Array, *rest: Array) -> tuple[Array]:
         return (gamma.dlogz_da_at(xp, z, log(xp, z, *rest), a),)
 
-    by_table = (
-        (lambda xp, z, a, *_: gamma_table.is_large(xp, z, a), large),
-        (lambda xp, z, a, *_: gamma_table.is_small(xp, z, a), small),
-        (None, any_other),
-    )
+    by_table = ((lambda xp, z, a, *_: gamma_table.is_large(xp, z, a), large), (None, any_other))
     # the exponent's terms are of size z
     return by_table, ((lambda xp, z, a, *_: (a < 500.0) & (z < 700.0), any_other), (None, any_other))
 
@@ -56,11 +51,15 @@ def _gamma_partials(xp: Namespace[Array], slopes: tuple[Array], x: Array, a: Arr
 
 
 _WITH_LOG = _gamma_regions(lambda xp, z, log_z: log_z)
-GAMMA_LOG = ByRegion(lambda xp, log_z, a: (xp.exp(log_z), a, log_z), *_WITH_LOG, lambda xp, slopes, *_: slopes, 1_000)
+GAMMA_LOG = ByRegion(
+    lambda xp, log_z, a: (xp.exp(log_z), a, log_z), *_WITH_LOG, lambda xp, slopes, *_: slopes, 1_000, 0.9
+)
 """`gamma.dlogz_da`"""
-GAMMA = ByRegion(lambda xp, x, a, rate: (x * rate, a), *_gamma_regions(lambda xp, z: xp.log(z)), _gamma_partials, 1_000)
+GAMMA = ByRegion(
+    lambda xp, x, a, rate: (x * rate, a), *_gamma_regions(lambda xp, z: xp.log(z)), _gamma_partials, 1_000, 0.9
+)
 """`gamma.dx_da` and `gamma.dx_drate`"""
-GAMMA_CLAMPED = ByRegion(gamma.place_clamped, *_WITH_LOG, _gamma_partials, 1_000)
+GAMMA_CLAMPED = ByRegion(gamma.place_clamped, *_WITH_LOG, _gamma_partials, 1_000, 0.9)
 """`gamma.dx_da_clamped` and `gamma.dx_drate`"""
 
 

@@ -8,21 +8,21 @@
 
 whose limit at a = inf is the first factor.  K is smooth in y and w, of size 0.2: a polynomial, from mpmath by
 `python -m benchmarks.gamma_table`, serves a >= 1.  (In the coordinates of a sampler, z = d (1 + c x)**3, none does.)
-Below a = 1 the lower tail is that of a + 1, with psi(a + 1) by a polynomial too:
-
-    a d log z/da = psi(a + 1) - log z + z (d log z/da at a + 1).
 """
 
 from __future__ import annotations
 
 from ..namespace import Array, Namespace
-from .elementary import horner
 
 
 def dlogz_da_of_large(xp: Namespace[Array], z: Array, a: Array) -> Array:
     """d log z / da, `is_large`; with guard digits."""
     w = 1.0 / a
-    return _from(xp, z * w, w)
+    ratio = z * w
+    # both are 0 where z = a, and elsewhere beyond 1e-16
+    excess, log_ratio = (ratio - 1.0) + 1e-30, xp.log(ratio) + 1e-30
+    y = xp.copysign(xp.sqrt(xp.abs(excess - log_ratio)), excess)
+    return log_ratio / excess * w * xp.bivariate(TABLE, y, w)
 
 
 def is_large(xp: Namespace[Array], z: Array, a: Array) -> Array:
@@ -30,34 +30,10 @@ def is_large(xp: Namespace[Array], z: Array, a: Array) -> Array:
     return (a >= 1.0) & (xp.abs(z - MIDDLE * a) < HALF * a)
 
 
-def dlogz_da_of_small(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> Array:
-    """d log z / da, `is_small`; with guard digits."""
-    w = 1.0 / (a + 1.0)
-    slope = _from(xp, xp.maximum(z * w, LEAST), w)  # further out z times the slope is nothing beside log z
-    return (xp.addcmul(horner(a, PSI) - log_z, z, slope)) / a
-
-
-def is_small(xp: Namespace[Array], z: Array, a: Array) -> Array:
-    """a < 1, and the lower tail is the one in use."""
-    return (a < 1.0) & (z < a + 0.4)
-
-
-def _from(xp: Namespace[Array], ratio: Array, w: Array) -> Array:
-    """d log z / da of lambda and w."""
-    # both are 0 where z = a, and elsewhere beyond 1e-16
-    excess, log_ratio = (ratio - 1.0) + 1e-30, xp.log(ratio) + 1e-30
-    y = xp.copysign(xp.sqrt(xp.abs(excess - log_ratio)), excess)
-    return log_ratio / excess * w * xp.bivariate(TABLE, y, w)
-
-
 # fmt: off
 # lambda where eta is -5 and 5
 LEAST, MOST = 1.37096096592e-06, 16.2905874862
 MIDDLE, HALF = 0.5 * (LEAST + MOST), 0.5 * (MOST - LEAST)
-PSI = (
-    -0.577215657305, 1.6449322209, -1.2019815242, 1.08110077428, -1.02652909457, 0.964125318004,
-    -0.830581418806, 0.59367798102, -0.312547811143, 0.103758854418, -0.0159553112859,
-)
 # [j][k] of y**j w**k, 1 + w K
 TABLE = (
     (1, 0.166666771, 0.0166796527, -0.00963599147, -0.00343056507, 0.00467930288, -0.00139635273),
