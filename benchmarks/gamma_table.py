@@ -68,6 +68,6 @@ def listed(name: str, rows: np.ndarray) -> str:
 if __name__ == "__main__":
     mpmath.mp.dps = 30
     print("\n\n# fmt: off")
-    print("LEAST, MOST =", *(f"{float(ratio_of(mpmath.mpf(eta))):.12g}," for eta in (-REACH, REACH)))
+    print("LEAST, MOST =", ", ".join(f"{float(ratio_of(mpmath.mpf(eta))):.12g}" for eta in (-REACH, REACH)))
     print(listed("TABLE", table()))
     print("# fmt: on")
