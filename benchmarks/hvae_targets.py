@@ -144,23 +144,23 @@ def numpyro_result(target: str, name: str) -> dict:
     model, steps = NUMPYRO[target], STEPS["numpyro"]
     optimizer = numpyro.optim.optax_to_numpyro(optax.adam(optax.cosine_decay_schedule(RATE, steps, 0.01)))
     bound = Bound(GRADIENTS if "IWAE" in name else 1)
-    start = time.perf_counter()
+    start = time.process_time()
     guides = [prototype(model, GUIDES[name], seed) for seed in range(SEEDS)]
     runs = [SVI(model, guide, optimizer, bound) for guide in guides]
     states = [jax.jit(svi.init)(random.key(i)) for i, svi in enumerate(runs)]
-    searched = time.perf_counter() - start
+    searched = time.process_time() - start
     svi = runs[0]
 
     @jax.jit
     def train(state):
         return lax.scan(lambda state, _: svi.update(state), state, length=steps)[0]
 
-    start = time.perf_counter()
+    start = time.process_time()
     compiled = train.lower(states[0]).compile()
-    compile_time = time.perf_counter() - start
-    start = time.perf_counter()
+    compile_time = time.process_time() - start
+    start = time.process_time()
     finals = [jax.block_until_ready(compiled(state)) for state in states]
-    per_step = (time.perf_counter() - start) / steps / SEEDS
+    per_step = (time.process_time() - start) / steps / SEEDS
 
     @jax.jit
     def weights(params):
@@ -188,7 +188,7 @@ def summary(log_weights: np.ndarray, compile_time: float, per_step: float, searc
 def pyro_result(target: str, name: str) -> dict:
     if name != "AutoHVAE":
         raise ValueError(f"in Pyro only AutoHVAE is measured, not {name!r}")
-    model, steps, found, begin = PYRO[target], STEPS["pyro"], [], time.perf_counter()
+    model, steps, found, begin = PYRO[target], STEPS["pyro"], [], time.process_time()
     for seed in range(PYRO_SEEDS):
         pyro.clear_param_store()
         pyro.set_rng_seed(seed)
@@ -202,7 +202,7 @@ def pyro_result(target: str, name: str) -> dict:
             svi.step()
             optimizer.step()
         found.append(pyro_irg.infer.log_weights(model, guide, num_samples=DRAWS, batch_size=DRAWS // 10).numpy())
-    per_step = (time.perf_counter() - begin) / steps / PYRO_SEEDS
+    per_step = (time.process_time() - begin) / steps / PYRO_SEEDS
     return summary(np.array(found) - evidence(target), 0.0, per_step, 0.0)
 
 
