@@ -29,6 +29,7 @@ from ..numerics.quadrature import depth, tail_integral
 from ..numerics.roots import logarithm, newton
 from . import inverse_gaussian
 
+# worst error of a slope over tail weights of 1e-3..1e3 and skewness up to .999 of them: 9e-7 and 1e-13
 NODES = {"nodes_f32": 22, "nodes_f64": 50}
 # the search for a cut: the least and the largest distance, and halvings of their ratio, which leave 1 % of it
 LEAST, MOST, HALVINGS = 1e-8, 200.0, 12
@@ -100,8 +101,10 @@ def _score_d(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
     return finite(xp, _score(xp, _law(xp, c, d), _w(xp, y), -1.0))
 
 
-def _cut(xp: Namespace[Array], law: _Law[Array], w: Array, sign: Array, fall: Array | float) -> Array:
-    """Where P has fallen by `fall` on the way from w, kappa being about log(1 + pi z / 2) / 2."""
+def _cut(
+    xp: Namespace[Array], law: _Law[Array], w: Array, sign: Array, fall: Array | float, growth: float = 0.0
+) -> Array:
+    """Where P exp(growth |w' - w|) has fallen by `fall` on the way from w, kappa being about log(1 + pi z / 2) / 2."""
     law, w = _Law(*map(xp.stop_gradient, law)), xp.stop_gradient(w)
     v = w - law.w0
 
@@ -115,7 +118,7 @@ def _cut(xp: Namespace[Array], law: _Law[Array], w: Array, sign: Array, fall: Ar
         middle = 0.5 * (near + far)
         tau = sign * xp.exp(middle)
         drop = 2.0 * law.g * _sinh(xp, v + 0.5 * tau) * _sinh(xp, 0.5 * tau) + height(_cosh(xp, w + tau)) - top
-        fallen = ~(drop < fall)  # NaN has fallen
+        fallen = ~(drop - growth * xp.exp(middle) < fall)  # NaN has fallen
         return xp.where(fallen, near, middle), xp.where(fallen, middle, far)
 
     start = (math.log(LEAST) + 0.0 * w, math.log(MOST) + 0.0 * w)
@@ -135,7 +138,8 @@ def _beyond(xp: Namespace[Array], law: _Law[Array], w: Array, sign: Array, score
         weight = xp.exp((top - kappa) - drop) * (q / other)
         return weight if score is None else score(v + step, other, share) * weight
 
-    return tail_integral(xp, integrand, _cut(xp, law, w, sign, depth(xp, w)), **NODES)
+    growth = 0.0 if score is None else 1.0  # a score grows as exp(|w|)
+    return tail_integral(xp, integrand, _cut(xp, law, w, sign, depth(xp, w), growth), **NODES)
 
 
 def _centre(xp: Namespace[Array], law: _Law[Array]) -> Array:
