@@ -3,7 +3,7 @@
 import pyro
 import pytest
 import torch
-from pyro.infer import SVI, Trace_ELBO
+from pyro.infer import SVI, Predictive, Trace_ELBO
 from pyro.infer.autoguide import (
     AutoDelta,
     AutoDiagonalNormal,
@@ -174,3 +174,17 @@ def test_a_fresh_guide_takes_a_state(make):
     fresh.load_state_dict(saved)
     for one, other in zip(guide(DATA).values(), (torch.set_rng_state(state), fresh(DATA))[1].values(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_predictive():
+    """It hands the guide a draw of its own, detached, and the default base knows it again."""
+
+    def model():
+        z = pyro.sample("z", dist.Gamma(2.0, 1.0))
+        with pyro.plate("data", 3):
+            return pyro.sample("x", dist.Normal(z, 1.0))
+
+    guide = AutoHVAE(model, num_steps=2, base_options={"num_starts": 0})
+    guide()
+    draws = Predictive(model, guide=guide, num_samples=4)()
+    assert draws["x"].shape == (4, 3) and len(draws["z"].unique()) == 4
