@@ -6,9 +6,14 @@ from numbers import Integral
 from typing import Any
 
 
-def check_count(where: str, name: str, value: object, least: int = 1) -> None:
-    """Raise a ValueError unless `value` is an integer of that size, NumPy's included."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+def is_integer(value: object) -> bool:
+    """Python's or NumPy's; not a truth value."""
+    return not isinstance(value, bool) and isinstance(value, Integral)
+
+
+def check_count(where: str, name: str, value: Any, least: int = 1) -> None:
+    """Raise a ValueError unless `value` is an integer of that size."""
+    if not is_integer(value) or value < least:
         raise ValueError(f"{where}: {name} must be an integer >= {least}, got {value!r}")
 
 

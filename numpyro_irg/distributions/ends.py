@@ -20,8 +20,9 @@ def from_to(low: Any, high: Any) -> Any:
     return constraints.interval(low, high)
 
 
-def off_ends(least: Any, most: Any, x: Array) -> Array:
-    """A draw x between least and most, off a least of 0 and a most of 1, where its density may be 0 or infinite."""
+def off_ends(ends: Any, x: Array) -> Array:
+    """A draw x between two ends, off a lower one of 0 and an upper one of 1, where its density may be 0 or infinite."""
+    least, most = ends
     limits = jnp.finfo(x.dtype)
     if isinstance(least, float) and least == 0.0:
         x = jnp.maximum(x, float(limits.tiny))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from numpyro.distributions.batch_util import vmap_over
 from numpyro.distributions.transforms import CorrMatrixCholeskyTransform
 from numpyro.distributions.util import validate_sample
 
+from irg_kernels.adapter.settings import is_integer
 from irg_kernels.families import beta, lkj_cholesky
 
 from ..attach import NATIVE, attach
@@ -53,7 +53,7 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
         *,
         validate_args: bool | None = None,
     ) -> None:
-        if not isinstance(dimension, Integral) or dimension < 2:
+        if not is_integer(dimension) or dimension < 2:
             raise ValueError(f"LKJCholesky: dimension must be an integer from 2 on, got {dimension!r}")
         if sample_method not in METHODS:
             raise ValueError(f"LKJCholesky: sample_method must be 'onion' or 'cvine', got {sample_method!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,6 +10,8 @@ import numpyro.distributions as host
 from jax import Array, random
 from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
+
+from irg_kernels.adapter.settings import is_integer
 
 from .base import ImplicitMixin
 
@@ -30,7 +31,7 @@ class SphericalUniform(ImplicitMixin, host.Distribution):
     pytree_aux_fields = ("dim",)
 
     def __init__(self, dim: int, batch_shape: Any = (), *, validate_args: bool | None = None) -> None:
-        if not isinstance(dim, Integral) or dim < 2:
+        if not is_integer(dim) or dim < 2:
             raise ValueError(f"SphericalUniform: dim must be an integer from 2 on, got {dim!r}")
         self.dim = dim
         host.Distribution.__init__(self, tuple(batch_shape), (dim,), validate_args=validate_args)

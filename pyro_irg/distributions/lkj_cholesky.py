@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import pyro.distributions as host
@@ -11,6 +10,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from pyro.distributions.transforms.cholesky import CorrMatrixCholeskyTransform
 from torch import Tensor
 
+from irg_kernels.adapter.settings import is_integer
 from irg_kernels.families import beta, lkj_cholesky
 
 from ..attach import NATIVE, attach
@@ -39,7 +39,7 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
     has_rsample = True
 
     def __init__(self, dim: int, concentration: Any = 1.0, validate_args: bool | None = None) -> None:
-        if not isinstance(dim, Integral) or dim < 2:
+        if not is_integer(dim) or dim < 2:
             raise ValueError(f"LKJCholesky: dim must be an integer from 2 on, got {dim!r}")
         self.dim = dim
         (self.concentration,) = parameters("LKJCholesky", concentration=concentration)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 from typing import Any
 
 import torch
 from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
+
+from irg_kernels.adapter.settings import is_integer
 
 from .base import ImplicitMixin
 
@@ -29,7 +30,7 @@ class SphericalUniform(ImplicitMixin, TorchDistribution):
     has_rsample = True
 
     def __init__(self, dim: int, batch_shape: Any = torch.Size(), validate_args: bool | None = None) -> None:
-        if not isinstance(dim, Integral) or dim < 2:
+        if not is_integer(dim) or dim < 2:
             raise ValueError(f"SphericalUniform: dim must be an integer from 2 on, got {dim!r}")
         self.dim = dim
         TorchDistribution.__init__(self, torch.Size(batch_shape), torch.Size([dim]), validate_args=validate_args)

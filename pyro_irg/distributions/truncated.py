@@ -259,7 +259,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
                     args = torch.broadcast_tensors(q, least, most, *(a.to(q.dtype) for a in bounds.args))
                     x = evaluate(truncation.quantile(*bounds.kind), *args)
             edge = 0.25 / torch.finfo(q.dtype).tiny  # a draw of a heavy tail is held in the range of its dtype
-            return self._inside(off_ends(*ends_of(self.base_dist), x.clamp(-edge, edge).to(q.dtype)))
+            return self._inside(off_ends(ends_of(self.base_dist), x.clamp(-edge, edge).to(q.dtype)))
 
     def _bounds(self) -> _Bounds | None:
         """What the kernels need where the base's family has masses."""

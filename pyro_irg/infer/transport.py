@@ -37,7 +37,8 @@ class _Carried(TransformModule):
         return z
 
     def _inverse(self, y: Tensor) -> Tensor:
-        x, own = self._cached_x_y
+        cached: Any = self._cached_x_y
+        x, own = cached
         if own is not None and own.shape == y.shape and torch.equal(own, y):
             return x  # of its own draw, which `Predictive` detaches
         raise NotImplementedError("AutoTransport: the density is known at the guide's own draws only")
