@@ -261,3 +261,21 @@ def elbo_slopes(start: dict[str, float]) -> dict[str, float]:
         name: (bound(**{**start, name: v + 1e-5}) - bound(**{**start, name: v - 1e-5})) / 2e-5
         for name, v in start.items()
     }
+
+
+def refusals(adapter):
+    """message -> what raises it"""
+    d, a = adapter.dist, adapter.array
+    normal = d.Normal(a(0.0), 1.0)
+    return {
+        r"Truncated: low must be below high, but found low\n2": lambda: d.Truncated(normal, 2.0, 1.0),
+        r"Truncated: low must lie in the support of its base Gamma": lambda: d.Truncated(d.Gamma(a(1.0), 1.0), -1.0),
+        r"low must lie in .* and leave some of it": lambda: d.Truncated(normal, math.inf),
+        r"low must lie in .* Beta.* and leave some of it": lambda: d.Truncated(d.Beta(a(2.0), 2.0), 1.0),
+        r"Truncated: high must lie in the support .* Beta": lambda: d.Truncated(d.Beta(a(1.0), 1.0), None, 1.5),
+        r"must be univariate, but Dirichlet has event": lambda: d.Truncated(d.Dirichlet(a([1.0] * 3)), 0.1),
+        rf"{adapter.WITHOUT_CDF(d)} has no cdf": lambda: d.Truncated(adapter.WITHOUT_CDF(d, True), 0.1),
+        r"base_dist must be a distribution, got float": lambda: d.Truncated(1.0, 0.1),
+        r"low of shape \(2,\) cannot be": lambda: d.Truncated(d.Normal(a([0.0] * 3), 1.0), a([0.0] * 2)),
+        r"quantile must lie in \[0, 1\]": lambda: d.Truncated(normal, 0.0).icdf(a(1.5)),
+    }

@@ -59,7 +59,7 @@ def log_bartlett(key: Array, df: Array) -> tuple[Array, Array]:
     return jnp.tril(random.normal(normal_key, (*df.shape, df.shape[-1]), df.dtype), -1), log_diagonal
 
 
-def carried(log_diagonal: Array, df: Array) -> Array:
+def _carried(log_diagonal: Array, df: Array) -> Array:
     """The logarithms of roots of chi2(df) variables, with the derivatives of draws."""
     return 0.5 * (attach((gamma.dlogz_da,), 2.0 * log_diagonal - math.log(2.0), 0.5 * df) + math.log(2.0))
 
@@ -104,7 +104,7 @@ class Factor(ImplicitMixin):
         x = lax.stop_gradient(x)
         factor = lax.stop_gradient(self._factor_of(x))
         df = jnp.broadcast_to(self._degrees(), x.shape[:-1])
-        moving = self._at(jnp.tril(factor, -1), carried(jnp.log(_diagonal(factor)), df))
+        moving = self._at(jnp.tril(factor, -1), _carried(jnp.log(_diagonal(factor)), df))
         return x + (moving - lax.stop_gradient(moving))
 
     def __init__(

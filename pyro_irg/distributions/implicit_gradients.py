@@ -54,11 +54,7 @@ def implicit_gradients(distribution: Any, value: Tensor) -> dict[str, Tensor]:
         raise ValueError(
             f"value of shape {tuple(value.shape)} does not broadcast with the shape {tuple(shape)} of {distribution}"
         ) from error
-    finite = value.isfinite()
-    for _ in base.event_shape:
-        finite = finite.all(-1)
-    inside = base.support.check(value) & finite
-    if not torch._is_all_true(inside):
+    if not (torch._is_all_true(base.support.check(value)) and torch._is_all_true(value.isfinite())):
         raise ValueError(
             f"value (Tensor of shape {tuple(value.shape)}) must lie inside the support {base.support} of "
             f"{type(base).__name__}, but found:\n{value}"

@@ -33,7 +33,7 @@ def log_bartlett(df: Tensor) -> tuple[Tensor, Tensor]:
     return normal.tril(-1), log_diagonal
 
 
-def carried(log_diagonal: Tensor, df: Tensor) -> Tensor:
+def _carried(log_diagonal: Tensor, df: Tensor) -> Tensor:
     """The logarithms of roots of chi2(df) variables, with the derivatives of draws."""
     return 0.5 * (attach((gamma.dlogz_da,), 2.0 * log_diagonal - math.log(2.0), 0.5 * df) + math.log(2.0))
 
@@ -136,7 +136,7 @@ class Factor(ImplicitMixin, TorchDistribution):
         """x, unchanged in value, that moves as a draw does."""
         with torch.no_grad():
             factor = self._factor_of(x)
-        moving = self._at(factor.tril(-1), carried(_diagonal(factor).log(), self._degrees().expand(x.shape[:-1])))
+        moving = self._at(factor.tril(-1), _carried(_diagonal(factor).log(), self._degrees().expand(x.shape[:-1])))
         return x.detach() + (moving - moving.detach())
 
     def _of_normals(self, below: Tensor) -> Tensor:

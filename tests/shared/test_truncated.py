@@ -12,7 +12,7 @@ from tests import oracles
 from tests.adapters import compiled, over
 from tests.checks import assert_distributed, assert_unbiased
 from tests.rows import ROWS
-from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, elbo_slopes, point, worst
+from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, elbo_slopes, point, refusals, worst
 
 precisions = pytest.mark.parametrize("precision", ["float64", "float32"])
 NAMES = {p.base: [name for name, _ in p.params] for p in POINTS}  # in the order of the class; JAX sorts a dict
@@ -406,23 +406,6 @@ def test_svi(adapter):
     for name, exact in elbo_slopes(start).items():
         # float32: a slope of a sum over 1000 draws is right to 1e-5 or so
         assert_unbiased([-slopes[name] / n for _, slopes in found], -exact, 1e-4, name)
-
-
-def refusals(adapter):
-    d, a = adapter.dist, adapter.array
-    normal = d.Normal(a(0.0), 1.0)
-    return {
-        r"Truncated: low must be below high, but found low\n2": lambda: d.Truncated(normal, 2.0, 1.0),
-        r"Truncated: low must lie in the support of its base Gamma": lambda: d.Truncated(d.Gamma(a(1.0), 1.0), -1.0),
-        r"low must lie in .* and leave some of it": lambda: d.Truncated(normal, math.inf),
-        r"low must lie in .* Beta.* and leave some of it": lambda: d.Truncated(d.Beta(a(2.0), 2.0), 1.0),
-        r"Truncated: high must lie in the support .* Beta": lambda: d.Truncated(d.Beta(a(1.0), 1.0), None, 1.5),
-        r"must be univariate, but Dirichlet has event": lambda: d.Truncated(d.Dirichlet(a([1.0] * 3)), 0.1),
-        rf"{adapter.WITHOUT_CDF(d)} has no cdf": lambda: d.Truncated(adapter.WITHOUT_CDF(d, True), 0.1),
-        r"base_dist must be a distribution, got float": lambda: d.Truncated(1.0, 0.1),
-        r"low of shape \(2,\) cannot be": lambda: d.Truncated(d.Normal(a([0.0] * 3), 1.0), a([0.0] * 2)),
-        r"quantile must lie in \[0, 1\]": lambda: d.Truncated(normal, 0.0).icdf(a(1.5)),
-    }
 
 
 @pytest.mark.parametrize("i", range(10))
