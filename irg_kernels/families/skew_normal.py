@@ -126,12 +126,13 @@ def _shape(xp: Namespace[Array], alpha: Array, loc: Array, scale: Array) -> Shap
         bell = -w * (y + 0.5 * w)
         return log_ndtr_rise(xp, alpha * y, alpha * w, bell, square * bell)
 
-    # the mode, but for 1e-3 of the scale (Azzalini, Capitanio 2014, eq. 2.24)
-    delta = k / xp.sqrt(1.0 + k * k)
-    mean = math.sqrt(2.0 / math.pi) * delta
-    spread = xp.sqrt(1.0 - mean * mean)
-    third = 0.5 * (4.0 - math.pi) * (mean / spread) ** 3
-    away = mean - 0.5 * third * spread - 0.5 * xp.exp(-2.0 * math.pi / xp.maximum(k, 1e-3))
+    # z = k times the mode: log z = 2 log k + log (phi / Phi)(z), by Newton's method from beyond; below k = 1 some 0.8 k
+    some = xp.maximum(k, 1.0)
+    z = xp.sqrt(1.0 + 4.0 * xp.log(some))
+    for _ in range(5):
+        hazard = dlog_ndtr_dx(xp, z)
+        z = z + (2.0 * xp.log(some) + xp.log(hazard / z)) / (z + hazard + 1.0 / z)
+    away = xp.stop_gradient(xp.where(k > 1.0, z / some, 0.8 * k / (1.0 + 0.58 * k)))
     chart = line(xp.stop_gradient(scale) / xp.sqrt(1.0 + k * k))
     return Shape(chart, rise, loc + scale * xp.copysign(away, alpha))
 
