@@ -48,6 +48,7 @@ EXTRA = {"pyro_irg": "pyro", "numpyro_irg": "numpyro"}
 # Files that one adapter has and its twin has not: path inside the package -> why.
 WITHOUT_TWIN: dict[str, str] = {
     "infer/reruns.py": "NumPyro's primitives must not be called inside grad and scan; Pyro runs the model itself again",
+    "layout.py": "XLA's loops run along the last axis of the last use; torch's operations see contiguous memory",
     "xp64.py": "eager torch computes float32 partials in float64; JAX has no float64 unless x64 is on",
     "xp_tame.py": "as xp64.py, for answers in float64",
     "distributions/truncation_rule.py": "eager torch treats the elements apart that need more",

@@ -35,6 +35,7 @@ from ..numerics.elementary import (
     digamma_minus_log,
     expm1mx,
     finite,
+    in_range,
     log1pmx,
     log_quotient,
     log_split,
@@ -44,7 +45,15 @@ from ..numerics.elementary import (
     two_product,
     two_sum,
 )
-from ..numerics.gamma_function import HALF_LOG_2PI, bregman_log_gamma, digamma, log_entropy, log_gamma1p, stirling
+from ..numerics.gamma_function import (
+    HALF_LOG_2PI,
+    bregman_log_gamma,
+    digamma,
+    log_entropy,
+    log_gamma1p,
+    log_gamma_of_next,
+    stirling,
+)
 from ..numerics.quadrature import depth, is_double, tail_integral, tail_of_line
 from ..numerics.roots import log_survival, logarithm, newton, normal_quantile
 
@@ -350,14 +359,6 @@ def _newton_step(xp: Namespace[Array], at: Point[Array], q: Array, one_minus_q: 
     return error, error * xp.exp(found - log_front(xp, at, a)) / a
 
 
-def log_gamma_of_next(xp: Namespace[Array], a: Array) -> Array:
-    """log Gamma(1 + a)"""
-    small = a < 1.0
-    many = xp.where(small, 1.0, a)
-    large = (many + 0.5) * xp.log(many) - many + HALF_LOG_2PI + stirling(xp, many)
-    return xp.where(small, log_gamma1p(xp, xp.where(small, a, 0.5)), large)
-
-
 def _start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, low: Array) -> Array:
     """A first log z: the lower tail's power law; Wilson & Hilferty 1931; the upper tail of a small a, e**-z a / z."""
     r = 1.0 / xp.maximum(a, 0.3)
@@ -392,12 +393,6 @@ def _refine(xp: Namespace[Array], log_x: Array, q: Array, one_minus_q: Array, a:
 def from_precise(xp: Namespace[Array], x: Array, log_x: Array, z: Array) -> Array:
     """x, from its logarithm where x, or the z that it was formed from, has left the range of its dtype."""
     return xp.where(in_range(xp, z) & in_range(xp, x), x, xp.exp(log_x))
-
-
-def in_range(xp: Namespace[Array], x: Array) -> Array:
-    """Where x > 0 and its reciprocal are normal numbers, with a factor of 2 to spare."""
-    tiny = float(xp.finfo(x).tiny)
-    return (x > 2.0 * tiny) & (x < 0.125 / tiny)
 
 
 def dlogx_da(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:

@@ -313,3 +313,9 @@ _LOGS_F32 = (
     (-0.287689208984375, 7.136532594072561e-06),
     (0.22314453125, -9.799357902442336e-07),
 )
+
+
+def in_range(xp: Namespace[Array], x: Array) -> Array:
+    """Where x > 0 and its reciprocal are normal numbers, with a factor of 2 to spare."""
+    tiny = float(xp.finfo(x).tiny)
+    return (x > 2.0 * tiny) & (x < 0.125 / tiny)

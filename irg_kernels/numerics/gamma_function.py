@@ -204,3 +204,11 @@ def scaled_e1(xp: Namespace[Array], z: Array) -> Array:
     cut = xp.stop_gradient(xp.log1p(depth(xp, z) / large))
     beyond = tail_integral(xp, lambda t: xp.exp(-large * xp.expm1(t)), cut, nodes_f32=16, nodes_f64=36)
     return xp.where(near, xp.exp(small) * (series - EULER - xp.log(small)), beyond)
+
+
+def log_gamma_of_next(xp: Namespace[Array], a: Array) -> Array:
+    """log Gamma(1 + a)"""
+    small = a < 1.0
+    many = xp.where(small, 1.0, a)
+    large = (many + 0.5) * xp.log(many) - many + HALF_LOG_2PI + stirling(xp, many)
+    return xp.where(small, log_gamma1p(xp, xp.where(small, a, 0.5)), large)
