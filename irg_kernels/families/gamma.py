@@ -430,10 +430,6 @@ def divergence(xp: Namespace[Array], a: Array, rate: Array, a_q: Array, rate_q: 
     return bregman_log_gamma(xp, a_q, a, a_q - a) - a_q * log1pmx(xp, v, log_ratio)
 
 
-def _of_exponential(xp: Namespace[Array], a: Array, rate: Array, rate_q: Array) -> Array:
-    return divergence(xp, a, rate, 1.0 + 0.0 * rate_q, rate_q)
-
-
 FAMILY = Family(
     parameters={"concentration": "positive", "rate": "positive"},
     support=(0.0, math.inf),
@@ -447,5 +443,8 @@ FAMILY = Family(
     mean=lambda xp, a, rate: a / rate,
     variance=lambda xp, a, rate: a / (rate * rate),
     shape=shape,
-    divergences={"Gamma": divergence, "Exponential": _of_exponential},
+    divergences={
+        "Gamma": divergence,
+        "Exponential": lambda xp, a, r, rate_q: divergence(xp, a, r, 1.0 + 0.0 * r, rate_q),
+    },
 )
