@@ -17,6 +17,7 @@ from irg_kernels.generic import wrapping
 
 from ..attach import NATIVE
 from ..registry import implicit_twin
+from .base import uniforms
 from .from_uniform import from_uniform
 from .host_families import ends_of, family_of, has_tails, inner_point, tails_anywhere, unwrapped
 
@@ -81,11 +82,13 @@ class Wrapped(host.Distribution):
         return wrapping.Line(log_density, lambda x: tails_anywhere(base, x), centre)
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        x = self.base_dist.sample(key, sample_shape)
-        angle = x - lax.stop_gradient(wrapping.TURN * jnp.round(x / wrapping.TURN))
-        return angle + lax.stop_gradient(jnp.clip(angle, -jnp.pi, jnp.pi) - angle)  # beyond by rounding
+        return _wrapped(self.base_dist.sample(key, sample_shape))
 
     rsample = sample
+
+    def from_uniform(self, u: Any) -> Array:
+        """The base's draw that u makes, wrapped; see the function `from_uniform`."""
+        return _wrapped(from_uniform(self.base_dist, uniforms(self, u)))
 
     @validate_sample
     def log_prob(self, value: Array, intermediates: Any = None) -> Array:
@@ -124,6 +127,11 @@ def _error(d: Wrapped) -> Array:
         at = jnp.where(far, end + sign * 1e-6 * (1.0 + jnp.abs(end)), line.centre)
         error = jnp.maximum(error, jnp.where(far, jnp.exp(line.log_density(at)), 0.0))
     return jnp.max(error, initial=0.0)
+
+
+def _wrapped(x: Array) -> Array:
+    angle = x - lax.stop_gradient(wrapping.TURN * jnp.round(x / wrapping.TURN))
+    return angle + lax.stop_gradient(jnp.clip(angle, -jnp.pi, jnp.pi) - angle)  # beyond by rounding
 
 
 def _nearest(angle: Array, centre: Array) -> Array:

@@ -16,7 +16,7 @@ from irg_kernels.generic import wrapping
 
 from ..attach import NATIVE, in_transform
 from ..registry import implicit_twin
-from .base import ImplicitMixin
+from .base import ImplicitMixin, uniforms
 from .from_uniform import from_uniform
 from .host_families import ends_of, family_of, has_tails, inner_point, tails_anywhere, tensors, unwrapped
 
@@ -98,6 +98,10 @@ class Wrapped(ImplicitMixin, TorchDistribution):
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         with torch.no_grad():
             return _wrapped(self.base_dist.sample(sample_shape))
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The base's draw that u makes, wrapped; see the function `from_uniform`."""
+        return _wrapped(from_uniform(self.base_dist, uniforms(self, u)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value), to rounding, with derivatives in the value and every parameter of the base."""

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from mpmath import mp
+from scipy.special import ndtri
 
 from tests.adapters import over
 from tests.checks import assert_distributed, assert_unbiased, exact_gradient
@@ -109,6 +110,22 @@ def test_draws(adapter):
     assert_distributed(x, lambda x: np.interp(x, grid, levels))
     for name, exact in exact_gradient(lambda loc, scale: mp.exp(-(scale**2) / 2) * mp.cos(loc), params).items():
         assert_unbiased(adapter.numpy(slopes["cos x"][name]), exact, 1e-5, name)
+
+
+def test_of_uniform_numbers(adapter):
+    """The base's quantile modulo a turn, with its derivatives."""
+    u = np.linspace(0.01, 0.99, 15)
+    noise = ndtri(u)
+
+    def angle(params):
+        base = adapter.host.Normal(params["loc"], params["scale"])
+        return adapter.irg.from_uniform(adapter.dist.Wrapped(base, validate_args=False), params["u"])
+
+    params = adapter.arrays({"loc": np.full(15, 2.5), "scale": np.full(15, 1.5), "u": u})
+    x, slopes = adapter.numpy(angle(params)), adapter.slopes(angle)(params)
+    np.testing.assert_allclose(x, np.angle(np.exp(1j * (2.5 + 1.5 * noise))), atol=2e-6)
+    np.testing.assert_allclose(adapter.numpy(slopes["loc"]), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(adapter.numpy(slopes["scale"]), noise, rtol=1e-5, atol=1e-6)
 
 
 def test_shapes_and_copies(adapter):
