@@ -222,7 +222,16 @@ def _smaller_tail(xp: Namespace[Array], at: Place, a: Array, b: Array) -> _Tail[
         # at a = 0 the change is 0, so that its integrand is less by that at a = 0
         return xp.exp(-exponent) * xp.where(little, few - other * xp.expm1(few * rise), total)
 
-    cut = cut_of(xp, zeta, complement, shape + 1.0, total + 1.0, slope, log1mexp - log_zeta)
+    grown = xp.where(little, shape, 0.0)  # expm1(a rise) takes so much of the exponent
+    cut = cut_of(
+        xp,
+        zeta,
+        complement,
+        shape - grown + 1.0,
+        total - grown + 1.0,
+        slope - grown * complement,
+        log1mexp - log_zeta,
+    )
     mass = zeta * tail_integral(xp, integrand, cut, nodes_f32=MASS_NODES_F32, nodes_f64=MASS_NODES_F64)
     change = xp.where(little, xp.exp(other * log1mexp) * mass, 0.0)
     return _Tail(is_lower, log_zeta, log1mexp, shape, other, xp.where(little, 0.0, mass), little, few, change)

@@ -73,6 +73,34 @@ def test_tails(family, backend):
     assert error[worst] <= allowed[worst], (at[worst], params[:, worst], error[worst])
 
 
+SHAPES = np.array([0.05, 0.2, 0.2496, 0.2504, 0.4, 0.486, 0.4996, 0.7])
+SMALL_SHAPES = {
+    "gamma": [(s * (a + 0.4), a) for a in SHAPES for s in (0.5, 0.9, 0.999, 1.01)],
+    # the logit of about s times the mean, and for 1 - z
+    "beta": [
+        (sign * (np.log(s * a / b)), *((a, b) if sign > 0 else (b, a)))
+        for a in SHAPES
+        for b in (2.0, 30.0, 2000.0)
+        for s in (0.5, 1.5)
+        for sign in (1.0, -1.0)
+    ],
+}
+
+
+@quick
+@pytest.mark.parametrize("family", SMALL_SHAPES)
+def test_tails_of_small_shapes(family, backend):
+    """Next to where one tail is taken for the other, and one way to it for the other."""
+    at, *params = np.array(SMALL_SHAPES[family]).astype(backend.precision).astype(float).T
+    _, tails, exact = FAMILIES[family]
+    truth = np.array([closed_forms.logs_of_tails(exact, x, p)[:2] for x, *p in zip(at, *params, strict=True)])
+    found = backend.values(lambda xp, *args: xp.minimum(*tails(xp, *args)), at, *params)
+    error = np.abs(found - truth.min(1))
+    allowed = (3e-14 if backend.precision == "float64" else 1.5e-6) * np.maximum(1.0, np.abs(at))
+    worst = np.argmax(error / allowed)
+    assert error[worst] <= allowed[worst], (SMALL_SHAPES[family][worst], error[worst])
+
+
 @quick
 def test_von_mises_wraps(backend):
     """Measured from -pi for any location; to absolute accuracy, for two masses are subtracted."""
