@@ -108,7 +108,7 @@ def _tails(xp: Namespace[Array], y: Array, k: Array) -> tuple[Array, Array]:
     close = k < a + 1.0
     step = xp.where(close, k, 0.0)
     ratios = bell_integral(xp, a, lambda u: xp.where(close, -xp.expm1(-step * u), 1.0))
-    ratios = ratios - xp.where(close, 0.0, bell_integral(xp, xp.maximum(k + a, 0.0)))
+    ratios = ratios - xp.where(close, 0.0, bell_integral(xp, k + a))
     little = ~below & (k < 1.0) & (upper > -math.log(2.0))
     at, few = xp.where(little, y, 1.0), xp.where(little, k, 0.5)
     nodes, weights = rule(NODES)
