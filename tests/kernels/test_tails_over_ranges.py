@@ -43,3 +43,14 @@ def test_tails(name):
         place = {key: float(params[key][i]) for key in row.tails[0]}  # in the order of the class
         truth = float(min(oracles.log_masses(name, float(x[i]), place)))
         assert abs(smaller[i] - truth) <= 1e-10 * max(1.0, abs(truth)), (float(x[i]), place, smaller[i], truth)
+
+
+def test_just_above_the_location_of_an_exponentially_modified_gaussian():
+    """Where neither the difference of two Mills' ratios nor its integral over the rate is far from the other."""
+    name = "ExponentiallyModifiedGaussian"
+    x, rate = (grid.ravel() for grid in np.meshgrid(np.linspace(0.05, 0.95, 10), np.linspace(0.05, 1.2, 12)))
+    params = {"loc": np.zeros(x.size), "scale": np.ones(x.size), "rate": rate}
+    args = [torch.tensor(params[key]) for key in RECORDS[name].parameters]
+    found = np.stack([tail.numpy() for tail in RECORDS[name].log_tails(pyro_irg.xp, torch.tensor(x), *args)], -1)
+    truth = [oracles.log_masses(name, v, {"loc": 0.0, "scale": 1.0, "rate": r}) for v, r in zip(x, rate, strict=True)]
+    np.testing.assert_allclose(found, truth, rtol=1e-12, atol=1e-13)
