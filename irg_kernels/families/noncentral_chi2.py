@@ -63,8 +63,12 @@ class _Parts(NamedTuple, Generic[Array]):
     """p_{k + 2} / p_k - 1"""
 
 
-def _parts(xp: Namespace[Array], at: Point[Array], mu: Array, *, scored: bool = False) -> _Parts[Array]:
-    """From P of n in place of mu: its exponent is n log(x / u) - d**2 / 2 + n**2 / (R + z), or, where x is not far from
+def _parts(
+    xp: Namespace[Array], at: Point[Array], mu: Array, *, scored: bool = False, by_half: bool = False
+) -> _Parts[Array]:
+    """With `by_half` log P_k is less by log(x / 2), which would only be added and taken away again.
+
+    From P of n in place of mu: its exponent is n log(x / u) - d**2 / 2 + n**2 / (R + z), or, where x is not far from
     u, -e**2 / (2 x) - n (log(1 - e / x) + e / x)."""
     z = at.m * at.r
     n, root, bend, u, e = _middle(xp, at, mu)
@@ -74,8 +78,8 @@ def _parts(xp: Namespace[Array], at: Point[Array], mu: Array, *, scored: bool = 
     bessel = bessel_i(xp, mu, z, (unit,) * (shift_of(xp, mu) + 1), sloped=scored)
     log_u = xp.log(0.5 * u)
     log_ratio = xp.where(near, -xp.log1p(-e / x), at.log_half - log_u)
-    close = e * (-0.5 * e / x) - n * log1pmx(xp, -e / x, -log_ratio) + at.log_half
-    far = mu * at.log_half - n * log_u - 0.5 * at.d * at.d + bend
+    close = e * (-0.5 * e / x) - n * log1pmx(xp, -e / x, -log_ratio) + (0.0 if by_half else at.log_half)
+    far = (mu - 1.0 if by_half else mu) * at.log_half - n * log_u - 0.5 * at.d * at.d + bend
     log_p = xp.where(near, close, far) - 0.5 * xp.log(2.0 * math.pi * root) + (bessel.series + bessel.log_product)
     score = 0.5 * (log_ratio - 0.5 * n / root / root + bessel.slope)
     ratio = 0.5 / (mu + mu * bessel.more)
@@ -93,7 +97,7 @@ def _middle(xp: Namespace[Array], at: Point[Array], mu: Array) -> tuple[Array, A
 
 def log_density(xp: Namespace[Array], x: Array, k: Array, lam: Array) -> Array:
     at = _at(xp, x, k, lam)
-    return xp.where(x > 0.0, _parts(xp, at, 0.5 * k).log_p - (at.log_half + math.log(2.0)), -math.inf)
+    return xp.where(x > 0.0, _parts(xp, at, 0.5 * k, by_half=True).log_p - math.log(2.0), -math.inf)
 
 
 def _density_of_log(xp: Namespace[Array], log_x: Array, k: Array, lam: Array) -> Array:

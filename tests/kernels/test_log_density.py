@@ -21,8 +21,8 @@ NAMES = sorted(RECORDS.keys() & log_densities.LOG_DENSITIES.keys())
 # Of max(1, |log p|).
 VALUE = {"float64": 1e-13, "float32": 1e-6}
 # In float32 arithmetic log p of these is a sum of terms of size 16 to 27, each of which is rounded once (1e-6), and
-# which nearly cancel; or a power of 237.
-ROUNDED_TWICE = ("GeneralizedNormal", "Gompertz", "HalfStudentT", "InverseGaussian", "LogNormal")
+# which nearly cancel; or a power of 237; or the logarithm of a product of six (1.2e-6).
+ROUNDED_TWICE = ("GeneralizedNormal", "Gompertz", "HalfStudentT", "InverseGaussian", "LogNormal", "NoncentralChi2")
 # Of a score, or of a tenth of its median over the quantiles where it passes through 0: some roundings of its two terms.
 SCORE = {"float64": 1e-13, "float32": 3e-6}
 
