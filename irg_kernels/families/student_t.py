@@ -25,10 +25,10 @@ from typing import Any
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, heavy_line
-from ..numerics.elementary import horner, log1mexp, log1pmx_near_0
+from ..numerics.elementary import log1mexp, log1pmx_near_0
 from ..numerics.gamma_function import log_gamma_step
 from ..numerics.quadrature import depth, is_double, tail_integral
-from ..numerics.student_t_regions import C_SERIES
+from ..numerics.student_t_regions import c_of
 from .beta import Place, dlogit_da, log_tails_at, logit_quantile
 
 
@@ -106,14 +106,7 @@ def _cut(xp: Namespace[Array], kappa: Array, complement: Array, nu: Array) -> Ar
 
 
 def _c(xp: Namespace[Array], nu: Array) -> Array:
-    """C(nu) > 0: C(nu) = C(nu + 2) + 2 / (nu (nu + 1) (nu + 2)), then sum_k (4**k - 1) B_2k / (k nu**2k)."""
-    steps, terms = (10, 9) if is_double(xp, nu) else (5, 5)
-    total: Any = 0.0
-    for j in range(steps):
-        m = nu + 2.0 * j
-        total = total + 2.0 / (m * (m + 1.0) * (m + 2.0))
-    r = 1.0 / (nu + 2.0 * steps)
-    return total + r * r * horner(r * r, C_SERIES[:terms])
+    return c_of(xp, nu, *((10, 9) if is_double(xp, nu) else (5, 5)))
 
 
 def log_tails(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:

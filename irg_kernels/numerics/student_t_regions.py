@@ -22,7 +22,8 @@ MOST = 1e8
 def place(xp: Namespace[Array], q: Array, log_q: Array, nu: Array) -> tuple[Array, ...]:
     """(q, log q, nu, C, 1 where the score is positive)"""
     q = xp.minimum(q, 1e30)  # beyond, the derivative is held, so that nothing overflows
-    c = _c(xp, xp.maximum(nu, 2.0))
+    # the first term left out is 1e-8 or 1e-14 of it
+    c = c_of(xp, xp.maximum(nu, 2.0), *((8, 9) if is_double(xp, nu) else (3, 7)))
     return q, log_q, nu, c, xp.indicator(_score(xp, q, xp.log1p(q), c, 1.0 + 1.0 / nu) > 0.0, like=q)
 
 
@@ -89,9 +90,11 @@ def _cut(xp: Namespace[Array], q: Array, nu: Array) -> Array:
     return y
 
 
-def _c(xp: Namespace[Array], nu: Array) -> Array:
-    """C(nu), nu >= 2: as in `families/student_t`; the first term left out is 1e-8 or 1e-14 of it."""
-    steps, terms = (8, 9) if is_double(xp, nu) else (3, 7)
+def c_of(xp: Namespace[Array], nu: Array, steps: int, terms: int) -> Array:
+    """C(nu) > 0: `steps` times C(nu) = C(nu + 2) + 2 / (nu (nu + 1) (nu + 2)), then sum_k (4**k - 1) B_2k / (k nu**2k).
+
+    With `terms` of that sum.
+    """
     total: Any = 0.0
     for j in range(steps):
         m = nu + 2.0 * j
