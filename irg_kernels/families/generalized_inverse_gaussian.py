@@ -31,7 +31,9 @@ NODES = {"nodes_f32": 22, "nodes_f64": 50}
 LEAST, MOST, HALVINGS = 1e-10, 1e4, 12
 
 
-class _Law(NamedTuple, Generic[Array]):
+class _Form(NamedTuple, Generic[Array]):
+    """What is left of p and b about the mode: the exponent E of the density of u."""
+
     alpha: Array
     beta: Array
 
@@ -51,33 +53,33 @@ def _itself(xp: Namespace[Array], u: Array) -> Array:
     return u
 
 
-def _law(xp: Namespace[Array], p: Array, b: Array) -> tuple[_Law[Array], Array]:
+def _form(xp: Namespace[Array], p: Array, b: Array) -> tuple[_Form[Array], Array]:
     """Of R + |p| the one and of its product with the other the other; and the mode of log y."""
     size = xp.abs(p)
     large = 0.5 * (xp.sqrt(p * p + b * b) + size)
     small = 0.5 * b * (0.5 * b / large)
     up = p > 0.0
-    return _Law(xp.where(up, large, small), xp.where(up, small, large)), xp.arcsinh(p / b)
+    return _Form(xp.where(up, large, small), xp.where(up, small, large)), xp.arcsinh(p / b)
 
 
-def _at(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> tuple[_Law[Array], Array]:
-    """The law and u: the logarithm of one quotient, for that of x and the mode may be large beside their difference."""
-    law, mode = _law(xp, p, b)
+def _at(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> tuple[_Form[Array], Array]:
+    """The form and u: the logarithm of one quotient, for that of x and the mode may exceed their difference."""
+    form, mode = _form(xp, p, b)
     x, limits = positive(xp, finite(xp, x)), xp.finfo(x)
-    unit = scale * xp.where(p > 0.0, 2.0 * (law.alpha / b), 0.5 * (b / law.beta))
+    unit = scale * xp.where(p > 0.0, 2.0 * (form.alpha / b), 0.5 * (b / form.beta))
     usual = (unit > float(limits.tiny)) & (unit < float(limits.max))
-    return law, xp.where(usual, log_quotient(xp, x, xp.where(usual, unit, 1.0)), log_quotient(xp, x, scale) - mode)
+    return form, xp.where(usual, log_quotient(xp, x, xp.where(usual, unit, 1.0)), log_quotient(xp, x, scale) - mode)
 
 
-def _cut(xp: Namespace[Array], law: _Law[Array], u: Array, sign: Array | float, fall: Array | float) -> Array:
+def _cut(xp: Namespace[Array], form: _Form[Array], u: Array, sign: Array | float, fall: Array | float) -> Array:
     """Where exp(-E) has fallen by `fall` on the way from u, or from the mode where that lies ahead."""
-    law, u = _Law(*map(xp.stop_gradient, law)), xp.stop_gradient(u)
-    enough = fall + xp.where(sign * u > 0.0, law.exponent(xp, u), 0.0)
+    form, u = _Form(*map(xp.stop_gradient, form)), xp.stop_gradient(u)
+    enough = fall + xp.where(sign * u > 0.0, form.exponent(xp, u), 0.0)
 
     def step(state: tuple) -> tuple:
         near, far = state
         middle = 0.5 * (near + far)
-        fallen = ~(law.exponent(xp, u + sign * xp.exp(middle)) < enough)  # NaN has fallen
+        fallen = ~(form.exponent(xp, u + sign * xp.exp(middle)) < enough)  # NaN has fallen
         return xp.where(fallen, near, middle), xp.where(fallen, middle, far)
 
     start = (math.log(LEAST) + 0.0 * u, math.log(MOST) + 0.0 * u)
@@ -85,11 +87,11 @@ def _cut(xp: Namespace[Array], law: _Law[Array], u: Array, sign: Array | float, 
 
 
 def _beyond(
-    xp: Namespace[Array], law: _Law[Array], u: Array, sign: Array | float, weights: tuple[Callable | None, ...]
+    xp: Namespace[Array], form: _Form[Array], u: Array, sign: Array | float, weights: tuple[Callable | None, ...]
 ) -> list[Array]:
     """int of weight exp(E(u) - E) over what lies beyond u on the side of `sign`, for each weight, None for 1."""
-    cut = _cut(xp, law, u, sign, depth(xp, u))
-    lean, up, down = law.lean(xp, u), law.alpha * xp.exp(u), law.beta * xp.exp(-u)
+    cut = _cut(xp, form, u, sign, depth(xp, u))
+    lean, up, down = form.lean(xp, u), form.alpha * xp.exp(u), form.beta * xp.exp(-u)
 
     def integrand(weight: Callable | None) -> Callable:
         def of(tau: Array) -> Array:
@@ -102,50 +104,50 @@ def _beyond(
     return [tail_integral(xp, integrand(weight), cut, **NODES) for weight in weights]
 
 
-def _moments(xp: Namespace[Array], law: _Law[Array], *weights: Callable) -> list[Array]:
+def _moments(xp: Namespace[Array], form: _Form[Array], *weights: Callable) -> list[Array]:
     """J below the mode, J above it, and the mean of each weight."""
-    zero = 0.0 * law.alpha
-    below, above = (_beyond(xp, law, zero, sign, (None, *weights)) for sign in (-1.0, 1.0))
+    zero = 0.0 * form.alpha
+    below, above = (_beyond(xp, form, zero, sign, (None, *weights)) for sign in (-1.0, 1.0))
     means = [(low + high) / (below[0] + above[0]) for low, high in zip(below[1:], above[1:], strict=True)]
     return [below[0], above[0], *means]
 
 
-def _density_of_u(xp: Namespace[Array], law: _Law[Array], u: Array) -> Array:
-    below, above = _moments(xp, law)
-    return -law.exponent(xp, u) - xp.log(below + above)
+def _density_of_u(xp: Namespace[Array], form: _Form[Array], u: Array) -> Array:
+    below, above = _moments(xp, form)
+    return -form.exponent(xp, u) - xp.log(below + above)
 
 
 def log_density(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> Array:
-    law, u = _at(xp, x, p, b, scale)
-    return xp.where(x > 0.0, finite(xp, _density_of_u(xp, law, u)) - xp.log(positive(xp, x)), -math.inf)
+    form, u = _at(xp, x, p, b, scale)
+    return xp.where(x > 0.0, finite(xp, _density_of_u(xp, form, u)) - xp.log(positive(xp, x)), -math.inf)
 
 
 def _score_x(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> Array:
-    law, u = _at(xp, x, p, b, scale)
-    return xp.where(x > 0.0, finite(xp, -(1.0 + law.lean(xp, u)) / positive(xp, x)), 0.0)
+    form, u = _at(xp, x, p, b, scale)
+    return xp.where(x > 0.0, finite(xp, -(1.0 + form.lean(xp, u)) / positive(xp, x)), 0.0)
 
 
 def _score_p(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> Array:
-    law, u = _at(xp, x, p, b, scale)
-    return xp.where(x > 0.0, u - _moments(xp, law, _itself)[2], 0.0)
+    form, u = _at(xp, x, p, b, scale)
+    return xp.where(x > 0.0, u - _moments(xp, form, _itself)[2], 0.0)
 
 
 def _score_b(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> Array:
-    law, u = _at(xp, x, p, b, scale)
-    return xp.where(x > 0.0, finite(xp, (_moments(xp, law, law.growth)[2] - law.growth(xp, u)) / b), 0.0)
+    form, u = _at(xp, x, p, b, scale)
+    return xp.where(x > 0.0, finite(xp, (_moments(xp, form, form.growth)[2] - form.growth(xp, u)) / b), 0.0)
 
 
 def _score_scale(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> Array:
-    law, u = _at(xp, x, p, b, scale)
-    return xp.where(x > 0.0, finite(xp, law.lean(xp, u) / scale), 0.0)
+    form, u = _at(xp, x, p, b, scale)
+    return xp.where(x > 0.0, finite(xp, form.lean(xp, u) / scale), 0.0)
 
 
-def _log_tails_at(xp: Namespace[Array], law: _Law[Array], u: Array) -> tuple[Array, Array]:
-    below, above = _moments(xp, law)
+def _log_tails_at(xp: Namespace[Array], form: _Form[Array], u: Array) -> tuple[Array, Array]:
+    below, above = _moments(xp, form)
     lower = u < 0.0
     sign = xp.where(lower, -1.0 + 0.0 * u, 1.0)
-    (tail,) = _beyond(xp, law, u, sign, (None,))
-    direct = logarithm(xp, tail) - law.exponent(xp, u) - xp.log(below + above)
+    (tail,) = _beyond(xp, form, u, sign, (None,))
+    direct = logarithm(xp, tail) - form.exponent(xp, u) - xp.log(below + above)
     return both_log_tails(xp, xp.minimum(direct, 0.0), lower)
 
 
@@ -154,28 +156,28 @@ def log_tails(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) 
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
 
 
-def _moved(xp: Namespace[Array], law: _Law[Array], u: Array, weight: Callable, crossing: bool) -> Array:
+def _moved(xp: Namespace[Array], form: _Form[Array], u: Array, weight: Callable, crossing: bool) -> Array:
     """How log y moves with that of which the score is the weight less its mean: by the tail on the side of the mode on
     which u lies, or, where the score has one zero, on which it keeps its sign."""
-    mean = _moments(xp, law, weight)[2]
+    mean = _moments(xp, form, weight)[2]
     lower = weight(xp, u) < mean if crossing else u < 0.0
     sign = xp.where(lower, -1.0 + 0.0 * u, 1.0)
-    (tail,) = _beyond(xp, law, u, sign, (lambda xp, v: weight(xp, v) - mean,))
+    (tail,) = _beyond(xp, form, u, sign, (lambda xp, v: weight(xp, v) - mean,))
     return sign * tail
 
 
-def _by_p(xp: Namespace[Array], law: _Law[Array], u: Array, b: Array) -> Array:
-    return _moved(xp, law, u, _itself, True)
+def _by_p(xp: Namespace[Array], form: _Form[Array], u: Array, b: Array) -> Array:
+    return _moved(xp, form, u, _itself, True)
 
 
-def _by_b(xp: Namespace[Array], law: _Law[Array], u: Array, b: Array) -> Array:
-    return _moved(xp, law, u, law.growth, False) / -b
+def _by_b(xp: Namespace[Array], form: _Form[Array], u: Array, b: Array) -> Array:
+    return _moved(xp, form, u, form.growth, False) / -b
 
 
 def _of_log(slope: Callable) -> Callable:
     def of(xp: Namespace[Array], log_x: Array, p: Array, b: Array, scale: Array) -> Array:
-        law, mode = _law(xp, p, b)
-        return slope(xp, law, (log_x - xp.log(scale)) - mode, b)
+        form, mode = _form(xp, p, b)
+        return slope(xp, form, (log_x - xp.log(scale)) - mode, b)
 
     return of
 
@@ -188,55 +190,55 @@ def _of_x(slope: Callable) -> Callable:
 
 
 def _density_of_log(xp: Namespace[Array], log_x: Array, p: Array, b: Array, scale: Array) -> Array:
-    law, mode = _law(xp, p, b)
-    return _density_of_u(xp, law, (log_x - xp.log(scale)) - mode)
+    form, mode = _form(xp, p, b)
+    return _density_of_u(xp, form, (log_x - xp.log(scale)) - mode)
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, p: Array, b: Array, scale: Array) -> Array:
     """log x, by Newton's method on the logarithm of a tail, which is concave: of the tail on whose side of the mode u
     lies, and which is at most exp(-E) of what it is at the mode."""
-    law, mode = _law(xp, p, b)
-    below, above = _moments(xp, law)
+    form, mode = _form(xp, p, b)
+    below, above = _moments(xp, form)
     log_total = xp.log(below + above)
     lower = q * (below + above) < below
     sign = xp.where(lower, -1.0 + 0.0 * q, 1.0)
     target = logarithm(xp, xp.where(lower, q, one_minus_q)) + log_total
     most = xp.log(xp.where(lower, below, above))
-    start = sign * _cut(xp, law, 0.0 * q, sign, xp.maximum(most - target, 0.0))
+    start = sign * _cut(xp, form, 0.0 * q, sign, xp.maximum(most - target, 0.0))
 
     def residual(u: Array) -> tuple[Array, Array]:
-        (tail,) = _beyond(xp, law, u, sign, (None,))
-        error = (target - logarithm(xp, tail)) + law.exponent(xp, u)
+        (tail,) = _beyond(xp, form, u, sign, (None,))
+        error = (target - logarithm(xp, tail)) + form.exponent(xp, u)
         return error, -sign * error * tail
 
     return newton(xp, residual, start, -MOST, MOST) + mode + xp.log(scale)
 
 
 def _mean(xp: Namespace[Array], p: Array, b: Array, scale: Array) -> Array:
-    law, mode = _law(xp, p, b)
-    return scale * xp.exp(mode) * _moments(xp, law, lambda xp, u: xp.exp(u))[2]
+    form, mode = _form(xp, p, b)
+    return scale * xp.exp(mode) * _moments(xp, form, lambda xp, u: xp.exp(u))[2]
 
 
 def _variance(xp: Namespace[Array], p: Array, b: Array, scale: Array) -> Array:
-    law, mode = _law(xp, p, b)
-    mean = _moments(xp, law, lambda xp, u: xp.exp(u))[2]
+    form, mode = _form(xp, p, b)
+    mean = _moments(xp, form, lambda xp, u: xp.exp(u))[2]
     unit = scale * xp.exp(mode)
-    return unit * unit * _moments(xp, law, lambda xp, u: (xp.exp(u) - mean) * (xp.exp(u) - mean))[2]
+    return unit * unit * _moments(xp, form, lambda xp, u: (xp.exp(u) - mean) * (xp.exp(u) - mean))[2]
 
 
 def _entropy(xp: Namespace[Array], p: Array, b: Array, scale: Array) -> Array:
-    law, mode = _law(xp, p, b)
-    below, above, exponent, at = _moments(xp, law, lambda xp, u: law.exponent(xp, u), _itself)
+    form, mode = _form(xp, p, b)
+    below, above, exponent, at = _moments(xp, form, lambda xp, u: form.exponent(xp, u), _itself)
     return xp.log(below + above) + exponent + at + mode + xp.log(scale)
 
 
 def shape(xp: Namespace[Array], p: Array, b: Array, scale: Array) -> Shape:
-    law, mode = _law(xp, p, b)
+    form, mode = _form(xp, p, b)
 
     def rise(x: Array, v: Array) -> Array:
         _, u = _at(xp, x, p, b, scale)
-        up, down = law.alpha * xp.exp(u), law.beta * xp.exp(-u)
-        return -law.lean(xp, u) * v - (up * expm1mx(xp, v) + down * expm1mx(xp, -v))
+        up, down = form.alpha * xp.exp(u), form.beta * xp.exp(-u)
+        return -form.lean(xp, u) * v - (up * expm1mx(xp, v) + down * expm1mx(xp, -v))
 
     return Shape(HALF_LINE, rise, scale * xp.exp(mode))
 

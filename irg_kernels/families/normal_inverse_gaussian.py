@@ -35,14 +35,16 @@ NODES = {"nodes_f32": 22, "nodes_f64": 50}
 LEAST, MOST, HALVINGS = 1e-8, 200.0, 12
 
 
-class _Law(NamedTuple, Generic[Array]):
+class _Form(NamedTuple, Generic[Array]):
+    """The standardised parameters, by the module's symbols."""
+
     a: Array
     g: Array
     w0: Array
 
 
-def _law(xp: Namespace[Array], c: Array, d: Array) -> _Law[Array]:
-    return _Law(0.5 * (c + d), xp.sqrt(c) * xp.sqrt(d), 0.5 * (xp.log(d) - xp.log(c)))
+def _form(xp: Namespace[Array], c: Array, d: Array) -> _Form[Array]:
+    return _Form(0.5 * (c + d), xp.sqrt(c) * xp.sqrt(d), 0.5 * (xp.log(d) - xp.log(c)))
 
 
 def _cosh(xp: Namespace[Array], w: Array) -> Array:
@@ -58,58 +60,58 @@ def _w(xp: Namespace[Array], y: Array) -> Array:
     return xp.arcsinh(xp.minimum(xp.maximum(y, -most), most))
 
 
-def _log_p(xp: Namespace[Array], law: _Law[Array], w: Array) -> Array:
+def _log_p(xp: Namespace[Array], form: _Form[Array], w: Array) -> Array:
     """log P"""
-    q, half = _cosh(xp, w), _sinh(xp, 0.5 * (w - law.w0))
-    kappa, _ = scaled_k1(xp, finite(xp, law.a * q))
-    return kappa - 2.0 * finite(xp, law.g * half * half) - xp.log(math.pi * q)
+    q, half = _cosh(xp, w), _sinh(xp, 0.5 * (w - form.w0))
+    kappa, _ = scaled_k1(xp, finite(xp, form.a * q))
+    return kappa - 2.0 * finite(xp, form.g * half * half) - xp.log(math.pi * q)
 
 
 def log_density(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
     w = _w(xp, y)
-    return finite(xp, _log_p(xp, _law(xp, c, d), w) - xp.log(_cosh(xp, w)))
+    return finite(xp, _log_p(xp, _form(xp, c, d), w) - xp.log(_cosh(xp, w)))
 
 
 def _score_y(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
     """(tanh(w) (D - 2) - g sinh(v)) / q"""
-    law, w = _law(xp, c, d), _w(xp, y)
+    form, w = _form(xp, c, d), _w(xp, y)
     q = _cosh(xp, w)
-    _, share = scaled_k1(xp, finite(xp, law.a * q))
-    return finite(xp, (_sinh(xp, w) / q * (share - 2.0) - law.g * _sinh(xp, w - law.w0)) / q)
+    _, share = scaled_k1(xp, finite(xp, form.a * q))
+    return finite(xp, (_sinh(xp, w) / q * (share - 2.0) - form.g * _sinh(xp, w - form.w0)) / q)
 
 
-def _half_score(xp: Namespace[Array], law: _Law[Array], v: Array, share: Array, sign: float) -> Array:
+def _half_score(xp: Namespace[Array], form: _Form[Array], v: Array, share: Array, sign: float) -> Array:
     """In c for the sign 1, in d for -1."""
-    return 0.5 * (share / law.a - xp.exp(sign * law.w0) * xp.expm1(sign * v))
+    return 0.5 * (share / form.a - xp.exp(sign * form.w0) * xp.expm1(sign * v))
 
 
-def _scale_score(xp: Namespace[Array], law: _Law[Array], q: Array, share: Array) -> Array:
+def _scale_score(xp: Namespace[Array], form: _Form[Array], q: Array, share: Array) -> Array:
     """delta d log p / d delta of x, alpha and beta: 1 + g - a / q + (D - 2) / q**2."""
-    return (1.0 - (2.0 - share) / q / q) + (law.g - law.a / q)
+    return (1.0 - (2.0 - share) / q / q) + (form.g - form.a / q)
 
 
-def _score(xp: Namespace[Array], law: _Law[Array], w: Array, sign: float) -> Array:
-    _, share = scaled_k1(xp, finite(xp, law.a * _cosh(xp, w)))
-    return _half_score(xp, law, w - law.w0, share, sign)
+def _score(xp: Namespace[Array], form: _Form[Array], w: Array, sign: float) -> Array:
+    _, share = scaled_k1(xp, finite(xp, form.a * _cosh(xp, w)))
+    return _half_score(xp, form, w - form.w0, share, sign)
 
 
 def _score_c(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
-    return finite(xp, _score(xp, _law(xp, c, d), _w(xp, y), 1.0))
+    return finite(xp, _score(xp, _form(xp, c, d), _w(xp, y), 1.0))
 
 
 def _score_d(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
-    return finite(xp, _score(xp, _law(xp, c, d), _w(xp, y), -1.0))
+    return finite(xp, _score(xp, _form(xp, c, d), _w(xp, y), -1.0))
 
 
 def _cut(
-    xp: Namespace[Array], law: _Law[Array], w: Array, sign: Array, fall: Array | float, growth: float = 0.0
+    xp: Namespace[Array], form: _Form[Array], w: Array, sign: Array, fall: Array | float, growth: float = 0.0
 ) -> Array:
     """Where P exp(growth |w' - w|) has fallen by `fall` on the way from w, kappa being about log(1 + pi z / 2) / 2."""
-    law, w = _Law(*map(xp.stop_gradient, law)), xp.stop_gradient(w)
-    v = w - law.w0
+    form, w = _Form(*map(xp.stop_gradient, form)), xp.stop_gradient(w)
+    v = w - form.w0
 
     def height(q: Array) -> Array:
-        return xp.log(q) - 0.5 * xp.log1p(0.5 * math.pi * law.a * q)
+        return xp.log(q) - 0.5 * xp.log1p(0.5 * math.pi * form.a * q)
 
     top = height(_cosh(xp, w))
 
@@ -117,7 +119,7 @@ def _cut(
         near, far = state
         middle = 0.5 * (near + far)
         tau = sign * xp.exp(middle)
-        drop = 2.0 * law.g * _sinh(xp, v + 0.5 * tau) * _sinh(xp, 0.5 * tau) + height(_cosh(xp, w + tau)) - top
+        drop = 2.0 * form.g * _sinh(xp, v + 0.5 * tau) * _sinh(xp, 0.5 * tau) + height(_cosh(xp, w + tau)) - top
         fallen = ~(drop - growth * xp.exp(middle) < fall)  # NaN has fallen
         return xp.where(fallen, near, middle), xp.where(fallen, middle, far)
 
@@ -125,54 +127,54 @@ def _cut(
     return xp.stop_gradient(xp.exp(xp.converge(step, start, lambda state: state[0] > state[1], HALVINGS)[1]))
 
 
-def _beyond(xp: Namespace[Array], law: _Law[Array], w: Array, sign: Array, score: Callable | None = None) -> Array:
+def _beyond(xp: Namespace[Array], form: _Form[Array], w: Array, sign: Array, score: Callable | None = None) -> Array:
     """int P / P(w) over what lies beyond w on the side of `sign`, or int s P / P(w) of a score, of (v, q, D)."""
-    v, q = w - law.w0, _cosh(xp, w)
-    kappa, _ = scaled_k1(xp, finite(xp, law.a * q))
+    v, q = w - form.w0, _cosh(xp, w)
+    kappa, _ = scaled_k1(xp, finite(xp, form.a * q))
 
     def integrand(tau: Array) -> Array:
         step = sign * tau
         other = _cosh(xp, w + step)
-        top, share = scaled_k1(xp, finite(xp, law.a * other))
-        drop = 2.0 * law.g * _sinh(xp, v + 0.5 * step) * _sinh(xp, 0.5 * step)
+        top, share = scaled_k1(xp, finite(xp, form.a * other))
+        drop = 2.0 * form.g * _sinh(xp, v + 0.5 * step) * _sinh(xp, 0.5 * step)
         weight = xp.exp((top - kappa) - drop) * (q / other)
         return weight if score is None else score(v + step, other, share) * weight
 
     growth = 0.0 if score is None else 1.0  # a score grows as exp(|w|)
-    return tail_integral(xp, integrand, _cut(xp, law, w, sign, depth(xp, w), growth), **NODES)
+    return tail_integral(xp, integrand, _cut(xp, form, w, sign, depth(xp, w), growth), **NODES)
 
 
-def _centre(xp: Namespace[Array], law: _Law[Array]) -> Array:
+def _centre(xp: Namespace[Array], form: _Form[Array]) -> Array:
     """A point near the mode of P: g sinh(v) = -3/4 tanh(w), the slope of kappa - log q being between -1 and -1/2."""
-    size = xp.abs(law.w0)
+    size = xp.abs(form.w0)
 
     def step(state: tuple) -> tuple:
         near, far = state
         w = 0.5 * (near + far)
-        low = law.g * _sinh(xp, size - w) > 0.75
+        low = form.g * _sinh(xp, size - w) > 0.75
         return xp.where(low, w, near), xp.where(low, far, w)
 
     near, _ = xp.converge(step, (0.0 * size, size), lambda state: state[0] > state[1], 8)
-    return xp.copysign(near, law.w0)
+    return xp.copysign(near, form.w0)
 
 
-def _log_tails_at(xp: Namespace[Array], law: _Law[Array], w: Array, lower: Array) -> Array:
+def _log_tails_at(xp: Namespace[Array], form: _Form[Array], w: Array, lower: Array) -> Array:
     """The logarithm of the lower or of the upper tail."""
-    tail = _beyond(xp, law, w, xp.where(lower, -1.0 + 0.0 * w, 1.0))
-    return xp.minimum(logarithm(xp, tail) + _log_p(xp, law, w), 0.0)
+    tail = _beyond(xp, form, w, xp.where(lower, -1.0 + 0.0 * w, 1.0))
+    return xp.minimum(logarithm(xp, tail) + _log_p(xp, form, w), 0.0)
 
 
 def log_tails(xp: Namespace[Array], y: Array, c: Array, d: Array) -> tuple[Array, Array]:
-    law, w = _law(xp, c, d), _w(xp, y)
-    lower = w < _centre(xp, law)
-    return both_log_tails(xp, _log_tails_at(xp, law, w, lower), lower)
+    form, w = _form(xp, c, d), _w(xp, y)
+    lower = w < _centre(xp, form)
+    return both_log_tails(xp, _log_tails_at(xp, form, w, lower), lower)
 
 
 def _moved(xp: Namespace[Array], y: Array, c: Array, d: Array, sign: float) -> Array:
     """dy/dc < 0 for the sign 1 by what lies beyond the zero of its score, dy/dd > 0 for -1."""
-    law, w = _law(xp, c, d), _w(xp, y)
-    side = xp.where(_score(xp, law, w, sign) > 0.0, -sign + 0.0 * w, sign)
-    return side * _cosh(xp, w) * _beyond(xp, law, w, side, lambda v, q, share: _half_score(xp, law, v, share, sign))
+    form, w = _form(xp, c, d), _w(xp, y)
+    side = xp.where(_score(xp, form, w, sign) > 0.0, -sign + 0.0 * w, sign)
+    return side * _cosh(xp, w) * _beyond(xp, form, w, side, lambda v, q, share: _half_score(xp, form, v, share, sign))
 
 
 def _by_c(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
@@ -185,17 +187,17 @@ def _by_d(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, c: Array, d: Array) -> Array:
     """By Newton's method on the logarithm of a tail, from beyond its root: P falls from its mode on ever faster."""
-    law = _law(xp, c, d)
-    centre = _centre(xp, law)
-    at_centre = _log_tails_at(xp, law, centre, centre > -math.inf)
+    form = _form(xp, c, d)
+    centre = _centre(xp, form)
+    at_centre = _log_tails_at(xp, form, centre, centre > -math.inf)
     lower = logarithm(xp, q) < at_centre
     sign = xp.where(lower, -1.0 + 0.0 * q, 1.0)
     target = logarithm(xp, xp.where(lower, q, one_minus_q))
-    start = centre + sign * _cut(xp, law, centre, sign, xp.maximum(-target, 0.0) + 0.5)
+    start = centre + sign * _cut(xp, form, centre, sign, xp.maximum(-target, 0.0) + 0.5)
 
     def residual(w: Array) -> tuple[Array, Array]:
-        tail = _beyond(xp, law, w, sign)
-        error = target - (logarithm(xp, tail) + _log_p(xp, law, w))
+        tail = _beyond(xp, form, w, sign)
+        error = target - (logarithm(xp, tail) + _log_p(xp, form, w))
         return error, -sign * error * tail
 
     most = 0.9 * math.log(float(xp.finfo(q).max))
@@ -236,29 +238,29 @@ def _draw(
 
 def _variance(xp: Namespace[Array], c: Array, d: Array) -> Array:
     """a**2 / g**3"""
-    law = _law(xp, c, d)
-    return (law.a / law.g) * (law.a / law.g) / law.g
+    form = _form(xp, c, d)
+    return (form.a / form.g) * (form.a / form.g) / form.g
 
 
-def _standard(xp: Namespace[Array], x: Array, *params: Array) -> tuple[_Law[Array], Array]:
-    """The law and w."""
+def _standard(xp: Namespace[Array], x: Array, *params: Array) -> tuple[_Form[Array], Array]:
+    """The form and w."""
     c, d, mu, scale = _into(xp, *params)
-    return _law(xp, c, d), _w(xp, (x - mu) / scale)
+    return _form(xp, c, d), _w(xp, (x - mu) / scale)
 
 
 def _by_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
     """Not y with what it is of c and d, which cancel far out."""
-    law, w = _standard(xp, x, *params)
-    side = xp.where(w < _centre(xp, law), -1.0 + 0.0 * w, 1.0)
-    tail = _beyond(xp, law, w, side, lambda v, q, share: _scale_score(xp, law, q, share))
+    form, w = _standard(xp, x, *params)
+    side = xp.where(w < _centre(xp, form), -1.0 + 0.0 * w, 1.0)
+    tail = _beyond(xp, form, w, side, lambda v, q, share: _scale_score(xp, form, q, share))
     return side * _cosh(xp, w) * tail
 
 
 def _score_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
-    law, w = _standard(xp, x, *params)
+    form, w = _standard(xp, x, *params)
     q = _cosh(xp, w)
-    _, share = scaled_k1(xp, finite(xp, law.a * q))
-    return finite(xp, _scale_score(xp, law, q, share) / params[1])
+    _, share = scaled_k1(xp, finite(xp, form.a * q))
+    return finite(xp, _scale_score(xp, form, q, share) / params[1])
 
 
 _STANDARD = Family(
