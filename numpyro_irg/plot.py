@@ -5,93 +5,32 @@ Each function draws into the axes that it is given, or into new ones, and return
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from irg_kernels.adapter import plots
+from irg_kernels.adapter.pictures import Pictures
 
 from .infer.evaluation import pareto_k
 
 __all__ = ["elbo", "pairs", "path", "weights"]
 
 
-def _pyplot(where: str) -> Any:
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise plots.missing(where, "matplotlib", "plot", error) from error
+def _pyplot() -> Any:
+    from matplotlib import pyplot
+
     return pyplot
 
 
-def elbo(losses: Sequence[float] | Array, *, window: int = 50, ax: Any = None) -> Any:
-    """The bound of each step and its running mean.
-
-    :param losses: `losses` of what `SVI.run` returned.
-    :param window: how many steps the mean is taken over.
-    :param ax: matplotlib's axes; by default new ones.
-    :returns: the axes.
-    :raises ValueError: for no losses, or an empty window.
-    """
-    ax = ax or _pyplot("plot.elbo").subplots(layout="constrained")[1]
-    return plots.elbo(ax, plots.numbers("plot.elbo", "losses", losses, _numbers), window)
-
-
-def weights(log_weights: Array, *, ax: Any = None) -> Any:
-    """How far a guide's importance weights can be trusted.
-
-    :param log_weights: from `log_weights`: of shape (draws,), which shows the weights by rank with their k-hat, or
-        (draws, data), which shows k-hat of each datum.
-    :param ax: matplotlib's axes; by default new ones.
-    :returns: the axes.
-    :raises ValueError: where no weight is finite.
-    """
-    ax = ax or _pyplot("plot.weights").subplots(layout="constrained")[1]
-    numbers = plots.numbers("plot.weights", "log_weights", log_weights, _numbers)
-    log_weights = jnp.asarray(log_weights)
-    k = _numbers(pareto_k(log_weights))
-    return plots.weights(ax, numbers, k[0]) if log_weights.ndim == 1 else plots.pareto_k(ax, k)
-
-
-def path(found: Mapping[str, Any], *, axes: Any = None) -> Any:
-    """The path of a Hamiltonian guide: energy errors of its steps, and its temperatures or the shares of its points.
-
-    :param found: what `diagnostics(guide, params, ...)` returns.
-    :param axes: two of matplotlib's axes; by default new ones.
-    :returns: the two axes.
-    :raises ValueError: for a guide without steps.
-    """
-    if axes is None:
-        axes = _pyplot("plot.path").subplots(1, 2, figsize=(8, 3), layout="constrained")[1]
-    return plots.path(axes, found, _numbers)
-
-
-def pairs(
-    draws: Mapping[str, Any],
-    *others: Mapping[str, Any],
-    labels: Sequence[str] = ("guide", "reference"),
-    sites: Sequence[str] | None = None,
-    size: float = 1.8,
-) -> Any:
-    """A guide's draws, two coordinates at a time, over those of others: a reference, the prior.
-
-    :param draws: site -> draws along the first axis, as `weighted_draws` and `Predictive` give them.
-    :param others: the same of what it is compared with.
-    :param labels: a name for each.
-    :param sites: which ones; by default all, of at most 6 coordinates together.
-    :param size: of a panel, in inches.
-    :returns: the figure.
-    :raises ValueError: for too many coordinates, or sites that some lack.
-    """
-    groups = {
-        label: plots.all_coordinates(label, group, sites, np.asarray)
-        for label, group in zip(labels, (draws, *others), strict=False)
-    }
-    return plots.pairs(_pyplot("plot.pairs"), groups, size)
-
-
-def _numbers(values: Any) -> list[float]:
+def _floats(values: Any) -> list[float]:
     return np.asarray(values, float).ravel().tolist()
+
+
+def _pareto_k(log_weights: Any) -> Array:
+    return pareto_k(jnp.asarray(log_weights))
+
+
+_pictures = Pictures(_pyplot, _floats, np.asarray, _pareto_k)
+elbo, weights, path, pairs = _pictures.elbo, _pictures.weights, _pictures.path, _pictures.pairs
