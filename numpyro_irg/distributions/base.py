@@ -18,7 +18,8 @@ from numpyro.distributions.util import promote_shapes, validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
-from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
+from irg_kernels.adapter.methods import FamilyMethods
+from irg_kernels.generic.family import Family, draw_of, log_density_of, quantile_of
 from irg_kernels.numerics.elementary import finite, held_in
 
 from ..attach import NATIVE, attach, call, evaluate
@@ -29,6 +30,7 @@ __all__ = [
     "ImplicitMixin",
     "Univariate",
     "UnivariateMixin",
+    "check_key",
     "closed_form",
     "exponential",
     "in_range",
@@ -81,6 +83,15 @@ def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:
         raise ValueError(f"{distribution}: {shapes} cannot be broadcast together") from error
 
 
+def check_key(distribution: Any, key: Any) -> None:
+    """:raises ValueError: for what is no key of JAX's."""
+    if not is_prng_key(key):
+        raise ValueError(
+            f"{type(distribution).__name__}.sample: key must be a JAX random key, got {key!r}; "
+            "write jax.random.key(0), or run the model under numpyro.handlers.seed"
+        )
+
+
 _Host: Any = host.Distribution if TYPE_CHECKING else object
 
 
@@ -122,11 +133,7 @@ class ImplicitMixin(ChecksValues):
 
     def _extended(self, key: Array, sample_shape: tuple[int, ...], *params: Array) -> tuple[Array, ...]:
         """The parameters in the shape of the draw."""
-        if not is_prng_key(key):
-            raise ValueError(
-                f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
-                "write jax.random.key(0), or run the model under numpyro.handlers.seed"
-            )
+        check_key(self, key)
         shape = tuple(sample_shape) + self.batch_shape + self.event_shape
         return tuple(jnp.broadcast_to(p, shape) for p in params)
 
@@ -135,30 +142,13 @@ class ImplicitMixin(ChecksValues):
         return jnp.broadcast_to(closed_form(kernel, *params), self.batch_shape)
 
 
-class UnivariateMixin(ImplicitMixin):
+class UnivariateMixin(FamilyMethods[Array], ImplicitMixin):
     """A univariate distribution whose mathematics is a record of the kernels."""
-
-    family: Family
-
-    def _family_parameters(self) -> tuple[Array, ...]:
-        return tuple(getattr(self, name) for name in self.family.parameters)
 
     @validate_sample
     def log_prob(self, value: Array, intermediates: Any = None) -> Array:
         """log p(value), to rounding, with derivatives in the value and every parameter."""
         return log_density(self.family, jnp.asarray(value), *self._family_parameters())
-
-    def cdf(self, value: Any) -> Array:
-        """P(X <= value), inside the support, with derivatives in the value and every parameter."""
-        return self._tail(cdf_of, value)
-
-    def log_cdf(self, value: Any) -> Array:
-        """log P(X <= value), finite however far out in the tail."""
-        return self._tail(log_cdf_of, value)
-
-    def log_sf(self, value: Any) -> Array:
-        """log P(X > value), finite however far out in the tail."""
-        return self._tail(log_sf_of, value)
 
     def _tail(self, which: Callable, value: Any) -> Array:
         low, high = support_of(self.family, *self._family_parameters())
@@ -194,26 +184,6 @@ class UnivariateMixin(ImplicitMixin):
                         f"[{low}, {high}], but found:\n{value}"
                     )
         return value
-
-    def entropy(self) -> Array:
-        """-E[log p], to full relative accuracy."""
-        if self.family.entropy is None:
-            return super().entropy()
-        return self._closed_form(self.family.entropy, *self._family_parameters())
-
-    @property
-    def mean(self) -> Array:
-        """E[X], where the family knows it."""
-        if self.family.mean is None:
-            return super().mean
-        return self._closed_form(self.family.mean, *self._family_parameters())
-
-    @property
-    def variance(self) -> Array:
-        """Var[X], where the family knows it."""
-        if self.family.variance is None:
-            return super().variance
-        return self._closed_form(self.family.variance, *self._family_parameters())
 
 
 class Univariate(UnivariateMixin, host.Distribution):

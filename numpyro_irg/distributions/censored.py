@@ -12,6 +12,7 @@ from jax import Array
 from numpyro.distributions.util import validate_sample
 from numpyro.util import not_jax_tracer
 
+from irg_kernels.adapter import arguments
 from irg_kernels.generic import censoring
 
 from ..attach import NATIVE
@@ -42,13 +43,8 @@ class _Censored(_Host):
     def _start(self, base_dist: Any, event_shape: tuple[int, ...], validate_args: bool | None, **flags: Any) -> None:
         """In place of the host's, which stretches the leaves of the base, of what shape soever."""
         name = type(self).__name__
-        if not isinstance(base_dist, host.Distribution):
-            raise ValueError(f"{name}: base_dist must be a distribution, got {type(base_dist).__name__}")
-        if base_dist.event_shape:
-            raise ValueError(
-                f"{name}: base_dist must be univariate, but {type(base_dist).__name__} has event shape "
-                f"{base_dist.event_shape}"
-            )
+        arguments.check_is_distribution(name, base_dist, host.Distribution)
+        arguments.check_univariate(name, base_dist)
         self.base_dist = implicit_twin(base_dist) or base_dist
         self._support = self.base_dist.support
         shape = jnp.broadcast_shapes(base_dist.batch_shape, *map(jnp.shape, flags.values()))

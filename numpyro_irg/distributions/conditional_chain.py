@@ -10,11 +10,10 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array
 from numpyro.distributions import constraints
-from numpyro.util import is_prng_key
 
 from irg_kernels.adapter import messages
 
-from .base import uniforms
+from .base import check_key, uniforms
 from .from_uniform import from_uniform
 from .implicit_density import Implicit
 
@@ -71,10 +70,7 @@ class ConditionalChain(host.Distribution):
         return self._support
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        if not is_prng_key(key):
-            raise ValueError(
-                f"ConditionalChain.sample: key must be a JAX random key, got {key!r}; write jax.random.key(0)"
-            )
+        check_key(self, key)
         shape = tuple(sample_shape) + self.batch_shape
         x: list[Array] = []
         for conditional, k in zip(self.conditionals, jax.random.split(key, len(self.conditionals)), strict=True):

@@ -6,16 +6,10 @@ a parameter is extreme; the textbook's formulas of the host lose all their digit
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from typing import Any
-
 import numpyro.distributions as host
-from jax import Array
 from numpyro.distributions.kl import kl_divergence
 
-from irg_kernels.families import beta, dirichlet, gamma, inverse_gamma, log_gamma, standard, von_mises
-from irg_kernels.generic.family import Family
+from irg_kernels.adapter.host_families import register_divergences
 
 from .base import closed_form
 from .beta import Beta
@@ -28,43 +22,16 @@ from .von_mises import VonMises
 
 __all__: list[str] = []
 
-# name in `Family.divergences` -> the family, and the classes that the name stands for, the host's first
-FAMILIES: dict[str, tuple[Family, tuple[type, ...]]] = {
-    "Beta": (beta.FAMILY, (host.Beta, Beta)),
-    "Exponential": (standard.EXPONENTIAL, (host.Exponential,)),
-    "Gamma": (gamma.FAMILY, (host.Gamma, Gamma, Chi2)),
-    "InverseGamma": (inverse_gamma.FAMILY, (host.InverseGamma, InverseGamma)),
-    "LogGamma": (log_gamma.FAMILY, (LogGamma,)),
-    "Uniform": (standard.UNIFORM, (host.Uniform,)),
-    "VonMises": (von_mises.FAMILY, (host.VonMises, VonMises)),
+CLASSES: dict[str, tuple[type, ...]] = {
+    "Beta": (host.Beta, Beta),
+    "Dirichlet": (host.Dirichlet, Dirichlet),
+    "Exponential": (host.Exponential,),
+    "Gamma": (host.Gamma, Gamma, Chi2),
+    "InverseGamma": (host.InverseGamma, InverseGamma),
+    "LogGamma": (LogGamma,),
+    "Uniform": (host.Uniform,),
+    "VonMises": (host.VonMises, VonMises),
 }
+"""A name in `Family.divergences` -> the classes that it stands for."""
 
-
-def _register(function: Callable, first: tuple[type, ...], second: tuple[type, ...]) -> None:
-    """For every pair with a class of this package's in it; the host's own pairs stay its own."""
-    for p, q in itertools.product(first, second):
-        if not (p.__module__.startswith("numpyro.") and q.__module__.startswith("numpyro.")):
-            kl_divergence.register(p, q)(function)
-
-
-def _of_families(divergence: Callable, first: Family, second: Family) -> Callable:
-    def kl(p: Any, q: Any) -> Array:
-        parameters = [
-            getattr(distribution, name)
-            for distribution, family in ((p, first), (q, second))
-            for name in family.parameters
-        ]
-        return closed_form(divergence, *parameters)
-
-    return kl
-
-
-def _dirichlet_dirichlet(p: Dirichlet, q: Dirichlet) -> Array:
-    return closed_form(dirichlet.divergence, p.concentration, q.concentration)
-
-
-for _family, _classes in FAMILIES.values():
-    for _name, _divergence in _family.divergences.items():
-        _other, _others = FAMILIES[_name]
-        _register(_of_families(_divergence, _family, _other), _classes, _others)
-_register(_dirichlet_dirichlet, (host.Dirichlet, Dirichlet), (host.Dirichlet, Dirichlet))
+register_divergences(lambda p, q, kl: kl_divergence.register(p, q)(kl), CLASSES, "numpyro", closed_form)

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
-from numpyro.util import is_prng_key
 
 from irg_kernels.adapter import messages
 from irg_kernels.families import normal
@@ -17,7 +16,7 @@ from irg_kernels.generic import copula, fixed_quantile
 
 from ..attach import NATIVE, once
 from ..registry import implicit_twin, implicit_twin_of
-from .base import uniforms
+from .base import check_key, uniforms
 from .beta import Beta
 from .from_uniform import from_uniform
 from .host_families import has_tails, log_tails, unwrapped
@@ -39,11 +38,7 @@ class _Reparameterized(host.GaussianCopula):
             )
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        if not is_prng_key(key):
-            raise ValueError(
-                f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
-                "write jax.random.key(0), or run the model under numpyro.handlers.seed"
-            )
+        check_key(self, key)
         shape = tuple(sample_shape) + self.batch_shape + self.event_shape
         return self._of_noise(jax.random.normal(key, shape, self.base_dist.scale_tril.dtype))
 

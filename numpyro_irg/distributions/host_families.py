@@ -11,8 +11,8 @@ from jax import Array, lax
 from jax.nn import log_softmax
 from jax.scipy.special import logsumexp
 
-from irg_kernels.adapter.twins import changed
-from irg_kernels.families import beta, gamma, inverse_gamma, laplace, normal, pareto, standard, student_t, weibull
+from irg_kernels.adapter.host_families import HOST_FAMILIES as FAMILIES
+from irg_kernels.adapter.host_families import family_of_class
 from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
 
 from ..attach import NATIVE, call
@@ -31,25 +31,8 @@ __all__ = [
     "unwrapped",
 ]
 
-HOST_FAMILIES: dict[type, Family] = {
-    host.Beta: beta.FAMILY,
-    host.Cauchy: standard.CAUCHY,
-    host.Exponential: standard.EXPONENTIAL,
-    host.Gamma: gamma.FAMILY,
-    host.Gumbel: standard.GUMBEL,
-    host.HalfCauchy: standard.HALF_CAUCHY,
-    host.HalfNormal: standard.HALF_NORMAL,
-    host.InverseGamma: inverse_gamma.FAMILY,
-    host.Laplace: laplace.FAMILY,
-    host.Logistic: standard.LOGISTIC,
-    host.LogNormal: standard.LOG_NORMAL,
-    host.Normal: normal.FAMILY,
-    host.Pareto: pareto.FAMILY,
-    host.StudentT: student_t.FAMILY,
-    host.Uniform: standard.UNIFORM,
-    host.Weibull: weibull.FAMILY,
-}
-"""The host's class -> its family, whose parameters are attributes of the class."""
+HOST_FAMILIES: dict[type, Family] = {getattr(host, name): family for name, family in FAMILIES.items()}
+"""The host's class -> its family."""
 
 
 def family_of(distribution: Any) -> tuple[Family, tuple[Array, ...]] | None:
@@ -64,12 +47,7 @@ def family_of(distribution: Any) -> tuple[Family, tuple[Array, ...]] | None:
 
 @cache
 def _family_of_class(kind: type) -> Family | None:
-    """That of the nearest class that has one; None where a user's subclass may be another distribution."""
-    for cls in kind.__mro__:
-        family = vars(cls).get("family", HOST_FAMILIES.get(cls))
-        if isinstance(family, Family):
-            return None if changed(kind, cls, ("numpyro", "numpyro_irg")) else family
-    return None
+    return family_of_class(kind, HOST_FAMILIES, ("numpyro", "numpyro_irg"))
 
 
 def ends_of(base: Any) -> tuple[Any, Any]:

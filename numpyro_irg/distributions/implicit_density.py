@@ -11,15 +11,17 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
 from numpyro.distributions import constraints
-from numpyro.util import is_prng_key, not_jax_tracer
+from numpyro.util import not_jax_tracer
 
 from irg_kernels.adapter import messages
+from irg_kernels.adapter.arguments import check_continuous, ends_of_support
+from irg_kernels.adapter.methods import AroundBase, DensityMethods
 from irg_kernels.generic import fixed_quantile
 from irg_kernels.generic import from_log_density as density
 
 from ..attach import NATIVE
 from ..registry import implicit_twin
-from .base import ChecksValues, parameters, uniforms
+from .base import ChecksValues, check_key, parameters, uniforms
 from .fixed_quantile import at_fixed_quantile
 from .from_uniform import from_uniform
 from .host_families import has_tails, log_tails, unwrapped
@@ -27,7 +29,7 @@ from .host_families import has_tails, log_tails, unwrapped
 __all__ = ["Implicit", "ImplicitDensity"]
 
 
-class ImplicitDensity(ChecksValues, host.Distribution):
+class ImplicitDensity(DensityMethods[Array], ChecksValues, host.Distribution):
     r"""Univariate distribution of density proportional to :math:`e^{f(x;\theta)}`, reparameterized in every parameter.
 
     Normaliser, tails and quantiles are integrals by a fixed rule over panels that follow the density, the gradient of a
@@ -109,11 +111,7 @@ class ImplicitDensity(ChecksValues, host.Distribution):
         self._found = grid
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        if not is_prng_key(key):
-            raise ValueError(
-                f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
-                "write jax.random.key(0), or run the model under numpyro.handlers.seed"
-            )
+        check_key(self, key)
         shape = tuple(sample_shape) + self.batch_shape
         if self._sampler is not None:
             x = self._sampler(key, shape, **self.params)
@@ -140,14 +138,6 @@ class ImplicitDensity(ChecksValues, host.Distribution):
     def log_tails(self, value: Array) -> tuple[Array, Array]:
         """(log P(X <= value), log P(X > value)), finite in every tail that a draw can reach."""
         return _log_tails(*self._distribution(), self._wide(value))
-
-    def log_cdf(self, value: Array) -> Array:
-        """log P(X <= value)."""
-        return self.log_tails(value)[0]
-
-    def log_sf(self, value: Array) -> Array:
-        """log P(X > value)."""
-        return self.log_tails(value)[1]
 
     def cdf(self, value: Array) -> Array:
         """P(X <= value), with derivatives in the value and every parameter."""
@@ -246,19 +236,11 @@ def _held(given, ends, grid, params, x, q=None):
 
 
 def _ends(support: Any, like: Array) -> density.Support:
-    while hasattr(support, "base_constraint"):
-        support = support.base_constraint
-    low, high = (getattr(support, name, None) for name in ("lower_bound", "upper_bound"))
-    line = low is None and high is None
-    if support.is_discrete or support.event_dim or (line and support is not constraints.real):
-        raise ValueError(
-            f"support: expected constraints.real, greater_than, less_than or an interval, got {support}; transform a "
-            "distribution of another support by TransformedDistribution"
-        )
+    low, high = ends_of_support(support, constraints.real)
     return density.Support(*(None if e is None else jnp.asarray(e, like.dtype) for e in (low, high)))
 
 
-class Implicit(ChecksValues, host.Distribution):
+class Implicit(AroundBase[Array], ChecksValues, host.Distribution):
     """A univariate distribution with its own draws, which move with its parameters so as to keep their quantile.
 
     The gradient comes from the distribution's cdf where it has one, else from its log-density as in
@@ -280,12 +262,7 @@ class Implicit(ChecksValues, host.Distribution):
         messages.check_distribution("Implicit", "base", base, host.Distribution)
         self.base_dist = implicit_twin(base) or base
         distribution = unwrapped(self.base_dist)
-        if distribution.event_shape or distribution.support.is_discrete:
-            raise ValueError(
-                f"Implicit: expected a continuous univariate distribution, got {type(distribution).__name__} of event "
-                f"shape {distribution.event_shape} and support {distribution.support}; for a vector write "
-                "ConditionalChain"
-            )
+        check_continuous("Implicit", distribution)
         self.reparametrized_params = list(distribution.arg_constraints)
         self._density = None if has_tails(distribution) else _of_distribution(distribution, validate_args)
         super().__init__(base.batch_shape, base.event_shape, validate_args=validate_args)
@@ -302,35 +279,15 @@ class Implicit(ChecksValues, host.Distribution):
 
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves with the parameters so as to keep its quantile."""
-        return at_fixed_quantile(self.base_dist if self._density is None else self._density, x)
-
-    def log_prob(self, value: Array) -> Array:
-        return self.base_dist.log_prob(value)
+        return at_fixed_quantile(self._known, x)
 
     def log_tails(self, value: Array) -> tuple[Array, Array]:
         """(log P(X <= value), log P(X > value))"""
-        return log_tails(self.base_dist if self._density is None else self._density, value)
-
-    def cdf(self, value: Array) -> Array:
-        return (self.base_dist if self._density is None else self._density).cdf(value)
-
-    def icdf(self, q: Any) -> Array:
-        return (self.base_dist if self._density is None else self._density).icdf(q)
+        return log_tails(self._known, value)
 
     def from_uniform(self, u: Any) -> Array:
         """The draw that u makes; see the function `from_uniform`."""
-        return from_uniform(self.base_dist if self._density is None else self._density, u)
-
-    def entropy(self) -> Array:
-        return self.base_dist.entropy()
-
-    @property
-    def mean(self) -> Array:
-        return self.base_dist.mean
-
-    @property
-    def variance(self) -> Array:
-        return self.base_dist.variance
+        return from_uniform(self._known, u)
 
 
 def _log_prob_of(x: Array, base: Any) -> Array:

@@ -11,6 +11,8 @@ from jax import Array, random
 from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 
+from irg_kernels.adapter import arguments
+
 from ..registry import implicit_twin_of
 from .base import ImplicitMixin, parameters, sigmoid, uniforms
 
@@ -84,8 +86,7 @@ def RelaxedBernoulli(
 
     :raises ValueError: for both or none of the two.
     """
-    if (probs is None) == (logits is None):
-        raise ValueError(f"RelaxedBernoulli: give one of probs and logits, got {probs} and {logits}")
+    arguments.one_of("RelaxedBernoulli", probs=probs, logits=logits)
     if logits is None:
         (probs,) = parameters("RelaxedBernoulli", probs=probs)
         eps = float(jnp.finfo(probs.dtype).eps)

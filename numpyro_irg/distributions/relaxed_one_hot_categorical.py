@@ -12,6 +12,8 @@ from jax import Array, lax, random
 from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 
+from irg_kernels.adapter import arguments
+
 from .base import ImplicitMixin, exponential
 from .multivariate import event_parameters
 
@@ -40,11 +42,9 @@ class RelaxedOneHotCategorical(ImplicitMixin, host.Distribution):
         self, temperature: Any, probs: Any = None, logits: Any = None, *, validate_args: bool | None = None
     ) -> None:
         name = "RelaxedOneHotCategorical"
-        if (probs is None) == (logits is None):
-            raise ValueError(f"{name}: give one of probs and logits, got {probs} and {logits}")
-        given = {"probs": (probs, 1)} if logits is None else {"logits": (logits, 1)}
-        batch, (temperature, value) = event_parameters(name, temperature=(temperature, 0), **given)
-        if logits is None:
+        which, value = arguments.one_of(name, probs=probs, logits=logits)
+        batch, (temperature, value) = event_parameters(name, temperature=(temperature, 0), **{which: (value, 1)})
+        if which == "probs":
             eps = float(jnp.finfo(value.dtype).eps)
             value = jnp.log(jnp.maximum(value / jnp.sum(value, -1, keepdims=True), eps))
         value = jax.nn.log_softmax(value)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax, random
 
+from irg_kernels.adapter import arguments
 from irg_kernels.families import sine_bivariate_von_mises as kernel
 from irg_kernels.families import von_mises
 
@@ -58,13 +59,8 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         *,
         validate_args: bool | None = None,
     ) -> None:
-        if (correlation is None) == (weighted_correlation is None):
-            raise ValueError(
-                "SineBivariateVonMises: give one of correlation and weighted_correlation, got "
-                f"{correlation} and {weighted_correlation}"
-            )
-        given = {"correlation": correlation} if weighted_correlation is None else {}
-        given = given or {"weighted_correlation": weighted_correlation}
+        both = {"correlation": correlation, "weighted_correlation": weighted_correlation}
+        given = dict([arguments.one_of("SineBivariateVonMises", **both)])
         phi_loc, psi_loc, k1, k2, rho = parameters(
             "SineBivariateVonMises",
             phi_loc=phi_loc,

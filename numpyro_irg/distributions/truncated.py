@@ -15,15 +15,16 @@ from jax import Array, lax
 from numpyro.distributions import constraints
 from numpyro.distributions.batch_util import vmap_over
 from numpyro.distributions.util import validate_sample
-from numpyro.util import is_prng_key, not_jax_tracer
+from numpyro.util import not_jax_tracer
 
+from irg_kernels.adapter import arguments
 from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
 
 from ..attach import NATIVE, attach_jointly, evaluate, once
 from ..registry import implicit_twin, implicit_twin_of
-from .base import ChecksValues, log_density, parameters, together, uniforms
+from .base import ChecksValues, check_key, log_density, parameters, together, uniforms
 from .ends import line_between, off_ends
 from .host_families import ends_of, family_of, first_guess, has_tails, inner_point, log_tails, tails_of, unwrapped
 
@@ -122,11 +123,7 @@ class Truncated(ChecksValues, host.Distribution):
         return f"{type(self).__name__}({type(self.base_dist).__name__}(){shown})"
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        if not is_prng_key(key):
-            raise ValueError(
-                f"{type(self).__name__}.sample: key must be a JAX random key, got {key!r}; "
-                "write jax.random.key(0), or run the model under numpyro.handlers.seed"
-            )
+        check_key(self, key)
         dtype = self._like(None).dtype
         shape = tuple(sample_shape) + self.batch_shape
         u = jax.random.uniform(key, shape, dtype, minval=jnp.finfo(dtype).tiny)
@@ -307,15 +304,10 @@ def _up_to(base: Any, high: Array) -> Any:
 
 def _univariate(name: str, base: Any) -> tuple[Any, tuple[int, ...]]:
     """The elementwise distribution, implicit where there is such a twin, and the shape that is wanted of it."""
-    if not isinstance(base, host.Distribution):
-        raise ValueError(f"{name}: base_dist must be a distribution, got {type(base).__name__}")
+    arguments.check_is_distribution(name, base, host.Distribution)
     shape, distribution = base.batch_shape + base.event_shape, unwrapped(base)
     distribution = implicit_twin(distribution) or distribution
-    if distribution.event_shape:
-        raise ValueError(
-            f"{name}: base_dist must be univariate, but {type(distribution).__name__} has event shape "
-            f"{distribution.event_shape}"
-        )
+    arguments.check_univariate(name, distribution)
     if not has_tails(distribution):
         raise ValueError(
             f"{name}: base_dist {type(distribution).__name__} has no cdf; take a distribution from "

@@ -14,6 +14,7 @@ from numpyro.distributions.transforms import CholeskyTransform
 from numpyro.distributions.util import validate_sample
 from numpyro.util import not_jax_tracer
 
+from irg_kernels.adapter import arguments
 from irg_kernels.families import gamma, log_gamma
 
 from ..attach import attach
@@ -22,7 +23,7 @@ from .base import ImplicitMixin, exponential, log_density
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters
 
-__all__ = ["Factor", "Matrix", "Wishart", "WishartCholesky", "log_bartlett", "log_chi"]
+__all__ = ["Factor", "Matrix", "Scaled", "Wishart", "WishartCholesky", "log_bartlett", "log_chi"]
 
 _SCALES = ("scale_matrix", "rate_matrix", "scale_tril")
 _PARAMETERS = ["concentration", *_SCALES]
@@ -33,10 +34,7 @@ def _checked(name: str, concentration: Any, validate_args: bool | None, **scales
 
     :raises ValueError: for none or several scales, shapes that do not match, or a concentration too small.
     """
-    given = {parameter: value for parameter, value in scales.items() if value is not None}
-    if len(given) != 1:
-        raise ValueError(f"{name}: give one of {', '.join(_SCALES)}, got {sorted(given) or 'none'}")
-    ((parameter, scale),) = given.items()
+    parameter, scale = arguments.one_of(name, **scales)
     _, (df, scale) = event_parameters(name, concentration=(concentration, 0), **{parameter: (scale, 2)})
     if scale.shape[-1] != scale.shape[-2]:
         raise ValueError(f"{name}: {parameter} must be a square matrix, got shape {scale.shape}")
@@ -78,10 +76,33 @@ def _diagonal(matrix: Array) -> Array:
     return jnp.diagonal(matrix, axis1=-2, axis2=-1)
 
 
-class Factor(ImplicitMixin):
-    """What both factors share, before the host's class: the concentration and one scale."""
+class Scaled(ImplicitMixin):
+    """The signature of factors and matrices that have a concentration and one scale, before the host's class."""
 
     reparametrized_params = _PARAMETERS
+
+    def __init__(
+        self,
+        concentration: Any,
+        scale_matrix: Any = None,
+        rate_matrix: Any = None,
+        scale_tril: Any = None,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        scales = dict(zip(_SCALES, (scale_matrix, rate_matrix, scale_tril), strict=True))
+        self._begin(validate_args, concentration, **scales)
+
+    @classmethod
+    def from_host(cls, fn: Any) -> Any:
+        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
+
+    def _begin(self, validate_args: bool | None, concentration: Any, **scales: Any) -> None:
+        raise NotImplementedError
+
+
+class Factor(Scaled):
+    """What both factors share, before the host's class."""
 
     def _degrees(self) -> Array:
         """Of the diagonal of Bartlett's factor."""
@@ -107,47 +128,19 @@ class Factor(ImplicitMixin):
         moving = self._at(jnp.tril(factor, -1), _carried(jnp.log(_diagonal(factor)), df))
         return x + (moving - lax.stop_gradient(moving))
 
-    def __init__(
-        self,
-        concentration: Any,
-        scale_matrix: Any = None,
-        rate_matrix: Any = None,
-        scale_tril: Any = None,
-        *,
-        validate_args: bool | None = None,
-    ) -> None:
-        scales = dict(zip(_SCALES, (scale_matrix, rate_matrix, scale_tril), strict=True))
-        super().__init__(
-            **_checked(type(self).__name__, concentration, validate_args, **scales), validate_args=validate_args
-        )
-
-    @classmethod
-    def from_host(cls, fn: Any) -> Any:
-        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
+    def _begin(self, validate_args: bool | None, concentration: Any, **scales: Any) -> None:
+        given = _checked(type(self).__name__, concentration, validate_args, **scales)
+        super(Scaled, self).__init__(**given, validate_args=validate_args)
 
 
-class Matrix(ImplicitMixin):
+class Matrix(Scaled):
     """What both matrices share, before the host's class: L L^T, of a factor L of the class `_factor`."""
 
     _factor: Any
 
-    reparametrized_params = _PARAMETERS
-
-    def __init__(
-        self,
-        concentration: Any,
-        scale_matrix: Any = None,
-        rate_matrix: Any = None,
-        scale_tril: Any = None,
-        *,
-        validate_args: bool | None = None,
-    ) -> None:
-        base = self._factor(concentration, scale_matrix, rate_matrix, scale_tril, validate_args=validate_args)
+    def _begin(self, validate_args: bool | None, concentration: Any, **scales: Any) -> None:
+        base = self._factor(concentration, **scales, validate_args=validate_args)
         host.TransformedDistribution.__init__(self, base, CholeskyTransform().inv, validate_args=validate_args)
-
-    @classmethod
-    def from_host(cls, fn: Any) -> Any:
-        return cls(fn.concentration, scale_tril=fn.scale_tril, validate_args=fn._validate_args)
 
 
 @implicit_twin_of(host.WishartCholesky)

@@ -14,7 +14,8 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
-from irg_kernels.generic.family import Family, cdf_of, draw_of, log_cdf_of, log_density_of, log_sf_of, quantile_of
+from irg_kernels.adapter.methods import FamilyMethods
+from irg_kernels.generic.family import Family, draw_of, log_density_of, quantile_of
 from irg_kernels.numerics.elementary import held_in
 
 from ..attach import NATIVE, attach, call, evaluate, in_transform
@@ -141,31 +142,14 @@ def refuse_outside(distribution: str, constraint: Any, **values: Tensor) -> None
             )
 
 
-class UnivariateMixin(ImplicitMixin):
+class UnivariateMixin(FamilyMethods[Tensor], ImplicitMixin):
     """A univariate distribution whose mathematics is a record of the kernels."""
-
-    family: Family
-
-    def _family_parameters(self) -> tuple[Tensor, ...]:
-        return tuple(getattr(self, name) for name in self.family.parameters)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value), to rounding, with derivatives in the value and every parameter."""
         if self._validate_args:
             self._validate_sample(value)
         return log_density(self.family, value, *self._family_parameters())
-
-    def cdf(self, value: Any) -> Tensor:
-        """P(X <= value), inside the support, with derivatives in the value and every parameter."""
-        return self._tail(cdf_of, value)
-
-    def log_cdf(self, value: Any) -> Tensor:
-        """log P(X <= value), finite however far out in the tail."""
-        return self._tail(log_cdf_of, value)
-
-    def log_sf(self, value: Any) -> Tensor:
-        """log P(X > value), finite however far out in the tail."""
-        return self._tail(log_sf_of, value)
 
     def _tail(self, which: Callable, value: Any) -> Tensor:
         low, high = support_of(self.family, *self._family_parameters())
@@ -201,25 +185,8 @@ class UnivariateMixin(ImplicitMixin):
             )
         return value
 
-    def entropy(self) -> Tensor:
-        """-E[log p], to full relative accuracy."""
-        if self.family.entropy is None:
-            return super().entropy()
-        return closed_form(self.family.entropy, *self._family_parameters())
-
-    @property
-    def mean(self) -> Tensor:
-        """E[X], where the family knows it."""
-        if self.family.mean is None:
-            return super().mean
-        return closed_form(self.family.mean, *self._family_parameters())
-
-    @property
-    def variance(self) -> Tensor:
-        """Var[X], where the family knows it."""
-        if self.family.variance is None:
-            return super().variance
-        return closed_form(self.family.variance, *self._family_parameters())
+    def _closed_form(self, kernel: Callable, *params: Tensor) -> Tensor:
+        return closed_form(kernel, *params)
 
 
 class Univariate(UnivariateMixin, TorchDistribution):

@@ -9,6 +9,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 
+from irg_kernels.adapter import arguments
 from irg_kernels.generic import censoring
 
 from ..attach import NATIVE
@@ -25,13 +26,8 @@ class _Censored(TorchDistribution):
 
     def _start(self, base_dist: Any, event_shape: Any, validate_args: bool | None, **flags: Any) -> None:
         name = type(self).__name__
-        if not isinstance(base_dist, torch.distributions.Distribution):
-            raise ValueError(f"{name}: base_dist must be a distribution, got {type(base_dist).__name__}")
-        if base_dist.event_shape:
-            raise ValueError(
-                f"{name}: base_dist must be univariate, but {type(base_dist).__name__} has event shape "
-                f"{tuple(base_dist.event_shape)}"
-            )
+        arguments.check_is_distribution(name, base_dist, torch.distributions.Distribution)
+        arguments.check_univariate(name, base_dist)
         base_dist = implicit_twin(base_dist) or base_dist
         tensors = {key: torch.as_tensor(flag) for key, flag in flags.items()}
         shape = torch.broadcast_shapes(base_dist.batch_shape, *(flag.shape for flag in tensors.values()))

@@ -11,7 +11,7 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from irg_kernels.adapter import messages
+from irg_kernels.adapter import arguments, messages
 from irg_kernels.families import normal
 from irg_kernels.generic import copula, fixed_quantile
 
@@ -59,9 +59,8 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
                 f"{type(marginal_dist).__name__} of event shape {tuple(marginal_dist.event_shape)}; ImplicitDensity "
                 "gives one to any density"
             )
-        if (correlation_matrix is None) == (correlation_cholesky is None):
-            raise ValueError(f"{name}: give one of correlation_matrix and correlation_cholesky, not both or none")
-        given = correlation_matrix if correlation_cholesky is None else correlation_cholesky
+        both = {"correlation_matrix": correlation_matrix, "correlation_cholesky": correlation_cholesky}
+        _, given = arguments.one_of(name, **both)
         dims = given.shape[-1]
         if given.dim() < 2 or given.shape[-2] != dims or marginal_dist.batch_shape[-1:] not in ((dims,), (1,)):
             raise ValueError(

@@ -12,18 +12,8 @@ import torch
 from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
 from torch import Tensor
 
-from irg_kernels.adapter.twins import changed
-from irg_kernels.families import (
-    beta,
-    gamma,
-    inverse_gamma,
-    laplace,
-    normal,
-    pareto,
-    standard,
-    student_t,
-    weibull,
-)
+from irg_kernels.adapter.host_families import HOST_FAMILIES as FAMILIES
+from irg_kernels.adapter.host_families import family_of_class
 from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
 
 from ..attach import NATIVE, call
@@ -44,25 +34,11 @@ __all__ = [
     "widened",
 ]
 
+_PYROS_OWN = ("InverseGamma", "Logistic")
 HOST_FAMILIES: dict[type, Family] = {
-    torch.distributions.Beta: beta.FAMILY,
-    torch.distributions.Cauchy: standard.CAUCHY,
-    torch.distributions.Exponential: standard.EXPONENTIAL,
-    torch.distributions.Gamma: gamma.FAMILY,
-    torch.distributions.Gumbel: standard.GUMBEL,
-    torch.distributions.HalfCauchy: standard.HALF_CAUCHY,
-    torch.distributions.HalfNormal: standard.HALF_NORMAL,
-    host.InverseGamma: inverse_gamma.FAMILY,
-    torch.distributions.Laplace: laplace.FAMILY,
-    host.Logistic: standard.LOGISTIC,
-    torch.distributions.LogNormal: standard.LOG_NORMAL,
-    torch.distributions.Normal: normal.FAMILY,
-    torch.distributions.Pareto: pareto.FAMILY,
-    torch.distributions.StudentT: student_t.FAMILY,
-    torch.distributions.Uniform: standard.UNIFORM,
-    torch.distributions.Weibull: weibull.FAMILY,
+    getattr(host if name in _PYROS_OWN else torch.distributions, name): family for name, family in FAMILIES.items()
 }
-"""The host's class -> its family, whose parameters are attributes of the class."""
+"""The host's class, torch's where it is torch's -> its family."""
 
 
 def family_of(distribution: Any) -> tuple[Family, tuple[Tensor, ...]] | None:
@@ -77,12 +53,7 @@ def family_of(distribution: Any) -> tuple[Family, tuple[Tensor, ...]] | None:
 
 @cache
 def _family_of_class(kind: type) -> Family | None:
-    """That of the nearest class that has one; None where a user's subclass may be another distribution."""
-    for cls in kind.__mro__:
-        family = vars(cls).get("family", HOST_FAMILIES.get(cls))
-        if isinstance(family, Family):
-            return None if changed(kind, cls, ("torch", "pyro", "pyro_irg")) else family
-    return None
+    return family_of_class(kind, HOST_FAMILIES, ("torch", "pyro", "pyro_irg"))
 
 
 def ends_of(base: Any) -> tuple[Any, ...]:

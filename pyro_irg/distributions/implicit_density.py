@@ -13,6 +13,8 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from irg_kernels.adapter import messages
+from irg_kernels.adapter.arguments import check_continuous, ends_of_support
+from irg_kernels.adapter.methods import AroundBase, DensityMethods
 from irg_kernels.generic import fixed_quantile
 from irg_kernels.generic import from_log_density as density
 
@@ -27,7 +29,7 @@ from .host_families import has_tails, log_tails, unwrapped
 __all__ = ["Implicit", "ImplicitDensity"]
 
 
-class ImplicitDensity(ImplicitMixin, TorchDistribution):
+class ImplicitDensity(DensityMethods[Tensor], ImplicitMixin, TorchDistribution):
     r"""Univariate distribution of density proportional to :math:`e^{f(x;\theta)}`, reparameterized in every parameter.
 
     Normaliser, tails and quantiles are integrals by a fixed rule over panels that follow the density, the gradient of a
@@ -126,14 +128,6 @@ class ImplicitDensity(ImplicitMixin, TorchDistribution):
         lower, upper = self._log_tails(self._masses(), value.to(self._zero.dtype))
         return self._narrow(lower, value), self._narrow(upper, value)
 
-    def log_cdf(self, value: Tensor) -> Tensor:
-        """log P(X <= value)."""
-        return self.log_tails(value)[0]
-
-    def log_sf(self, value: Tensor) -> Tensor:
-        """log P(X > value)."""
-        return self.log_tails(value)[1]
-
     def cdf(self, value: Any) -> Tensor:
         """P(X <= value), with derivatives in the value and every parameter."""
         return self.log_cdf(value).exp()
@@ -202,19 +196,11 @@ def _uniform(zero: Tensor) -> Tensor:
 
 
 def _ends(support: Any, like: Tensor) -> density.Support:
-    while isinstance(support, constraints.independent):
-        support = support.base_constraint
-    low, high = (getattr(support, name, None) for name in ("lower_bound", "upper_bound"))
-    line = low is None and high is None
-    if support.is_discrete or support.event_dim or (line and support is not constraints.real):
-        raise ValueError(
-            f"support: expected constraints.real, greater_than, less_than or an interval, got {support}; transform a "
-            "distribution of another support by TransformedDistribution"
-        )
+    low, high = ends_of_support(support, constraints.real)
     return density.Support(*(None if e is None else torch.as_tensor(e).to(like) for e in (low, high)))
 
 
-class Implicit(ImplicitMixin, TorchDistribution):
+class Implicit(AroundBase[Tensor], ImplicitMixin, TorchDistribution):
     """A univariate distribution with its own draws, which move with its parameters so as to keep their quantile.
 
     The gradient comes from the distribution's cdf where it has one with derivatives in its
@@ -237,12 +223,7 @@ class Implicit(ImplicitMixin, TorchDistribution):
         messages.check_distribution("Implicit", "base", base, torch.distributions.Distribution)
         self.base_dist = implicit_twin(base) or base
         distribution = unwrapped(self.base_dist)
-        if distribution.event_shape or distribution.support.is_discrete:
-            raise ValueError(
-                f"Implicit: expected a continuous univariate distribution, got {type(distribution).__name__} of event "
-                f"shape {tuple(distribution.event_shape)} and support {distribution.support}; for a vector write "
-                "ConditionalChain"
-            )
+        check_continuous("Implicit", distribution)
         self._density = None if has_tails(distribution) else _of_distribution(distribution, validate_args)
         super().__init__(base.batch_shape, base.event_shape, validate_args=validate_args)
 
@@ -260,35 +241,15 @@ class Implicit(ImplicitMixin, TorchDistribution):
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves with the parameters so as to keep its quantile."""
-        return at_fixed_quantile(self._density or self.base_dist, x)
-
-    def log_prob(self, value: Any) -> Tensor:
-        return self.base_dist.log_prob(value)
+        return at_fixed_quantile(self._known, x)
 
     def log_tails(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """(log P(X <= value), log P(X > value))"""
-        return log_tails(self._density or self.base_dist, value)
-
-    def cdf(self, value: Any) -> Tensor:
-        return (self._density or self.base_dist).cdf(value)
-
-    def icdf(self, value: Any) -> Tensor:
-        return (self._density or self.base_dist).icdf(value)
+        return log_tails(self._known, value)
 
     def from_uniform(self, u: Any) -> Tensor:
         """The draw that u makes; see the function `from_uniform`."""
-        return from_uniform(self._density or self.base_dist, u)
-
-    def entropy(self) -> Tensor:
-        return self.base_dist.entropy()
-
-    @property
-    def mean(self) -> Tensor:
-        return self.base_dist.mean
-
-    @property
-    def variance(self) -> Tensor:
-        return self.base_dist.variance
+        return from_uniform(self._known, u)
 
 
 def _of_distribution(distribution: Any, validate_args: bool | None) -> ImplicitDensity:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .base import ImplicitMixin, exponential
 from .multivariate import solved_matrix
-from .wishart import Factor, log_chi
+from .wishart import Factor, Scaled, log_chi
 
 __all__ = ["InverseWishart", "InverseWishartCholesky"]
 
@@ -59,7 +59,7 @@ class InverseWishartCholesky(Factor):
         return each.sum(-1) + self._of_normals(solved_matrix(value, self._tril))
 
 
-class InverseWishart(ImplicitMixin, host.TransformedDistribution):
+class InverseWishart(Scaled, ImplicitMixin, host.TransformedDistribution):
     r"""Inverse Wishart distribution of :math:`L L^T`, L of `InverseWishartCholesky`, reparameterized in all parameters.
 
     Where the matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L: take
@@ -73,15 +73,8 @@ class InverseWishart(ImplicitMixin, host.TransformedDistribution):
         that do not match.
     """
 
-    def __init__(
-        self,
-        concentration: Any,
-        scale_matrix: Any = None,
-        rate_matrix: Any = None,
-        scale_tril: Any = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        base = InverseWishartCholesky(concentration, scale_matrix, rate_matrix, scale_tril, validate_args=validate_args)
+    def _begin(self, name: str, concentration: Any, validate_args: bool | None, **scales: Any) -> None:
+        base = InverseWishartCholesky(concentration, **scales, validate_args=validate_args)
         self._finish(base, validate_args)
 
     def _finish(self, base: Any, validate_args: bool | None) -> None:

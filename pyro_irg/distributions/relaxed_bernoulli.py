@@ -11,6 +11,8 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.distributions.utils import probs_to_logits
 
+from irg_kernels.adapter import arguments
+
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gumbel
 from .base import ImplicitMixin, parameters, refuse_outside, sigmoid, uniforms
@@ -40,9 +42,7 @@ class RelaxedBernoulli(ImplicitMixin, TorchDistribution):
     has_rsample = True
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
-        if (probs is None) == (logits is None):
-            raise ValueError(f"RelaxedBernoulli: give one of probs and logits, got {probs} and {logits}")
-        given = {"probs": probs} if logits is None else {"logits": logits}
+        given = dict([arguments.one_of("RelaxedBernoulli", probs=probs, logits=logits)])
         self.temperature, value = parameters("RelaxedBernoulli", temperature=temperature, **given)
         if logits is None:
             if type(self)._validate_args if validate_args is None else validate_args:

@@ -12,6 +12,8 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.distributions.utils import probs_to_logits
 
+from irg_kernels.adapter import arguments
+
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gumbel
 from .base import ImplicitMixin, exponential, refuse_outside
@@ -41,11 +43,9 @@ class RelaxedOneHotCategorical(ImplicitMixin, TorchDistribution):
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
         name = "RelaxedOneHotCategorical"
-        if (probs is None) == (logits is None):
-            raise ValueError(f"{name}: give one of probs and logits, got {probs} and {logits}")
-        given = {"probs": (probs, 1)} if logits is None else {"logits": (logits, 1)}
-        batch, (temperature, value) = event_parameters(name, temperature=(temperature, 0), **given)
-        if logits is None:
+        which, value = arguments.one_of(name, probs=probs, logits=logits)
+        batch, (temperature, value) = event_parameters(name, temperature=(temperature, 0), **{which: (value, 1)})
+        if which == "probs":
             if type(self)._validate_args if validate_args is None else validate_args:
                 refuse_outside(name, constraints.nonnegative, probs=value)
             value = probs_to_logits(value / value.sum(-1, keepdim=True))

@@ -11,6 +11,7 @@ import torch
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
+from irg_kernels.adapter import arguments
 from irg_kernels.families import sine_bivariate_von_mises as kernel
 from irg_kernels.families import von_mises
 
@@ -59,13 +60,8 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         weighted_correlation: Any = None,
         validate_args: bool | None = None,
     ) -> None:
-        if (correlation is None) == (weighted_correlation is None):
-            raise ValueError(
-                "SineBivariateVonMises: give one of correlation and weighted_correlation, got "
-                f"{correlation} and {weighted_correlation}"
-            )
-        given = {"correlation": correlation} if weighted_correlation is None else {}
-        given = given or {"weighted_correlation": weighted_correlation}
+        both = {"correlation": correlation, "weighted_correlation": weighted_correlation}
+        given = dict([arguments.one_of("SineBivariateVonMises", **both)])
         phi_loc, psi_loc, k1, k2, rho = parameters(
             "SineBivariateVonMises",
             phi_loc=phi_loc,

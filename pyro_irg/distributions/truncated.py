@@ -13,6 +13,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 
+from irg_kernels.adapter import arguments
 from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
@@ -318,15 +319,10 @@ torch.distributions.transform_to.register(_LessThanEq, _less_than)
 
 def _univariate(name: str, base: Any) -> tuple[Any, torch.Size]:
     """The elementwise distribution, implicit where there is such a twin, and the shape that is wanted of it."""
-    if not isinstance(base, torch.distributions.Distribution):
-        raise ValueError(f"{name}: base_dist must be a distribution, got {type(base).__name__}")
+    arguments.check_is_distribution(name, base, torch.distributions.Distribution)
     shape, distribution = base.batch_shape + base.event_shape, unwrapped(base)
     distribution = implicit_twin(distribution) or distribution
-    if distribution.event_shape:
-        raise ValueError(
-            f"{name}: base_dist must be univariate, but {type(distribution).__name__} has event shape "
-            f"{tuple(distribution.event_shape)}"
-        )
+    arguments.check_univariate(name, distribution)
     if not has_tails(distribution):
         raise ValueError(
             f"{name}: base_dist {type(distribution).__name__} has no cdf; take a distribution from "

@@ -13,6 +13,7 @@ from pyro.distributions.transforms.cholesky import CholeskyTransform
 from torch import Tensor
 from torch.distributions.multivariate_normal import _precision_to_scale_tril
 
+from irg_kernels.adapter import arguments
 from irg_kernels.families import gamma, log_gamma
 
 from ..attach import attach
@@ -22,7 +23,7 @@ from .base import ImplicitMixin, exponential, log_density, refuse_outside
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters, solved_matrix
 
-__all__ = ["Factor", "Wishart", "WishartCholesky", "log_bartlett", "log_chi"]
+__all__ = ["Factor", "Scaled", "Wishart", "WishartCholesky", "log_bartlett", "log_chi"]
 
 
 def log_bartlett(df: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,14 +49,8 @@ def log_chi(x: Tensor, log_x: Tensor, df: Tensor) -> Tensor:
     return torch.where(small, low, log_density(gamma.FAMILY, g, half, one) + g.log()) + (math.log(2.0) - log_x)
 
 
-class Factor(ImplicitMixin, TorchDistribution):
-    """A distribution of lower triangular matrices L made of T, `scale_tril`, and Bartlett's factor A."""
-
-    support = constraints.lower_cholesky
-    has_rsample = True
-
-    concentration: Tensor
-    _tril: Tensor
+class Scaled:
+    """The signature of factors and matrices that have a concentration and one scale."""
 
     def __init__(
         self,
@@ -68,16 +63,26 @@ class Factor(ImplicitMixin, TorchDistribution):
         scales = {"scale_matrix": scale_matrix, "rate_matrix": rate_matrix, "scale_tril": scale_tril}
         self._begin(type(self).__name__, concentration, validate_args, **scales)
 
+    def _begin(self, name: str, concentration: Any, validate_args: bool | None, **scales: Any) -> None:
+        raise NotImplementedError
+
+
+class Factor(Scaled, ImplicitMixin, TorchDistribution):
+    """A distribution of lower triangular matrices L made of T, `scale_tril`, and Bartlett's factor A."""
+
+    support = constraints.lower_cholesky
+    has_rsample = True
+
+    concentration: Tensor
+    _tril: Tensor
+
     @property
     def arg_constraints(self) -> dict[str, Any]:
         least = constraints.greater_than(self.event_shape[-1] - 1)
         return {"concentration": least, "scale_tril": constraints.lower_cholesky}
 
     def _begin(self, name: str, concentration: Any, validate_args: bool | None, **scales: Any) -> None:
-        given = {parameter: value for parameter, value in scales.items() if value is not None}
-        if len(given) != 1:
-            raise ValueError(f"{name}: give one of {', '.join(scales)}, got {sorted(given) or 'none'}")
-        ((parameter, scale),) = given.items()
+        parameter, scale = arguments.one_of(name, **scales)
         batch, (df, scale) = event_parameters(name, concentration=(concentration, 0), **{parameter: (scale, 2)})
         if scale.shape[-1] != scale.shape[-2]:
             raise ValueError(f"{name}: {parameter} must be a square matrix, got shape {tuple(scale.shape)}")

@@ -141,7 +141,7 @@ def test_errors(adapter):
     array = adapter.array
     for name in ("RelaxedBernoulli", "RelaxedOneHotCategorical"):
         make = getattr(adapter.dist, name)
-        with pytest.raises(ValueError, match=f"{name}: give one of probs and logits, got None and None"):
+        with pytest.raises(ValueError, match=f"{name}: give one of probs and logits, got none"):
             make(1.0)
         for parameter, value in (("temperature", -1.0), ("logits", [np.inf, 0.0])):
             given = {"temperature": 1.0, "logits": array([0.0, 1.0]), parameter: array(value)}

@@ -1,0 +1,103 @@
+"""Methods of distributions that read the same in both libraries; `A` is the library's array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from ..generic.family import Family, cdf_of, log_cdf_of, log_sf_of
+
+A = TypeVar("A")
+
+
+class FamilyMethods(Generic[A]):
+    """Of a univariate distribution whose mathematics is the record `family`.
+
+    A class gives `_tail(which, value)`, the function that `which` makes of the family, at the value, `icdf`,
+    `_uniforms(u)`, which checks u, and `_closed_form(kernel, *parameters)`.
+    """
+
+    family: Family
+    _tail: Callable[..., A]
+    _closed_form: Callable[..., A]
+
+    def _family_parameters(self) -> tuple[A, ...]:
+        return tuple(getattr(self, name) for name in self.family.parameters)
+
+    def cdf(self, value: Any) -> A:
+        """P(X <= value), inside the support, with derivatives in the value and every parameter."""
+        return self._tail(cdf_of, value)
+
+    def log_cdf(self, value: Any) -> A:
+        """log P(X <= value), finite however far out in the tail."""
+        return self._tail(log_cdf_of, value)
+
+    def log_sf(self, value: Any) -> A:
+        """log P(X > value), finite however far out in the tail."""
+        return self._tail(log_sf_of, value)
+
+    def entropy(self) -> A:
+        """-E[log p], to full relative accuracy."""
+        if self.family.entropy is None:
+            return super().entropy()  # type: ignore[misc]  # the host's
+        return self._closed_form(self.family.entropy, *self._family_parameters())
+
+    @property
+    def mean(self) -> A:
+        """E[X], where the family knows it."""
+        if self.family.mean is None:
+            return super().mean  # type: ignore[misc]  # the host's
+        return self._closed_form(self.family.mean, *self._family_parameters())
+
+    @property
+    def variance(self) -> A:
+        """Var[X], where the family knows it."""
+        if self.family.variance is None:
+            return super().variance  # type: ignore[misc]  # the host's
+        return self._closed_form(self.family.variance, *self._family_parameters())
+
+
+class DensityMethods(Generic[A]):
+    """Of a distribution that gives `log_tails`."""
+
+    log_tails: Callable[..., tuple[A, A]]
+
+    def log_cdf(self, value: Any) -> A:
+        """log P(X <= value)."""
+        return self.log_tails(value)[0]
+
+    def log_sf(self, value: Any) -> A:
+        """log P(X > value)."""
+        return self.log_tails(value)[1]
+
+
+class AroundBase(Generic[A]):
+    """Of `Implicit`: what is not the draw's derivative is the base's, or that of its numerical distribution function,
+    `_known`."""
+
+    base_dist: Any
+    _density: Any
+
+    @property
+    def _known(self) -> Any:
+        return self.base_dist if self._density is None else self._density
+
+    def log_prob(self, value: Any) -> A:
+        return self.base_dist.log_prob(value)
+
+    def cdf(self, value: Any) -> A:
+        return self._known.cdf(value)
+
+    def icdf(self, value: Any) -> A:
+        return self._known.icdf(value)
+
+    def entropy(self) -> A:
+        return self.base_dist.entropy()
+
+    @property
+    def mean(self) -> A:
+        return self.base_dist.mean
+
+    @property
+    def variance(self) -> A:
+        return self.base_dist.variance
