@@ -11,6 +11,7 @@ import numpy as np
 from mpmath import mp
 from scipy import special, stats
 
+from tests import closed_forms
 from tests.row import FUNCTIONS as FUNCTIONS
 from tests.row import Family
 from tests.rows import ROWS
@@ -124,6 +125,19 @@ TABLE = (
         hard=tuple({"concentration": a, "rate": b} for a, b in [(1e-3, 1.0), (0.02, 1e-30), (1.0, 1e3), (1e6, 10.0)]),
         expectations=GAMMA_MOMENTS,
         small=("log x", GAMMA_MOMENTS["log x"], {"concentration": 0.001, "rate": 2.0}),
+        divergence=(
+            closed_forms.gamma_divergence,
+            (
+                ((0.5, 2.0), (3.0, 0.25)),
+                ((1e-3, 1.0), (1e3, 7.0)),
+                ((1e3, 2.0), (1e-3, 1.0)),
+                ((2.5, 1.0), (2.5009765625, 1.0)),
+                ((1e6, 4.0), (1000000.5, 4.000002)),
+                ((0.001, 1.0), (0.0010001, 1.0)),
+                ((9.5, 1.0), (10.5, 1.0)),
+                ((4.0, 2.0), (4.0000005, 2.0)),
+            ),
+        ),
     ),
     Family(
         "LogGamma",
@@ -195,6 +209,16 @@ TABLE = (
             "log1p -x": lambda concentration1, concentration0: _mean_log_beta(concentration0, concentration1),
         },
         small=("log x", _mean_log_beta, {"concentration1": 0.001, "concentration0": 0.002}),
+        divergence=(
+            closed_forms.dirichlet_divergence,
+            (
+                ((0.5, 2.0), (3.0, 0.25)),
+                ((1e-3, 1e-3), (5.0, 1e3)),
+                ((1e6, 1e6), (1000100.0, 1e6)),
+                ((2.5, 7.0), (2.5009765625, 7.0)),
+                ((1e4, 2.0), (10001.0, 2.0001)),
+            ),
+        ),
     ),
     Family(
         "AffineBeta",
@@ -263,6 +287,18 @@ TABLE = (
             "sin x": lambda loc, concentration: _mean_cos(concentration) * mp.sin(loc),
             "cos 2x": lambda loc, concentration: _mean_cos(concentration, 2) * mp.cos(2 * loc),
         },
+        divergence=(
+            closed_forms.von_mises_divergence,
+            (
+                ((0.5, 2.0), (-1.0, 7.0)),
+                ((0.0, 1e-3), (3.0, 30.0)),
+                ((0.0, 100.0), (0.5, 1e-3)),
+                ((1.0, 2.0), (1.0, 2.000244140625)),
+                ((1.0, 15.9), (1.0, 16.1)),
+                ((1.0, 1e4), (1.0009765625, 10010.0)),
+                ((0.0, 1e-5), (0.0, 2e-5)),
+            ),
+        ),
     ),
     Family(
         "ContinuousBernoulli",

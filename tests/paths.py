@@ -13,28 +13,13 @@ import numpy as np
 from mpmath import mp
 
 from irg_kernels.families import beta, gamma, student_t, von_mises
-from tests import oracles
+from tests import closed_forms, oracles
 
 
-def gamma_cdf(z, a):
-    lower, _, density = oracles.gamma_tails(a, mp.log(z))
-    return lower, density / z
-
-
-def beta_cdf(x, a, b):
-    lower, _, density = oracles.beta_tails(a, b, x)
-    return lower, density
-
-
-def student_t_cdf(t, nu):
-    """P(|T| < |t|) with the sign of t, as beta's (`oracles.student_t_partial`)."""
-    lower, _, density = oracles.beta_tails(mp.mpf(0.5), nu / 2, mp.log(t * t / nu))
-    return mp.sign(t) * lower, 2 * density / abs(t)
-
-
-def von_mises_cdf(z, kappa):
+def von_mises_tails(z, kappa):
+    """Of its three results the second is not needed here."""
     cdf, _, density = oracles._von_mises_series(kappa, z)
-    return cdf, density
+    return cdf, None, density
 
 
 @dataclass(frozen=True)
@@ -42,21 +27,22 @@ class Path:
     """A draw and its parameters."""
 
     kernels: tuple[Callable, ...]
-    cdf: Callable
+    tails: Callable
+    """(draw, *params) -> P(X <= draw) but for a constant, P(X > draw), density"""
     params: tuple[float, ...]
     draw: float
 
     def __str__(self) -> str:
-        return f"{self.cdf.__name__.removesuffix('_cdf')}{self.params}"
+        return f"{self.tails.__name__.removesuffix('_tails')}{self.params}"
 
     def at(self, *params):
         """The draw at other parameters."""
         with mp.workdps(60):
             start = mp.mpf(self.draw)
-            level, _ = self.cdf(start, *map(mp.mpf, self.params))
+            level, _, _ = self.tails(start, *map(mp.mpf, self.params))
             z = start
             for _ in range(50):
-                value, density = self.cdf(z, *params)
+                value, _, density = self.tails(z, *params)
                 step = (value - level) / density
                 z -= step
                 if abs(step) < mp.mpf(10) ** -50 * abs(z):
@@ -80,13 +66,13 @@ class Path:
 
 
 PATHS = (
-    Path((gamma.dz_da,), gamma_cdf, (2.5,), 1.75),
-    Path((gamma.dz_da,), gamma_cdf, (0.25,), 0.0078125),
-    Path((gamma.dz_da,), gamma_cdf, (60.0,), 72.0),
-    Path((beta.dlogit_da, beta.dlogit_db), beta_cdf, (0.5, 2.0), -1.25),
-    Path((beta.dlogit_da, beta.dlogit_db), beta_cdf, (8.0, 3.0), 2.0),
-    Path((student_t.dt_dnu,), student_t_cdf, (1.5,), 0.75),
-    Path((student_t.dt_dnu,), student_t_cdf, (7.0,), -2.5),
-    Path((von_mises.dz_dkappa,), von_mises_cdf, (0.5,), 2.0),
-    Path((von_mises.dz_dkappa,), von_mises_cdf, (20.0,), -0.25),
+    Path((gamma.dz_da,), closed_forms.gamma_tails, (2.5,), 1.75),
+    Path((gamma.dz_da,), closed_forms.gamma_tails, (0.25,), 0.0078125),
+    Path((gamma.dz_da,), closed_forms.gamma_tails, (60.0,), 72.0),
+    Path((beta.dlogit_da, beta.dlogit_db), closed_forms.beta_tails, (0.5, 2.0), -1.25),
+    Path((beta.dlogit_da, beta.dlogit_db), closed_forms.beta_tails, (8.0, 3.0), 2.0),
+    Path((student_t.dt_dnu,), closed_forms.student_t_tails, (1.5,), 0.75),
+    Path((student_t.dt_dnu,), closed_forms.student_t_tails, (7.0,), -2.5),
+    Path((von_mises.dz_dkappa,), von_mises_tails, (0.5,), 2.0),
+    Path((von_mises.dz_dkappa,), von_mises_tails, (20.0,), -0.25),
 )

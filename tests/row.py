@@ -64,7 +64,8 @@ class Family:
     ranges: Mapping[str, Callable] = field(default_factory=dict)
     """parameter -> (rng, count) -> values, where 1e-6 to 1e8 is too much for the log-density"""
     divergence: tuple[Callable, tuple] | None = None
-    """Kullback and Leibler's by mpmath, of both's parameters; pairs of parameters"""
+    """Kullback and Leibler's by mpmath, of both's parameters; pairs of them: far apart, close, closer than float32's
+    digits, extreme"""
     truncations: tuple[tuple, ...] = ()
     """(parameters, low, high, *draws): bounds between which it is truncated; parameters named as bounds are have other
     names here, and the order of the class; its record has the shape by which no digits cancel"""

@@ -1,4 +1,8 @@
-"""Methods of distributions that read the same in both libraries; `A` is the library's array."""
+"""Methods of distributions that read the same in both libraries; `A` is the library's array.
+
+Pyro's distributions are generic, too: of two bases of which one comes from here, the other stands first, or it would
+come after all of the host's.
+"""
 
 from __future__ import annotations
 

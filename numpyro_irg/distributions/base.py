@@ -142,7 +142,7 @@ class ImplicitMixin(ChecksValues):
         return jnp.broadcast_to(closed_form(kernel, *params), self.batch_shape)
 
 
-class UnivariateMixin(FamilyMethods[Array], ImplicitMixin):
+class UnivariateMixin(ImplicitMixin, FamilyMethods[Array]):
     """A univariate distribution whose mathematics is a record of the kernels."""
 
     @validate_sample

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from numpyro.distributions import constraints, transforms
+
+from irg_kernels.generic import stretched
+
+from .. import xp
 
 __all__ = ["from_to", "line_between", "off_ends"]
 
@@ -52,32 +55,14 @@ class _Stretched(transforms.Transform):
     def codomain(self) -> Any:
         return line_between(self.low, self.high)
 
-    def _kinds(self) -> tuple[Array, Array, Array, Array, Array]:
-        """(both ends finite, the lower alone, the upper alone), and the ends, 0 and 1 for those that are not."""
-        has_low, has_high = jnp.isfinite(self.low), jnp.isfinite(self.high)
-        low, high = jnp.where(has_low, self.low, 0.0), jnp.where(has_high, self.high, 1.0)
-        return has_low & has_high, has_low & ~has_high, has_high & ~has_low, low, high
-
     def __call__(self, x: Any) -> Array:
-        both, above, below, low, high = self._kinds()
-        x = jnp.asarray(x)
-        eps = float(jnp.finfo(x.dtype).eps)
-        share = jnp.clip(jax.nn.sigmoid(jnp.where(both, x, 0.0)), eps, 1.0 - eps)
-        inside = low + jnp.where(both, high - low, 1.0) * share
-        beyond = low + jnp.exp(jnp.where(above, x, 0.0))
-        under = high - jnp.exp(-jnp.where(below, x, 0.0))
-        return jnp.where(both, inside, jnp.where(above, beyond, jnp.where(below, under, x)))
+        return stretched.forward(xp, jnp.asarray(x), self.low, self.high)
 
     def _inverse(self, y: Any) -> Array:
-        both, above, below, low, high = self._kinds()
-        tiny = float(jnp.finfo(jnp.result_type(y)).tiny)
-        from_low, to_high = jnp.log(jnp.maximum(y - low, tiny)), jnp.log(jnp.maximum(high - y, tiny))
-        return jnp.where(both, from_low - to_high, jnp.where(above, from_low, jnp.where(below, -to_high, y)))
+        return stretched.inverse(xp, jnp.asarray(y), self.low, self.high)
 
     def log_abs_det_jacobian(self, x: Any, y: Any, intermediates: Any = None) -> Array:
-        both, above, below, low, high = self._kinds()
-        inside = jnp.log(jnp.where(both, high - low, 1.0)) - jax.nn.softplus(x) - jax.nn.softplus(-x)
-        return jnp.where(both, inside, jnp.where(above, x, jnp.where(below, -x, jnp.zeros_like(x))))
+        return stretched.log_slope(xp, jnp.asarray(x), self.low, self.high)
 
     def tree_flatten(self) -> Any:
         return (self.low, self.high), (("low", "high"), {})

@@ -6,13 +6,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax, random
 from numpyro.distributions import constraints
 
-from ..attach import attach_jointly
+from irg_kernels.generic import sphere
+
+from ..attach import NATIVE, attach_jointly
 from .base import ImplicitMixin
 from .multivariate import event_parameters
 
@@ -63,7 +64,7 @@ class Axial(ImplicitMixin, host.Distribution):
     @property
     def _axis(self) -> Array:
         """The mean direction, of length 1, so that a motion along itself has no effect."""
-        return self.mean_direction / jnp.linalg.norm(self.mean_direction, axis=-1, keepdims=True)
+        return sphere.direction(NATIVE, self.mean_direction)
 
     def _drawn(self, key: Array, shape: tuple[int, ...]) -> Array:
         raise NotImplementedError
@@ -75,42 +76,25 @@ class Axial(ImplicitMixin, host.Distribution):
         (axis,) = self._extended(key, sample_shape, self._axis)
         angle_key, normal_key = random.split(key)
         y = self._drawn(angle_key, axis.shape[:-1])
-        return self._at(y, _across(normal_key, lax.stop_gradient(axis)), axis)
+        normal = random.normal(normal_key, axis.shape, axis.dtype)
+        return self._at(y, sphere.across(NATIVE, lax.stop_gradient(axis), normal), axis)
 
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves as a draw does."""
         x = lax.stop_gradient(x)
         axis = jnp.broadcast_to(self._axis, x.shape)
-        fixed, tiny = lax.stop_gradient(axis), float(jnp.finfo(x.dtype).tiny)
-        towards, away = (jnp.maximum(lax.stop_gradient(self._half_square(x, sign)), tiny) for sign in (-1.0, 1.0))
-        across = x - jnp.sum(x * fixed, -1, keepdims=True) * fixed
-        # at the poles no direction across is known, nor does one matter
-        known = jnp.any(across != 0.0, -1, keepdims=True)
-        across = across / jnp.linalg.norm(jnp.where(known, across, 1.0), axis=-1, keepdims=True)
-        moving = self._at(jnp.log(away) - jnp.log(towards), across, axis)
+        logit, across = lax.stop_gradient(sphere.taken_apart(NATIVE, x, axis))
+        moving = self._at(logit, across, axis)
         return x + (moving - lax.stop_gradient(moving))
 
     def _at(self, logit: Array, across: Array, axis: Array) -> Array:
         y, across = self._carried(logit), attach_jointly(_push, across, axis)
-        sine = 2.0 * jnp.exp(-0.5 * (jax.nn.softplus(y) + jax.nn.softplus(-y)))
-        return (1.0 - 2.0 * jax.nn.sigmoid(y))[..., None] * axis + sine[..., None] * across
+        cosine, sine = sphere.cosine_and_sine(NATIVE, y)
+        return cosine * axis + sine * across
 
     def _half_square(self, value: Any, sign: float) -> Array:
-        """1 - w, or 1 + w with the sign -1, of the directions: (|x - mu|**2 - (|x| - |mu|)**2) / (2 |x| |mu|), which
-        does not cancel next to it, and in which the rounding of either length has no part."""
-        value = jnp.asarray(value)
-        length, other = jnp.linalg.norm(value, axis=-1), jnp.linalg.norm(self.mean_direction, axis=-1)
-        square = jnp.sum(jnp.square(value - sign * self.mean_direction), -1) - jnp.square(length - other)
-        return 0.5 * square / (length * other)
-
-
-def _across(key: Array, axis: Array) -> Array:
-    """Unit vectors uniform among those across the axes."""
-    found = random.normal(key, axis.shape, axis.dtype)
-    for _ in range(2):  # the second for what rounding has left
-        found = found - jnp.sum(found * axis, -1, keepdims=True) * axis
-        found = found / jnp.linalg.norm(found, axis=-1, keepdims=True)
-    return found
+        """1 - w, or 1 + w with the sign -1."""
+        return sphere.half_square(NATIVE, jnp.asarray(value), self.mean_direction, sign)
 
 
 def _push(tangent, across, axis):

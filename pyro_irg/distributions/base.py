@@ -142,7 +142,7 @@ def refuse_outside(distribution: str, constraint: Any, **values: Tensor) -> None
             )
 
 
-class UnivariateMixin(FamilyMethods[Tensor], ImplicitMixin):
+class UnivariateMixin(ImplicitMixin, FamilyMethods[Tensor]):
     """A univariate distribution whose mathematics is a record of the kernels."""
 
     def log_prob(self, value: Tensor) -> Tensor:

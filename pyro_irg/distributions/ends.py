@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributions import constraints, transforms
-from torch.nn.functional import softplus
+
+from irg_kernels.generic import stretched
+
+from .. import xp
 
 __all__ = ["from_to", "line_between", "off_ends"]
 
@@ -61,31 +64,14 @@ class _Stretched(transforms.Transform):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _kinds(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """(both ends finite, the lower alone, the upper alone), and the ends, 0 and 1 for those that are not."""
-        has_low, has_high = self.low.isfinite(), self.high.isfinite()
-        low, high = torch.where(has_low, self.low, 0.0), torch.where(has_high, self.high, 1.0)
-        return has_low & has_high, has_low & ~has_high, has_high & ~has_low, low, high
-
     def _call(self, x: Tensor) -> Tensor:
-        both, above, below, low, high = self._kinds()
-        eps = torch.finfo(x.dtype).eps
-        share = torch.where(both, x, 0.0).sigmoid().clamp(eps, 1.0 - eps)
-        inside = low + torch.where(both, high - low, 1.0) * share
-        beyond = low + torch.where(above, x, 0.0).exp()
-        under = high - (-torch.where(below, x, 0.0)).exp()
-        return torch.where(both, inside, torch.where(above, beyond, torch.where(below, under, x)))
+        return stretched.forward(xp, x, self.low, self.high)
 
     def _inverse(self, y: Tensor) -> Tensor:
-        both, above, below, low, high = self._kinds()
-        tiny = torch.finfo(y.dtype).tiny
-        from_low, to_high = (y - low).clamp(min=tiny).log(), (high - y).clamp(min=tiny).log()
-        return torch.where(both, from_low - to_high, torch.where(above, from_low, torch.where(below, -to_high, y)))
+        return stretched.inverse(xp, y, self.low, self.high)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        both, above, below, low, high = self._kinds()
-        inside = torch.where(both, high - low, 1.0).log() - softplus(x) - softplus(-x)
-        return torch.where(both, inside, torch.where(above, x, torch.where(below, -x, torch.zeros_like(x))))
+        return stretched.log_slope(xp, x, self.low, self.high)
 
 
 def _stretched(constraint: Any) -> _Stretched:

@@ -9,7 +9,9 @@ from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
-from ..attach import attach_jointly
+from irg_kernels.generic import sphere
+
+from ..attach import NATIVE, attach_jointly
 from ..samplers import draw
 from .base import ImplicitMixin
 from .multivariate import event_parameters
@@ -65,7 +67,7 @@ class Axial(ImplicitMixin, TorchDistribution):
     @property
     def _axis(self) -> Tensor:
         """The mean direction, of length 1, so that a motion along itself has no effect."""
-        return self.mean_direction / self.mean_direction.norm(dim=-1, keepdim=True)
+        return sphere.direction(NATIVE, self.mean_direction)
 
     def _drawn(self, shape: torch.Size) -> Tensor:
         raise NotImplementedError
@@ -76,48 +78,27 @@ class Axial(ImplicitMixin, TorchDistribution):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape, axis = self._extended_shape(sample_shape), self._axis
         axis = axis if axis.shape == shape else axis.expand(shape)
-        return self._at(self._drawn(shape[:-1]), _across(axis.detach(), draw(torch.randn_like, axis)), axis)
+        return self._at(
+            self._drawn(shape[:-1]), sphere.across(NATIVE, axis.detach(), draw(torch.randn_like, axis)), axis
+        )
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves as a draw does."""
         with torch.no_grad():
-            axis = self._axis.expand(x.shape)
-            towards, away = (self._half_square(x, sign) for sign in (-1.0, 1.0))
-            across = x - (x * axis).sum(-1, keepdim=True) * axis
-            length = across.norm(dim=-1, keepdim=True)
-            # at the poles no direction across is known, nor does one matter
-            across = torch.where(length > 0.0, across / torch.where(length > 0.0, length, 1.0), 0.0)
-            tiny = torch.finfo(x.dtype).tiny
-            logit = away.clamp(min=tiny).log() - towards.clamp(min=tiny).log()
+            logit, across = sphere.taken_apart(NATIVE, x, self._axis.expand(x.shape))
         moving = self._at(logit, across, self._axis.expand(x.shape))
         return x.detach() + (moving - moving.detach())
 
     def _at(self, logit: Tensor, across: Tensor, axis: Tensor) -> Tensor:
         y, across = self._carried(logit), attach_jointly(_push, _pull, across, axis)
-        sine = 2.0 * (-0.5 * (_softplus(y) + _softplus(-y))).exp()
-        return (1.0 - 2.0 * y.sigmoid())[..., None] * axis + sine[..., None] * across
+        cosine, sine = sphere.cosine_and_sine(NATIVE, y)
+        return cosine * axis + sine * across
 
     def _half_square(self, value: Any, sign: float) -> Tensor:
-        """1 - w, or 1 + w with the sign -1, of the directions: (|x - mu|**2 - (|x| - |mu|)**2) / (2 |x| |mu|), which
-        does not cancel next to it, and in which the rounding of either length has no part."""
+        """1 - w, or 1 + w with the sign -1."""
         if self._validate_args:
             self._validate_sample(value)
-        length, other = value.norm(dim=-1), self.mean_direction.norm(dim=-1)
-        square = (value - sign * self.mean_direction).square().sum(-1) - (length - other).square()
-        return 0.5 * square / (length * other)
-
-
-def _across(axis: Tensor, normal: Tensor) -> Tensor:
-    """Unit vectors uniform among those across the axes, of normal ones."""
-    found = normal
-    for _ in range(2):  # the second for what rounding has left
-        found = found - (found * axis).sum(-1, keepdim=True) * axis
-        found = found / found.norm(dim=-1, keepdim=True)
-    return found
-
-
-def _softplus(x: Tensor) -> Tensor:
-    return torch.logaddexp(x, torch.zeros_like(x))
+        return sphere.half_square(NATIVE, value, self.mean_direction, sign)
 
 
 def _push(tangents, across, axis):

@@ -227,3 +227,18 @@ def saved(model, guide):
 
 def restored(model, guide, state):
     numpyro_irg.infer.set_state(_svi(model, guide), state)
+
+
+def chain(model, kernel, *, samples, warmup, **options):
+    """Draws of the site "x"."""
+    if "num_steps" in options:
+        options["trajectory_length"] = None
+    made = getattr(infer, kernel)(model, **options)
+    mcmc = infer.MCMC(made, num_samples=samples, num_warmup=warmup, progress_bar=False)
+    mcmc.run(key(1))
+    return numpy(mcmc.get_samples()["x"])
+
+
+def effective_draws(x):
+    """How many independent ones a chain is worth."""
+    return float(numpyro.diagnostics.effective_sample_size(x[None]))

@@ -101,6 +101,7 @@ def of_guide(guide, method, params):
 
 
 def posterior_draws(guide, params, n):
+    pyro.set_rng_seed(1)
     with pyro.plate("draws", n):
         return {name: numpy(x) for name, x in guide().items()}
 
@@ -205,3 +206,17 @@ def saved(model, guide):
 
 def restored(model, guide, state):
     pyro_irg.infer.set_state(_svi(model, guide), state)
+
+
+def chain(model, kernel, *, samples, warmup, **options):
+    """Draws of the site "x"."""
+    pyro.set_rng_seed(1)
+    made = getattr(infer, kernel)(model, **options)
+    mcmc = infer.MCMC(made, num_samples=samples, warmup_steps=warmup, disable_progbar=True)
+    mcmc.run()
+    return numpy(mcmc.get_samples()["x"])
+
+
+def effective_draws(x):
+    """How many independent ones a chain is worth."""
+    return float(pyro.ops.stats.effective_sample_size(torch.as_tensor(x)[None], chain_dim=0, sample_dim=1))

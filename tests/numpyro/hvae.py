@@ -45,37 +45,6 @@ def log_p(x, s=0.7):
     return -0.5 * (x**2 / variance + np.log(2.0 * np.pi * variance))
 
 
-# Hierarchical: mu ~ N(0, 1), z_i ~ N(mu, .8^2), x_i ~ N(z_i, .6^2); and the same with the z_i summed out.
-
-
-def mixed(x):
-    mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
-    with numpyro.plate("data", len(x)):
-        z = numpyro.sample("z", dist.Normal(mu, 0.8))
-        numpyro.sample("x", dist.Normal(z, 0.6), obs=x)
-
-
-def mixed_base(x):
-    """The local distribution depends on the global draw."""
-    mu = numpyro.sample("mu", dist.Normal(0.3, 0.5))
-    with numpyro.plate("data", len(x)):
-        numpyro.sample("z", dist.Normal(0.5 * (x + mu), 0.5 + 0.1 * mu**2))
-
-
-def summed(x):
-    mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
-    with numpyro.plate("data", len(x)):
-        numpyro.sample("x", dist.Normal(mu, 1.0), obs=x)
-
-
-def summed_base(x):
-    numpyro.sample("mu", dist.Normal(0.3, 0.5))
-
-
-def mixed_log_p(x):
-    return dist.MultivariateNormal(jnp.zeros(len(x)), jnp.eye(len(x)) + 1.0).log_prob(x)
-
-
 def params_of(model, guide, *args, **kwargs):
     """The initial parameters."""
     svi = SVI(model, guide, numpyro.optim.Adam(1e-3), Trace_ELBO())

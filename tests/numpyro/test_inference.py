@@ -6,9 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as host
 import pytest
-from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO, autoguide, init_to_value
+from numpyro.infer import SVI, Trace_ELBO
 from numpyro.optim import Adam
 
 import numpyro_irg.distributions as dist
@@ -21,8 +20,6 @@ from tests.matrix import MODELS
 KEY = jax.random.key(4)
 conjugates = {conjugate.family: conjugate for conjugate in CONJUGATES}
 families = {family.name: family for family in MODELS}
-# one of each kind of support, for every family takes seconds to compile
-various = [families[name] for name in ("InverseGamma", "Dirichlet", "VonMises")]
 
 
 # ------------------------------------------------------------------------------------------------------------- guides
@@ -94,50 +91,3 @@ def test_many_guides_side_by_side():
     found = jax.jit(jax.vmap(jax.grad(loss)))(arrays(family.guide, shape=(n,)), jax.random.split(KEY, n))
     for name, truth in family.gradient("Trace", "plate").items():
         assert (standardised(numpy(found[name]), truth, rtol=1e-5) < STANDARD_ERRORS).all(), name
-
-
-# ------------------------------------------------------------------------------------------------------------- models
-
-
-def several(classes):
-    """A model with a latent of several families, and a likelihood that needs all of them."""
-    total = 0.0
-    for family in various:
-        x = numpyro.sample(family.name, getattr(classes, family.name)(**arrays(family.prior)))
-        total = total + family.function(jnp, x)
-    numpyro.sample("y", dist.Normal(total, 1.0), obs=1.0)
-
-
-AUTOGUIDES = ("AutoMultivariateNormal", "AutoDelta", "AutoLaplaceApproximation")
-
-
-# the host says so of its own class too
-@pytest.mark.filterwarnings("ignore:Continuous inference poorly handles circular sample site:UserWarning")
-@pytest.mark.parametrize("name", AUTOGUIDES)
-def test_autoguides(name):
-    """The loss and its gradient are those of the same model with the host's classes."""
-    values = {family.name: getattr(host, family.name)(**arrays(family.prior)).mean for family in various}
-    found = []
-    for classes in (dist, host):
-        model = lambda classes=classes: several(classes)  # noqa: E731
-        guide = getattr(autoguide, name)(model, init_loc_fn=init_to_value(values=values))
-        svi = SVI(model, guide, Adam(0.1), Trace_ELBO())
-        params = svi.get_params(svi.init(KEY))
-        loss = jax.value_and_grad(lambda p, g=guide, m=model: Trace_ELBO().loss(KEY, p, m, g))
-        found.append(jax.tree.leaves(jax.jit(loss)(params)))
-    assert len(found[0]) == len(found[1]) > 1
-    for ours, theirs in zip(*found):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
-
-
-def test_hamiltonian_monte_carlo():
-    """Gamma-Poisson: mean of the exact posterior, within 4 standard errors by the effective number of draws."""
-    conjugate = conjugates["Gamma"]
-    model, _ = conjugate.programs(adapter, dist)
-    chain = MCMC(NUTS(model), num_warmup=200, num_samples=500, progress_bar=False)
-    chain.run(KEY)
-    x = numpy(chain.get_samples()["x"])
-    posterior = dist.Gamma(**arrays(conjugate.posterior))
-    effective = float(numpyro.diagnostics.effective_sample_size(x[None]))
-    error = float(jnp.sqrt(posterior.variance)) / np.sqrt(effective)
-    assert effective > 50 and abs(x.mean() - float(posterior.mean)) < STANDARD_ERRORS * error

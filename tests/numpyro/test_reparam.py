@@ -1,7 +1,6 @@
 """`implicit`, NumPyro's reparameterizers of ours, and `check_reparameterized`: stock programs with right gradients."""
 
 import copy
-import functools
 import pickle
 
 import jax
@@ -10,8 +9,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as host
 import pytest
-from numpyro.infer import HMC, MCMC, SVI, Predictive, Trace_ELBO, TraceMeanField_ELBO
-from numpyro.infer.autoguide import AutoNormal
+from numpyro.infer import SVI, Predictive, Trace_ELBO, TraceMeanField_ELBO
 from numpyro.optim import Adam
 
 import numpyro_irg.distributions as dist
@@ -86,36 +84,6 @@ def test_training_in_a_scan():
     # parameters of a trained guide, and its draws
     draws = Predictive(model, guide=implicit(guide), params=result.params, num_samples=7)(KEY)
     assert draws["y"].shape == (7, len(ANGLES))
-
-
-def rates():
-    x = numpyro.sample("x", host.Gamma(2.0, 0.5))
-    numpyro.sample("y", host.Poisson(x), obs=jnp.array([3, 0, 4]))
-
-
-def test_autoguide():
-    """Parameters, median, quantiles and draws of the posterior are the guide's own; training is the same."""
-    trained = []
-    for wrap in (lambda guide: guide, implicit):
-        auto = wrap(AutoNormal(rates))
-        result = SVI(rates, auto, Adam(0.05), Trace_ELBO()).run(KEY, 20, progress_bar=False)
-        draws = auto.sample_posterior(KEY, result.params, sample_shape=(5,))
-        trained.append(
-            (result.losses, result.params, auto.median(result.params), draws, auto.quantiles(result.params, 0.9))
-        )
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5), *trained)
-
-
-def test_hmc_takes_the_same_path():
-    """Densities are equal, so that the same key gives the same chain."""
-    chains = []
-    for wrap in (lambda model: model, lambda model: implicit(model, strict=True)):
-        mcmc = MCMC(
-            HMC(wrap(rates), num_steps=3, trajectory_length=None), num_warmup=5, num_samples=10, progress_bar=False
-        )
-        mcmc.run(KEY)
-        chains.append(mcmc.get_samples()["x"])
-    np.testing.assert_allclose(*chains, rtol=1e-4)
 
 
 # ---------------------------------------------------------------------------------------------------- no silent bias

@@ -8,12 +8,17 @@ from pyro.infer import Trace_ELBO
 from pyro.infer.autoguide import AutoNormal
 
 import pyro_irg.distributions as dist
-from pyro_irg.infer import log_weights
+from tests import hamiltonian
+from tests.adapters import pyro as adapter
+from tests.adapters.pyro import numpy
 
 LEAPFROG = {"base": AutoNormal, "transition": "leapfrog"}
 """The paper's steps over a mean-field base."""
 
-DATA = torch.tensor([0.5, -1.0, 2.0, 0.3, 1.1, -0.4])
+DATA = torch.tensor(hamiltonian.DATA, dtype=torch.float32)
+
+global_model, global_guide = hamiltonian.shared(adapter).model, hamiltonian.shared(adapter).base
+banana = hamiltonian.banana(adapter)
 
 
 def local_model(x, size=None):
@@ -32,17 +37,6 @@ def local_guide(x, size=None):
 
 def local_evidence(x, bias=0.2):
     return torch.distributions.Normal(bias, math.sqrt(1.25)).log_prob(x)
-
-
-def global_model(x):
-    """mu ~ N(0, 1), x_i ~ N(mu, 1)."""
-    mu = pyro.sample("mu", dist.Normal(0.0, 1.0))
-    with pyro.plate("data", len(x)):
-        pyro.sample("x", dist.Normal(mu, 1.0), obs=x)
-
-
-def global_guide(x):
-    pyro.sample("mu", dist.Normal(pyro.param("m", lambda: torch.tensor(0.3)), 0.5))
 
 
 def global_evidence(x):
@@ -70,21 +64,10 @@ def mixed_evidence(x):
     return torch.distributions.MultivariateNormal(torch.zeros(n), cov).log_prob(x)
 
 
-def banana():
-    """Evidence 1."""
-    a = pyro.sample("a", dist.Normal(0.0, 1.0))
-    pyro.sample("b", dist.Normal(a * a, 0.3))
-
-
 def loss(model, guide, *args, elbo=Trace_ELBO, seed=1, **options):
     pyro.set_rng_seed(seed)
     return elbo(**options).loss(model, guide, *args)
 
 
-def assert_mean_weight(model, guide, *args, exact, num_samples=20_000, plate=None):
-    """E[w] is the evidence: within 4.5 standard errors, which six tests in a million exceed."""
-    weights = log_weights(model, guide, *args, num_samples=num_samples, plate=plate, batch_size=num_samples // 2)
-    ratio = (weights - exact).exp()
-    error = ratio.std(0) / math.sqrt(num_samples)
-    assert (error < 0.1).all(), error  # else the test would say nothing
-    assert ((ratio.mean(0) - 1.0).abs() < 4.5 * error).all(), (ratio.mean(0), error)
+def assert_mean_weight(model, guide, *args, exact, **options):
+    hamiltonian.check_mean_weight(adapter, model, guide, None, *args, exact=numpy(exact), **options)

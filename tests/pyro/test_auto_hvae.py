@@ -7,7 +7,6 @@ from pyro.infer import SVI, Predictive, Trace_ELBO
 from pyro.infer.autoguide import (
     AutoDelta,
     AutoDiagonalNormal,
-    AutoGuideList,
     AutoIAFNormal,
     AutoLowRankMultivariateNormal,
     AutoMultivariateNormal,
@@ -98,23 +97,6 @@ def test_create_plates_subsamples():
     assert guide(DATA)["z"].shape == (2,)
 
 
-def plain(model):
-    return AutoNormal(model)
-
-
-@pytest.mark.parametrize(
-    "base, options, message",
-    [
-        (AutoGuideList, {"init_loc_fn": init_to_value}, "base AutoGuideList does not take 'init_loc_fn'"),
-        (plain, {"create_plates": lambda x: []}, "base plain does not take 'create_plates'; it takes"),
-        (AutoNormal, {"base_options": {"rank": 2}}, "AutoNormal does not take 'rank'; it takes .*'init_loc_fn'"),
-    ],
-)
-def test_options_that_the_base_does_not_take(base, options, message):
-    with pytest.raises(TypeError, match=message):
-        AutoHVAE(global_model, num_steps=2, base=base, **options, transition="leapfrog")
-
-
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 def test_draws(batch_size):
     guide = AutoHVAE(mixed_model, num_steps=2, tempering="free", **LEAPFROG)
@@ -136,26 +118,10 @@ def test_draws_side_by_side_have_the_same_distribution():
     assert ((one.std(0) / many.std(0)).log().abs() < 4.5 / 600**0.5).all()
 
 
-def test_quantiles_and_median():
-    guide = AutoHVAE(mixed_model, num_steps=2, tempering="free", **LEAPFROG)
-    levels = guide.quantiles([0.1, 0.5, 0.9], DATA, num_samples=500, batch_size=500)
-    median = guide.median(DATA, num_samples=500, batch_size=500)
-    assert levels["z"].shape == (3, 6) and levels["mu"].shape == (3,)
-    assert (levels["z"].diff(dim=0) > 0.0).all()
-    assert median["z"].shape == (6,) and median["mu"].shape == ()
-    assert (levels["z"][0] < median["z"]).all() and (median["z"] < levels["z"][2]).all()
-
-
 def test_call_is_a_tuple_in_the_order_of_names():
     guide = AutoHVAE(mixed_model, num_steps=2, **LEAPFROG)
     mu, z = guide.call(DATA)
     assert mu.shape == () and z.shape == (6,)
-
-
-def test_posterior_in_closed_form_is_refused():
-    guide = AutoHVAE(global_model, num_steps=2, **LEAPFROG)
-    with pytest.raises(NotImplementedError, match="draw from it with sample_posterior"):
-        guide.get_posterior(DATA)
 
 
 def test_a_point_as_base():

@@ -4,16 +4,13 @@ import pickle
 
 import numpy as np
 import pyro
-import pyro.distributions as host
-import pyro.infer.autoguide as autoguide
 import pytest
 import torch
 from mpmath import mp
-from pyro.infer import HMC, MCMC, NUTS, JitTrace_ELBO, Trace_ELBO
+from pyro.infer import JitTrace_ELBO
 from pyro.poutine import trace
 
 import pyro_irg.distributions as dist
-from tests.adapters import pyro as adapter
 from tests.adapters.pyro import numpy
 from tests.checks import STANDARD_ERRORS, standardised
 from tests.conjugate import CONJUGATES
@@ -129,56 +126,6 @@ REJECTING = {
 def test_jit_refuses_rejections(name):
     with pytest.raises(NotImplementedError, match=rf"^{name}: torch\.jit\.trace.*write Trace_ELBO"):
         torch.jit.trace(lambda k: REJECTING[name](k).rsample(), (torch.tensor(2.0),))
-
-
-# ------------------------------------------------------------------------------------------------------------- models
-
-
-def everything(classes):
-    """A model with a latent of every family that the host has too, and a likelihood that needs all of them."""
-    total = 0.0
-    for family in MODELS:
-        if hasattr(host, family.name):
-            x = pyro.sample(family.name, getattr(classes, family.name)(**tensors(family.prior)))
-            total = total + family.function(torch, x)
-    pyro.sample("y", dist.Normal(total, 1.0), obs=torch.tensor(1.0))
-
-
-AUTOGUIDES = ("AutoNormal", "AutoMultivariateNormal", "AutoDelta", "AutoLaplaceApproximation")
-
-
-@pytest.mark.parametrize("name", AUTOGUIDES)
-def test_autoguides(name):
-    """The loss and its gradient are those of the same model with the host's classes."""
-    values = {f.name: getattr(host, f.name)(**tensors(f.prior)).mean for f in MODELS if hasattr(host, f.name)}
-    found = []
-    for classes in (dist, host):
-        pyro.clear_param_store()
-        model = lambda classes=classes: everything(classes)  # noqa: E731
-        guide = getattr(autoguide, name)(model, init_loc_fn=autoguide.init_to_value(values=values))
-        guide()
-        pyro.set_rng_seed(4)
-        loss = Trace_ELBO().loss_and_grads(model, guide)
-        found.append([loss, *(numpy(leaf.grad) for leaf in pyro.get_param_store()._params.values())])
-    ours, theirs = found
-    assert len(ours) == len(theirs) > 1
-    for a, b in zip(ours, theirs):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize("kernel", [HMC, NUTS])
-def test_hamiltonian_monte_carlo(kernel):
-    """Gamma-Poisson: mean of the exact posterior, within 4 standard errors by the effective number of draws."""
-    conjugate = conjugates["Gamma"]
-    model, _ = conjugate.programs(adapter, dist)
-    options = {"trajectory_length": 1.5} if kernel is HMC else {}
-    chain = MCMC(kernel(model, **options), num_samples=200, warmup_steps=100, disable_progbar=True)
-    chain.run()
-    site = chain.diagnostics()["x"]
-    x = numpy(chain.get_samples()["x"])
-    posterior = dist.Gamma(**tensors(conjugate.posterior))
-    error = float(posterior.stddev) / np.sqrt(float(site["n_eff"]))
-    assert float(site["n_eff"]) > 20 and abs(x.mean() - float(posterior.mean)) < STANDARD_ERRORS * error
 
 
 class Guide(pyro.nn.PyroModule):
