@@ -54,7 +54,10 @@ def _itself(xp: Namespace[Array], u: Array) -> Array:
 
 
 def _form(xp: Namespace[Array], p: Array, b: Array) -> tuple[_Form[Array], Array]:
-    """Of R + |p| the one and of its product with the other the other; and the mode of log y."""
+    """alpha and beta, and the mode of log y.
+
+    The larger of the two is (R + |p|) / 2; the other follows from their product, for R - |p| would cancel.
+    """
     size = xp.abs(p)
     large = 0.5 * (xp.sqrt(p * p + b * b) + size)
     small = 0.5 * b * (0.5 * b / large)
@@ -63,7 +66,7 @@ def _form(xp: Namespace[Array], p: Array, b: Array) -> tuple[_Form[Array], Array
 
 
 def _at(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> tuple[_Form[Array], Array]:
-    """The form and u: the logarithm of one quotient, for that of x and the mode may exceed their difference."""
+    """The form, and u as the logarithm of one quotient: log y and the mode may be far larger than their difference."""
     form, mode = _form(xp, p, b)
     x, limits = positive(xp, finite(xp, x)), xp.finfo(x)
     unit = scale * xp.where(p > 0.0, 2.0 * (form.alpha / b), 0.5 * (b / form.beta))
@@ -72,7 +75,8 @@ def _at(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> tup
 
 
 def _cut(xp: Namespace[Array], form: _Form[Array], u: Array, sign: Array | float, fall: Array | float) -> Array:
-    """Where exp(-E) has fallen by `fall` on the way from u, or from the mode where that lies ahead."""
+    """The distance from u, on the side of `sign`, at which exp(-E) has fallen by the factor exp(-fall), by halving; the
+    fall counts from the mode where that lies ahead."""
     form, u = _Form(*map(xp.stop_gradient, form)), xp.stop_gradient(u)
     enough = fall + xp.where(sign * u > 0.0, form.exponent(xp, u), 0.0)
 
@@ -89,7 +93,8 @@ def _cut(xp: Namespace[Array], form: _Form[Array], u: Array, sign: Array | float
 def _beyond(
     xp: Namespace[Array], form: _Form[Array], u: Array, sign: Array | float, weights: tuple[Callable | None, ...]
 ) -> list[Array]:
-    """int of weight exp(E(u) - E) over what lies beyond u on the side of `sign`, for each weight, None for 1."""
+    """For each weight the integral of weight(v) exp(E(u) - E(v)) over all v beyond u on the side of `sign`; None stands
+    for the weight 1."""
     cut = _cut(xp, form, u, sign, depth(xp, u))
     lean, up, down = form.lean(xp, u), form.alpha * xp.exp(u), form.beta * xp.exp(-u)
 
@@ -105,7 +110,7 @@ def _beyond(
 
 
 def _moments(xp: Namespace[Array], form: _Form[Array], *weights: Callable) -> list[Array]:
-    """J below the mode, J above it, and the mean of each weight."""
+    """The part of J below the mode, that above it, and the mean of each weight, a function of (xp, u)."""
     zero = 0.0 * form.alpha
     below, above = (_beyond(xp, form, zero, sign, (None, *weights)) for sign in (-1.0, 1.0))
     means = [(low + high) / (below[0] + above[0]) for low, high in zip(below[1:], above[1:], strict=True)]
@@ -157,8 +162,11 @@ def log_tails(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) 
 
 
 def _moved(xp: Namespace[Array], form: _Form[Array], u: Array, weight: Callable, crossing: bool) -> Array:
-    """How log y moves with that of which the score is the weight less its mean: by the tail on the side of the mode on
-    which u lies, or, where the score has one zero, on which it keeps its sign."""
+    """How log y moves at fixed quantile with the parameter whose score is the weight less its mean.
+
+    It is an integral of the score over either tail.  With `crossing`, of a score with one zero, that tail is taken on
+    which the score keeps its sign; else that on the side of the mode on which u lies.
+    """
     mean = _moments(xp, form, weight)[2]
     lower = weight(xp, u) < mean if crossing else u < 0.0
     sign = xp.where(lower, -1.0 + 0.0 * u, 1.0)
@@ -195,8 +203,11 @@ def _density_of_log(xp: Namespace[Array], log_x: Array, p: Array, b: Array, scal
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, p: Array, b: Array, scale: Array) -> Array:
-    """log x, by Newton's method on the logarithm of a tail, which is concave: of the tail on whose side of the mode u
-    lies, and which is at most exp(-E) of what it is at the mode."""
+    """log x, by Newton's method on the logarithm of the tail on the side of the mode on which the root lies.
+
+    That is concave, so that from a start farther out than the root every step falls short of it.  The tail is at most
+    exp(-E) times what it is at the mode: where that bound is the wanted mass, is such a start.
+    """
     form, mode = _form(xp, p, b)
     below, above = _moments(xp, form)
     log_total = xp.log(below + above)

@@ -8,9 +8,9 @@ n, R, f  as in `bessel_i`, of order mu - 1 at z; u = n + R, e = x - u
 P_k      density of log x, x / 2 exp(-(x + lam) / 2) (r / m)**(mu - 1) I_{mu - 1}(z)
 s_k      d log P_k / dk, which grows with x and falls with k
 
-F_k = F_{k + 2} + 2 p_{k + 2} takes out what is singular at 0 where k is small, and dF_k/dlam = -p_{k + 2} makes that
-partial a quotient of densities, p_{k + 2} / p_k = x / (k f): both follow from the Poisson mixture (Patnaik 1949).
-The other one, and the tails, are integrals over tau, t = x exp(+-tau).
+From the Poisson mixture (Patnaik 1949) follow F_k = F_{k + 2} + 2 p_{k + 2}, by which the lower tail of a small k,
+whose density is singular at 0, is had from that of k + 2; and dF_k/dlam = -p_{k + 2}, by which at fixed quantile
+dx/dlam = p_{k + 2} / p_k = x / (k f).  The tails, and dx/dk, are integrals over tau > 0, in x exp(+-tau).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ LEAST, MOST, HALVINGS = 1e-12, 1e4, 12
 
 
 class Point(NamedTuple, Generic[Array]):
+    """A value and the noncentrality, by the module's symbols."""
+
     x: Array
     log_half: Array
     """log(x / 2), which x may be too small to have"""
@@ -53,6 +55,8 @@ def _at_log(xp: Namespace[Array], log_x: Array, k: Array, lam: Array) -> Point[A
 
 
 class _Parts(NamedTuple, Generic[Array]):
+    """What densities, scores and slopes are made of."""
+
     log_p: Array
     """log P_k"""
     score: Array
@@ -119,8 +123,12 @@ def _score_lam(xp: Namespace[Array], x: Array, k: Array, lam: Array) -> Array:
 
 
 def _cut(xp: Namespace[Array], at: Point[Array], mu: Array, sign: Array) -> Array:
-    """A tau where log P has fallen by `depth`: log g grows by more than it does for I_{mu} / I_{mu - 1} = z / (n + R),
-    R = sqrt(n**2 + z**2), n = mu, and by less for n = mu - 1/2, but for a factor 1 / mu (Amos 1974)."""
+    """A tau at which log P has fallen by `depth` on the way from x to x exp(sign tau), by halving.
+
+    For log P a bound is taken that holds for all mu: the quotient I_{mu} / I_{mu - 1}, which is the slope of the Bessel
+    factor's logarithm, lies between z / (n + sqrt(n**2 + z**2)) for n = mu and for n = mu - 1/2, but for a factor
+    1 / mu (Amos 1974).  Upwards the larger serves, downwards the smaller.
+    """
     at, mu = Point(*map(xp.stop_gradient, at)), xp.stop_gradient(mu)
     n = xp.maximum(mu - xp.where(sign < 0.0, 0.0 * mu, 0.5), 1e-3)
     enough = depth(xp, mu) + xp.log1p(xp.where(sign < 0.0, 0.0, 0.5 / mu))
@@ -220,10 +228,11 @@ def _by_lam(xp: Namespace[Array], x: Array, k: Array, lam: Array) -> Array:
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, k: Array, lam: Array) -> Array:
-    """log x, by Newton's method on the logarithm of the smaller tail, held between bounds.
+    """log x, by Newton's method on the logarithm of the smaller tail, halving where a step would leave its bounds.
 
-    F is less than the central one's, (x / 2)**mu / Gamma(mu + 1), and r is a function of normal numbers that changes by
-    no more than they do, so that its tails beyond sqrt(lam + k) are at most exp(-distance**2 / 2).
+    One bound comes from F <= (x / 2)**mu / Gamma(mu + 1), the central distribution's.  The others come from r, the
+    length of a vector of normal numbers: it changes by no more than the vector does, so that its tails are at most
+    exp(-distance**2 / 2) at a distance from its centre, about sqrt(lam + k).
     """
     mu, lower = 0.5 * k, q < one_minus_q
     target = logarithm(xp, xp.where(lower, q, one_minus_q))

@@ -10,8 +10,9 @@ kappa    log(z exp(z) K_1(z)), z = a q
 D        z (1 - K_0(z) / K_1(z)), between 0 and 1/2
 P        density of w, exp(kappa - g (cosh(v) - 1)) / (pi q)
 
-The scores are 2 d log p / dc = exp(w0) - exp(w) + D / a and 2 d log p / dd = exp(-w0) - exp(-w) + D / a, of which each
-has one zero, so that the tail on one side of it, and alpha and beta are left to the end     (Barndorff-Nielsen 1997).
+The kernels' parameters are c and d, for their scores, 2 d log p / dc = exp(w0) - exp(w) + D / a and
+2 d log p / dd = exp(-w0) - exp(-w) + D / a, have one zero each: on the tail beyond it a score keeps its sign, and its
+integral cancels nowhere.  The chain rule at the end gives the derivatives in alpha and beta (Barndorff-Nielsen 1997).
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _score_y(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
 
 
 def _half_score(xp: Namespace[Array], form: _Form[Array], v: Array, share: Array, sign: float) -> Array:
-    """In c for the sign 1, in d for -1."""
+    """d log p / dc for the sign 1, d log p / dd for -1; `share` is D."""
     return 0.5 * (share / form.a - xp.exp(sign * form.w0) * xp.expm1(sign * v))
 
 
@@ -106,7 +107,8 @@ def _score_d(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
 def _cut(
     xp: Namespace[Array], form: _Form[Array], w: Array, sign: Array, fall: Array | float, growth: float = 0.0
 ) -> Array:
-    """Where P exp(growth |w' - w|) has fallen by `fall` on the way from w, kappa being about log(1 + pi z / 2) / 2."""
+    """The distance from w, on the side of `sign`, at which P exp(growth distance) has fallen by exp(-fall), by halving;
+    with log(1 + pi z / 2) / 2 for kappa, which is close to it."""
     form, w = _Form(*map(xp.stop_gradient, form)), xp.stop_gradient(w)
     v = w - form.w0
 
@@ -128,7 +130,8 @@ def _cut(
 
 
 def _beyond(xp: Namespace[Array], form: _Form[Array], w: Array, sign: Array, score: Callable | None = None) -> Array:
-    """int P / P(w) over what lies beyond w on the side of `sign`, or int s P / P(w) of a score, of (v, q, D)."""
+    """The integral of P / P(w) over all that lies beyond w on the side of `sign`; with a score, a function of
+    (v, q, D), that of the score times P / P(w)."""
     v, q = w - form.w0, _cosh(xp, w)
     kappa, _ = scaled_k1(xp, finite(xp, form.a * q))
 
@@ -145,7 +148,8 @@ def _beyond(xp: Namespace[Array], form: _Form[Array], w: Array, sign: Array, sco
 
 
 def _centre(xp: Namespace[Array], form: _Form[Array]) -> Array:
-    """A point near the mode of P: g sinh(v) = -3/4 tanh(w), the slope of kappa - log q being between -1 and -1/2."""
+    """A point near the mode of P, the root of g sinh(v) = -3/4 tanh(w), by halving: the slope of kappa - log q is
+    between -tanh(w) and -tanh(w) / 2."""
     size = xp.abs(form.w0)
 
     def step(state: tuple) -> tuple:
@@ -171,7 +175,7 @@ def log_tails(xp: Namespace[Array], y: Array, c: Array, d: Array) -> tuple[Array
 
 
 def _moved(xp: Namespace[Array], y: Array, c: Array, d: Array, sign: float) -> Array:
-    """dy/dc < 0 for the sign 1 by what lies beyond the zero of its score, dy/dd > 0 for -1."""
+    """dy/dc < 0 for the sign 1, dy/dd > 0 for the sign -1: by the tail that does not reach the score's zero."""
     form, w = _form(xp, c, d), _w(xp, y)
     side = xp.where(_score(xp, form, w, sign) > 0.0, -sign + 0.0 * w, sign)
     return side * _cosh(xp, w) * _beyond(xp, form, w, side, lambda v, q, share: _half_score(xp, form, v, share, sign))
@@ -186,7 +190,8 @@ def _by_d(xp: Namespace[Array], y: Array, c: Array, d: Array) -> Array:
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, c: Array, d: Array) -> Array:
-    """By Newton's method on the logarithm of a tail, from beyond its root: P falls from its mode on ever faster."""
+    """By Newton's method on the logarithm of the tail beyond the mode, which is concave there, from a start farther out
+    than the root."""
     form = _form(xp, c, d)
     centre = _centre(xp, form)
     at_centre = _log_tails_at(xp, form, centre, centre > -math.inf)
@@ -249,7 +254,7 @@ def _standard(xp: Namespace[Array], x: Array, *params: Array) -> tuple[_Form[Arr
 
 
 def _by_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
-    """Not y with what it is of c and d, which cancel far out."""
+    """dx / d scale by an integral of its own: the sum of y and of what it changes through c and d cancels far out."""
     form, w = _standard(xp, x, *params)
     side = xp.where(w < _centre(xp, form), -1.0 + 0.0 * w, 1.0)
     tail = _beyond(xp, form, w, side, lambda v, q, share: _scale_score(xp, form, q, share))

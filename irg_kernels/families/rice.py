@@ -6,9 +6,8 @@ y, m     x / s and nu / s
 d        (x - nu) / s
 A, C     I1(m y) / I0(m y), and 1 - A
 
-p = (y / s) exp(-d**2 / 2) exp(-m y) I0(m y).  At fixed quantile dx/dnu = A, for the outward normal of the circle of
-radius x makes that angle with the mean on the average (by dF/dnu = -p A, from DLMF 10.29.3), and by scaling
-dx/ds = y - m A.
+The density is (y / s) exp(-d**2 / 2) exp(-m y) I0(m y).  By dF/dnu = -p A (from DLMF 10.29.3), at fixed quantile
+dx/dnu = A; and since x, nu and s scale together, dx/ds = y - m A.
 """
 
 from __future__ import annotations
@@ -73,10 +72,13 @@ def _by_s(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> Array:
 
 
 def log_tails(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> tuple[Array, Array]:
-    """(log P(X <= x), log P(X > x)): the smaller is the integral of p(x +- s t) / p(x) from t = 0 on, which falls at
-    least as exp(-t (t / 2 +- d)), but for a factor 1 + t / y < 9 above the median."""
+    """(log P(X <= x), log P(X > x)).
+
+    The smaller is p(x) s times the integral of p(x +- s t) / p(x) over t > 0, which falls at least as fast as
+    exp(-t (t / 2 +- d)), but for a factor 1 + t / y < 9 above the median.
+    """
     y, m, d = _at(xp, x, nu, s)
-    lower = finite(xp, d * (y + m)) < 1.2  # of the median that is 1.39 at m = 0 and 1 at m = infinity
+    lower = finite(xp, d * (y + m)) < 1.2  # below the median, where d (y + m) is 1.39 at m = 0 and 1 at m = infinity
     sign = xp.where(lower, -1.0 + 0.0 * y, 1.0)
     lean = sign * xp.minimum(xp.maximum(d, -_most(xp, y)), _most(xp, y))
     fall = 2.0 * (depth(xp, y) + 2.5)
@@ -99,8 +101,12 @@ def _most(xp: Namespace[Array], like: Array) -> float:
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, nu: Array, s: Array) -> Array:
-    """By Newton's method on the logarithm of the smaller tail, which is concave, from outside of the root: F is less
-    than Rayleigh's and than Phi(d), and 1 - F less than exp(-d**2 / 2)."""
+    """By Newton's method on the logarithm of the smaller tail.
+
+    That is concave in x, so that from a start farther out than the root every step falls short of it.  Such starts are
+    the quantiles of what bounds the tails: F is less than Rayleigh's F and than Phi(d), and 1 - F less than
+    exp(-d**2 / 2).
+    """
     m, lower = nu / s, q < one_minus_q
     target = logarithm(xp, xp.where(lower, q, one_minus_q))
     rayleigh = xp.sqrt(-2.0 * xp.log1p(-xp.where(lower, q, 0.5)))
@@ -118,15 +124,18 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, nu: Array, s: Arra
 
 
 def _draw(xp: Namespace[Array], first: Array, second: Array, nu: Array, s: Array) -> Array:
-    """The distance itself, without the square of a large number."""
+    """The distance of (nu + s first, s second) from the origin, without the square of a large number."""
     along, across = xp.abs(nu + s * first), xp.abs(s * second)
     longer, shorter = xp.maximum(along, across), xp.minimum(along, across)
     return positive(xp, longer * xp.sqrt(1.0 + (shorter / longer) * (shorter / longer)))
 
 
 def _excess(xp: Namespace[Array], m: Array) -> tuple[Array, Array]:
-    """(E[x] / s, E[x] / nu - 1): E[x] / s = sqrt(pi / 2) 1F1(-1/2; 1; -m**2 / 2), by Bessel functions where m is small
-    and by its series in 2 / m**2 where it is large     (DLMF 13.6.9, 13.7.2)."""
+    """(E[x] / s, E[x] / nu - 1 where m is large and 0 elsewhere).
+
+    E[x] / s = sqrt(pi / 2) 1F1(-1/2; 1; -m**2 / 2), by Bessel functions where m is small and by the series in 2 / m**2
+    where it is large (DLMF 13.6.9, 13.7.2).
+    """
     start, terms = (8.0, 20) if is_double(xp, m) else (5.0, 8)
     large = m > start
     half = 0.25 * xp.where(large, start, m) * xp.where(large, start, m)

@@ -11,25 +11,31 @@ from ..numerics import beta_pair, gamma_table, student_t_regions
 
 
 class ByRegion(NamedTuple):
-    """All partials of a draw at once, by the cheapest way that is exact enough where an element lies.
+    """All partials of a draw at once, each element by the cheapest way that is exact enough where it lies.
 
-    As values: derivatives of higher order read the partials that this stands for.  All ways but the last are written
-    for guard digits: of float64 arithmetic for answers in float32, and in float64 those that no large parameter takes.
-    (XLA would compute all ways for all elements; it has the partials alone.)
+    The results are values without derivatives; a derivative of higher order is taken of the kernels that this stands
+    for, which the line below each table names.  All ways compute in float64.  Of a draw in float32 that leaves
+    guard digits, which every way but the last needs; of a draw in float64 there are none, and a region is smaller by
+    the large parameters that would cost digits.  The last way serves everywhere.
+
+    An eager library computes each way for its own elements.  XLA would compute all ways for all elements, and its
+    adapter has the kernels alone.
     """
 
     place: Callable
-    """(xp, draw, *params) -> arrays of the draw's shape, on which all that follows acts elementwise"""
+    """(xp, draw, *params) -> what the ways read, arrays of the draw's shape; all that follows is elementwise"""
     regions: tuple[tuple[Callable | None, Callable], ...]
-    """(where it serves, slopes): functions of (xp, *place), the second one's values a tuple; None is everywhere else"""
+    """(where a way serves, its slopes) in the order in which they are tried: functions of (xp, *place) that return an
+    array of truth values, and a tuple of arrays.  The last has None: it takes all elements that are left"""
     regions_f64: tuple[tuple[Callable | None, Callable], ...]
     """the same for answers in float64"""
     partials: Callable
     """(xp, slopes, draw, *params) -> the partials, one for each parameter"""
     least: int = 0
-    """of so many elements on in float32; fewer take longer, for eager torch pays by the operation"""
+    """elements from which on this is faster than the kernels, in float32: eager torch pays by the operation"""
     share: float = 0.0
-    """of the elements that must lie in a region in float32: copies of fewer cost more than they save"""
+    """of all elements, which must lie in a region for it to be used, in float32: to copy fewer costs more than it
+    saves"""
 
 
 def _gamma_regions(log: Callable) -> tuple[tuple, tuple]:
@@ -42,7 +48,7 @@ def _gamma_regions(log: Callable) -> tuple[tuple, tuple]:
         return (gamma.dlogz_da_at(xp, z, log(xp, z, *rest), a),)
 
     by_table = ((lambda xp, z, a, *_: gamma_table.is_large(xp, z, a), large), (None, any_other))
-    # the exponent's terms are of size z
+    # the exponent of the tail integral is a sum of terms of size z, of which each loses z times the spacing
     return by_table, ((lambda xp, z, a, *_: (a < 500.0) & (z < 700.0), any_other), (None, any_other))
 
 

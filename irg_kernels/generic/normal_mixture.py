@@ -1,8 +1,9 @@
 """The gradient of a mixture of diagonal normal distributions, in few operations; symbols as in `mixture`.
 
-Draws are the last axis here, components the one before: sums over components are then sums of rows.  With c_d =
-log w_k + sum_{e<d} log f_ke, softmax(c_d) is r_d, softmax(c_{d+1}) is pi_d, and the difference of their log-sums is
-log p_d.  Tails are taken without their logarithms, so that p_d must be a number, far above the least.
+The axes are (dimension d, component k, draw n), so that a sum over components is a sum of rows, which is what an eager
+library does fastest.  With c_d = log w_k + sum_{e<d} log f_ke, softmax(c_d) over the components is r_d, that of c_{d+1}
+is pi_d, and the difference of the logarithms of their sums is log p_d.  Tails are computed themselves, not their
+logarithms; where p_d is too small for that, below `LEAST_LOG_P`, `mixture` serves.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ LEAST_LOG_P = -500.0
 def pull(
     xp: Namespace[Array], cotangent: Array, x: Array, loc: Array, scale: Array, logits: Array
 ) -> tuple[tuple[Array, Array, Array], Array]:
-    """((cotangents of loc, scale and logits), the least log p), for an x that moves so as to keep its place.
+    """((cotangents of loc, scale and logits), the least log p_d of each draw), for a draw x that moves with these
+    parameters so that all S_d keep their values.
 
     :param cotangent: of x, both of shape (D, N).
     :param loc: (D, K, N), and `scale`; (D, K, 1) where all draws share it.
-    :param logits: (K, N) or (K, 1), perhaps without their normalisation.
+    :param logits: (K, N) or (K, 1): log w_k but for a constant.
+    :returns: cotangents of shape (D, K, N), (D, K, N) and (K, N), to be summed where draws share a parameter; and an
+        array of shape (N,), to be compared with `LEAST_LOG_P`.
     """
     y = (x[:, None] - loc) / scale
     log_f = (-0.5 * y) * y - (xp.log(scale) + 0.5 * math.log(2.0 * math.pi))

@@ -1,8 +1,10 @@
-"""A truncated normal distribution's quantile and slopes by differences of tails, with guard digits; where these do not
-do, which both say, `truncation` serves.
+"""A truncated normal distribution's quantile and slopes by differences of tails.
 
-Standardised bounds are turned about 0, if need be, so that the lower tails are the small ones: a < 0, b <= -a.  Then,
-with y the standardised draw there and A = Phi(y) - Phi(a), B = Phi(b) - Phi(y),
+That needs float64 arithmetic, and is exact enough for answers in float32 (guard digits) unless a difference cancels.
+Both functions return where it is; elsewhere `truncation` serves.
+
+Bounds are standardised and, if need be, mirrored at 0, so that the lower tails are the small ones: a < 0, b <= -a.
+Then, with y the standardised draw, mirrored likewise, and A = Phi(y) - Phi(a), B = Phi(b) - Phi(y),
 
     y = Phi^-1(Phi(a) + u (A + B)),    dy = B / (A + B) phi(a) / phi(y) da + A / (A + B) phi(b) / phi(y) db.
 """
@@ -20,7 +22,10 @@ from .truncation import TAIL_DIGITS
 
 
 class _Frame(NamedTuple, Generic[Array]):
+    """The standardised bounds as the module's docstring has them."""
+
     turned: Array
+    """whether they are mirrored at 0"""
     a: Array | None
     """None where it is -inf"""
     b: Array
@@ -51,21 +56,25 @@ def quantile(
     loc: Array,
     scale: Array,
 ) -> tuple[Array, Array]:
-    """(the x of quantile u, whether that is right)
+    """(the x of quantile u, whether that is exact enough)
 
     :param ndtri: Phi^-1, exact in the lower tail.
+    :param low: the bounds, None for none; both may not be None.  All arrays are of one shape, in float64.
     """
     alpha, beta = (None if end is None else (end - loc) / scale for end in (low, high))
     at = _frame(xp, alpha, beta)
     q = at.mass_a + xp.where(at.turned, 1.0 - u, u) * (at.mass_b - at.mass_a)
     y = ndtri(q)
-    # near 1 the quantile takes what rounding has left of 1 - q; below the other end tails underflow
+    # near 1 the quantile depends on 1 - q, of which rounding q leaves few digits; near 0 the tails underflow
     return loc + scale * xp.where(at.turned, -y, y), (q > 1e-280) & (q < 1.0 - 1e-8)
 
 
 @functools.cache
 def slopes_of(has_low: bool, has_high: bool, has_q: bool) -> Callable:
-    """(xp, x, *q, *bounds, loc, scale) -> (derivatives in all but x, where they are right)."""
+    """(xp, x, *q, *bounds, loc, scale) -> (dx in each argument after x, where they are exact enough).
+
+    `q`, the quantile, and the bounds are among the arguments as the three flags say.
+    """
     wanted = has_q, has_low, has_high, True, True
 
     def at(xp: Namespace[Array], x: Array, *args: Array) -> tuple[list[Array], Array]:

@@ -1,5 +1,7 @@
-"""Beta(a, b) in the logit x: the derivatives of x in a and in b at fixed quantile from one tail integral, with guard
-digits; symbols as in `families/beta`.
+"""Beta(a, b) in the logit x: the derivatives of x in a and in b at fixed quantile from one tail integral.
+
+`families/beta` takes an integral for each.  Here differences of the integrals below cancel some digits, so that the
+arithmetic must be float64 for answers in float32 (guard digits); symbols as in `families/beta`.
 
 Of the tail in use, the lower one say, with M_f = int_0^inf f(y) exp(-E(y)) dy over the one weight, and k and k' the
 scores of a and b,
@@ -25,6 +27,8 @@ NODES_F32, NODES_F64 = 15, 36
 
 
 class Place(NamedTuple, Generic[Array]):
+    """What the functions below read, arrays of one shape; w = 1 - z."""
+
     x: Array
     a: Array
     b: Array
@@ -35,10 +39,11 @@ class Place(NamedTuple, Generic[Array]):
     k_a: Array
     """the score of a"""
     k_b: Array
-    """that of b; of no use where dx/da alone is wanted"""
+    """that of b; anything where dx/da alone is wanted"""
 
 
 def place(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Place[Array]:
+    """Of a logit x and shapes a, b > 0, arrays of one shape."""
     psi = xp.digamma(xp.stack([a, b, a + b]))
     log_w = -xp.softplus(x)
     log_z = x + log_w
@@ -55,24 +60,26 @@ def place_of_first(xp: Namespace[Array], x: Array, a: Array, b: Array, psi_of_su
 
 
 def _is_lower(at: Place[Array]) -> Array:
+    """Whether the lower tail is in use: z lies below (a + 1/2) / (a + b + 1), about the mean."""
     return at.a * at.w - at.b * at.z + 0.5 * (at.w - at.z) > 0.0
 
 
 def is_common(xp: Namespace[Array], *at: Array) -> Array:
-    """Whether both derivatives take the same tail, and k and 1 / a leave digits to their difference."""
+    """Whether `both` is exact enough: both derivatives can take the same tail, and no shape is so small that 1 / a and
+    the score k, which nearly cancel, leave no digits."""
     of = Place(*at)
     score = xp.where(_is_lower(of), of.k_b * (1.0 + of.b) + 2.0 * of.a, of.k_a * (1.0 + of.a) + 2.0 * of.b)
     return (score >= 0.0) & (xp.minimum(of.a, of.b) > 1e-8)
 
 
 def is_first(xp: Namespace[Array], *at: Array) -> Array:
-    """The same of dx/da alone."""
+    """Whether `first` is exact enough."""
     of = Place(*at)
     return (_is_lower(of) | (of.k_a * (1.0 + of.a) + 2.0 * of.b >= 0.0)) & (xp.minimum(of.a, of.b) > 1e-8)
 
 
 def both(xp: Namespace[Array], *at: Array) -> tuple[Array, Array]:
-    """(dx/da, dx/db), `is_common`."""
+    """(dx/da, dx/db), for elements of a `Place` that are `is_common`."""
     of = Place(*at)
     lower, shape, p, q, beyond = _parts(xp, of)
     r, s = xp.addcmul(p, of.k_a, q, -1.0), xp.addcmul(p, of.k_b, q, -1.0)
@@ -80,7 +87,7 @@ def both(xp: Namespace[Array], *at: Array) -> tuple[Array, Array]:
 
 
 def first(xp: Namespace[Array], *at: Array) -> tuple[Array]:
-    """(dx/da,), `is_first`."""
+    """(dx/da,), for elements of a `Place` that are `is_first`."""
     of = Place(*at)
     lower, shape, p, q, beyond = _parts(xp, of)
     r = xp.addcmul(p, of.k_a, q, -1.0)
@@ -117,7 +124,8 @@ def _moments(
 
 
 def _cut(xp: Namespace[Array], zeta: Array, complement: Array, log_complement: Array, alpha: Array, n: Array) -> Array:
-    """A y near the root of E(y) = depth, from its quadratic model and its asymptote, below which E is nowhere."""
+    """A y near the root of E(y) = depth: by Newton's method from the root of E's quadratic model, and never beyond that
+    of E's asymptote, which lies below E everywhere."""
     fall, product = depth(xp, zeta), n * zeta
     slope = alpha - product
     bound = (fall - n * log_complement) / alpha

@@ -1,4 +1,7 @@
-"""Gamma(a, 1): the derivative of log z in a at fixed quantile by a table, to 5e-7, for float32's answers.
+"""Gamma(a, 1): the derivative of log z in a at fixed quantile by a table, to a relative error of 5e-7.
+
+That is exact enough for answers in float32, if the arithmetic is float64 (guard digits): lambda - 1 - log lambda
+cancels.
 
     symbol      meaning
     w, lambda   1 / a and z / a
@@ -7,7 +10,8 @@
     a d log z/da = (log lambda / (lambda - 1)) (1 + w K(y, w)),
 
 whose limit at a = inf is the first factor.  K is smooth in y and w, of size 0.2: a polynomial, from mpmath by
-`python -m benchmarks.gamma_table`, serves a >= 1.  (In the coordinates of a sampler, z = d (1 + c x)**3, none does.)
+`python -m benchmarks.gamma_table`, serves a >= 1.  (In the sampler's coordinates, z = d (1 + c x)**3, no polynomial of
+such a degree is exact enough there.)
 """
 
 from __future__ import annotations
@@ -16,17 +20,18 @@ from ..namespace import Array, Namespace
 
 
 def dlogz_da_of_large(xp: Namespace[Array], z: Array, a: Array) -> Array:
-    """d log z / da, `is_large`; with guard digits."""
+    """d log z / da, for elements that are `is_large`; z > 0 and a of one shape, in float64."""
     w = 1.0 / a
     ratio = z * w
-    # both are 0 where z = a, and elsewhere beyond 1e-16
+    # of z = a both are 0, and their quotient must be 1; of any other z they are of size 1e-16 at least
     excess, log_ratio = (ratio - 1.0) + 1e-30, xp.log(ratio) + 1e-30
     y = xp.copysign(xp.sqrt(xp.abs(excess - log_ratio)), excess)
     return log_ratio / excess * w * xp.bivariate(TABLE, y, w)
 
 
 def is_large(xp: Namespace[Array], z: Array, a: Array) -> Array:
-    """a >= 1, and the table reaches z: at a = 1 to the quantiles 1e-6 and 1 - 1e-7."""
+    """Whether a >= 1 and the table covers z, as it does from the quantile 1e-6 to 1 - 1e-7 at a = 1, and to rarer ones
+    at a larger a."""
     return (a >= 1.0) & (xp.abs(z - MIDDLE * a) < HALF * a)
 
 

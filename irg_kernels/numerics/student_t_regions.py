@@ -1,10 +1,12 @@
-"""Student-t: the derivative of log|t| in nu at fixed quantile, with guard digits, on either side of the score's zero;
-symbols as in `families/student_t`.
+"""Student-t: the derivative of log|t| in nu at fixed quantile, by one integral on either side of the score's zero;
+symbols as in `families/student_t`, and q = t**2 / nu.
 
-Over t v, 0 < v < 1, where the score is positive, and over t exp(y), y > 0, beyond: with p = t'**2 / nu there, both
-integrands are s(p) exp(-(nu + 1) / 2 (log1p(p) - log1p(q))) times 1 or exp(y), one logarithm and one or two
-exponentials a node.  The terms of s are of size t'**2 / nu and their rounding is t'**2 nu eps of s, nothing for
-nu <= MOST.
+Where the score s is positive at t, the integral is over t' = t v, 0 < v < 1; elsewhere over t' = t exp(y), y > 0.  With
+p = t'**2 / nu the integrands are s(p) exp(-(nu + 1) / 2 (log1p(p) - log1p(q))), times exp(y) in the second case: one
+logarithm and one or two exponentials a node.
+
+The terms of s, of size t'**2 / nu, nearly cancel for a large nu, and their rounding is t'**2 nu eps of s.  In float64
+that leaves the digits of float32 (guard digits) for nu <= MOST.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ MOST = 1e8
 
 
 def place(xp: Namespace[Array], q: Array, log_q: Array, nu: Array) -> tuple[Array, ...]:
-    """(q, log q, nu, C, 1 where the score is positive)"""
+    """What the functions below read, arrays of one shape: q, log q, nu, C of max(nu, 2), and 1 where the score is
+    positive at t and 0 elsewhere."""
     q = xp.minimum(q, 1e30)  # beyond, the derivative is held, so that nothing overflows
     # the first term left out is 1e-8 or 1e-14 of it
     c = c_of(xp, xp.maximum(nu, 2.0), *((8, 9) if is_double(xp, nu) else (3, 7)))
@@ -36,7 +39,7 @@ def is_inward(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, c: Array,
 
 
 def inward(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, c: Array, _: Array) -> tuple[Array]:
-    """(d log|t| / d nu,), `is_inward`."""
+    """(d log|t| / d nu,), for elements that are `is_inward`."""
     power, rule = 0.5 * (nu + 1.0), _rule(xp, nu)
     start, factor = power * xp.log1p(q), 1.0 + 1.0 / nu
 
@@ -51,7 +54,7 @@ def inward(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, c: Array, _:
 
 
 def outward(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, c: Array, _: Array) -> tuple[Array]:
-    """(d log|t| / d nu,), `is_moderate` and no score positive."""
+    """(d log|t| / d nu,), for elements that are `is_moderate` and not `is_inward`."""
     power, rule = 0.5 * (nu + 1.0), _rule(xp, nu)
     log1p_q, factor = xp.log1p(q), 1.0 + 1.0 / nu
     start, cut = power * log1p_q, _cut(xp, q, nu)
@@ -71,7 +74,7 @@ def _rule(xp: Namespace[Array], like: Array) -> Rule:
 
 
 def _score(xp: Namespace[Array], p: Array, log1p_p: Array, c: Array, factor: Array) -> Array:
-    """2 s(p)"""
+    """2 s(p); `factor` is 1 + 1 / nu."""
     return xp.addcmul(c - log1p_p, p / (1.0 + p), factor)
 
 
