@@ -28,6 +28,8 @@ REMARKS = {
     "LowerTruncatedPowerLaw": "infinite, with NaN, at `alpha` near -1",
     "MultivariateStudentT": "NaN in every draw at `df` 0.05, in some at 0.3 in float32; Pyro: no second derivative",
     "Pareto": "infinite at small `alpha`, with NaN",
+    "RelaxedBernoulli": "at cold temperatures draws that are exactly 0 or 1, without gradient",
+    "RelaxedBernoulliLogits": "as `RelaxedBernoulli`",
     "SineBivariateVonMises": "no gradient; Pyro refuses concentrations over 10,000",
     "SkewLogistic": "infinite draws, and NaN, at small `asymmetry`",
     "SoftAsymmetricLaplace": "a gradient through three draws, of larger variance; no cdf",
@@ -79,11 +81,11 @@ COMPOSED: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
         "`Wishart` alone; NumPyro: not declared reparameterized",
     ),
     (
-        ("RelaxedBernoulli", "RelaxedBernoulliLogits", "RelaxedOneHotCategorical"),
+        ("RelaxedOneHotCategorical",),
         "all",
-        "logistic and Gumbel numbers",
+        "Gumbel numbers",
         "all",
-        "cold temperatures: draws that are exactly 0 or 1, without gradient; NumPyro: no categorical one",
+        "Pyro: at cold temperatures draws that are exactly 0 or 1, without gradient; NumPyro: absent",
     ),
     (
         ("SineBivariateVonMises",),

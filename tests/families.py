@@ -373,7 +373,7 @@ TABLE = (
       for name in ("Wishart", "InverseWishart") for of in ("", "Cholesky")),
     Family("SineSkewed", made=True, apart="shared/test_sine_skewed.py"),
     *(Family(f"Relaxed{name}", made=True, apart="shared/test_relaxed.py")
-      for name in ("Bernoulli", "BernoulliLogits", "OneHotCategorical")),
+      for name in ("BernoulliLogits", "OneHotCategorical")),
     Family("MultivariateStudentT", made=True, apart="shared/test_multivariate_student_t.py"),
 )  # fmt: skip
 BY_NAME = {family.name: family for family in TABLE}

@@ -157,15 +157,15 @@ HALF_NORMAL = located(
 # ------------------------------------------------------------------------------------------------------------ Logistic
 
 
-def _logistic_log_density(xp: Namespace[Array], y: Array) -> Array:
+def logistic_log_density(xp: Namespace[Array], y: Array) -> Array:
     return -xp.softplus(y) - xp.softplus(-y)
 
 
-def _logistic_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
+def logistic_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     return -xp.softplus(-y), -xp.softplus(y)
 
 
-def _logistic_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
+def logistic_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     return logarithm(xp, q) - logarithm(xp, one_minus_q)
 
 
@@ -183,11 +183,11 @@ LOGISTIC = located(
     Family(
         parameters={},
         support=(-math.inf, math.inf),
-        log_density=_logistic_log_density,
-        log_tails=_logistic_log_tails,
+        log_density=logistic_log_density,
+        log_tails=logistic_log_tails,
         slopes=(),
         tails_are_closed=True,
-        quantile=Quantile(_logistic_quantile, _logistic_log_density, ()),
+        quantile=Quantile(logistic_quantile, logistic_log_density, ()),
         entropy=lambda xp: 2.0,
         mean=lambda xp: 0.0,
         variance=lambda xp: math.pi**2 / 3.0,
