@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,9 +10,12 @@ from jax import Array, lax
 from jax.scipy.linalg import solve_triangular
 from numpyro.distributions.util import validate_sample
 
+from irg_kernels.families import wishart as kernel
+
+from ..attach import NATIVE
 from ..registry import implicit_twin_of
-from .base import exponential
-from .wishart import Factor, Matrix, log_chi
+from .base import exponential, log_density
+from .wishart import Factor, Matrix
 
 __all__ = ["InverseWishart", "InverseWishartCholesky"]
 
@@ -61,12 +63,8 @@ class InverseWishartCholesky(Factor, host.InverseWishartCholesky):
         """log p(value), to rounding."""
         tril, value = jnp.broadcast_arrays(self.scale_tril, value)
         below = jnp.tril(solve_triangular(value, tril, lower=True), -1)
-        log_value, log_scale = (jnp.log(jnp.diagonal(m, axis1=-2, axis2=-1)) for m in (value, tril))
-        ratio = jnp.diagonal(tril, axis1=-2, axis2=-1) / jnp.diagonal(value, axis1=-2, axis2=-1)
-        d = self.event_shape[-1]
-        each = log_chi(ratio, log_scale - log_value, self._degrees())
-        each = each + jnp.arange(d, 0, -1, dtype=value.dtype) * log_scale - (d + 1) * log_value
-        return jnp.sum(each, -1) - 0.5 * jnp.sum(jnp.square(below), (-2, -1)) - d * (d - 1) / 4 * math.log(2 * math.pi)
+        of_value, of_scale = (jnp.diagonal(m, axis1=-2, axis2=-1) for m in (value, tril))
+        return kernel.log_density_of_inverse_factor(NATIVE, log_density, of_value, of_scale, below, self._degrees())
 
 
 def _transposed(matrix: Array, shape: tuple[int, ...]) -> Array:

@@ -15,15 +15,16 @@ from numpyro.distributions.util import validate_sample
 from numpyro.util import not_jax_tracer
 
 from irg_kernels.adapter import arguments
-from irg_kernels.families import gamma, log_gamma
+from irg_kernels.families import gamma
+from irg_kernels.families import wishart as kernel
 
-from ..attach import attach
+from ..attach import NATIVE, attach
 from ..registry import implicit_twin_of
 from .base import ImplicitMixin, exponential, log_density
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters
 
-__all__ = ["Factor", "Matrix", "Scaled", "Wishart", "WishartCholesky", "log_bartlett", "log_chi"]
+__all__ = ["Factor", "Matrix", "Scaled", "Wishart", "WishartCholesky", "log_bartlett"]
 
 _SCALES = ("scale_matrix", "rate_matrix", "scale_tril")
 _PARAMETERS = ["concentration", *_SCALES]
@@ -60,16 +61,6 @@ def log_bartlett(key: Array, df: Array) -> tuple[Array, Array]:
 def _carried(log_diagonal: Array, df: Array) -> Array:
     """The logarithms of roots of chi2(df) variables, with the derivatives of draws."""
     return 0.5 * (attach((gamma.dlogz_da,), 2.0 * log_diagonal - math.log(2.0), 0.5 * df) + math.log(2.0))
-
-
-def log_chi(x: Array, log_x: Array, df: Array) -> Array:
-    """log-density of x, the root of a chi2(df) variable; x may underflow, its logarithm does not."""
-    half = 0.5 * df + 0.0 * x
-    one, log_g = jnp.ones_like(half), 2.0 * log_x - math.log(2.0)
-    small = log_g < -1.0
-    low = log_density(log_gamma.FAMILY, jnp.where(small, log_g, -1.0), half, one)
-    g = jnp.where(small, 1.0, 0.5 * x * x)
-    return jnp.where(small, low, log_density(gamma.FAMILY, g, half, one) + jnp.log(g)) + (math.log(2.0) - log_x)
 
 
 def _diagonal(matrix: Array) -> Array:
@@ -177,11 +168,9 @@ class WishartCholesky(Factor, host.WishartCholesky):
         """log p(value), to rounding."""
         tril, value = jnp.broadcast_arrays(self.scale_tril, value)
         below = jnp.tril(solve_triangular(tril, value, lower=True), -1)
-        diagonal, scales = _diagonal(value), _diagonal(tril)
-        d = self.event_shape[-1]
-        each = log_chi(diagonal / scales, jnp.log(diagonal) - jnp.log(scales), self._degrees())
-        each = each - jnp.arange(1, d + 1, dtype=value.dtype) * jnp.log(scales)
-        return jnp.sum(each, -1) - 0.5 * jnp.sum(jnp.square(below), (-2, -1)) - d * (d - 1) / 4 * math.log(2 * math.pi)
+        return kernel.log_density_of_factor(
+            NATIVE, log_density, _diagonal(value), _diagonal(tril), below, self._degrees()
+        )
 
 
 @implicit_twin_of(host.Wishart)

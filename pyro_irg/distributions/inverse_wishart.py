@@ -9,9 +9,12 @@ import torch
 from pyro.distributions.transforms.cholesky import CholeskyTransform
 from torch import Tensor
 
-from .base import ImplicitMixin, exponential
+from irg_kernels.families import wishart as kernel
+
+from ..attach import NATIVE
+from .base import ImplicitMixin, exponential, log_density
 from .multivariate import solved_matrix
-from .wishart import Factor, Scaled, log_chi
+from .wishart import Factor, Scaled
 
 __all__ = ["InverseWishart", "InverseWishartCholesky"]
 
@@ -53,10 +56,8 @@ class InverseWishartCholesky(Factor):
         if self._validate_args:
             self._validate_sample(value)
         of_value, of_scale = (m.diagonal(dim1=-2, dim2=-1) for m in (value, self._tril))
-        log_value, log_scale, d = of_value.log(), of_scale.log(), self.event_shape[-1]
-        each = log_chi(of_scale / of_value, log_scale - log_value, self._degrees())
-        each = each + (d - self._places()) * log_scale - (d + 1) * log_value
-        return each.sum(-1) + self._of_normals(solved_matrix(value, self._tril))
+        below = solved_matrix(value, self._tril).tril(-1)
+        return kernel.log_density_of_inverse_factor(NATIVE, log_density, of_value, of_scale, below, self._degrees())
 
 
 class InverseWishart(Scaled, ImplicitMixin, host.TransformedDistribution):

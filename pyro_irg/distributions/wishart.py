@@ -14,16 +14,17 @@ from torch import Tensor
 from torch.distributions.multivariate_normal import _precision_to_scale_tril
 
 from irg_kernels.adapter import arguments
-from irg_kernels.families import gamma, log_gamma
+from irg_kernels.families import gamma
+from irg_kernels.families import wishart as kernel
 
-from ..attach import attach
+from ..attach import NATIVE, attach
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import ImplicitMixin, exponential, log_density, refuse_outside
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters, solved_matrix
 
-__all__ = ["Factor", "Scaled", "Wishart", "WishartCholesky", "log_bartlett", "log_chi"]
+__all__ = ["Factor", "Scaled", "Wishart", "WishartCholesky", "log_bartlett"]
 
 
 def log_bartlett(df: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,16 +38,6 @@ def log_bartlett(df: Tensor) -> tuple[Tensor, Tensor]:
 def _carried(log_diagonal: Tensor, df: Tensor) -> Tensor:
     """The logarithms of roots of chi2(df) variables, with the derivatives of draws."""
     return 0.5 * (attach((gamma.dlogz_da,), 2.0 * log_diagonal - math.log(2.0), 0.5 * df) + math.log(2.0))
-
-
-def log_chi(x: Tensor, log_x: Tensor, df: Tensor) -> Tensor:
-    """log-density of x, the root of a chi2(df) variable; x may underflow, its logarithm does not."""
-    half = 0.5 * df + 0.0 * x
-    one, log_g = torch.ones_like(half), 2.0 * log_x - math.log(2.0)
-    small = log_g < -1.0
-    low = log_density(log_gamma.FAMILY, torch.where(small, log_g, -1.0), half, one)
-    g = torch.where(small, 1.0, 0.5 * x * x)
-    return torch.where(small, low, log_density(gamma.FAMILY, g, half, one) + g.log()) + (math.log(2.0) - log_x)
 
 
 class Scaled:
@@ -144,11 +135,6 @@ class Factor(Scaled, ImplicitMixin, TorchDistribution):
         moving = self._at(factor.tril(-1), _carried(_diagonal(factor).log(), self._degrees().expand(x.shape[:-1])))
         return x.detach() + (moving - moving.detach())
 
-    def _of_normals(self, below: Tensor) -> Tensor:
-        """The log-density of Bartlett's factor below the diagonal."""
-        d = self.event_shape[-1]
-        return -0.5 * below.tril(-1).square().sum((-2, -1)) - d * (d - 1) / 4 * math.log(2 * math.pi)
-
 
 def _diagonal(matrix: Tensor) -> Tensor:
     return matrix.diagonal(dim1=-2, dim2=-1)
@@ -184,10 +170,10 @@ class WishartCholesky(Factor):
         """log p(value), to rounding."""
         if self._validate_args:
             self._validate_sample(value)
-        diagonal, scales = _diagonal(value), _diagonal(self._tril)
-        each = log_chi(diagonal / scales, diagonal.log() - scales.log(), self._degrees())
-        each = each - (self._places() + 1.0) * scales.log()
-        return each.sum(-1) + self._of_normals(solved_matrix(self._tril, value))
+        below = solved_matrix(self._tril, value).tril(-1)
+        return kernel.log_density_of_factor(
+            NATIVE, log_density, _diagonal(value), _diagonal(self._tril), below, self._degrees()
+        )
 
 
 @implicit_twin_of(host.Wishart)
