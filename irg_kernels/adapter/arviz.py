@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -19,6 +20,24 @@ class Draws(NamedTuple):
 
 def missing(extra: str, error: ImportError) -> ImportError:
     return ImportError(f'to_arviz needs arviz-base ({error.name} is missing): pip install "pyro-irg[{extra}]"')
+
+
+def k_hats(columns: Iterable[Any], psislw: Callable) -> list[float]:
+    """k-hat of each column of log-weights: -inf where its largest are all equal, NaN where the largest is not finite.
+
+    :param columns: arrays of NumPy's.
+    :param psislw: ArviZ's, which takes log-likelihoods, minus the log-weights.
+    """
+
+    def fit(column: Any) -> float:
+        if not math.isfinite(column.max()):
+            return math.nan
+        try:
+            return float(psislw(-column)[1])
+        except ValueError:  # all of the tail is one value
+            return -math.inf
+
+    return [fit(column) for column in columns]
 
 
 def groups(draws: Draws, numbers: Callable[[Any], Any]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import get_importance_trace
 from tqdm import tqdm
 
-from irg_kernels.adapter import messages, settings
+from irg_kernels.adapter import arviz, messages, settings
 
 from .hvae import HVAE
 
@@ -178,18 +178,9 @@ def pareto_k(log_weights: Array) -> Array:
         from arviz_stats.base import array_stats
     except ImportError as error:
         raise ImportError('k-hat needs ArviZ; pip install "pyro-irg[numpyro]"') from error
-
-    def fit(column):
-        if not np.isfinite(column.max()):
-            return math.nan
-        try:
-            return float(array_stats.psislw(-column)[1])  # it takes log-likelihoods, minus the log-weights
-        except ValueError:  # all of the tail is one value
-            return -math.inf
-
     columns = np.asarray(log_weights, float).reshape(len(log_weights), -1).T
     with np.errstate(all="ignore"):
-        return jnp.asarray([fit(column) for column in columns], dtype).reshape(shape)
+        return jnp.asarray(arviz.k_hats(columns, array_stats.psislw), dtype).reshape(shape)
 
 
 def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 from tqdm import tqdm
 
-from irg_kernels.adapter import messages, settings
+from irg_kernels.adapter import arviz, messages, settings
 
 from .hvae import HVAE
 from .sites import side_by_side
@@ -170,18 +170,9 @@ def pareto_k(log_weights: Tensor) -> Tensor:
         from arviz_stats.base import array_stats
     except ImportError as error:
         raise ImportError('k-hat needs ArviZ; pip install "pyro-irg[pyro]"') from error
-
-    def fit(column):
-        if not np.isfinite(column.max()):
-            return math.nan
-        try:
-            return float(array_stats.psislw(-column)[1])  # it takes log-likelihoods, minus the log-weights
-        except ValueError:  # all of the tail is one value
-            return -math.inf
-
     columns = log_weights.detach().double().cpu().numpy().reshape(len(log_weights), -1).T
     with np.errstate(all="ignore"):
-        return log_weights.new_tensor([fit(column) for column in columns]).reshape(shape)
+        return log_weights.new_tensor(arviz.k_hats(columns, array_stats.psislw)).reshape(shape)
 
 
 def batches(where: str, num_samples: int, batch_size: int) -> Iterator[int]:
