@@ -17,7 +17,7 @@ LEAPFROG = {"base": AutoNormal, "transition": "leapfrog"}
 
 DATA = torch.tensor(hamiltonian.DATA, dtype=torch.float32)
 
-global_model, global_guide = hamiltonian.shared(adapter).model, hamiltonian.shared(adapter).base
+SHARED = hamiltonian.shared(adapter)
 banana = hamiltonian.banana(adapter)
 
 
@@ -37,6 +37,14 @@ def local_guide(x, size=None):
 
 def local_evidence(x, bias=0.2):
     return torch.distributions.Normal(bias, math.sqrt(1.25)).log_prob(x)
+
+
+def global_model(x):
+    return SHARED.model(x)
+
+
+def global_guide(x):
+    return SHARED.base(x)
 
 
 def global_evidence(x):
