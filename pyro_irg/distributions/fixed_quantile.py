@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor
 
 from irg_kernels.generic import fixed_quantile
 
-from ..attach import NATIVE
+from ..attach import NATIVE, in_transform
+from ..samplers import draw
+from .base import ImplicitMixin
 from .host_families import family_of, log_tails, unwrapped
 
-__all__ = ["at_fixed_quantile"]
+__all__ = ["at_fixed_quantile", "drawn"]
 
 
 def at_fixed_quantile(distribution: Any, x: Tensor) -> Tensor:
@@ -36,3 +39,23 @@ def at_fixed_quantile(distribution: Any, x: Tensor) -> Tensor:
             moving = transform(moving)
         return x.detach() + (moving - moving.detach())
     return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, x)
+
+
+def drawn(distribution: Any, sample_shape: Any) -> Tensor:
+    """A draw without history.
+
+    Under `torch.func.vmap` torch's own samplers fill a tensor in place, which it refuses where a parameter has no
+    batch: there a class of the host's whose parameters are known is made anew of the whole batch.
+    """
+    inner = unwrapped(distribution)
+    known = family_of(inner) if in_transform() and not isinstance(inner, ImplicitMixin) else None
+    if known is None:
+        with torch.no_grad():
+            return distribution.sample(sample_shape)
+    shape = distribution._extended_shape(torch.Size(sample_shape))
+    make = functools.partial(_sampled, type(inner), tuple(known[0].parameters))
+    return draw(make, *(p.expand(shape) for p in known[1]))
+
+
+def _sampled(kind: type, names: tuple[str, ...], *params: Tensor) -> Tensor:
+    return kind(**dict(zip(names, params)), validate_args=False).sample()  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ from ..attach import NATIVE, in_transform
 from ..registry import implicit_twin
 from ..samplers import draw
 from .base import ImplicitMixin, parameters, uniforms
-from .fixed_quantile import at_fixed_quantile
+from .fixed_quantile import at_fixed_quantile, drawn
 from .from_uniform import from_uniform
 from .host_families import has_tails, log_tails, unwrapped
 
@@ -235,9 +235,7 @@ class Implicit(AroundBase[Tensor], ImplicitMixin, TorchDistribution):
         return Implicit(self.base_dist.expand(batch_shape), validate_args=False)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        with torch.no_grad():
-            x = self.base_dist.sample(sample_shape)
-        return self.at_fixed_quantile(x)
+        return self.at_fixed_quantile(drawn(self.base_dist, sample_shape))
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves with the parameters so as to keep its quantile."""

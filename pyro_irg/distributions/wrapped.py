@@ -17,6 +17,7 @@ from irg_kernels.generic import wrapping
 from ..attach import NATIVE, in_transform
 from ..registry import implicit_twin
 from .base import ImplicitMixin, uniforms
+from .fixed_quantile import at_fixed_quantile, drawn
 from .from_uniform import from_uniform
 from .host_families import ends_of, family_of, has_tails, inner_point, tails_anywhere, tensors, unwrapped
 
@@ -92,12 +93,13 @@ class Wrapped(ImplicitMixin, TorchDistribution):
         return functools.reduce(torch.promote_types, found)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        x = self.base_dist.rsample(sample_shape)
-        return _wrapped(x)
+        if in_transform() and not isinstance(unwrapped(self.base_dist), ImplicitMixin):
+            return _wrapped(at_fixed_quantile(self.base_dist, drawn(self.base_dist, sample_shape)))
+        return _wrapped(self.base_dist.rsample(sample_shape))
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         with torch.no_grad():
-            return _wrapped(self.base_dist.sample(sample_shape))
+            return _wrapped(drawn(self.base_dist, sample_shape))
 
     def from_uniform(self, u: Any) -> Tensor:
         """The base's draw that u makes, wrapped; see the function `from_uniform`."""

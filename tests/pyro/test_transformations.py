@@ -92,6 +92,17 @@ def test_vmap_with_the_same_randomness_of_a_batch():
         vmap(lambda a: dist.Gamma(a, 1.0, **UNCHECKED).rsample(), randomness="same")(torch.ones(3))
 
 
+@pytest.mark.parametrize("around", [dist.Wrapped, dist.Implicit])
+def test_vmap_of_a_draw_of_the_hosts(around):
+    """torch's own samplers fill a tensor in place, which its vmap refuses where a parameter has no batch."""
+    for base in (dist.Normal, dist.Cauchy, dist.Logistic):
+        scale = torch.tensor([1e-3, 1e-3, 2e-3])
+        both = grad_and_value(lambda s, base=base: around(base(0.0, s, **UNCHECKED)).rsample())
+        slope, x = vmap(both, randomness="different")(scale)
+        assert x.unique().numel() == 3
+        torch.testing.assert_close(slope, x / scale, rtol=1e-5, atol=1e-5)
+
+
 def test_vmap_without_randomness():
     with pytest.raises(RuntimeError, match=r"in randomness error mode; write torch\.func\.vmap"):
         vmap(lambda a: dist.Gamma(a, 1.0, **UNCHECKED).rsample())(torch.ones(4))
