@@ -49,6 +49,7 @@ WITH_DIVERGENCES: dict[str, Family] = {
     "Gamma": gamma.FAMILY,
     "InverseGamma": inverse_gamma.FAMILY,
     "LogGamma": log_gamma.FAMILY,
+    "StudentT": student_t.FAMILY,
     "Uniform": standard.UNIFORM,
     "VonMises": von_mises.FAMILY,
 }

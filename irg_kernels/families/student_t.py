@@ -27,8 +27,8 @@ from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, heavy_line
 from ..numerics.elementary import log1mexp, log1pmx_near_0
 from ..numerics.gamma_function import log_gamma_step
-from ..numerics.quadrature import depth, is_double, tail_integral
-from ..numerics.student_t_regions import c_of
+from ..numerics.quadrature import depth, tail_integral
+from ..numerics.student_t_divergence import c_at, divergence, score_at
 from .beta import Place, dlogit_da, log_tails_at, logit_quantile
 
 
@@ -63,10 +63,10 @@ def _moderate(xp: Namespace[Array], u: Array, nu: Array) -> Array:
     # beyond this q (a quantile of 1e-15 in float32 at nu = 1) the derivative is held, so that nothing overflows
     q = xp.exp(xp.minimum(2.0 * u, 0.8 * math.log(float(xp.finfo(u).max)))) / nu
     kappa, complement = q / (1.0 + q), 1.0 / (1.0 + q)
-    c = _c(xp, nu)
+    c = c_at(xp, nu)
 
     def score(p: Array) -> Array:
-        return _score_at(xp, p, xp.log1p(p), c, nu)
+        return score_at(xp, p, xp.log1p(p), c, nu)
 
     power = 0.5 * (nu + 1.0)
     inward = xp.indicator(score(q) > 0.0, like=u)
@@ -79,14 +79,6 @@ def _moderate(xp: Namespace[Array], u: Array, nu: Array) -> Array:
         return score(q * (1.0 + growth)) * weight
 
     return tail_integral(xp, integrand, xp.where(inward > 0.5, -1.0, cut), nodes_f32=NODES_F32, nodes_f64=NODES_F64)
-
-
-def _score_at(xp: Namespace[Array], q: Array, log1p_q: Array, c: Array, nu: Array) -> Array:
-    """s(q)"""
-    # log1p(q) - q / (1 + q) starts with q**2 / 2
-    ratio = q / (1.0 + q)
-    near, remainder = log1pmx_near_0(xp, q)
-    return 0.5 * (c + ratio / nu - xp.where(near, q * ratio + remainder, log1p_q - ratio))
 
 
 def _cut(xp: Namespace[Array], kappa: Array, complement: Array, nu: Array) -> Array:
@@ -103,10 +95,6 @@ def _cut(xp: Namespace[Array], kappa: Array, complement: Array, nu: Array) -> Ar
         gap = 0.5 * (nu + 1.0) * xp.log1p(e) - y - fall
         y = xp.minimum(y - gap / ((nu + 1.0) * (e + kappa) / (1.0 + e) - 1.0), bound)
     return y
-
-
-def _c(xp: Namespace[Array], nu: Array) -> Array:
-    return c_of(xp, nu, *((10, 9) if is_double(xp, nu) else (5, 5)))
 
 
 def log_tails(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
@@ -180,7 +168,7 @@ def score_log_scale(xp: Namespace[Array], t: Array, nu: Array) -> Array:
 
 def score_nu(xp: Namespace[Array], t: Array, nu: Array) -> Array:
     log1p_q, q = _log1p_q(xp, t, nu)
-    return _score_at(xp, q, log1p_q, _c(xp, nu), nu)
+    return score_at(xp, q, log1p_q, c_at(xp, nu), nu)
 
 
 def log_normalizer(xp: Namespace[Array], nu: Array) -> Array:
@@ -199,7 +187,7 @@ def _quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, nu: Array) -> 
 
 def entropy(xp: Namespace[Array], nu: Array) -> Array:
     """(nu + 1)/2 (psi((nu + 1)/2) - psi(nu/2)) + log(nu)/2 + log B(1/2, nu/2)."""
-    return 0.5 * (nu + 1.0) * (_c(xp, nu) + 1.0 / nu) + log_normalizer(xp, nu)
+    return 0.5 * (nu + 1.0) * (c_at(xp, nu) + 1.0 / nu) + log_normalizer(xp, nu)
 
 
 def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
@@ -298,11 +286,12 @@ def _score_loc(xp: Namespace[Array], x: Array, nu: Array, loc: Array, scale: Arr
 def _score_nu_at(xp: Namespace[Array], x: Array, nu: Array, loc: Array, scale: Array) -> Array:
     t, log_excess = _beyond(xp, x, loc, scale)
     log1p_q, q = _log1p_q(xp, t, nu, log_excess)
-    return _score_at(xp, q, log1p_q, _c(xp, nu), nu)
+    return score_at(xp, q, log1p_q, c_at(xp, nu), nu)
 
 
 FAMILY = dataclasses.replace(
     _LOCATED,
     log_density=_log_density_at,
+    divergences={"StudentT": divergence},
     scores=_LOCATED.scores and (_score_x, _score_nu_at, _score_loc, _LOCATED.scores[-1]),
 )
