@@ -200,14 +200,25 @@ def positive(xp: Namespace[Array], x: Array) -> Array:
 
 
 def held_in(xp: Namespace[Array], support: tuple[Any, Any], x: Array, *params: Array) -> Array:
-    """x, at an end of the support that parameters set where rounding put it beyond; with the derivatives of x."""
-    held = fixed = xp.stop_gradient(x)
-    low, high = support
-    if callable(low):
-        held = xp.maximum(held, xp.stop_gradient(low(xp, *params)))
-    if callable(high):
-        held = xp.minimum(held, xp.stop_gradient(high(xp, *params)))
-    return x if held is fixed else x + (held - fixed)
+    """x, held next to an end of the support that parameters set where rounding put it there or beyond, since the
+    density may be 0 or infinite at the end itself; with the derivatives of x."""
+    ends = [xp.stop_gradient(end(xp, *params)) if callable(end) else None for end in support]
+    if ends[0] is None and ends[1] is None:
+        return x
+    limits, held = xp.finfo(x), xp.stop_gradient(x)
+    fixed = held
+    for end, sign in zip(ends, (1.0, -1.0), strict=True):
+        if end is None:
+            continue
+        size = xp.abs(end)
+        bounded = size <= float(limits.max)
+        # three quarters of eps round to the next number, at any mantissa
+        gap = xp.maximum(0.75 * float(limits.eps) * xp.where(bounded, size, 0.0), float(limits.tiny))
+        inside = end + sign * xp.where(bounded, gap, 0.0)
+        held = xp.maximum(held, inside) if sign > 0.0 else xp.minimum(held, inside)
+    if ends[0] is not None and ends[1] is not None:  # between which there may be no number
+        held = xp.minimum(xp.maximum(held, ends[0]), ends[1])
+    return x + (held - fixed)
 
 
 def finite(xp: Namespace[Array], x: Array) -> Array:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from irg_kernels.families import affine_beta
+from irg_kernels.numerics.elementary import held_in
 
+from ..attach import NATIVE
 from .base import Univariate
 from .beta import Beta
 
@@ -57,8 +59,14 @@ class AffineBeta(Univariate):
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         self._extended(key, sample_shape)  # checks the key
         x = self.loc + self.scale * self._standard().sample(key, sample_shape)
-        eps = jnp.finfo(x.dtype).eps * self.scale
-        return x + lax.stop_gradient(jnp.clip(x, self.low + eps, self.high - eps) - x)
+        return self._held(x)
+
+    def from_uniform(self, u: Any) -> Array:
+        """The draw that u makes, its `icdf` off the ends; see the function `from_uniform`."""
+        return self._held(super().from_uniform(u))
+
+    def _held(self, x: Array) -> Array:
+        return held_in(NATIVE, self.family.support, x, *self._family_parameters())
 
     def icdf(self, value: Array) -> Array:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""

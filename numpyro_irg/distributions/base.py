@@ -311,7 +311,7 @@ def quantile(family: Family, q: Array, one_minus_q: Array, *params: Array) -> Ar
         raise NotImplementedError("the family has no quantile function")
     y = call(quantile_of(of), q, one_minus_q, *params)
     if of.refine is None:
-        return _from_coordinate(of.coordinate, y)
+        return held_in(NATIVE, family.support, _from_coordinate(of.coordinate, y), *params)
     return exponential(y, evaluate(of.refine, *lax.stop_gradient((y, q, one_minus_q, *params))))
 
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from irg_kernels.families import affine_beta
+from irg_kernels.numerics.elementary import held_in
 
+from ..attach import NATIVE
 from ..registry import implicit_twin_of
 from .base import Univariate
 from .beta import Beta
@@ -21,7 +23,7 @@ __all__ = ["AffineBeta"]
 class AffineBeta(Univariate):
     r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters.
 
-    A draw that rounds to an end is held next to it, as the host's is, but with the derivative of the true draw.
+    A draw that rounds to an end is held next to it, with the derivative of the true draw.
 
     :param concentration1: :math:`a > 0`; number or tensor, broadcast with the others.
     :param concentration0: :math:`b > 0`.
@@ -59,10 +61,14 @@ class AffineBeta(Univariate):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         x = self.loc + self.scale * self._standard().rsample(sample_shape)
-        with torch.no_grad():
-            eps = torch.finfo(x.dtype).eps * self.scale
-            shift = torch.minimum(torch.maximum(x, self.low + eps), self.high - eps) - x
-        return x + shift
+        return self._held(x)
+
+    def from_uniform(self, u: Any) -> Tensor:
+        """The draw that u makes, its `icdf` off the ends; see the function `from_uniform`."""
+        return self._held(super().from_uniform(u))
+
+    def _held(self, x: Tensor) -> Tensor:
+        return held_in(NATIVE, self.family.support, x, *self._family_parameters())
 
     def icdf(self, value: Any) -> Tensor:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""

@@ -323,7 +323,7 @@ def quantile(family: Family, q: Tensor, one_minus_q: Tensor, *params: Tensor) ->
         raise NotImplementedError("the family has no quantile function")
     y = call(quantile_of(of), q, one_minus_q, *params)
     if of.refine is None:
-        return _from_coordinate(of.coordinate, y)
+        return held_in(NATIVE, family.support, _from_coordinate(of.coordinate, y), *params)
     with torch.no_grad():
         x = evaluate(of.refine, *(t.detach() for t in (y, q, one_minus_q, *params)))
     return exponential(y, x)

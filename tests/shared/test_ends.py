@@ -39,8 +39,11 @@ def test_the_bijection_of_a_support(adapter, name):
     np.testing.assert_allclose(log_slope, np.log(slope), atol=3e-4)
 
 
-# distribution -> draws that rounding would put onto an end where the density is infinite, or beyond one
+# distribution -> draws that rounding would put onto an end where the density is 0 or infinite, or beyond one
 ROUNDED = {
+    "AffineBeta": lambda dist, a: dist.AffineBeta(a(0.3), 0.3, 1e3, 1e-2),
+    "Levy": lambda dist, a: dist.Levy(a(1e6), 1e-6),
+    "LowerTruncatedPowerLaw": lambda dist, a: dist.LowerTruncatedPowerLaw(-4.5, a(4762.61)),
     "Pareto": lambda dist, a: dist.Pareto(a(3.3), 1e6),
     "Wrapped": lambda dist, a: dist.Wrapped(dist.Normal(a(3.0 * np.pi), 1e-5)),
     "a truncated Gamma": lambda dist, a: dist.Truncated(dist.Gamma(a(0.01), 1.0), high=1e-30),
@@ -48,10 +51,16 @@ ROUNDED = {
 }
 
 
-@over(ROUNDED, "make", when=lambda a, make: a.eager or make is not ROUNDED["a truncated Beta"])  # (compiled in 10 s)
+COMPILED_LONG = ROUNDED["AffineBeta"], ROUNDED["a truncated Beta"]
+
+
+@over(ROUNDED, "make", when=lambda a, make: a.eager or make not in COMPILED_LONG)
 def test_draws_stay_off_the_ends(adapter, make):
     d = make(adapter.dist, adapter.array)
     x = adapter.draw(d, adapter.key(0), (1000,))
     assert adapter.numpy(adapter.contains(d.support, x)).all()
     if make is not ROUNDED["Wrapped"]:  # of which no end is one of the density
+        if make in (ROUNDED["Levy"], ROUNDED["LowerTruncatedPowerLaw"]):
+            by_uniform = adapter.irg.from_uniform(d, adapter.array(np.linspace(0.0, 1.0, 101)))
+            assert adapter.numpy(adapter.contains(d.support, by_uniform)).all()
         assert np.isfinite(adapter.numpy(d.log_prob(x))).all()
