@@ -225,16 +225,30 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, p: Array, b: Array
     return newton(xp, residual, start, -MOST, MOST) + mode + xp.log(scale)
 
 
+def _raised(xp: Namespace[Array], p: Array, b: Array, n: int) -> Array:
+    """E[exp(n u)] = K_{p + n} / K_p over that of the mode: the quotient of two J, times the larger exponent between
+    both modes.  Under the density itself most of it may lie beyond the cut, where the upper tail is a power."""
+    (form, _), (other, _) = _form(xp, p, b), _form(xp, p + float(n), b)
+    sizes = (form.alpha + form.beta) + (other.alpha + other.beta)
+    u = xp.log1p(float(n) * (form.alpha + other.alpha) / (form.alpha * sizes))
+    (below, above), (below_n, above_n) = _moments(xp, form), _moments(xp, other)
+    return xp.exp(float(n) * u - form.exponent(xp, u)) * ((below_n + above_n) / (below + above))
+
+
+# from this R on, the tails fall fast enough for a moment of the second order to be that within the cut
+_FALLS = 8.0
+
+
 def _mean(xp: Namespace[Array], p: Array, b: Array, scale: Array) -> Array:
-    form, mode = _form(xp, p, b)
-    return scale * xp.exp(mode) * _moments(xp, form, lambda xp, u: xp.exp(u))[2]
+    return scale * xp.exp(_form(xp, p, b)[1]) * _raised(xp, p, b, 1)
 
 
 def _variance(xp: Namespace[Array], p: Array, b: Array, scale: Array) -> Array:
     form, mode = _form(xp, p, b)
-    mean = _moments(xp, form, lambda xp, u: xp.exp(u))[2]
+    mean, square = (_raised(xp, p, b, n) for n in (1, 2))
+    narrow = _moments(xp, form, lambda xp, u: (xp.exp(u) - mean) * (xp.exp(u) - mean))[2]
     unit = scale * xp.exp(mode)
-    return unit * unit * _moments(xp, form, lambda xp, u: (xp.exp(u) - mean) * (xp.exp(u) - mean))[2]
+    return unit * unit * xp.where(form.alpha + form.beta > _FALLS, narrow, square - mean * mean)
 
 
 def _entropy(xp: Namespace[Array], p: Array, b: Array, scale: Array) -> Array:

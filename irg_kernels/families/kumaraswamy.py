@@ -13,8 +13,18 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import INTERVAL, Shape
-from ..numerics.elementary import expm1mx, finite, log1mexp, log1mexp_exp, log_softplus, log_split, two_product
-from ..numerics.gamma_function import EULER, digamma
+from ..numerics.elementary import (
+    expm1mx,
+    finite,
+    log1mexp,
+    log1mexp_exp,
+    log_expm1,
+    log_softplus,
+    log_split,
+    two_product,
+)
+from ..numerics.gamma_function import EULER, digamma, log_gamma_bend, log_gamma_rise
+from ..numerics.quadrature import gauss_legendre
 from ..numerics.roots import log_survival
 
 
@@ -149,6 +159,32 @@ def _shape(xp: Namespace[Array], a: Array, b: Array) -> Shape:
     return Shape(INTERVAL, rise, xp.exp(-xp.log1p(b) / a))
 
 
+def _log_mean(xp: Namespace[Array], c: Array, b: Array) -> Array:
+    """log E[x] = log(Gamma(1 + c) Gamma(1 + b) / Gamma(1 + c + b)), c = 1 / a."""
+    large, small = xp.maximum(c, b), xp.minimum(c, b)
+    log_gamma = log_gamma_rise(xp, 1.0 + 0.0 * small, small)
+    return log_gamma - log_gamma_rise(xp, 1.0 + large, small) - small * xp.log1p(large)
+
+
+def _mean(xp: Namespace[Array], a: Array, b: Array) -> Array:
+    return xp.exp(_log_mean(xp, 1.0 / a, b))
+
+
+def _variance(xp: Namespace[Array], a: Array, b: Array) -> Array:
+    """E[x]**2 (exp(D) - 1), D = log E[x**2] - 2 log E[x] a difference of two bends of log Gamma."""
+    c = 1.0 / a
+    apart = log_gamma_bend(xp, 1.0 + 0.0 * c, c) - log_gamma_bend(xp, 1.0 + b, c)
+    # which are nearly equal where b is small: the integral of its derivative in b
+    some, change = xp.where(b < 0.3, b, 0.3), 0.0 * c
+    for t, weight in zip(*gauss_legendre(8), strict=True):
+        low, middle, high = (digamma(xp, 1.0 + some * t + n * c) for n in (0.0, 1.0, 2.0))
+        change = change + weight * ((middle - low) - (high - middle))
+    d = xp.where((b < 0.3) & (c > 0.3), some * change, apart)
+    log_mean, large = _log_mean(xp, c, b), d > 1.0
+    far = xp.exp(2.0 * log_mean + log_expm1(xp, xp.where(large, d, 1.0)))
+    return xp.where(large, far, xp.exp(2.0 * log_mean) * xp.expm1(xp.where(large, 0.0, d)))
+
+
 FAMILY = Family(
     parameters={"concentration1": "positive", "concentration0": "positive"},
     support=(0.0, 1.0),
@@ -159,5 +195,7 @@ FAMILY = Family(
     tails_are_closed=True,
     quantile=Quantile(_find, _density_of_logit, (_logit_by_a, _logit_by_b), "logit"),
     entropy=_entropy,
+    mean=_mean,
+    variance=_variance,
     shape=_shape,
 )

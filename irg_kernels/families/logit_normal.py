@@ -22,7 +22,11 @@ def _y(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
     sign = xp.where(low, 1.0 + 0.0 * x, -1.0)
     log_smaller, rest = log_split(xp, xp.where(low, x, 1.0 - x))
     apart, error = two_sum(xp, sign * log_smaller, -loc)
-    return ((apart - sign * xp.log1p(xp.where(low, -x, x - 1.0))) + (sign * rest + error)) / scale
+    far = (apart - sign * xp.log1p(xp.where(low, -x, x - 1.0))) + (sign * rest + error)
+    # about the middle, where both logarithms are larger than the logit: 2 x - 1 is exact from 1/4 on
+    middle = xp.abs(x - 0.5) < 0.2
+    at = xp.where(middle, x, 0.5)
+    return xp.where(middle, xp.log1p((2.0 * at - 1.0) / (1.0 - at)) - loc, far) / scale
 
 
 def log_density(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from mpmath import mp
 from scipy import integrate, stats
 
 from tests import oracles
@@ -216,3 +217,29 @@ def test_quantiles_of_a_nearly_uniform_von_mises(adapter):
     kappa, q = np.float32([[0.01], [0.2], [0.28], [0.5]]), np.float32([0.001, 0.03, 0.05, 0.06, 0.1, 0.95])
     found = adapter.dist.VonMises(0.0, adapter.array(kappa)).icdf(adapter.array(q))
     np.testing.assert_allclose(adapter.numpy(found), stats.vonmises.ppf(q, kappa), rtol=2e-6)
+
+
+# name -> parameters where a moment's mass lies far beyond the density's, or the two terms of a variance agree; the mean
+# of x**n
+MOMENTS = {
+    "Kumaraswamy": (
+        [[0.25, 0.5], [32.0, 8192.0], [1024.0, 0.25], [0.125, 64.0], [2.0, 5.0]],
+        lambda n, a, b: b * mp.beta(1 + n / a, b),
+    ),
+    "GeneralizedInverseGaussian": (
+        [[-1.625, 0.0078125, 2.0], [-2.5, 0.125, 1.0], [-40.0, 0.5, 1.0], [0.5, 0.25, 3.0], [3.0, 400.0, 0.5]],
+        lambda n, p, b, scale: scale**n * mp.besselk(p + n, b) / mp.besselk(p, b),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_moments_that_cancel_or_lie_far_out(adapter, name):
+    """(A variance by the difference of its two terms has no digit left in the second row.)"""
+    params, moment = MOMENTS[name]
+    d = getattr(adapter.dist, name)(*map(adapter.array, np.array(params).T))
+    with mp.workdps(40):
+        mean, square = ([moment(n, *map(mp.mpf, row)) for row in params] for n in (1, 2))
+        variance = [float(s - m * m) for m, s in zip(mean, square, strict=True)]
+    np.testing.assert_allclose(adapter.numpy(d.mean), np.array(mean, float), rtol=2e-6)
+    np.testing.assert_allclose(adapter.numpy(d.variance), variance, rtol=1e-5)
