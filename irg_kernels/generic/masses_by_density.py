@@ -34,7 +34,7 @@ NODES_F32, NODES_F64 = 18, 36
 
 # The search for a cut: displacements in units of the chart's scale, and halvings of their ratio, which leave it 1 % of
 # the cut.
-LEAST, HALVINGS = 1e-30, 13
+LEAST, HALVINGS = 1e-37, 13
 GRADED = 6.0
 
 

@@ -48,8 +48,9 @@ def _aligned(xp: Namespace[Array], below: Piece[Array], above: Piece[Array]) -> 
     return below.mass * xp.exp(below.log_unit - top), above.mass * xp.exp(above.log_unit - top), top
 
 
-FAR = -1e30
-"""A log-density of the base in whose rounding the masses are lost, at an x so far out that the rules resolve none."""
+FAR = -1e15
+"""A fall of the base's log-density in whose rounding the masses are lost, to an x so far out that the rules resolve
+none."""
 
 
 def log_density(
@@ -64,12 +65,11 @@ def log_density(
     base = xp.where(at_end, end, xp.stop_gradient(log_base(xp.where(at_end, within, xp.stop_gradient(x)))))
     finite = xp.abs(base) <= float(xp.finfo(x).max)
     x = xp.where(finite, x, within)
-    far = base < FAR
+    far = base - xp.stop_gradient(log_base(within)) < FAR
     place = xp.where(at_end | far, within, xp.stop_gradient(x))
     a, b, top = _aligned(xp, *pieces(place))
-    change = log_base(x)
-    near = (change - log_base(place)) - xp.log(a + b) - top
-    return xp.where(finite, xp.where(far, change, near), base)
+    found = (log_base(x) - log_base(place)) - xp.log(a + b) - top
+    return xp.where(finite, found, base)
 
 
 def cdf(xp: Namespace[Array], pieces: Pieces[Array], x: Array) -> Array:

@@ -5,7 +5,7 @@ import pytest
 from mpmath import mp
 
 # shape, rate and lower bound: of x - low, whose spacing is 16 (float32) or 3e-8 at 2e8, the scale is 1 / rate
-NARROW = ((0.01, 1e8, 2e8), (2.0, 1e8, 1.0), (0.01, 1e12, 1e10))
+NARROW = ((0.01, 1e8, 2e8), (2.0, 1e8, 1.0), (0.01, 1e12, 1e10), (0.5, 1e30, 1e3))
 
 
 def log_hazard(shape, rate, low):
