@@ -1,11 +1,13 @@
 """How far guides stay below known evidences, from their defaults, and what a step of training costs.
 
 Trained by 4,000 steps of Adam (Pyro: 1,000) of 16 particles, at a rate of .01 that falls to a hundredth by a cosine;
-gaps of 20,000 draws, in nats, from three seeds (Pyro: one).  ESS is the effective sample size of a draw.
+gaps of 20,000 draws, in nats, from three seeds (Pyro: one).  ESS is the effective sample size of a draw.  The ablation
+is AutoHVAE that sees 0 in place of the target's gradient.
 
     python -m benchmarks.hvae_targets [--library numpyro|pyro] [--targets ...] [--guides ...] [--out results.jsonl]
 
-writes a line for each pair as it is done; `table` makes the table of docs/guides.md of such a file.
+writes a line for each pair as it is done; `table`, `weights` and `others` make the tables of docs/guides.md of such a
+file.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +35,9 @@ from numpyro.infer import SVI, RenyiELBO, Trace_ELBO, autoguide
 
 import numpyro_irg.infer
 import pyro_irg.infer
+from benchmarks import hvae_others
 from benchmarks.tables import markdown
+from irg_kernels.inference import refreshed
 
 STEPS, RATE, PARTICLES, DRAWS, SEEDS = {"numpyro": 4000, "pyro": 1000}, 0.01, 16, 20_000, 3
 GRADIENTS = 11
@@ -101,6 +106,8 @@ def models(sample: Callable, dist, array: Callable, exp: Callable, plate: Callab
 NUMPYRO = models(numpyro.sample, ndist, lambda x: jnp.asarray(x, jnp.float32), jnp.exp, numpyro.plate)
 PYRO = models(pyro.sample, pdist, lambda x: torch.as_tensor(x, dtype=torch.float32), torch.exp, pyro.plate)
 TARGETS = list(NUMPYRO)
+MODELS = {"numpyro": NUMPYRO | hvae_others.NUMPYRO, "pyro": PYRO | hvae_others.PYRO}
+ABLATION = "AutoHVAE, gradient 0"
 GUIDES: dict[str, Callable] = {
     "AutoHVAE": numpyro_irg.infer.AutoHVAE,
     "AutoMultivariateNormal": autoguide.AutoMultivariateNormal,
@@ -110,10 +117,17 @@ GUIDES: dict[str, Callable] = {
     "AutoDAIS": lambda model: autoguide.AutoDAIS(model, K=10),
     "AutoMixture": lambda model: numpyro_irg.infer.AutoMixture(model, 4),
     "AutoNormal": autoguide.AutoNormal,
+    ABLATION: numpyro_irg.infer.AutoHVAE,
 }
 
 
+OTHERS = [name for name in GUIDES if name not in ("AutoDAIS", "AutoNormal")]
+"""for the targets of `hvae_others`"""
+
+
 def evidence(target: str) -> float:
+    if target in hvae_others.TARGETS:
+        return hvae_others.evidence(target)
     return schools_evidence() if target.startswith("eight") else 0.0
 
 
@@ -140,8 +154,14 @@ def prototype(model, new_guide, seed: int):
     return guide
 
 
+def ablated(target: str) -> dict:
+    """A result without the target's gradient."""
+    with patch.object(refreshed, "tamed", lambda xp, g, *_: jnp.zeros_like(g)):
+        return numpyro_result(target, ABLATION)
+
+
 def numpyro_result(target: str, name: str) -> dict:
-    model, steps = NUMPYRO[target], STEPS["numpyro"]
+    model, steps = MODELS["numpyro"][target], STEPS["numpyro"]
     optimizer = numpyro.optim.optax_to_numpyro(optax.adam(optax.cosine_decay_schedule(RATE, steps, 0.01)))
     bound = Bound(GRADIENTS if "IWAE" in name else 1)
     start = time.process_time()
@@ -178,6 +198,7 @@ def summary(log_weights: np.ndarray, compile_time: float, per_step: float, searc
     return {
         "gaps": gaps,
         "ess": [round(float(x), 3) for x in ess],
+        "k": [round(float(numpyro_irg.infer.pareto_k(row)), 2) for row in log_weights],
         "log mean w": [round(float(x), 3) for x in total - math.log(log_weights.shape[1])],
         "compile": round(compile_time, 1),
         "ms": round(1e3 * per_step, 3),
@@ -188,7 +209,7 @@ def summary(log_weights: np.ndarray, compile_time: float, per_step: float, searc
 def pyro_result(target: str, name: str) -> dict:
     if name != "AutoHVAE":
         raise ValueError(f"in Pyro only AutoHVAE is measured, not {name!r}")
-    model, steps, found, begin = PYRO[target], STEPS["pyro"], [], time.process_time()
+    model, steps, found, begin = MODELS["pyro"][target], STEPS["pyro"], [], time.process_time()
     for seed in range(PYRO_SEEDS):
         pyro.clear_param_store()
         pyro.set_rng_seed(seed)
@@ -206,36 +227,77 @@ def pyro_result(target: str, name: str) -> dict:
     return summary(np.array(found) - evidence(target), 0.0, per_step, 0.0)
 
 
-def table(results: Path = RESULTS) -> str:
-    """Median gap of the seeds, the worst one, and time per step as a multiple of AutoNormal's."""
-    found = {(r["library"], r["target"], r["guide"]): r for r in map(json.loads, results.read_text().splitlines())}
+def read(results: Path = RESULTS) -> dict[tuple[str, str, str], dict]:
+    """Of each (library, target, guide) the last result."""
+    return {(r["library"], r["target"], r["guide"]): r for r in map(json.loads, results.read_text().splitlines())}
 
-    def cell(library, target, guide):
-        result = found.get((library, target, guide))
-        if result is None:
-            return ""
-        gaps = sorted(result["gaps"])
-        return f"{gaps[len(gaps) // 2]:.3f} ({gaps[-1]:.3f})"
 
-    names = [g for g in GUIDES if any(key[2] == g for key in found)]
-    rows = [[t, *(cell("numpyro", t, g) for g in names), cell("pyro", t, "AutoHVAE")] for t in TARGETS]
-    if "AutoNormal" in names:
-        times = [float(np.median([found[k]["ms"] for k in found if k[0] == "numpyro" and k[2] == g])) for g in names]
-        rows.append(["time of a step", *(f"{t / times[names.index('AutoNormal')]:.0f}" for t in times), ""])
-    return markdown(["target", *names, "AutoHVAE in Pyro"], rows)
+def gap_cell(result: dict | None) -> str:
+    """Median of the seeds, and the worst."""
+    if result is None:
+        return ""
+    gaps = sorted(result["gaps"])
+    return f"{gaps[len(gaps) // 2]:.3f} ({gaps[-1]:.3f})"
+
+
+def weight_cell(result: dict | None) -> str:
+    """Effective sample size of a draw and k-hat, each of the worst seed."""
+    return "" if result is None else f"{100.0 * min(result['ess']):.0f}%, {max(result['k']):.2f}"
+
+
+def rows(targets: list[str], cell: Callable, names: list[str]) -> tuple[list[str], list[list[str]]]:
+    found = read()
+    return ["target", *names, "AutoHVAE in Pyro"], [
+        [t, *(cell(found.get(("numpyro", t, g))) for g in names), cell(found.get(("pyro", t, "AutoHVAE")))]
+        for t in targets
+    ]
+
+
+NAMES = [name for name in GUIDES if name != ABLATION]
+
+
+def table() -> str:
+    """Gaps, and time per step as a multiple of AutoNormal's."""
+    found = read()
+    header, lines = rows(TARGETS, gap_cell, NAMES)
+    times = [float(np.median([found["numpyro", t, g]["ms"] for t in TARGETS])) for g in NAMES]
+    return markdown(header, [*lines, ["time of a step", *(f"{t / times[-1]:.0f}" for t in times), ""]])
+
+
+def weights_table() -> str:
+    return markdown(*rows(TARGETS, weight_cell, NAMES))
+
+
+def others_table() -> str:
+    return markdown(*rows(hvae_others.TARGETS, gap_cell, [name for name in OTHERS if name != ABLATION]))
+
+
+def ablation_table() -> str:
+    """The gaps of all seeds, the worst in bold, and their effective sample sizes, with the gradient and with 0."""
+
+    def cell(result: dict) -> str:
+        worst, parts = max(result["gaps"]), zip(result["gaps"], result["ess"], strict=True)
+        return ", ".join(f"{'**' * (g == worst)}{g:.3f}{'**' * (g == worst)} ({100.0 * e:.0f}%)" for g, e in parts)
+
+    found = read()
+    names = ["AutoHVAE", ABLATION]
+    lines = [[t, *(cell(found["numpyro", t, g]) for g in names)] for t in [*TARGETS, *hvae_others.TARGETS]]
+    return markdown(["target", "AutoHVAE", "its gradient set to 0"], lines)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", default="numpyro", choices=STEPS)
     parser.add_argument("--targets", nargs="*", default=TARGETS)
+    parser.add_argument("--others", action="store_true", help="the targets of hvae_others")
     parser.add_argument("--guides", nargs="*", default=list(GUIDES))
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    measure = numpyro_result if options.library == "numpyro" else pyro_result
     for guide in options.guides:
-        for target in options.targets:
-            result = (numpyro_result if options.library == "numpyro" else pyro_result)(target, guide)
+        for target in hvae_others.TARGETS if options.others else options.targets:
+            result = ablated(target) if guide == ABLATION else measure(target, guide)
             line = json.dumps({"library": options.library, "target": target, "guide": guide, **result})
             print(line, flush=True)
             with options.out.open("a") as out:

@@ -15,6 +15,7 @@ from numpyro.infer.autoguide import AutoGuide
 
 from irg_kernels.adapter import messages
 
+from .draws import weighted_draws
 from .hvae import HVAE
 from .transport import AutoTransport
 
@@ -68,19 +69,30 @@ class AutoHVAE(HVAE):
         )
 
     def sample_posterior(
-        self, rng_key: Array, params: dict[str, Any], *args: Any, sample_shape: tuple[int, ...] = (), **kwargs: Any
+        self,
+        rng_key: Array,
+        params: dict[str, Any],
+        *args: Any,
+        sample_shape: tuple[int, ...] = (),
+        num_importance: int = 1,
+        **kwargs: Any,
     ) -> dict[str, Array]:
         """Draws of the model's latents, with leading axes `sample_shape`.
 
         :param args: the model's arguments, by default those of the last call outside `jit`, as `SVI.init` is.
+        :param num_importance: each draw is one of so many, taken in proportion to their weights (`weighted_draws`).
         """
-
         args, kwargs = messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
 
         def one(key):
             with block(), seed(rng_seed=key), substitute(data=params):
                 return self(*args, **kwargs)
 
+        if num_importance != 1:
+            names, count = jax.eval_shape(one, rng_key), math.prod(sample_shape)
+            settings = {"num_samples": count, "num_importance": num_importance}
+            found = weighted_draws(self.model, self, params, rng_key, *args, **settings, **kwargs).latents
+            return {name: found[name].reshape(sample_shape + found[name].shape[1:]) for name in names}
         if not sample_shape:
             return one(rng_key)
         draws = lax.map(one, jax.random.split(rng_key, math.prod(sample_shape)))
@@ -97,7 +109,8 @@ class AutoHVAE(HVAE):
     ) -> dict[str, Array]:
         """Marginal quantiles of each latent from draws; a leading axis over `quantiles`.
 
-        :param args: the model's arguments, by default those of the last call outside `jit`, as `SVI.init` is.
+        :param args: the model's arguments, by default those of the last call outside `jit`, as `SVI.init` is; among
+            the keywords `num_importance` is for `sample_posterior`.
         :param rng_key: of the draws; by default always the same.
         """
         key = jax.random.key(0) if rng_key is None else rng_key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.scipy.special import logsumexp
 from numpyro.handlers import seed
 from numpyro.infer.util import get_importance_trace
 
 from irg_kernels import __version__
 from irg_kernels.adapter import arviz
 from irg_kernels.adapter.arviz import Draws
+from irg_kernels.adapter.settings import check_count
 
 from .evaluation import check_programs, log_density, split
 
@@ -28,12 +31,17 @@ def weighted_draws(
     rng_key: Array,
     *args: Any,
     num_samples: int = 1000,
+    num_importance: int = 1,
     batch_size: int | None = None,
     **kwargs: Any,
 ) -> Draws:
     """Draws of a model's latents from any guide, with their importance weights.
 
     :param params: as in `log_weights`, and so is `batch_size`.
+    :param num_importance: m: each draw is one of m of the guide's, taken in proportion to their weights (sampling
+        importance resampling: Smith, Gelfand 1992), and its weight is the mean of theirs.  They are the draws to which
+        the bound of m by `RenyiELBO` (alpha = 0) or `PathGradientELBO` belongs (Domke, Sheldon 2018): nearer to the
+        posterior, and the weights nearer to p(x).
     :returns: `latents` (site -> array with a leading axis of draws, deterministic sites too), `log_weights` (array of
         `num_samples`), `observed` (site -> data).
     """
@@ -49,8 +57,22 @@ def weighted_draws(
         latents = {name: jnp.asarray(site["value"]) for name, site in sites.items() if name not in given}
         return latents, log_density(joint, None) - log_density(drawn, None)
 
-    latents, weights = lax.map(one, split(rng_key, num_samples, "weighted_draws"), batch_size=batch_size)
+    check_count("weighted_draws", "num_samples", num_samples)
+    check_count("weighted_draws", "num_importance", num_importance)
+    keys = split(rng_key, num_samples * num_importance, "weighted_draws")
+    latents, weights = lax.map(one, keys, batch_size=batch_size)
+    if num_importance > 1:
+        rows, weights = _resampled(jax.random.fold_in(rng_key, 1), weights.reshape(num_samples, num_importance))
+        latents = {name: values[rows] for name, values in latents.items()}
     return Draws(latents, weights, {name: x for name, x in observed.items() if not isinstance(x, jax.core.Tracer)})
+
+
+def _resampled(key: Array, log_weights: Array) -> tuple[Array, Array]:
+    """Of S rows of m: the number of one of all S m, drawn in proportion to the weights, and the log of their mean."""
+    log_weights = jnp.where(jnp.isnan(log_weights), -jnp.inf, log_weights)
+    count, size = log_weights.shape
+    rows = jnp.arange(count) * size + jax.random.categorical(key, log_weights, axis=1)
+    return rows, logsumexp(log_weights, axis=1) - math.log(size)
 
 
 def to_arviz(
@@ -60,6 +82,7 @@ def to_arviz(
     rng_key: Array,
     *args: Any,
     num_samples: int = 1000,
+    num_importance: int = 1,
     batch_size: int | None = None,
     **kwargs: Any,
 ) -> Any:
@@ -68,14 +91,13 @@ def to_arviz(
     One chain in the group "posterior"; "sample_stats" has `log_weight`, the logarithm of each draw's importance weight;
     "observed_data" has the observed sites.
 
-    :param params, rng_key, num_samples, batch_size: as in `weighted_draws`.
+    :param params, rng_key, num_samples, num_importance, batch_size: as in `weighted_draws`.
     :raises ImportError: without arviz-base.
     """
     try:
         from arviz_base import from_dict
     except ImportError as error:
         raise arviz.missing("arviz", error) from error
-    draws = weighted_draws(
-        model, guide, params, rng_key, *args, num_samples=num_samples, batch_size=batch_size, **kwargs
-    )
+    counts: dict[str, Any] = {"num_samples": num_samples, "num_importance": num_importance, "batch_size": batch_size}
+    draws = weighted_draws(model, guide, params, rng_key, *args, **counts, **kwargs)
     return from_dict(arviz.groups(draws, np.asarray), attrs=arviz.attributes("numpyro_irg", __version__))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from irg_kernels.adapter import messages
 
+from .draws import weighted_draws
 from .evaluation import batches, plate_nesting
 from .hvae import HVAE
 from .sites import side_by_side
@@ -69,16 +70,22 @@ class AutoHVAE(HVAE):
 
     @torch.no_grad()
     def sample_posterior(
-        self, *args: Any, num_samples: int = 1, batch_size: int = 1, **kwargs: Any
+        self, *args: Any, num_samples: int = 1, num_importance: int = 1, batch_size: int = 1, **kwargs: Any
     ) -> dict[str, Tensor]:
         """Draws of the model's latents, with a leading axis of `num_samples`.
 
         :param args: the model's arguments, which the steps need; by default those of the last call.
+        :param num_importance: each draw is one of so many, taken in proportion to their weights (`weighted_draws`).
         :param batch_size: how many draws run side by side under one plate; 1 for a model that is not vectorizable.
         """
         sizes = batches("AutoHVAE.sample_posterior", num_samples, batch_size)
         args, kwargs = messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
         draws: list[dict[str, Tensor]] = []
+        if num_importance != 1:
+            counts = {"num_samples": num_samples, "num_importance": num_importance, "batch_size": batch_size}
+            with block():
+                names, found = self(*args, **kwargs), weighted_draws(self.model, self, *args, **counts, **kwargs)
+            return {name: found.latents[name] for name in names}
         with block():
             if batch_size == 1:
                 draws = [{name: value[None] for name, value in self(*args, **kwargs).items()} for _ in sizes]
@@ -95,7 +102,8 @@ class AutoHVAE(HVAE):
     ) -> dict[str, Tensor]:
         """Marginal quantiles of each latent, from `num_samples` draws; a leading axis over `quantiles`.
 
-        :param args: the model's arguments, by default those of the last call; `batch_size` as in `sample_posterior`.
+        :param args: the model's arguments, by default those of the last call; `batch_size` as in `sample_posterior`,
+            and so is `num_importance` among the keywords.
         """
         draws = self.sample_posterior(*args, num_samples=num_samples, batch_size=batch_size, **kwargs)
         levels = torch.as_tensor(quantiles)

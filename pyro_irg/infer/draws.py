@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from irg_kernels import __version__
 from irg_kernels.adapter import arviz
 from irg_kernels.adapter.arviz import Draws
+from irg_kernels.adapter.settings import check_count
 
 from .evaluation import batches, check_programs, log_density, runs
 
@@ -20,16 +22,28 @@ __all__ = ["to_arviz", "weighted_draws"]
 
 @torch.no_grad()
 def weighted_draws(
-    model: Callable, guide: Callable, *args: Any, num_samples: int = 1000, batch_size: int = 1, **kwargs: Any
+    model: Callable,
+    guide: Callable,
+    *args: Any,
+    num_samples: int = 1000,
+    num_importance: int = 1,
+    batch_size: int = 1,
+    **kwargs: Any,
 ) -> Draws:
     """Draws of a model's latents from any guide, with their importance weights.
 
+    :param num_importance: m: each draw is one of m of the guide's, taken in proportion to their weights (sampling
+        importance resampling: Smith, Gelfand 1992), and its weight is the mean of theirs.  They are the draws to which
+        the bound of m by `RenyiELBO` (alpha = 0) or `PathGradientELBO` belongs (Domke, Sheldon 2018): nearer to the
+        posterior, and the weights nearer to p(x).
     :param batch_size: as in `log_weights`: how many draws run side by side.
     :returns: `latents` (site -> tensor with a leading axis of draws, deterministic sites too), `log_weights` (tensor of
         `num_samples`), `observed` (site -> data).
     """
     check_programs(model, guide, "weighted_draws")
-    sizes = list(batches("weighted_draws", num_samples, batch_size))
+    check_count("weighted_draws", "num_samples", num_samples)
+    check_count("weighted_draws", "num_importance", num_importance)
+    sizes = list(batches("weighted_draws", num_samples * num_importance, batch_size))
     parts: dict[str, list[Tensor]] = {}
     weights: list[Tensor] = []
     observed: dict[str, Tensor] = {}
@@ -49,7 +63,21 @@ def weighted_draws(
             else:  # of what does not depend on the draws there is one for all
                 whole = value if value.numel() == size * shapes[name].numel() else value.expand(size, *shapes[name])
                 parts.setdefault(name, []).append(whole.reshape(size, *shapes[name]))
-    return Draws({name: torch.cat(values) for name, values in parts.items()}, torch.cat(weights), observed)
+    latents = {name: torch.cat(values) for name, values in parts.items()}
+    if num_importance == 1:
+        return Draws(latents, torch.cat(weights), observed)
+    rows, log_means = _resampled(torch.cat(weights).reshape(num_samples, num_importance))
+    return Draws({name: values[rows] for name, values in latents.items()}, log_means, observed)
+
+
+def _resampled(log_weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Of S rows of m: the number of one of all S m, drawn in proportion to the weights, and the log of their mean."""
+    log_weights = torch.where(log_weights.isnan(), -math.inf, log_weights)
+    # the largest of logits with Gumbel noise is a draw of these, also where all are -inf
+    chosen = (log_weights - torch.empty_like(log_weights).exponential_().log()).argmax(1)
+    count, size = log_weights.shape
+    rows = torch.arange(count, device=chosen.device) * size + chosen
+    return rows, log_weights.logsumexp(1) - math.log(size)
 
 
 def _shapes(joint: Any) -> dict[str, torch.Size]:
@@ -62,21 +90,28 @@ def _is_deterministic(site: Any) -> bool:
 
 
 def to_arviz(
-    model: Callable, guide: Callable, *args: Any, num_samples: int = 1000, batch_size: int = 1, **kwargs: Any
+    model: Callable,
+    guide: Callable,
+    *args: Any,
+    num_samples: int = 1000,
+    num_importance: int = 1,
+    batch_size: int = 1,
+    **kwargs: Any,
 ) -> Any:
     """A guide's draws as ArviZ's `DataTree`, for its plots and summaries.
 
     One chain in the group "posterior"; "sample_stats" has `log_weight`, the logarithm of each draw's importance weight;
     "observed_data" has the observed sites.
 
-    :param num_samples, batch_size: as in `weighted_draws`.
+    :param num_samples, num_importance, batch_size: as in `weighted_draws`.
     :raises ImportError: without arviz-base.
     """
     try:
         from arviz_base import from_dict
     except ImportError as error:
         raise arviz.missing("arviz", error) from error
-    draws = weighted_draws(model, guide, *args, num_samples=num_samples, batch_size=batch_size, **kwargs)
+    counts = {"num_samples": num_samples, "num_importance": num_importance, "batch_size": batch_size}
+    draws = weighted_draws(model, guide, *args, **counts, **kwargs)
     return from_dict(
         arviz.groups(draws, lambda x: x.detach().cpu().numpy()), attrs=arviz.attributes("pyro_irg", __version__)
     )

@@ -199,8 +199,8 @@ def weights_and_draws(model, guide, params, *args, site, n):
     return tuple(map(numpy, jit(vmap(one))(jax.random.split(key(0), n))))
 
 
-def sample_posterior(guide, params, *args, n):
-    draws = jit(lambda key: guide.sample_posterior(key, params, *args, sample_shape=(n,)))(key(1))
+def sample_posterior(guide, params, *args, n, **options):
+    draws = jit(lambda key: guide.sample_posterior(key, params, *args, sample_shape=(n,), **options))(key(1))
     return {name: numpy(x) for name, x in draws.items()}
 
 

@@ -183,9 +183,10 @@ def weights_and_draws(model, guide, params, *args, site, n):
     return numpy(log_w), numpy(drawn.nodes[site]["value"].reshape(-1))
 
 
-def sample_posterior(guide, params, *args, n):
+def sample_posterior(guide, params, *args, n, **options):
     pyro.set_rng_seed(1)
-    return {name: numpy(x) for name, x in guide.sample_posterior(*args, num_samples=n, batch_size=n).items()}
+    draws = guide.sample_posterior(*args, num_samples=n, batch_size=n, **options)
+    return {name: numpy(x) for name, x in draws.items()}
 
 
 def weights_and_rejected(model, guide, params, *args, **options):

@@ -1,10 +1,13 @@
 """A guide's draws with their weights, and as ArviZ's tree."""
 
+import math
 import sys
 from importlib import import_module
 
 import numpy as np
 import pytest
+
+from tests.hamiltonian import assert_mean_weight
 
 X = np.array([0.5, -1.0, 2.0])
 
@@ -67,12 +70,42 @@ def test_a_hamiltonian_guide(adapter, programs):
     assert np.isfinite(adapter.numpy(found.log_weights)).all()
 
 
+def test_each_draw_is_one_of_several(adapter, programs):
+    """The mean weight is p(x), and the draws are the posterior's but for a bias of the order of 1 / 40."""
+    found = call(adapter, "weighted_draws", *programs, num_samples=2000, num_importance=40, batch_size=8000)
+    log_w, mu, bias = (adapter.numpy(x) for x in (found.log_weights, found.latents["mu"], found.latents["bias"]))
+    assert log_w.shape == mu.shape == (2000,) and bias.shape == (2000, 3)
+    # x ~ N(0, 2 I + 1 1'), of determinant 4 * 5
+    exact = -0.5 * (X @ X / 2.0 - X.sum() ** 2 / 10.0) - 0.5 * math.log(20.0) - 1.5 * math.log(2.0 * math.pi)
+    assert_mean_weight(log_w, exact)
+    np.testing.assert_allclose(bias.mean(0), (X - 0.3) / 2.0, atol=0.08)
+    # the guide's is .64; 4 standard errors and the bias
+    assert mu.var() == pytest.approx(0.4, abs=4.0 * 0.4 * (2.0 / 2000.0) ** 0.5 + 0.02)
+
+
+def test_draws_of_the_automatic_guide_are_of_several_too(adapter):
+    def model():
+        adapter.sample("z", adapter.host.Normal(2.0, 0.3))
+
+    start = adapter.init_to_value(values={"z": adapter.array(2.0)})
+    options = {"base": adapter.autoguide.AutoNormal, "init_loc_fn": start, "base_options": {"init_scale": 1.0}}
+    with adapter.quick():
+        guide = adapter.irg.infer.AutoHVAE(model, num_steps=1, **options)
+        params = adapter.started(model, guide)
+        draws = adapter.sample_posterior(guide, params, n=600, num_importance=20)
+    assert draws.keys() == {"z"} and draws["z"].shape == (600,)
+    # the better of two draws of scale 1 has .62
+    assert draws["z"].std() == pytest.approx(0.3, abs=4.0 * 0.3 * 1200**-0.5 + 0.02)
+
+
 def test_what_is_no_program_or_count(adapter, programs):
     model, guide = programs
     with pytest.raises(TypeError, match="weighted_draws: guide must be a"):
         call(adapter, "weighted_draws", model, 3.0)
     with pytest.raises(ValueError, match="weighted_draws: num_samples must be"):
         call(adapter, "weighted_draws", model, guide, num_samples=0)
+    with pytest.raises(ValueError, match="weighted_draws: num_importance must be an integer >= 1, got 0"):
+        call(adapter, "weighted_draws", model, guide, num_importance=0)
 
 
 def test_arviz_has_the_groups(adapter, programs):
