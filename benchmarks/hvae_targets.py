@@ -291,9 +291,11 @@ if __name__ == "__main__":
     parser.add_argument("--targets", nargs="*", default=TARGETS)
     parser.add_argument("--others", action="store_true", help="the targets of hvae_others")
     parser.add_argument("--guides", nargs="*", default=list(GUIDES))
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    SEEDS = options.seeds
     measure = numpyro_result if options.library == "numpyro" else pyro_result
     for guide in options.guides:
         for target in hvae_others.TARGETS if options.others else options.targets:

@@ -20,8 +20,10 @@ bound (Burda et al. 2016) at as many gradients.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..namespace import Array, Namespace
 
@@ -45,58 +47,91 @@ def tamed(xp: Namespace[Array], g: Array, square: Array, count: Array) -> Array:
     return g / xp.sqrt(1.0 + square / (TAMED_FROM**2 * count))
 
 
-def kick(rho: Array, strength: Array, force: Array) -> Array:
-    """Half a kick."""
-    return rho + 0.5 * strength * force
+def kick(rho: Array, half: Array, force: Array) -> Array:
+    """Half a kick, `half` being half its strength."""
+    return rho + half * force
 
 
-def turn(xp: Namespace[Array], u: Array, rho: Array, angle: Array) -> tuple[Array, Array]:
-    """A rotation of each coordinate with its momentum."""
-    cos, sin = xp.cos(angle), xp.sin(angle)
+def turn(u: Array, rho: Array, cos: Array, sin: Array) -> tuple[Array, Array]:
+    """A rotation of each coordinate with its momentum, by the angle of this cosine and sine."""
     return cos * u + sin * rho, cos * rho - sin * u
 
 
-def refresh(xp: Namespace[Array], rho: Array, xi: Array, kept: Array) -> Array:
-    """A new momentum of which the share `kept`, between -1 and 1, is the old one's."""
-    return kept * rho + xp.sqrt(1.0 - kept * kept) * xi
+def renewal(xp: Namespace[Array], kept: Array) -> Array:
+    """The share of the new in a momentum of which the share `kept`, between -1 and 1, is the old one's."""
+    return xp.sqrt(1.0 - kept * kept)
 
 
-def log_sum_exp(xp: Namespace[Array], terms: Sequence[Array]) -> Array:
-    """Of finite terms."""
-    most = terms[0]
-    for term in terms[1:]:
-        most = xp.maximum(most, term)
-    most = xp.stop_gradient(most)
-    total = xp.exp(terms[0] - most)
-    for term in terms[1:]:
-        total = total + xp.exp(term - most)
-    return most + xp.log(total)
+def refresh(rho: Array, kept: Array, new: Array) -> Array:
+    """A momentum of which the share `kept` is the old one's; `new` are normal numbers times the `renewal`."""
+    return new + kept * rho
 
 
-def picked(xp: Namespace[Array], terms: Sequence[Array], uniform: Array) -> list[Array]:
+def log_sum_exp(xp: Namespace[Array], terms: Array) -> Array:
+    """Of finite terms along the first axis."""
+    most = xp.stop_gradient(xp.max(terms, axis=0))
+    return most + xp.log(xp.sum(xp.exp(terms - most), axis=0))
+
+
+def picked(xp: Namespace[Array], terms: Array, uniform: Array) -> Array:
     """1 for the one of the terms that uniform numbers on (0, 1) choose by the shares exp(term) / sum, 0 for the others.
 
     The weight is the sum's whichever is chosen, so that nothing is differentiated here.
+
+    :param terms: along the first axis, as the flags that are returned.
     """
-    whole = xp.stop_gradient(log_sum_exp(xp, terms))
+    terms, count = xp.stop_gradient(terms), terms.shape[0]
+    shares = xp.exp(terms - log_sum_exp(xp, terms))
     # rounding must not leave the last one, of share 0 perhaps, what no other took
-    uniform = uniform * (1.0 - 4.0 * len(terms) * xp.finfo(uniform).eps)
-    below, left, flags = 0.0 * uniform, 0.0 * uniform + 1.0, []
-    for term in terms[:-1]:
-        below = below + xp.exp(xp.stop_gradient(term) - whole)
-        here = left * xp.indicator(uniform < below, like=uniform)
-        flags.append(here)
-        left = left - here
-    return [*flags, left]
+    uniform = uniform * (1.0 - 4.0 * count * xp.finfo(uniform).eps)
+    below = list(itertools.accumulate(shares[i] for i in range(count - 1)))
+    one = 0.0 * uniform + 1.0
+    reached = [0.0 * one, *(xp.indicator(uniform < x, like=uniform) for x in below), one]
+    return xp.stack(reached[1:]) - xp.stack(reached[:-1])
 
 
-def check_settings(transition: str, settings: dict[str, bool]) -> None:
-    """Raise a ValueError for an unknown transition, or for settings of the leapfrog's with another.
+def check_coefficients(
+    found: Any, expected: dict[str, tuple[int, ...]], shape_of: Callable[[Any], tuple[int, ...]], drawn: list[str]
+) -> None:
+    """Raise a ValueError unless a user's function has returned (strengths, angles) of latents, without a draw.
+
+    :param expected: the shape for each latent that has steps of its own, to which the arrays must broadcast.
+    :param drawn: the names of sample sites in the function.
+    """
+    if drawn:
+        raise ValueError(f"HVAE: coefficients must be a function of the data alone, but it draws {drawn}")
+    if not isinstance(found, Mapping) or not found.keys() <= expected.keys():
+        given = sorted(found) if isinstance(found, Mapping) else found
+        raise ValueError(
+            f"HVAE: coefficients must return a dictionary whose keys are among {sorted(expected)}, the latents that "
+            f"have steps of their own, got {given}"
+        )
+    for name, pair in found.items():
+        shapes = [tuple(shape_of(x)) for x in pair]
+        if len(pair) != 2 or not all(_broadcasts(shape, expected[name]) for shape in shapes):
+            raise ValueError(
+                f"HVAE: coefficients must return (strengths, angles) of {name!r} that broadcast to its plates, the "
+                f"steps and its event, {expected[name]}, got shapes {shapes}"
+            )
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    pairs = zip(reversed(shape), reversed(to), strict=False)
+    return len(shape) <= len(to) and all(n in (1, size) for n, size in pairs)
+
+
+def check_settings(transition: str, settings: dict[str, bool], coefficients: Any = None) -> None:
+    """Raise a ValueError for an unknown transition, or for settings of one with another.
 
     :param settings: the leapfrog's, and whether they were given.
+    :param coefficients: of refreshed momenta.
     """
     given = sorted(name for name, was_given in settings.items() if was_given)
     if transition not in TRANSITIONS:
         raise ValueError(f"HVAE: transition must be one of {TRANSITIONS}, got {transition!r}")
     if transition != "leapfrog" and given:
         raise ValueError(f"HVAE: {given} are settings of transition='leapfrog', not of {transition!r}")
+    if coefficients is not None and transition != "refreshed":
+        raise ValueError(f"HVAE: coefficients are a setting of transition='refreshed', not of {transition!r}")
+    if coefficients is not None and not callable(coefficients):
+        raise TypeError(f"HVAE: coefficients must be a function of the model's arguments, got {coefficients!r}")

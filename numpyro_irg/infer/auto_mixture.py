@@ -181,10 +181,8 @@ class AutoMixture(AutoContinuous):
         # those that share a mode begin about a standard deviation apart
         moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5
         locs = locs + jnp.where(repeated[:, None], moved, 0.0)
-        components = MultivariateNormal(locs, scale_tril=scale_trils)
-        draws = components.sample(keys[2], (pathfinder.MASS_DRAWS,))
-        log_q = components.log_prob(draws[..., None, :]).reshape(-1, self.num_components)
-        return pathfinder.masses(xp, -potentials(draws, None).reshape(-1), log_q), locs, scale_trils
+        points = jax.random.normal(keys[2], (pathfinder.MASS_DRAWS, *locs.shape), unit.dtype)
+        return _weighed(locs, scale_trils, points, potentials)
 
     def _get_posterior(self) -> MixtureSameFamily:
         count, size = self.num_components, self.latent_dim
@@ -236,3 +234,21 @@ class AutoMixture(AutoContinuous):
         """Marginal medians of each latent from draws."""
         found = self.quantiles(params, [0.5], rng_key=rng_key, num_samples=num_samples)
         return {name: values[0] for name, values in found.items()}
+
+
+def _weighed(locs: Array, scale_trils: Array, points: Array, potentials: Callable) -> tuple[Array, Array, Array]:
+    """Log-weights, locations and scales of components, each shrunk to where its ELBO is largest.
+
+    :param points: standard normal, (N, K, D).
+    """
+    count, size = locs.shape
+    shrinks = jnp.asarray(pathfinder.SHRINKS, points.dtype)
+    tried = locs + shrinks[:, None, None, None] * (scale_trils @ points[..., None])[..., 0]
+    energies = potentials(tried.reshape(len(shrinks), -1, size), None).reshape(tried.shape[:-1])
+    flags = jnp.stack(pathfinder.shrunk(xp, list(energies), points))
+    energy = jnp.sum(jnp.where(flags[:, None] > 0.0, energies, 0.0), 0)
+    draws = jnp.sum(jnp.where(flags[:, None, :, None] > 0.0, tried, 0.0), 0)
+    scale_trils = scale_trils * jnp.sum(flags * shrinks[:, None], 0)[:, None, None]
+    components = MultivariateNormal(locs, scale_tril=scale_trils)
+    log_q = components.log_prob(draws[..., None, :]).reshape(-1, count)
+    return pathfinder.masses(xp, -energy.reshape(-1), log_q), locs, scale_trils

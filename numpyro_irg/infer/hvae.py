@@ -82,6 +82,10 @@ class HVAE:
         "quadratic", the same in the temperature itself (the paper's code); "free", all alphas learned; or a function
         from K to K cooling factors in (0, 1].
     :param initial_temperature: T0 of "fixed" and "quadratic" to begin with, above 1.
+    :param coefficients: with "refreshed", a function of the model's arguments, such as a network of the encoder's
+        features, that returns for latents of the base (site -> (strengths, angles)) what is added to the strengths and
+        angles of their steps: arrays that broadcast to (plates, num_steps, event), for each datum its own.  It must not
+        draw; its parameters learn with the guide's.
     :param prefix: of the names of the guide's own sites and parameters.
     :param checkpoint: recompute each step in the backward pass: memory for one step instead of K.
     :raises ValueError: for settings out of bounds; when called, for latents that the base misses, adds, or draws
@@ -101,6 +105,7 @@ class HVAE:
         step_size_shape: str = "step",
         tempering: str | Callable = "none",
         initial_temperature: float = 2.0,
+        coefficients: Callable | None = None,
         prefix: str = "hvae",
         checkpoint: bool = False,
     ) -> None:
@@ -113,9 +118,9 @@ class HVAE:
             "tempering": tempering != "none",
             "initial_temperature": initial_temperature != 2.0,
         }
-        refreshed.check_settings(transition, given)
+        refreshed.check_settings(transition, given, coefficients)
         self.model, self.guide, self.num_steps, self.prefix = model, guide, num_steps, prefix
-        self.transition = transition
+        self.transition, self.coefficients = transition, coefficients
         self.step_size, self.max_step_size, self.step_size_shape = step_size, max_step_size, step_size_shape
         self.tempering, self.initial_temperature, self.checkpoint = tempering, initial_temperature, checkpoint
         self._observed: frozenset[str] = frozenset()

@@ -12,6 +12,7 @@ import numpyro
 import numpyro.distributions as dist
 from jax import Array, lax
 from numpyro.distributions.util import scale_and_mask
+from numpyro.handlers import trace
 
 from irg_kernels.inference import refreshed, transport
 
@@ -150,19 +151,22 @@ class _Run:
     def path(self, xi: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array, Array, tuple[Array, ...], Array]:
         """Points (K + 1, ...), their log-weights but for the base's density, log-densities, momenta, and which are."""
         learned = self.guide.refreshed_params([(part.name, part.event_shape, part.u.dtype) for part in self.parts])
+        learned = self.of_each_datum(*learned)
         # the start is a step that goes nowhere, for the model is compiled where it is written
         steps = jax.tree.map(lambda a: jnp.concatenate([jnp.zeros_like(a[:1]), a]), (xi, learned))
 
         def step(state, now):
             u, rho, force, gained = state
             noise, (strength, angle, kept) = now
-            rho = tuple(refreshed.refresh(NATIVE, *args) for args in zip(rho, noise, kept, strict=True))
+            new = [refreshed.renewal(NATIVE, share) * x for share, x in zip(kept, noise, strict=True)]
+            half = [0.5 * x for x in strength]
+            rho = tuple(refreshed.refresh(*args) for args in zip(rho, kept, new, strict=True))
             before = rho
-            rho = tuple(refreshed.kick(*args) for args in zip(rho, strength, force, strict=True))
-            turned = [refreshed.turn(NATIVE, *args) for args in zip(u, rho, angle, strict=True)]
+            rho = tuple(refreshed.kick(*args) for args in zip(rho, half, force, strict=True))
+            turned = [refreshed.turn(x, r, jnp.cos(a), jnp.sin(a)) for x, r, a in zip(u, rho, angle, strict=True)]
             u, rho = tuple(x for x, _ in turned), tuple(r for _, r in turned)
             fine, density, force = self.look(u)
-            rho = tuple(refreshed.kick(*args) for args in zip(rho, strength, force, strict=True))
+            rho = tuple(refreshed.kick(*args) for args in zip(rho, half, force, strict=True))
             gained = gained + self.sum([0.5 * (b * b - r * r) for b, r in zip(before, rho, strict=True)])
             return (u, rho, force, gained), (u, density, gained, rho, fine)
 
@@ -172,6 +176,32 @@ class _Run:
         gained = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(self.look, start)[1])
         _, (u, densities, gained, rho, fine) = lax.scan(body, (start, still, still, gained + 0.0 * self.count), steps)
         return u, densities + gained, densities, rho, fine
+
+    def of_each_datum(
+        self, strengths: tuple[Array, ...], angles: tuple[Array, ...], kept: tuple[Array, ...]
+    ) -> tuple[tuple[Array, ...], ...]:
+        """What was learned, and the user's coefficients added to it."""
+        if self.guide.coefficients is None:
+            return strengths, angles, kept
+        with trace() as inner:
+            found = self.guide.coefficients(*self.live.args, **self.live.kwargs)
+        drawn = [name for name, site in inner.items() if site["type"] == "sample"]
+        parts = {} if self.at.to is not None else dict(zip(self.live.names, self.parts, strict=True))
+        num_steps = self.guide.num_steps
+        shapes = {n: (*p.u.shape[: p.batch_ndim], num_steps, *p.event_shape) for n, p in parts.items()}
+        refreshed.check_coefficients(found, shapes, jnp.shape, drawn)
+
+        def added(values, which):
+            sums = []
+            for value, (name, part) in zip(values, parts.items(), strict=True):
+                if name in found:
+                    more = jnp.broadcast_to(jnp.asarray(found[name][which], value.dtype), shapes[name])
+                    value = value.reshape((num_steps, *[1] * part.batch_ndim, *part.event_shape))
+                    value = value + jnp.moveaxis(more, part.batch_ndim, 0)
+                sums.append(value)
+            return tuple(sums)
+
+        return (added(strengths, 0), added(angles, 1), kept) if found else (strengths, angles, kept)
 
 
 def _common(scales: list[Any]) -> Any:
@@ -194,17 +224,17 @@ def _unscaled(x: Array, part: _Part) -> Array:
     return x / (event_last(scale, len(part.event_shape)) if scale.ndim else scale)
 
 
-def _bound(guide: Any, log_weights: Array, scale: Any) -> tuple[Array, list[Array]]:
-    """Of each system, and the terms of its sum over the points of the path.
+def _bound(guide: Any, log_weights: Array, scale: Any) -> tuple[Array, Array]:
+    """Of each system, and the terms of its sum over the points of the path, along the first axis.
 
     Where only a part of the terms is scaled up, as for global latents of subsampled data, a mean of weights would lie
     above the evidence: the last point is then the only one.
     """
     logits = guide.share_logits().astype(log_weights.dtype)
     if scale is None:
-        bad = jnp.full_like(log_weights[0], refreshed.IMPOSSIBLE)
-        return log_weights[-1], [bad] * guide.num_steps + [jnp.zeros_like(bad)]
-    terms = [log_share + w / scale for log_share, w in zip(jax.nn.log_softmax(logits), log_weights, strict=True)]
+        return log_weights[-1], jnp.full_like(log_weights, refreshed.IMPOSSIBLE).at[-1].set(0.0)
+    log_shares = jax.nn.log_softmax(logits).reshape((-1, *[1] * (log_weights.ndim - 1)))
+    terms = log_shares + log_weights / scale
     return scale * refreshed.log_sum_exp(NATIVE, terms), terms
 
 
@@ -225,14 +255,11 @@ def refine(
         choice = dist.Uniform(jnp.zeros_like(bound), 1.0)
         uniform = numpyro.sample(f"{guide.prefix}_point", choice, infer={"is_auxiliary": True})
     flags = refreshed.picked(NATIVE, terms, uniform)
-    chosen = [
-        functools.reduce(jnp.add, [part.spread(flag) * x for flag, x in zip(flags, points, strict=True)])
-        for points, part in zip(u, run.parts, strict=True)
-    ]
+    chosen = [jnp.sum(jax.vmap(part.spread)(flags) * x, 0) for x, part in zip(u, run.parts, strict=True)]
     z, log_det = run.at.carried(tuple(chosen))
     placed = live.place(z)
     # log p(x, z) as the model will have it there
-    joint = jnp.sum(jnp.where(jnp.stack(flags) > 0.0, densities, 0.0), 0) - log_det
+    joint = jnp.sum(jnp.where(flags > 0.0, densities, 0.0), 0) - log_det
     for site, log_jacobian in placed:
         joint = joint - sum_to(weighted(site, log_jacobian), run.dims)
         if is_lifted(site):
@@ -247,7 +274,8 @@ def refine(
             values[latent.name] = numpyro.sample(latent.name, delta)
     total = jnp.sum(log_weights, axis=tuple(range(1, log_weights.ndim)))
     share = 1.0 - jnp.mean(fine, dtype=bound.dtype)
-    often = jnp.stack([jnp.mean(jnp.exp(t - refreshed.log_sum_exp(NATIVE, terms))) for t in terms])
+    shares = jnp.exp(terms - refreshed.log_sum_exp(NATIVE, terms))
+    often = jnp.mean(shares, tuple(range(1, shares.ndim)))
     return values, Points(live, often, -jnp.diff(total), tuple(r[-1] for r in rho), share)
 
 

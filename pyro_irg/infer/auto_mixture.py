@@ -251,11 +251,8 @@ class AutoMixture(AutoContinuous):
         # those that share a mode begin about a standard deviation apart
         moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5
         locs = locs + torch.where(repeated[:, None], moved, 0.0)
-        components = MultivariateNormal(locs, scale_tril=scale_trils, validate_args=False)
-        draws = components.sample((pathfinder.MASS_DRAWS,))
-        log_q = components.log_prob(draws[..., None, :]).reshape(-1, self.num_components)
-        energies = potentials(draws, draws.new_ones(len(draws)))
-        return pathfinder.masses(NATIVE, -energies.reshape(-1), log_q), locs, scale_trils
+        points = torch.randn(pathfinder.MASS_DRAWS, *locs.shape, dtype=locs.dtype, device=locs.device)
+        return _weighed(locs, scale_trils, points, lambda z: potentials(z, z.new_ones(len(z))))
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space."""
@@ -309,6 +306,26 @@ class AutoMixture(AutoContinuous):
     def median(self, *args: Any, num_samples: int = 1000, **kwargs: Any) -> dict[str, Tensor]:
         """Marginal medians of each latent from draws."""
         return {k: v[0] for k, v in self.quantiles([0.5], *args, num_samples=num_samples, **kwargs).items()}
+
+
+def _weighed(
+    locs: Tensor, scale_trils: Tensor, points: Tensor, potentials: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-weights, locations and scales of components, each shrunk to where its ELBO is largest.
+
+    :param points: standard normal, (N, K, D).
+    """
+    count, size = locs.shape
+    shrinks = locs.new_tensor(pathfinder.SHRINKS)
+    tried = locs + shrinks[:, None, None, None] * (scale_trils @ points[..., None])[..., 0]
+    energies = potentials(tried.reshape(len(shrinks), -1, size)).reshape(tried.shape[:-1])
+    flags = torch.stack(pathfinder.shrunk(NATIVE, list(energies), points))
+    energy = torch.where(flags[:, None] > 0.0, energies, 0.0).sum(0)
+    draws = torch.where(flags[:, None, :, None] > 0.0, tried, 0.0).sum(0)
+    scale_trils = scale_trils * (flags * shrinks[:, None]).sum(0)[:, None, None]
+    components = MultivariateNormal(locs, scale_tril=scale_trils, validate_args=False)
+    log_q = components.log_prob(draws[..., None, :]).reshape(-1, count)
+    return pathfinder.masses(NATIVE, -energy.reshape(-1), log_q), locs, scale_trils
 
 
 def _each(term: Tensor, count: int, dims: frozenset[int]) -> Tensor:

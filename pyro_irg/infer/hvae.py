@@ -73,6 +73,10 @@ class HVAE(PyroModule):
         "quadratic", the same in the temperature itself (the paper's code); "free", all alphas learned; or a function
         from K to K cooling factors in (0, 1], held fixed.
     :param initial_temperature: T0 of "fixed" and "quadratic" to begin with, above 1.
+    :param coefficients: with "refreshed", a function of the model's arguments, such as a network of the encoder's
+        features, that returns for latents of the base (site -> (strengths, angles)) what is added to the strengths and
+        angles of their steps: arrays that broadcast to (plates, num_steps, event), for each datum its own.  It must not
+        draw; its parameters learn with the guide's.
     :param prefix: of the names of the guide's own sites.
     :raises ValueError: for settings out of bounds; when called, for latents that the base misses, adds, or draws
         without reparameterization, or masks where the model does not, for latents that the model masks though other
@@ -92,6 +96,7 @@ class HVAE(PyroModule):
         step_size_shape: str = "step",
         tempering: Any = "none",
         initial_temperature: float = 2.0,
+        coefficients: Callable | None = None,
         prefix: str = "hvae",
     ) -> None:
         settings.check_hvae(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
@@ -103,9 +108,10 @@ class HVAE(PyroModule):
             "tempering": tempering != "none",
             "initial_temperature": initial_temperature != 2.0,
         }
-        refreshed.check_settings(transition, given)
+        refreshed.check_settings(transition, given, coefficients)
         super().__init__(prefix)
         self.transition = transition
+        self.coefficients: Any = coefficients  # a module of its own, if it is one
         self._model = (model,)  # in a tuple: the model's parameters are its own, not the guide's
         self.base = guide
         self.num_steps, self.initial_step_size, self.max_step_size = num_steps, step_size, max_step_size

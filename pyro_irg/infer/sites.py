@@ -278,7 +278,7 @@ class Potential:
         """The first run, at the values that the base guide drew."""
         self.rng_state = torch.get_rng_state()
         with torch.enable_grad():
-            self._run(None)
+            self.first_terms = self._run(None)
         self.subsamples.update(self.last.new_subsamples)
 
     def terms_at(self, positions: tuple[Tensor, ...]) -> list[Tensor]:

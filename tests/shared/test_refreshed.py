@@ -160,3 +160,49 @@ def test_training_the_automatic_guide(adapter):
 def test_settings_of_the_leapfrog_are_refused(adapter):
     with pytest.raises(ValueError, match=r"\['step_size', 'tempering'\] are settings of transition='leapfrog'"):
         adapter.irg.infer.AutoHVAE(shared(adapter).model, step_size=0.3, tempering="free")
+
+
+def test_coefficients_of_each_datum(adapter):
+    """A function of the data: the mean weight of each datum stays, its parameter is trained, 0 adds nothing."""
+    case, x = local(adapter), adapter.array(DATA)
+
+    def features(x, size=None):
+        slope, each = adapter.param("slope of the strengths", adapter.array(0.8)), x[:, None, None]
+        return {"z": (slope * adapter.xp.sin(each), -0.4 * each)}
+
+    def guide_with(coefficients):
+        options = {"num_steps": 2, "transition": "refreshed", "coefficients": coefficients}
+        return adapter.irg.infer.HVAE(case.model, case.base, **options)
+
+    guide = guide_with(features)
+    params = adapter.shaken(case.model, guide, x)
+    check_mean_weight(adapter, case.model, guide, params, x, exact=case.evidence(DATA), plate="data")
+    if adapter.eager:
+        value, slopes = adapter.value_and_slopes_of_loss(case.model, guide, params, x)
+        assert np.isfinite(value).all() and all(np.isfinite(s).all() for s in slopes) and len(slopes) >= 7
+        plain, none = refreshed(adapter, case, 2), guide_with(lambda x: {"z": (adapter.array(0.0), adapter.array(0.0))})
+        losses = []
+        for each in (plain, none):
+            adapter.fresh()
+            params = adapter.started(case.model, each, x)
+            losses += adapter.losses(case.model, each, params, x, elbos=("Trace",), seed=1)
+        assert losses[0] == losses[1]
+
+
+def test_what_coefficients_may_be(adapter):
+    case, x, zero = shared(adapter), adapter.array(DATA), adapter.array(np.zeros((2, 3)))
+
+    def guide_with(coefficients, **options):
+        options = {"transition": "refreshed"} | options
+        return adapter.irg.infer.HVAE(case.model, case.base, num_steps=2, coefficients=coefficients, **options)
+
+    with pytest.raises(ValueError, match="coefficients are a setting of transition='refreshed', not of 'leapfrog'"):
+        guide_with(lambda x: {}, transition="leapfrog")
+    with pytest.raises(TypeError, match=r"coefficients must be a function of the model's arguments, got 0\.3"):
+        guide_with(0.3)
+    with pytest.raises(ValueError, match=r"keys are among \['mu'\], .* got \['z'\]"):
+        adapter.called(guide_with(lambda x: {"z": (zero, zero)}), x)
+    with pytest.raises(ValueError, match=r"\(strengths, angles\) of 'mu' that broadcast .* \(2,\), got .*\(2, 3\)"):
+        adapter.called(guide_with(lambda x: {"mu": (zero, zero)}), x)
+    with pytest.raises(ValueError, match=r"a function of the data alone, but it draws \['shift'\]"):
+        adapter.called(guide_with(lambda x: {"mu": (adapter.sample("shift", adapter.host.Normal(0.0, 1.0)), zero)}), x)
