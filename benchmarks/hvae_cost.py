@@ -1,4 +1,4 @@
-"""Time of an optimiser step with HVAE (free tempering) over the plain VAE's, same networks, one thread.
+"""Time of an optimiser step with HVAE (free tempering, and refreshed) over the plain VAE's, same networks, one thread.
 
 The networks are those of `hvae_digits`.
 
@@ -27,28 +27,32 @@ ROUNDS = 60
 SCANNED = 10  # NumPyro's updates in one compiled loop, as `SVI.run` has them
 
 
-def settings(num_steps: int) -> dict | None:
-    return {"num_steps": num_steps, "tempering": "free", **STEPS} if num_steps else None
-
-
-def numpyro_svi(num_steps: int) -> numpyro.infer.SVI:
-    vae = NumPyroAutoencoder()
-    return numpyro.infer.SVI(
-        vae.model, vae.refined(settings(num_steps)), numpyro.optim.Adam(RATE), numpyro.infer.Trace_ELBO()
+def settings(num_steps: int, transition: str) -> dict | None:
+    if not num_steps:
+        return None
+    return {"num_steps": num_steps} | (
+        {"tempering": "free", **STEPS} if transition == "leapfrog" else {"transition": transition}
     )
 
 
-def numpyro_step(num_steps: int) -> Callable[[], object]:
-    svi, images = numpyro_svi(num_steps), jnp.asarray(load().train[:BATCH])
+def numpyro_svi(num_steps: int, transition: str = "leapfrog") -> numpyro.infer.SVI:
+    vae = NumPyroAutoencoder()
+    return numpyro.infer.SVI(
+        vae.model, vae.refined(settings(num_steps, transition)), numpyro.optim.Adam(RATE), numpyro.infer.Trace_ELBO()
+    )
+
+
+def numpyro_step(num_steps: int, transition: str) -> Callable[[], object]:
+    svi, images = numpyro_svi(num_steps, transition), jnp.asarray(load().train[:BATCH])
     start = svi.init(jax.random.key(0), images)
     run = jax.jit(lambda state: jax.lax.scan(lambda s, _: svi.update(s, images), state, length=SCANNED))
     return lambda: jax.block_until_ready(run(start))
 
 
-def pyro_step(num_steps: int) -> Callable[[], object]:
+def pyro_step(num_steps: int, transition: str) -> Callable[[], object]:
     vae, images = PyroAutoencoder(), torch.from_numpy(load().train[:BATCH])
     svi = pyro.infer.SVI(
-        vae.model, vae.refined(settings(num_steps)), pyro.optim.Adam({"lr": RATE}), pyro.infer.Trace_ELBO()
+        vae.model, vae.refined(settings(num_steps, transition)), pyro.optim.Adam({"lr": RATE}), pyro.infer.Trace_ELBO()
     )
     with pyro.get_param_store().scope() as parameters:  # each its own: the store is one for the process
         svi.step(images)
@@ -86,9 +90,11 @@ def table() -> str:
     torch.set_num_threads(1)
     rows = []
     for name, make in (("NumPyro", numpyro_step), ("Pyro", pyro_step)):
-        plain, *refined = fastest(name, [make(count) for count in (0, *COUNTS)])
-        each = SCANNED if make is numpyro_step else 1
-        rows.append([f"{name}, over the VAE's {1e3 * plain / each:.2f} ms", *(f"{t / plain:.1f}" for t in refined), ""])
+        kinds = [(count, kind) for kind in ("leapfrog", "refreshed") for count in COUNTS]
+        plain, *refined = fastest(name, [make(0, ""), *(make(*kind) for kind in kinds)])
+        each, times = SCANNED if make is numpyro_step else 1, [f"{t / plain:.1f}" for t in refined]
+        rows.append([f"{name}, over the VAE's {1e3 * plain / each:.2f} ms", *times[: len(COUNTS)], ""])
+        rows.append([f"{name}, refreshed", *times[len(COUNTS) :], ""])
     seconds = [f"{compile_seconds(count):.1f} s" for count in tqdm((*COUNTS, 20), "compile", leave=False)]
     rows.append(["NumPyro, to compile", *seconds])
     return markdown(["step", *(f"K = {count}" for count in (*COUNTS, 20))], rows)

@@ -257,7 +257,9 @@ class Refreshed:
         """The K + 1 points, their log-weights, log-densities, the last momenta, and which of the points are fine."""
         u = tuple(part.u for part in self.parts)
         ok, density, force = self.look(u, at_start=True)
-        points, densities, fine, before, after = [u], [density], [ok], [], []
+        points, densities, fine = [u], [density], [ok]
+        before: list[tuple[Tensor, ...]] = []
+        after: list[tuple[Tensor, ...]] = []
         rho: tuple[Tensor, ...] = ()
         for new, half, kept, cos, sin in self.steps(xi):
             rho = tuple(refreshed.refresh(*args) for args in zip(rho, kept, new, strict=True)) if before else new
