@@ -52,7 +52,8 @@ from ..numerics.gamma_function import (
     stirling,
 )
 from ..numerics.quadrature import depth, is_double, tail_integral
-from ..numerics.roots import logarithm, newton, normal_quantile
+from ..numerics.quantile_starts import beta_start
+from ..numerics.roots import halley, logarithm, newton
 
 # worst error over shapes 1e-3..1e6 and quantiles 1e-12..1 - 1e-12: 1.6e-6 with the first number of nodes, 5e-13 with
 # the second; it is met near k = -b / a with b near 1e-3, elsewhere 14 and 32 would do
@@ -356,30 +357,15 @@ def logit_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array,
 
     def residual(x: Array) -> tuple[Array, Array]:
         at = _at_logit(xp, x, a, b)
-        lower, upper = log_tails_at(xp, at, a, b)
+        log_density, rest = _density_in_two(xp, at, a, b)
+        lower, upper = _log_tails(xp, _smaller_tail(xp, at, a, b), log_density, rest)
         found = xp.where(is_lower, lower, upper)
         error = xp.where(is_lower, log_q - found, found - log_s)
-        return error, error * xp.exp(found - log_density_at(xp, at, a, b))
+        scale = xp.exp(found - log_density)
+        return error, halley(xp, error * scale, at.delta + xp.where(is_lower, -1.0, 1.0) / scale)
 
     far = math.sqrt(float(xp.finfo(a).max))
-    return newton(xp, residual, _start(xp, log_q, log_s, a, b), -far, far)
-
-
-def _start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, b: Array) -> Array:
-    """A first x: the power law of either tail where that is far out, else a normal distribution about the mode."""
-    log_beta = HALF_LOG_2PI + 0.5 * (xp.log(a + b) - xp.log(a) - xp.log(b))
-    log_beta = log_beta + stirling(xp, a) + stirling(xp, b) - stirling(xp, a + b)
-    log_beta = log_beta + a * (xp.log(a) - xp.log(a + b)) + b * (xp.log(b) - xp.log(a + b))
-    low = (log_q + xp.log(a) + log_beta) / a
-    high = -(log_s + xp.log(b) + log_beta) / b
-    mode = xp.log(a) - xp.log(b)
-    u = xp.copysign(normal_quantile(xp, xp.minimum(log_q, log_s)), log_q - log_s)
-    middle = mode + u * xp.sqrt(1.0 / a + 1.0 / b)
-    little, other_little = (
-        (a < 1.0) & (low < xp.minimum(mode, 0.0) - 1.0),
-        (b < 1.0) & (high > xp.maximum(mode, 0.0) + 1.0),
-    )
-    return xp.where(little, low, xp.where(other_little, high, middle))
+    return newton(xp, residual, beta_start(xp, log_q, log_s, a, b), -far, far, order=3)
 
 
 def logit_density(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:

@@ -55,7 +55,8 @@ from ..numerics.gamma_function import (
     stirling,
 )
 from ..numerics.quadrature import depth, is_double, tail_integral, tail_of_line
-from ..numerics.roots import log_survival, logarithm, newton, normal_quantile
+from ..numerics.quantile_starts import gamma_start
+from ..numerics.roots import halley, log_survival, logarithm, newton
 
 
 def dz_da(xp: Namespace[Array], z: Array, a: Array) -> Array:
@@ -344,29 +345,24 @@ def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array) -
     high = xp.log(b + xp.sqrt(2.0 * b * fall) + fall)
 
     def residual(log_z: Array) -> tuple[Array, Array]:
-        error, step = _newton_step(xp, tamed_log(xp, log_z, a), q, one_minus_q, a)
+        error, step, bend = _newton_step(xp, tamed_log(xp, log_z, a), q, one_minus_q, a)
         # the upper tail falls as exp(-z): its step is one of z
+        step = halley(xp, step, bend)
         return error, xp.where(q < one_minus_q, step, xp.log1p(xp.maximum(step, -0.9)))
 
-    return newton(xp, residual, _start(xp, log_q, log_s, a, low), low, high)
+    return newton(xp, residual, gamma_start(xp, log_q, log_s, a, low), low, high, order=3)
 
 
-def _newton_step(xp: Namespace[Array], at: Point[Array], q: Array, one_minus_q: Array, a: Array) -> tuple[Array, Array]:
-    """(error of the logarithm of the smaller tail, step of log z that removes it)."""
-    lower, upper = log_tails_at(xp, at, a)
-    found = xp.where(q < one_minus_q, lower, upper)
-    error = xp.where(q < one_minus_q, logarithm(xp, q) - found, found - logarithm(xp, one_minus_q))
-    return error, error * xp.exp(found - log_front(xp, at, a)) / a
-
-
-def _start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, low: Array) -> Array:
-    """A first log z: the lower tail's power law; Wilson & Hilferty 1931; the upper tail of a small a, e**-z a / z."""
-    r = 1.0 / xp.maximum(a, 0.3)
-    u = xp.copysign(normal_quantile(xp, xp.minimum(log_q, log_s)), log_q - log_s)
-    root = 1.0 - r / 9.0 + u * xp.sqrt(r) / 3.0
-    middle = xp.where(root > 0.2, 3.0 * xp.log(xp.maximum(root, 0.2)) - xp.log(r), low)
-    above = xp.log(xp.maximum(xp.log(a) - log_gamma_of_next(xp, a) - log_s, 0.3))
-    return xp.where(a < 0.5, xp.where(low < -1.5, low, above), middle)
+def _newton_step(xp: Namespace[Array], at: Point[Array], q: Array, one_minus_q: Array, a: Array) -> tuple[Array, ...]:
+    """(error of the logarithm of the smaller tail, relative step of z that removes it, for `halley`: f''/f' there)."""
+    is_lower = q < one_minus_q
+    front, rest = _front_in_two(xp, at, a)
+    lower, upper = _log_tails(xp, at, a, _smaller_tail(xp, at, a), front, rest)
+    found = xp.where(is_lower, lower, upper)
+    error = xp.where(is_lower, logarithm(xp, q) - found, found - logarithm(xp, one_minus_q))
+    scale = xp.exp(found - front) / a
+    # of log P as a function of log z, and of log Q as one of z, times z
+    return error, error * scale, xp.where(is_lower, -at.excess - 1.0 / scale, 1.0 / scale - at.excess - 1.0)
 
 
 def log_density_of_log_z(xp: Namespace[Array], log_z: Array, a: Array) -> Array:
@@ -376,7 +372,7 @@ def log_density_of_log_z(xp: Namespace[Array], log_z: Array, a: Array) -> Array:
 def refine_quantile(xp: Namespace[Array], log_z: Array, q: Array, one_minus_q: Array, a: Array) -> Array:
     """z by one more step from a log z that was rounded: near a = 1e6 one bit of log z is 14 of z, and 6000 of q."""
     at = tamed(xp, xp.exp(log_z), log_z, a)
-    _, step = _newton_step(xp, at, q, one_minus_q, a)
+    _, step, _ = _newton_step(xp, at, q, one_minus_q, a)
     # a step that is no correction belongs to a mass of 0 in this dtype
     return xp.where(xp.abs(step) < 0.01, at.z * (1.0 + step), at.z)
 

@@ -27,7 +27,7 @@ from ..numerics.bessel import bregman_log_i0, deficit, log_i0e, mean_cosine
 from ..numerics.charts import Shape, line
 from ..numerics.elementary import log1mexp, two_sum
 from ..numerics.quadrature import depth, is_double, tail_integral
-from ..numerics.roots import logarithm, newton, normal_quantile
+from ..numerics.roots import halley, logarithm, newton, normal_quantile
 
 # worst error: 7e-7 and 3e-15
 NODES_F32, NODES_F64 = 10, 22
@@ -234,9 +234,11 @@ def _upper_quantile(xp: Namespace[Array], s: Array, kappa: Array) -> Array:
         error = logarithm(xp, mass) - log_s
         scale = mass * xp.exp(-_log_density(xp, z, kappa))
         step = scale * error
-        return error, xp.where(z + step < math.pi, step, -scale * xp.expm1(-error))
+        leaves = z + step >= math.pi
+        step = halley(xp, step, 1.0 / xp.maximum(scale, float(xp.finfo(s).tiny)) - kappa * xp.sin(z))
+        return error, xp.where(leaves, -scale * xp.expm1(-error), step)
 
-    return newton(xp, residual, start, 0.0, math.pi)
+    return newton(xp, residual, start, 0.0, math.pi, order=3)
 
 
 def shape(xp: Namespace[Array], loc: Array, kappa: Array) -> Shape:
