@@ -11,7 +11,6 @@ their common floating dtype.  Derivatives of an inverse are those at the result 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,10 +19,10 @@ from torch import Tensor
 from irg_kernels.adapter.special_functions import SpecialFunctions
 from irg_kernels.generic import special
 from irg_kernels.generic.family import Function
-from irg_kernels.namespace import Namespace
 
-from .attach import call, in_transform
+from .attach import call
 from .distributions.base import parameters
+from .distributions.native import LEAST_UPPER, with_native
 
 __all__ = [
     "bessel_ratio",
@@ -48,46 +47,14 @@ __all__ = [
 ]
 
 
-def _with_native(function: Function, native: Callable, least: float, most: float, tail: float) -> Function:
-    """The value by torch's own function in float64, which takes a tenth of the time, where that is right: for
-    least <= a <= most and values above `tail`.
-
-    It is right to 1e-14 up to a = 20 and to 2e-9 up to 1e5, more than a float32 shows; beyond, far tails are wrong in
-    the sixth digit and worse.  (The upper tail of a tiny a is wrong by 2e-11, and far out, where it is 0, wholly.)
-    """
-
-    def value(xp: Namespace[Tensor], a: Tensor, x: Tensor) -> Tensor:
-        if a.dtype != torch.float64:
-            return function.value(xp, a, x)
-        good = (a >= least) & (a <= most) & (x > 0.0) & (x < torch.inf)
-        found = native(torch.where(good, a, 1.0), torch.where(good, x, 1.0))
-        good = good & (found > tail)
-        if in_transform() or torch.jit.is_tracing():
-            return torch.where(good, found, function.value(xp, a, x))
-        rows = (~good).reshape(-1).nonzero()[:, 0]
-        if not len(rows):
-            return found
-        ours = function.value(xp, a.reshape(-1)[rows], x.reshape(-1)[rows])
-        return found.reshape(-1).index_copy(0, rows, ours).view(a.shape)
-
-    return Function(value, function.partials)
-
-
-MOST_F32, MOST_F64 = 1e5, 20.0
 _NATIVE = {
-    (name, most): _with_native(ours, native, least, most, tail)
-    for name, ours, native, least, tail in (
-        ("gammainc", special.GAMMAINC, torch.special.gammainc, 0.0, 0.0),
-        ("gammaincc", special.GAMMAINCC, torch.special.gammaincc, 0.1, 1e-12),
-    )
-    for most in (MOST_F32, MOST_F64)
+    "gammainc": with_native(special.GAMMAINC, torch.special.gammainc, 0.0, 0.0),
+    "gammaincc": with_native(special.GAMMAINCC, torch.special.gammaincc, LEAST_UPPER, 1e-12),
 }
 
 
 def _called(function: Function, name: str, **values: Any) -> Tensor:
-    arguments = parameters(name, **values)
-    most = MOST_F64 if arguments[0].dtype == torch.float64 else MOST_F32
-    return call(_NATIVE.get((name, most), function), *arguments)
+    return call(_NATIVE.get(name, function), *parameters(name, **values))
 
 
 _functions = SpecialFunctions(_called)

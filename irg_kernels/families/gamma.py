@@ -24,6 +24,7 @@ of log z (by parts too, DLMF 8.8.5); where a is small and the lower one close to
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Generic, NamedTuple
 
 from ..generic.family import Family, Quantile
@@ -32,7 +33,6 @@ from ..numerics.charts import HALF_LINE, Shape, exponential_rise
 from ..numerics.elementary import (
     both_log_tails,
     compensated,
-    digamma_minus_log,
     expm1mx,
     finite,
     in_range,
@@ -54,7 +54,8 @@ from ..numerics.gamma_function import (
     log_gamma_of_next,
     stirling,
 )
-from ..numerics.quadrature import depth, is_double, tail_integral, tail_of_line
+from ..numerics.gamma_score import cut_of, score_zero
+from ..numerics.quadrature import is_double, tail_integral, tail_of_line
 from ..numerics.quantile_starts import gamma_start
 from ..numerics.roots import halley, log_survival, logarithm, newton
 
@@ -122,30 +123,6 @@ def _slope_parts(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> tupl
 
     # nodes: worst error over a in 1e-6..1e6 and quantiles 1e-12..1 - 1e-12 is 1e-6 with 10 and 1e-14 with 28
     return lower, c, tail_of_line(xp, weight, cut_of(xp, z, b, excess), c, nodes_f32=10, nodes_f64=28)
-
-
-def score_zero(xp: Namespace[Array], z: Array, log_z: Array, b: Array, excess: Array) -> Array:
-    """psi(b) - log z, which is small beside either term when b is large."""
-    if xp.has_guard_digits:
-        return xp.digamma(b) - log_z
-    near = z > 0.5 * b
-    log_ratio = xp.where(near, -xp.log1p(xp.where(near, excess / b, 0.0)), xp.log(b) - log_z)
-    return digamma_minus_log(xp, b) + log_ratio
-
-
-def cut_of(xp: Namespace[Array], z: Array, b: Array, excess: Array) -> Array:
-    """A tau near the root of E(tau) = excess tau + z h(tau) = depth.
-
-    The quadratic model, h = tau**2 / 2, has the root y; with h's next term it becomes y / (1 + y / 6), and 7 in place
-    of 6 is right within a few per cent wherever y is large.  On the lower tail the root is never beyond
-    -(z + depth) / b.
-    """
-    z, b, excess = xp.stop_gradient(z), xp.stop_gradient(b), xp.stop_gradient(excess)
-    fall = depth(xp, z)
-    root = xp.sqrt(xp.addcmul(2.0 * fall * z, excess, excess))
-    tau = (2.0 * fall) / (excess + xp.copysign(root, excess))
-    tau = tau / xp.maximum(1.0 + tau * (1.0 / 7.0), 0.1)
-    return xp.maximum(tau, (z + fall) / -b)
 
 
 class Point(NamedTuple, Generic[Array]):
@@ -240,7 +217,9 @@ def log_front_times(xp: Namespace[Array], at: Point[Array], a: Array, unit: Arra
 
 def _front_in_two(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array | None]:
     """`log_front`, and in float32 arithmetic what its rounding has left: of -75 up to 4e-6."""
-    if xp.has_guard_digits or is_double(xp, a):
+    if xp.has_guard_digits:
+        return a * at.log_z - at.z - xp.lgamma(a + 1.0), None
+    if is_double(xp, a):
         return log_front(xp, at, a), None
     small, few, many, log_ratio = _front_shapes(xp, at, a)
     head, tail = times_log1pmx_terms(xp, many, xp.where(small, 0.0, at.excess), at.rest, log_ratio)
@@ -336,8 +315,11 @@ def _slope_a(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     return x * dlogz_da_at(xp, at.z, at.log_z, a)
 
 
-def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array) -> Array:
-    """log z with P(a, z) = q, by Newton's method on the logarithm of the smaller tail, a concave function of log z."""
+def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, tails: Callable | None = None) -> Array:
+    """log z with P(a, z) = q, by Halley's method on the logarithm of the smaller tail, a concave function of log z.
+
+    :param tails: in place of `_tails_and_front`.
+    """
     log_q, log_s = logarithm(xp, q), logarithm(xp, one_minus_q)
     # P(a, z) <= z**a / Gamma(a + 1), and log Q(a, z) < -t where z = b + sqrt(2 b t) + t, b = max(a, 1)
     low = (log_survival(xp, one_minus_q, q) + log_gamma_of_next(xp, a)) / a
@@ -345,7 +327,7 @@ def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array) -
     high = xp.log(b + xp.sqrt(2.0 * b * fall) + fall)
 
     def residual(log_z: Array) -> tuple[Array, Array]:
-        error, step, bend = _newton_step(xp, tamed_log(xp, log_z, a), q, one_minus_q, a)
+        error, step, bend = _newton_step(xp, tamed_log(xp, log_z, a), q, one_minus_q, a, tails)
         # the upper tail falls as exp(-z): its step is one of z
         step = halley(xp, step, bend)
         return error, xp.where(q < one_minus_q, step, xp.log1p(xp.maximum(step, -0.9)))
@@ -353,11 +335,17 @@ def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array) -
     return newton(xp, residual, gamma_start(xp, log_q, log_s, a, low), low, high, order=3)
 
 
-def _newton_step(xp: Namespace[Array], at: Point[Array], q: Array, one_minus_q: Array, a: Array) -> tuple[Array, ...]:
+def _tails_and_front(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, ...]:
+    front, rest = _front_in_two(xp, at, a)
+    return (*_log_tails(xp, at, a, _smaller_tail(xp, at, a), front, rest), front)
+
+
+def _newton_step(
+    xp: Namespace[Array], at: Point[Array], q: Array, one_minus_q: Array, a: Array, tails: Callable | None = None
+) -> tuple[Array, ...]:
     """(error of the logarithm of the smaller tail, relative step of z that removes it, for `halley`: f''/f' there)."""
     is_lower = q < one_minus_q
-    front, rest = _front_in_two(xp, at, a)
-    lower, upper = _log_tails(xp, at, a, _smaller_tail(xp, at, a), front, rest)
+    lower, upper, front = (tails or _tails_and_front)(xp, at, a)
     found = xp.where(is_lower, lower, upper)
     error = xp.where(is_lower, logarithm(xp, q) - found, found - logarithm(xp, one_minus_q))
     scale = xp.exp(found - front) / a

@@ -208,6 +208,8 @@ def scaled_e1(xp: Namespace[Array], z: Array) -> Array:
 
 def log_gamma_of_next(xp: Namespace[Array], a: Array) -> Array:
     """log Gamma(1 + a)"""
+    if xp.has_guard_digits:
+        return xp.lgamma(a + 1.0)
     small = a < 1.0
     many = xp.where(small, 1.0, a)
     large = (many + 0.5) * xp.log(many) - many + HALF_LOG_2PI + stirling(xp, many)

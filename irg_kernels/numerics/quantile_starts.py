@@ -23,7 +23,7 @@ def gamma_start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, low:
     # P(a, z) Gamma(a + 1) / z**a = 1 - a z / (a + 1) + ...
     series = low + xp.minimum(xp.exp(xp.minimum(low, 0.0)) / (a + 1.0), 0.5)
     middle = xp.where(root > 0.2, 3.0 * xp.log(xp.maximum(root, 0.2)) - xp.log(r), series)
-    above = xp.log(xp.maximum(xp.log(a) - log_gamma_of_next(xp, a) - log_s, 0.3))
+    above = xp.log(xp.maximum(xp.log(a) - (a * low - log_q) - log_s, 0.3))
     return xp.where(a < 0.5, xp.where(low < -0.7, series, above), middle)
 
 

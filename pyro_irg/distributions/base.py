@@ -21,6 +21,7 @@ from irg_kernels.numerics.elementary import held_in
 from ..attach import NATIVE, attach, call, evaluate, in_transform
 from ..samplers import draw
 from .ends import from_to
+from .native import faster, precise_quantile
 
 __all__ = [
     "ImplicitMixin",
@@ -154,7 +155,7 @@ class UnivariateMixin(ImplicitMixin, FamilyMethods[Tensor]):
     def _tail(self, which: Callable, value: Any) -> Tensor:
         low, high = support_of(self.family, *self._family_parameters())
         value = self._at(value, low, high, "value")
-        return call(which(self.family), *together(value, *self._family_parameters()))
+        return call(faster(which(self.family)), *together(value, *self._family_parameters()))
 
     def icdf(self, value: Any) -> Tensor:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
@@ -321,12 +322,13 @@ def quantile(family: Family, q: Tensor, one_minus_q: Tensor, *params: Tensor) ->
     of = family.quantile
     if of is None:
         raise NotImplementedError("the family has no quantile function")
-    y = call(quantile_of(of), q, one_minus_q, *params)
+    function, args = quantile_of(of), (q, one_minus_q, *params)
     if of.refine is None:
-        return held_in(NATIVE, family.support, _from_coordinate(of.coordinate, y), *params)
+        x = _from_coordinate(of.coordinate, call(function, *args))
+        return held_in(NATIVE, family.support, x, *params)
     with torch.no_grad():
-        x = evaluate(of.refine, *(t.detach() for t in (y, q, one_minus_q, *params)))
-    return exponential(y, x)
+        y, x = precise_quantile(of, *(t.detach() for t in args))
+    return exponential(attach(function.partials, y, *args), x)
 
 
 def _from_coordinate(coordinate: str, y: Tensor) -> Tensor:
