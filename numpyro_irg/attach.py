@@ -17,6 +17,7 @@ from irg_kernels.namespace import Namespace, reads_last_axis
 
 from . import xp
 from .layout import flat
+from .lean import Lean, bare, leant
 
 __all__ = ["attach", "attach_jointly", "call", "compiled", "evaluate", "once"]
 
@@ -51,8 +52,10 @@ def attach_jointly(push: Callable, draw: Array, params: Any) -> Array:
     return _attach_jointly(push, lax.stop_gradient(draw), params)
 
 
-def evaluate(kernel: Callable, *args: Array) -> Array:
+def evaluate(kernel: Callable, *args: Any) -> Array:
     """kernel(NATIVE, *args), in float32 arithmetic for lesser precisions."""
+    if any(type(a) is Lean for a in args):  # inside another kernel
+        return Lean(evaluate(kernel, *map(bare, args)))  # type: ignore[return-value]
     dtype = args[0].dtype
     if jnp.finfo(dtype).bits < 32:
         args = tuple(a.astype(jnp.float32) for a in args)
@@ -72,7 +75,7 @@ def compiled(kernel: Callable) -> Callable:
         def run(*args):
             function = of()
             assert function is not None
-            return function(NATIVE, *args)
+            return leant(partial(function, NATIVE), *args)
 
         run.__name__ = run.__qualname__ = name
         found = _compiled[kernel] = jax.jit(run)

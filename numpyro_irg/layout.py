@@ -16,11 +16,18 @@ __all__ = ["flat"]
 
 
 def flat(function: Callable, *args: Array) -> Any:
-    """function(*args), elementwise, of arrays of one shape: as if they had one axis."""
+    """function(*args), elementwise, of arrays of one shape: as if they had one axis.
+
+    The function may put axes of its own before theirs.
+    """
     shape = args[0].shape
     if len(shape) < 2:
         return function(*args)
-    return jax.tree.map(lambda found: _apart(found).reshape(shape), function(*(a.reshape(-1) for a in args)))
+
+    def shaped(found: Array) -> Array:
+        return _apart(found).reshape((*found.shape[:-1], *shape))
+
+    return jax.tree.map(shaped, function(*(a.reshape(-1) for a in args)))
 
 
 @jax.custom_jvp

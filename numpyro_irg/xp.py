@@ -11,35 +11,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.nn import sigmoid, softplus
-from jax.numpy import (
-    abs,
-    arcsin,
-    arctan2,
-    copysign,
-    cos,
-    exp,
-    expm1,
-    log,
-    log1p,
-    matmul,
-    maximum,
-    minimum,
-    sin,
-    sqrt,
-    stack,
-    where,
-)
-from jax.numpy import max as max
-from jax.numpy import sum as sum
-from jax.scipy.special import digamma, erf, erfc, i0e, i1e, ndtri
-from jax.scipy.special import gammaln as lgamma
+from jax.scipy import special
 
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics import normal_tail
 from irg_kernels.numerics.elementary import horner
 
+from . import lean
 from .layout import flat
+from .lean import Lean, bare, binary, unary, where
 
 __all__ = [
     "abs",
@@ -85,79 +65,131 @@ __all__ = [
 ]  # fmt: skip
 
 has_guard_digits = False
-stop_gradient = lax.stop_gradient
+
+exp, expm1, log, log1p, sqrt = (unary(f) for f in (jnp.exp, jnp.expm1, jnp.log, jnp.log1p, jnp.sqrt))
+sin, cos, arcsin, abs = (unary(f) for f in (jnp.sin, jnp.cos, jnp.arcsin, jnp.abs))
+sigmoid, softplus, stop_gradient = (unary(f) for f in (jax.nn.sigmoid, jax.nn.softplus, lax.stop_gradient))
+digamma, lgamma, erf, erfc, i0e, i1e, ndtri = (
+    unary(f)
+    for f in (
+        special.digamma,
+        special.gammaln,
+        special.erf,
+        special.erfc,
+        special.i0e,
+        special.i1e,
+        special.ndtri,
+    )
+)
+maximum, minimum = binary(lax.max, jnp.maximum), binary(lax.min, jnp.minimum)
+arctan2, copysign = binary(lax.atan2, jnp.arctan2), binary(jnp.copysign, jnp.copysign)
 
 
-def arcsinh(x: Array) -> Array:
+def matmul(x: Any, y: Any) -> Any:
+    return _as(x, jnp.matmul(bare(x), bare(y)))
+
+
+def sum(x: Any, *, axis: int, keepdims: bool = False) -> Any:
+    return _as(x, jnp.sum(bare(x), axis=axis, keepdims=keepdims))
+
+
+def max(x: Any, *, axis: int, keepdims: bool = False) -> Any:
+    return _as(x, jnp.max(bare(x), axis=axis, keepdims=keepdims))
+
+
+def stack(arrays: Sequence[Any], *, axis: int = 0) -> Any:
+    return _as(arrays[0], jnp.stack([bare(a) for a in arrays], axis=axis))
+
+
+def _as(like: Any, x: Array) -> Any:
+    return Lean(x) if type(like) is Lean else x
+
+
+_arcsinh = unary(jnp.arcsinh)
+
+
+def arcsinh(x: Any) -> Any:
     # beyond 1e8, where it is log(2 |x|), the native derivative squares x, which overflows
     far = abs(x) > 1e8
     large = where(far, x, 1.0)
-    return where(far, copysign(log(abs(large)) + math.log(2.0), large), jnp.arcsinh(where(far, 0.0, x)))
+    return where(far, copysign(log(abs(large)) + math.log(2.0), large), _arcsinh(where(far, 0.0, x)))
 
 
 @jax.custom_jvp
-def log_ndtr(x: Array) -> Array:
+def _log_ndtr(x: Array) -> Array:
     # JAX's own is right near 0 in absolute terms only, and its derivative loses x**2 / 2 units in the last place
-    return flat(partial(normal_tail.log_ndtr, _SELF), x)
+    return flat(partial(lean.leant, partial(normal_tail.log_ndtr, _SELF)), x)
 
 
-@log_ndtr.defjvp
+@_log_ndtr.defjvp
 def _log_ndtr_jvp(primals, tangents):
-    return log_ndtr(*primals), flat(partial(normal_tail.dlog_ndtr_dx, _SELF), *primals) * tangents[0]
+    slope = partial(lean.leant, partial(normal_tail.dlog_ndtr_dx, _SELF))
+    return _log_ndtr(*primals), flat(slope, *primals) * tangents[0]
 
 
-def indicator(condition: Array, *, like: Array) -> Array:
-    return condition.astype(like.dtype)
+log_ndtr = unary(_log_ndtr)
 
 
-def addcmul(x: Array, y: Array, z: Array, scale: float = 1.0) -> Array:
+def indicator(condition: Any, *, like: Any) -> Any:
+    return _as(condition, lax.convert_element_type(bare(condition), like.dtype))
+
+
+def addcmul(x: Any, y: Any, z: Any, scale: float = 1.0) -> Any:
     return x + (y * z if scale == 1.0 else scale * y * z)
 
 
-def blend(x: Array, y: Array, weight: Array) -> Array:
+def blend(x: Any, y: Any, weight: Any) -> Any:
     return where(weight > 0.5, y, x)
 
 
-def bivariate(coefficients: tuple[tuple[float, ...], ...], x: Array, y: Array) -> Array:
+def bivariate(coefficients: tuple[tuple[float, ...], ...], x: Any, y: Any) -> Any:
     found = 0.0 * x
     for row in reversed(coefficients):
         found = found * x + horner(y, row)
     return found
 
 
-def frexp(x: Array) -> tuple[Array, Array]:
-    mantissa, exponent = jnp.frexp(lax.stop_gradient(x))
-    return mantissa, exponent.astype(x.dtype)
+def frexp(x: Any) -> tuple[Any, Any]:
+    mantissa, exponent = jnp.frexp(lax.stop_gradient(bare(x)))
+    return _as(x, mantissa), _as(x, exponent.astype(x.dtype))
 
 
-def finfo(like: Array) -> Any:
+def finfo(like: Any) -> Any:
     return jnp.finfo(like.dtype)
 
 
-def constant(values: Sequence[float], *, like: Array) -> Array:
-    return jnp.asarray(values, dtype=like.dtype)
+def constant(values: Sequence[float], *, like: Any) -> Any:
+    return _as(like, jnp.asarray(values, dtype=like.dtype))
 
 
 def converge(
-    step: Callable[..., tuple], init: tuple, done: Callable[[tuple], Array], max_steps: int, *constants: Array
+    step: Callable[..., tuple], init: tuple, done: Callable[[tuple], Any], max_steps: int, *constants: Any
 ) -> tuple:
+    wrap = Lean if any(type(a) is Lean for a in init) else bare
+
     def unfinished(carry):
         i, state = carry
-        return (i < max_steps) & ~jnp.all(done(state))
+        return (i < max_steps) & ~jnp.all(bare(done(jax.tree.map(wrap, state))))
 
-    return lax.while_loop(unfinished, lambda carry: (carry[0] + 1, step(carry[1], *constants)), (0, init))[1]
+    def advance(carry):
+        i, state = carry
+        return i + 1, jax.tree.map(bare, step(jax.tree.map(wrap, state), *constants))
+
+    return jax.tree.map(wrap, lax.while_loop(unfinished, advance, (0, jax.tree.map(bare, init)))[1])
 
 
 def integrate(
-    integrand: Callable[[Array], Array], nodes: Sequence[float], *weights: Sequence[float], like: Array
-) -> tuple[Array, ...]:
-    x, ws = constant(nodes, like=like), tuple(constant(w, like=like) for w in weights)
+    integrand: Callable[[Any], Any], nodes: Sequence[float], *weights: Sequence[float], like: Any
+) -> tuple[Any, ...]:
+    rows = jnp.asarray([nodes, *weights], dtype=like.dtype)
 
     def body(i, totals):
-        value = integrand(x[i])
-        return tuple(total + w[i] * value for total, w in zip(totals, ws, strict=True))
+        x, *ws = (_as(like, row) for row in lax.dynamic_index_in_dim(rows, i, axis=1, keepdims=False))
+        value = integrand(x)
+        return tuple(bare(_as(like, total) + w * value) for total, w in zip(totals, ws, strict=True))
 
-    return lax.fori_loop(0, len(nodes), body, (jnp.zeros_like(like),) * len(ws))
+    found = lax.fori_loop(0, len(nodes), body, (lax.full_like(bare(like), 0.0),) * len(weights))
+    return tuple(_as(like, total) for total in found)
 
 
 _SELF: Namespace[Array] = sys.modules[__name__]

@@ -8,11 +8,17 @@ try:
 except PackageNotFoundError:
     jaxlib = ""
 # Nearly all time of NumPyro's tests is XLA's compilation: the former code generator takes half of the new one's, and
-# without LLVM's optimizations another quarter is gone.  Only where the flags are known to exist: XLA aborts the process
-# for one that it has not.
+# without LLVM's optimizations another quarter is gone; one module in place of many, and thunks in the order in which
+# they were found, save a quarter of what is left.  Only where the flags are known to exist: XLA aborts the process for
+# one that it has not.
 if jaxlib.startswith("0.10."):
-    flags = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+    flags = (
+        "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0 "
+        "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_enable_concurrency_optimized_scheduler=false"
+    )
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+
+import gc
 
 import pytest
 
@@ -23,6 +29,14 @@ if jaxlib.startswith("0.7."):  # the lowest that pyproject claims: the tests' na
     from jax.experimental import enable_x64
 
     jax.enable_x64 = enable_x64
+
+
+def pytest_collection_finish(session):
+    """A trace makes many thousand objects: looking for cycles among them and all that is imported is a quarter of its
+    time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.name)

@@ -49,6 +49,8 @@ EXTRA = {"pyro_irg": "pyro", "numpyro_irg": "numpyro"}
 WITHOUT_TWIN: dict[str, str] = {
     "infer/reruns.py": "NumPyro's primitives must not be called inside grad and scan; Pyro runs the model itself again",
     "layout.py": "XLA's loops run along the last axis of the last use; torch's operations see contiguous memory",
+    "lean.py": "JAX's operators are functions under jit of their own, which cost a trace more than XLA's compilation",
+    "distributions/native.py": "JAX's incomplete gamma function is a loop over the whole batch, and slower than ours",
     "xp64.py": "eager torch computes float32 partials in float64; JAX has no float64 unless x64 is on",
     "xp_tame.py": "as xp64.py, for answers in float64",
     "distributions/truncation_rule.py": "eager torch treats the elements apart that need more",
