@@ -123,6 +123,21 @@ COMPOSED: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
         "Pyro: biased in the logits; NumPyro: absent",
     ),
     (
+        ("GaussianScaleMixture",),
+        "all",
+        "a component's; tails of all, one coordinate after the other",
+        "2",
+        "Pyro: right, of one batch and more than one dimension; NumPyro: absent",
+    ),
+    (
+        ("Stable", "StableWithLogProb"),
+        "all",
+        "an angle and an exponential number; closed (the density an integral)",
+        "all",
+        "Pyro: within 0.01 of `stability` 1 interpolated, the log-density off by 1e-3; draws that overflow, with NaN; "
+        'that of `coords="S"` another; NumPyro: absent',
+    ),
+    (
         (
             "Truncated",
             "TruncatedNormal",

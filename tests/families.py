@@ -321,12 +321,22 @@ TABLE = (
     Family(
         "MixtureOfDiagNormals",
         points=({"locs": LOCS, "coord_scale": ((1.0, 0.5), (2.0, 1.0)), "component_logits": (0.0, 1.0)},),
-        apart="pyro/test_mixture_of_diag_normals.py",
+        apart="shared/test_mixture_of_diag_normals.py",
     ),
     Family(
         "MixtureOfDiagNormalsSharedCovariance",
         points=({"locs": LOCS, "coord_scale": (1.0, 0.5), "component_logits": (0.0, 1.0)},),
-        apart="pyro/test_mixture_of_diag_normals.py",
+        apart="shared/test_mixture_of_diag_normals.py",
+    ),
+    Family(
+        "GaussianScaleMixture",
+        points=({"coord_scale": (1.0, 0.5), "component_logits": (0.0, 1.0), "component_scale": (1.0, 2.0)},),
+        apart="shared/test_mixture_of_diag_normals.py",
+    ),
+    Family(
+        "Stable",
+        points=({"stability": 1.5, "skew": 0.5, "scale": 2.0, "loc": 1.0},),
+        apart="shared/test_stable.py",
     ),
     *(
         Family(name, scipy=scipy, tails=tails, hosts=True, apart="kernels/test_families.py")

@@ -56,7 +56,6 @@ WITHOUT_TWIN: dict[str, str] = {
     "distributions/truncation_rule.py": "eager torch treats the elements apart that need more",
     "distributions/normal_mixture.py": "XLA fuses what eager torch computes array by array",
     "distributions/beta_proportion.py": "Pyro 1.9 has no such distribution",
-    "distributions/mixture_of_diag_normals.py": "NumPyro 0.22 has no such distribution",
 }
 # Kernels that one adapter leaves unused: (adapter, kernel) -> why.
 UNUSED_KERNELS = {

@@ -37,6 +37,48 @@ def too_skew(name: str, skewness: Any, tailweight: Any) -> str:
     )
 
 
+def check_stable(coords: Any) -> None:
+    """:raises ValueError: for unknown coordinates of a stable distribution."""
+    if coords not in ("S0", "S"):
+        raise ValueError(f'Stable: coords must be "S0" or "S", got {coords!r}')
+
+
+def diag_normals(
+    name: str, shapes: Mapping[str, tuple[int, ...]], axes: Mapping[str, int]
+) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
+    """(batch shape, event shape of each parameter) of a mixture of normal distributions with diagonal covariances.
+
+    :param axes: parameter -> the axes of its event.
+    :raises ValueError: for shapes that do not match.
+    """
+    wanted = {
+        "locs": "(..., K, D)",
+        "coord_scale": "(..., K, D)" if axes["coord_scale"] == 2 else "(..., D)",
+        "component_logits": "(..., K)",
+        "component_scale": "(..., K)",
+    }
+    given = f"{name}: " + ", ".join(f"{p} of shape {tuple(s)}" for p, s in shapes.items())
+    events = {p: tuple(s[max(0, len(s) - axes[p]) :]) for p, s in shapes.items()}
+    of_coordinates = events["coord_scale"][-1:]
+    expected = {
+        "locs": events["component_logits"] + of_coordinates,
+        "coord_scale": events["component_logits"] + of_coordinates if axes["coord_scale"] == 2 else of_coordinates,
+        "component_logits": events["component_logits"],
+        "component_scale": events["component_logits"],
+    }
+    if any(len(s) < axes[p] or events[p] != expected[p] for p, s in shapes.items()):
+        *most, last = (wanted[p] for p in shapes)
+        raise ValueError(f"{given}; expected {', '.join(most)} and {last}")
+    batches = [s[: len(s) - axes[p]] for p, s in shapes.items()]
+    batch: list[int] = []
+    for sizes in zip(*((1,) * (max(map(len, batches)) - len(b)) + tuple(b) for b in batches), strict=True):
+        others = {size for size in sizes if size != 1}
+        if len(others) > 1:
+            raise ValueError(f"{given}: their batch axes do not broadcast")
+        batch.append(others.pop() if others else 1)
+    return tuple(batch), events
+
+
 def innermost(fn: Any) -> Any:
     """The distribution inside the wrappers that leave its draws as they are, or map them."""
     while type(fn).__name__ in TRANSPARENT:

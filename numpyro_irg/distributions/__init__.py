@@ -42,6 +42,11 @@ from .logit_normal import LogitNormal
 from .lower_truncated_power_law import LowerTruncatedPowerLaw
 from .maxwell import Maxwell
 from .mixture import MixtureGeneral, MixtureSameFamily
+from .mixture_of_diag_normals import (
+    GaussianScaleMixture,
+    MixtureOfDiagNormals,
+    MixtureOfDiagNormalsSharedCovariance,
+)
 from .multivariate_student_t import MultivariateStudentT
 from .nakagami import Nakagami
 from .noncentral_chi2 import NoncentralChi2
@@ -60,6 +65,7 @@ from .skew_normal import SkewNormal
 from .soft_asymmetric_laplace import SoftAsymmetricLaplace
 from .soft_laplace import SoftLaplace
 from .spherical_uniform import SphericalUniform
+from .stable import Stable
 from .student_t import StudentT
 from .triangular import Triangular
 from .truncated import (
@@ -100,6 +106,7 @@ __all__ = [
     "Gamma",
     "GaussianCopula",
     "GaussianCopulaBeta",
+    "GaussianScaleMixture",
     "GeneralizedExtremeValue",
     "GeneralizedGamma",
     "GeneralizedInverseGaussian",
@@ -126,6 +133,8 @@ __all__ = [
     "LowerTruncatedPowerLaw",
     "Maxwell",
     "MixtureGeneral",
+    "MixtureOfDiagNormals",
+    "MixtureOfDiagNormalsSharedCovariance",
     "MixtureSameFamily",
     "MultivariateStudentT",
     "Nakagami",
@@ -147,6 +156,7 @@ __all__ = [
     "SoftAsymmetricLaplace",
     "SoftLaplace",
     "SphericalUniform",
+    "Stable",
     "StudentT",
     "Triangular",
     "Truncated",

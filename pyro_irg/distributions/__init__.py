@@ -41,7 +41,7 @@ from .logit_normal import LogitNormal
 from .lower_truncated_power_law import LowerTruncatedPowerLaw
 from .maxwell import Maxwell
 from .mixture import MixtureSameFamily
-from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
+from .mixture_of_diag_normals import GaussianScaleMixture, MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .multivariate_student_t import MultivariateStudentT
 from .nakagami import Nakagami
 from .noncentral_chi2 import NoncentralChi2
@@ -60,6 +60,7 @@ from .skew_normal import SkewNormal
 from .soft_asymmetric_laplace import SoftAsymmetricLaplace
 from .soft_laplace import SoftLaplace
 from .spherical_uniform import SphericalUniform
+from .stable import Stable, StableWithLogProb
 from .student_t import StudentT
 from .triangular import Triangular
 from .truncated import (
@@ -99,6 +100,7 @@ __all__ = [
     "Gamma",
     "GaussianCopula",
     "GaussianCopulaBeta",
+    "GaussianScaleMixture",
     "GeneralizedExtremeValue",
     "GeneralizedGamma",
     "GeneralizedInverseGaussian",
@@ -146,6 +148,8 @@ __all__ = [
     "SoftAsymmetricLaplace",
     "SoftLaplace",
     "SphericalUniform",
+    "Stable",
+    "StableWithLogProb",
     "StudentT",
     "Triangular",
     "Truncated",

@@ -1,4 +1,4 @@
-"""MixtureOfDiagNormals and its twin of shared covariance, with pathwise gradients that are right in the logits."""
+"""MixtureOfDiagNormals, its twin of shared covariance and GaussianScaleMixture, with gradients right in the logits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 import pyro.distributions as host
 import torch
+from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
+
+from irg_kernels.adapter import messages
 
 from ..attach import attach_jointly
 from ..registry import implicit_twin_of
@@ -17,41 +20,29 @@ from . import conditionals
 from .base import ImplicitMixin, uniforms
 from .normal_mixture import pull, push
 
-__all__ = ["MixtureOfDiagNormals", "MixtureOfDiagNormalsSharedCovariance"]
+__all__ = ["GaussianScaleMixture", "MixtureOfDiagNormals", "MixtureOfDiagNormalsSharedCovariance"]
 
 
 class _DiagNormals(ImplicitMixin):
-    """What the two share; `_scales` is of the shape of `locs`."""
+    """What the three share; `_scales` is of the shape of `_locs`, (..., K, D)."""
 
-    _scale_axes: int  # of coord_scale's event
-    host_fault = "whose gradient in component_logits is biased"
+    _axes: dict[str, int]  # parameter -> axes of its event
+    host_fault: str | None = "whose gradient in component_logits is biased"
 
-    def __init__(self, locs: Any, coord_scale: Any, component_logits: Any, validate_args: bool | None = None) -> None:
+    def _begin(self, validate_args: bool | None, **given: Any) -> None:
         name = type(self).__name__
-        given = {"locs": locs, "coord_scale": coord_scale, "component_logits": component_logits}
         for parameter, value in given.items():
             if not isinstance(value, Tensor):
                 raise ValueError(f"{name}: {parameter} must be a torch.Tensor, got {type(value).__name__}")
-        axes = {"locs": 2, "coord_scale": self._scale_axes, "component_logits": 1}
-        shapes = f"{name}: " + ", ".join(f"{p} of shape {tuple(v.shape)}" for p, v in given.items())
-        events = {p: tuple(v.shape[v.dim() - axes[p] :]) for p, v in given.items()}
-        if any(value.dim() < axes[p] for p, value in given.items()) or not (
-            events["coord_scale"] == events["locs"][-self._scale_axes :]
-            and events["component_logits"] == events["locs"][:1]
-        ):
-            expected = "(..., K, D)" if self._scale_axes == 2 else "(..., D)"
-            raise ValueError(f"{shapes}; expected (..., K, D), {expected} and (..., K)")
-        try:
-            batch_shape = torch.broadcast_shapes(*(v.shape[: v.dim() - axes[p]] for p, v in given.items()))
-        except RuntimeError as error:
-            raise ValueError(f"{shapes}: their batch axes do not broadcast") from error
+        batch, events = messages.diag_normals(name, {p: tuple(v.shape) for p, v in given.items()}, self._axes)
+        batch_shape = torch.Size(batch)
         for parameter, value in given.items():
             setattr(self, parameter, value.expand(batch_shape + events[parameter]))
         self._finish(batch_shape, validate_args)
         self._refuse_infinite()
 
     def _finish(self, batch_shape, validate_args):
-        self.dim = self.locs.shape[-1]
+        self.dim = self.coord_scale.shape[-1]
         self.batch_mode = len(batch_shape) > 0
         TorchDistribution.__init__(self, batch_shape, torch.Size((self.dim,)), validate_args=validate_args)
         self.categorical = torch.distributions.Categorical(logits=self.component_logits, validate_args=False)
@@ -59,21 +50,28 @@ class _DiagNormals(ImplicitMixin):
 
     @classmethod
     def from_host(cls, fn: Any) -> Any:
-        return cls(fn.locs, fn.coord_scale, fn.component_logits, validate_args=fn._validate_args)
+        return cls(*(getattr(fn, name) for name in cls._axes), validate_args=fn._validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = _instance or type(self).__new__(type(self))
         batch_shape = torch.Size(batch_shape)
-        new.locs = self.locs.expand(batch_shape + self.locs.shape[-2:])
-        new.coord_scale = self.coord_scale.expand(batch_shape + self.coord_scale.shape[-self._scale_axes :])
-        new.component_logits = self.component_logits.expand(batch_shape + self.component_logits.shape[-1:])
+        for name, axes in self._axes.items():
+            value = getattr(self, name)
+            setattr(new, name, value.expand(batch_shape + value.shape[value.dim() - axes :]))
         new._finish(batch_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
 
     @property
+    def _locs(self):
+        return self.locs
+
+    @property
     def _scales(self):
-        return self.coord_scale if self._scale_axes == 2 else self.coord_scale[..., None, :].expand_as(self.locs)
+        return self.coord_scale if self._axes["coord_scale"] == 2 else self._shared()
+
+    def _shared(self):
+        return self.coord_scale[..., None, :].expand_as(self.locs)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         x = draw(_standard, *self._params(torch.Size(sample_shape) + self.batch_shape))
@@ -81,33 +79,33 @@ class _DiagNormals(ImplicitMixin):
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves so as to keep its Rosenblatt transform."""
-        return attach_jointly(push, pull, x, self.locs, self._scales, self.component_logits)
+        return attach_jointly(push, pull, x, self._locs, self._scales, self.component_logits)
 
     def from_uniform(self, u: Any) -> Tensor:
         """The draw that u makes, coordinate by coordinate; see the function `from_uniform`."""
         return self._from_uniform(uniforms(self, u))
 
     def _from_uniform(self, u: Tensor) -> Tensor:
-        component = host.Independent(host.Normal(self.locs, self._scales, validate_args=False), 1)
+        component = host.Independent(host.Normal(self._locs, self._scales, validate_args=False), 1)
         return conditionals.from_uniform(self.component_logits.log_softmax(-1), component, u)
 
     def _params(self, batch: torch.Size) -> list[Tensor]:
-        given = (self.locs, self._scales, self.component_logits)
+        given = (self._locs, self._scales, self.component_logits)
         return [p.expand(batch + p.shape[len(self.batch_shape) :]) for p in given]
 
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        log_f = _log_normal(value[..., None, :], self.locs, self._scales).sum(-1)
+        log_f = _log_normal(value[..., None, :], self._locs, self._scales).sum(-1)
         return (self.component_logits.log_softmax(-1) + log_f).logsumexp(-1)
 
     @property
     def mean(self) -> Tensor:
-        return (self.probs[..., None] * self.locs).sum(-2)
+        return (self.probs[..., None] * self._locs).sum(-2)
 
     @property
     def variance(self) -> Tensor:
-        second = (self._scales**2 + (self.locs - self.mean[..., None, :]) ** 2) * self.probs[..., None]
+        second = (self._scales**2 + (self._locs - self.mean[..., None, :]) ** 2) * self.probs[..., None]
         return second.sum(-2)
 
 
@@ -125,7 +123,10 @@ class MixtureOfDiagNormals(_DiagNormals, host.MixtureOfDiagNormals):
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """
 
-    _scale_axes = 2
+    _axes = {"locs": 2, "coord_scale": 2, "component_logits": 1}
+
+    def __init__(self, locs: Any, coord_scale: Any, component_logits: Any, validate_args: bool | None = None) -> None:
+        self._begin(validate_args, locs=locs, coord_scale=coord_scale, component_logits=component_logits)
 
 
 @implicit_twin_of(host.MixtureOfDiagNormalsSharedCovariance)
@@ -141,7 +142,43 @@ class MixtureOfDiagNormalsSharedCovariance(_DiagNormals, host.MixtureOfDiagNorma
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """
 
-    _scale_axes = 1
+    _axes = {"locs": 2, "coord_scale": 1, "component_logits": 1}
+
+    def __init__(self, locs: Any, coord_scale: Any, component_logits: Any, validate_args: bool | None = None) -> None:
+        self._begin(validate_args, locs=locs, coord_scale=coord_scale, component_logits=component_logits)
+
+
+@implicit_twin_of(host.GaussianScaleMixture)
+class GaussianScaleMixture(_DiagNormals, host.GaussianScaleMixture):
+    r"""Mixture of K normal distributions about 0, of covariances
+    :math:`\mathrm{diag}(\tau_k \sigma_i)^2`, reparameterized in all parameters, batches of them too; D = 1 is allowed.
+
+    The gradient is that of `MixtureOfDiagNormals`.
+
+    :param coord_scale: :math:`\sigma`, of shape (..., D), positive.
+    :param component_logits: logarithms of the weights, of shape (..., K), perhaps without their normalisation.
+    :param component_scale: :math:`\tau`, of shape (..., K), positive.
+    :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
+    """
+
+    host_fault = None  # it is right, of one batch
+    _axes = {"coord_scale": 1, "component_logits": 1, "component_scale": 1}
+    support = constraints.real_vector
+
+    def __init__(
+        self, coord_scale: Any, component_logits: Any, component_scale: Any, validate_args: bool | None = None
+    ) -> None:
+        self._begin(
+            validate_args, coord_scale=coord_scale, component_logits=component_logits, component_scale=component_scale
+        )
+
+    @property
+    def _locs(self):
+        return torch.zeros_like(self._scales)
+
+    @property
+    def _scales(self):
+        return self.component_scale[..., None] * self.coord_scale[..., None, :]
 
 
 def _log_normal(x, locs, scales):

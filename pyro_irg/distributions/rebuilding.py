@@ -20,7 +20,7 @@ from .implicit_density import Implicit, ImplicitDensity
 from .inverse_wishart import InverseWishart
 from .lkj_cholesky import LKJ, LKJCholesky
 from .mixture import MixtureSameFamily
-from .mixture_of_diag_normals import MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
+from .mixture_of_diag_normals import GaussianScaleMixture, MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
 from .sine_skewed import SineSkewed
 from .truncated import Truncated
 from .von_mises import VonMises
@@ -59,11 +59,11 @@ def _lkj(d):
     )
 
 
+@_parts.register(GaussianScaleMixture)
 @_parts.register(MixtureOfDiagNormals)
 @_parts.register(MixtureOfDiagNormalsSharedCovariance)
 def _diag_normals(d):
-    axes = {"locs": 2, "coord_scale": d._scale_axes, "component_logits": 1}
-    params = {name: (getattr(d, name), count) for name, count in axes.items()}
+    params = {name: (getattr(d, name), count) for name, count in d._axes.items()}
     return Parts(params, {}, lambda params, inside: type(d)(**params, validate_args=False))
 
 
