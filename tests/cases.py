@@ -138,7 +138,8 @@ CASES = (
         kernels={"logit_z": (beta.dlogit_da, beta.dlogit_db)},
         units=_beta_units,
         oracle=oracles.beta_partial,
-        # z near (a + 1/2) / (a + b + 1); a score next to its zero, far from the mean because of a small shape
+        # z near (a + 1/2) / (a + b + 1); a score next to its zero, far from the mean because of a small shape; next to
+        # 1 or 0, where a small shape makes a plateau; a large shape beside a small one
         switches=(
             (-4.24280214, 0.00584756769, 0.767114699),
             (-5.23672485, 0.0042248359, 1.20611572),
@@ -147,6 +148,13 @@ CASES = (
             (7.7452178, 26.9593639, 0.0114531685),
             (0.187188759, 0.117040865, 0.0117040863),
             (-13.5360518, 0.00177571666, 377722.5),
+            (10.8140745, 2.4851494, 6.8393496e-07),
+            (-11.4953651, 2.43127524e-05, 34.0446320),
+            (4.15598869, 5.6084, 0.0499),
+            (4.15598869, 5.6084, 0.0501),
+            (-14.7176619, 2.6971498, 7862985.0),
+            (18.43764, 96549500.0, 0.2018629),
+            (32436.8301, 91830440.0, 1.01437786e-06),
         ),
     ),
     Case(

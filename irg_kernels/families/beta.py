@@ -27,15 +27,15 @@ from typing import Generic, NamedTuple
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.beta_score import reduced_score
+from ..numerics import beta_series
+from ..numerics.beta_score import reduced_score, score_parts
+from ..numerics.beta_tail import cut_of, outwards
 from ..numerics.charts import INTERVAL, Shape, logistic_rise
 from ..numerics.elementary import (
     both_log_tails,
     compensated,
-    expm1mx,
     finite,
     log1pmx,
-    log1pmx_near_0,
     log_split,
     times_log1pmx,
     times_log1pmx_terms,
@@ -51,20 +51,32 @@ from ..numerics.gamma_function import (
     log_gamma_step,
     stirling,
 )
-from ..numerics.quadrature import depth, is_double, tail_integral
+from ..numerics.quadrature import is_double, tail_integral
 from ..numerics.quantile_starts import beta_start
 from ..numerics.roots import halley, logarithm, newton
 
-# worst error over shapes 1e-3..1e6 and quantiles 1e-12..1 - 1e-12: 1.6e-6 with the first number of nodes, 5e-13 with
-# the second; it is met near k = -b / a with b near 1e-3, elsewhere 14 and 32 would do
-NODES_F32, NODES_F64 = 20, 48
+# worst error over shapes 1e-6..1e6 and quantiles 1e-12..1 - 1e-12: 4e-7 and 4e-14
+NODES_F32, NODES_F64 = 15, 40
 
 
 def dlogit_da(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
     """dx/da for sigmoid(x) ~ Beta(a, b) at fixed quantile."""
-    z, w, total = xp.sigmoid(x), xp.sigmoid(-x), a + b
+    found, w, log_z, tail = _by_rule(xp, x, a, b)
+    served, level = beta_series.level_slope(xp, w, log_z, a, b, tail)
+    return xp.where(served, 1.0 / a + level, found)
+
+
+def dlogit_da_by_rule(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
+    """The same for b >= `beta_series.SMALL`."""
+    return _by_rule(xp, x, a, b)[0]
+
+
+def _by_rule(xp: Namespace[Array], x: Array, a: Array, b: Array) -> tuple[Array, Array, Array, Array]:
+    """(dx/da, w, log z, the tail of its score)"""
+    z, w, log_z, total = xp.sigmoid(x), xp.sigmoid(-x), -xp.softplus(-x), a + b
     delta = a * w - b * z
-    k0 = reduced_score(xp, -xp.softplus(-x), w, a, b, delta)
+    of = score_parts(xp, z, w, log_z, a, b, delta)
+    k0 = of.logarithm + b * of.tail
     k = k0 + b / (a * total)
     # symmetric in the two tails, but the score of the upper one must not be much below zero; where it is a little, the
     # lower tail would have the longer plateau
@@ -73,7 +85,7 @@ def dlogit_da(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
     sign = 2.0 * lower - 1.0
     zeta = xp.where(is_lower, z, w)
     complement = xp.where(is_lower, w, z)
-    shape = xp.where(is_lower, a, b)
+    shape, other = xp.where(is_lower, a, b), xp.where(is_lower, b, a)
     c = xp.where(is_lower, -k0, k0 + 1.0 / a)
     slope = sign * delta + complement  # alpha - n zeta
 
@@ -81,9 +93,9 @@ def dlogit_da(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
         rise, exponent = outwards(xp, y, zeta, complement, lower, shape + 1.0, total + 1.0, slope)
         return (c + rise) * xp.exp(-exponent)
 
-    cut = cut_of(xp, zeta, complement, shape + 1.0, total + 1.0, slope, xp.where(is_lower, -x, x))
+    cut = cut_of(xp, zeta, complement, shape + 1.0, other, slope, xp.where(is_lower, -x, x))
     tail = tail_integral(xp, integrand, cut, nodes_f32=NODES_F32, nodes_f64=NODES_F64)
-    return (zeta * total * tail + xp.where(is_lower, 1.0 / total - k0, k)) / shape
+    return (zeta * total * tail + xp.where(is_lower, 1.0 / total - k0, k)) / shape, w, log_z, of.tail
 
 
 def dlogit_db(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
@@ -105,47 +117,6 @@ def _logit(xp: Namespace[Array], z: Array) -> Array:
     """Finite at 0 and 1 too, where the derivatives above vanish."""
     tiny = float(xp.finfo(z).tiny)
     return xp.log(xp.maximum(z, tiny)) - xp.log(xp.maximum(1.0 - z, tiny))
-
-
-def outwards(
-    xp: Namespace[Array], y: Array, zeta: Array, complement: Array, lower: Array, alpha: Array, n: Array, slope: Array
-) -> tuple[Array, Array]:
-    """(y + ell or -ell, E) at y: how far the score and the exponent have risen."""
-    sign = 2.0 * lower - 1.0
-    if xp.has_guard_digits:
-        ell = xp.log(complement + zeta * xp.exp(-y))
-        return lower * y + sign * ell, alpha * y + n * ell
-    # E = slope y + n g with g = ell + zeta y, symmetric under zeta -> 1 - zeta, y -> -y.  With m the smaller of the
-    # two and v = m expm1(s y), g = log1p(v) - m s y, or m h(s y) + log1pmx(v) where that would cancel.
-    beyond = zeta > complement
-    m = xp.where(beyond, complement, zeta)  # of a minimum, autodiff would take half of either where they are equal
-    far = xp.indicator(beyond, like=y)
-    s = (2.0 * far - 1.0) * y
-    h = expm1mx(xp, s)
-    v = m * (h + s)
-    log1p_v = xp.log1p(v)
-    near, remainder = log1pmx_near_0(xp, v)
-    g = xp.where(near, m * h + remainder, log1p_v - m * s)
-    return xp.abs(lower - far) * y + sign * log1p_v, slope * y + n * g
-
-
-def cut_of(
-    xp: Namespace[Array], zeta: Array, complement: Array, alpha: Array, n: Array, slope: Array, outward: Array
-) -> Array:
-    """A y near the root of E(y) = depth; `outward` is -log(zeta / complement)."""
-    zeta, complement, alpha, n, slope, outward = map(xp.stop_gradient, (zeta, complement, alpha, n, slope, outward))
-    fall = depth(xp, zeta)
-    # E >= alpha log1p(complement expm1(y)) + (n - alpha) log(complement)
-    log1mexp = -xp.softplus(-outward)
-    rise = (fall - (n - alpha) * log1mexp) / alpha
-    bound = xp.softplus(xp.log(-xp.expm1(-rise)) + rise - log1mexp)
-    y = 2.0 * fall / (slope + xp.sqrt(slope * slope + 2.0 * fall * n * zeta * complement))
-    y = xp.minimum(y, bound)
-    for _ in range(2):
-        e = zeta * xp.exp(-y)
-        s = complement + e
-        y = xp.minimum(y - (alpha * y + n * xp.log(s) - fall) / (alpha - n * e / s), bound)
-    return y
 
 
 class Place(NamedTuple, Generic[Array]):
@@ -224,15 +195,8 @@ def _smaller_tail(xp: Namespace[Array], at: Place, a: Array, b: Array) -> _Tail[
         return xp.exp(-exponent) * xp.where(little, few - other * xp.expm1(few * rise), total)
 
     grown = xp.where(little, shape, 0.0)  # expm1(a rise) takes so much of the exponent
-    cut = cut_of(
-        xp,
-        zeta,
-        complement,
-        shape - grown + 1.0,
-        total - grown + 1.0,
-        slope - grown * complement,
-        log1mexp - log_zeta,
-    )
+    alpha, outward = shape - grown + 1.0, log1mexp - log_zeta
+    cut = cut_of(xp, zeta, complement, alpha, other, slope - grown * complement, outward)
     mass = zeta * tail_integral(xp, integrand, cut, nodes_f32=MASS_NODES_F32, nodes_f64=MASS_NODES_F64)
     change = xp.where(little, xp.exp(other * log1mexp) * mass, 0.0)
     return _Tail(is_lower, log_zeta, log1mexp, shape, other, xp.where(little, 0.0, mass), little, few, change)
@@ -343,7 +307,7 @@ def score_at(xp: Namespace[Array], at: Place, z: Array, a: Array, b: Array) -> A
     if xp.has_guard_digits:
         score = at.log_z + xp.digamma(a + b) - xp.digamma(a)
     else:
-        score = reduced_score(xp, at.log_z, at.w, a, b, at.delta) + b / a / (a + b)
+        score = reduced_score(xp, at.z, at.w, at.log_z, a, b, at.delta) + b / a / (a + b)
     return xp.where((z >= 0.0) & (z <= 1.0), score, 0.0)
 
 

@@ -105,7 +105,7 @@ def _score_alpha(xp: Namespace[Array], result: Array, x: Array, alpha: Array) ->
     fixed, less = two_sum(xp, alpha, -product)
     delta = alpha - at * (alpha + rest)
     delta = delta + xp.stop_gradient((fixed + (less - error - sums[1] * at)) - delta)
-    return reduced_score(xp, xp.log(at), 1.0 - at, alpha, rest, delta) + rest / alpha / (alpha + rest)
+    return reduced_score(xp, at, 1.0 - at, xp.log(at), alpha, rest, delta) + rest / alpha / (alpha + rest)
 
 
 LOG_DENSITY = Function(log_density, (_score_x, _score_alpha))

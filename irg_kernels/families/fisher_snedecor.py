@@ -12,6 +12,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics import beta_series, beta_tail
 from ..numerics.beta_score import level_score, level_score_at, score_parts
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise
 from ..numerics.elementary import expm1mx, finite, log1pmx, log_quotient, positive, two_sum
@@ -76,29 +77,33 @@ def dlogx_ddf1(xp: Namespace[Array], log_x: Array, df1: Array, df2: Array) -> Ar
     """
     a, b, total = 0.5 * df1, 0.5 * df2, 0.5 * (df1 + df2)
     log_odds = _log_odds(xp, log_x, df1, df2)
-    z, w = xp.sigmoid(log_odds), xp.sigmoid(-log_odds)
+    z, w, log_z = xp.sigmoid(log_odds), xp.sigmoid(-log_odds), -xp.softplus(-log_odds)
     less = log_x < 0.0
     delta = -a * w * xp.expm1(xp.where(less, log_x, 0.0)) + b * z * xp.expm1(-xp.where(less, 0.0, log_x))
-    of = score_parts(xp, -xp.softplus(-log_odds), w, a, b, delta)
+    of = score_parts(xp, z, w, log_z, a, b, delta)
 
     def k_at(log_ratio: Array) -> Array:
         return log_ratio + b * (of.tail + 1.0 / (a * total))
 
     is_lower = (delta + 0.5 * (w - z) > 0.0) | (k_at(of.logarithm) * (1.0 + a) < -2.0 * b)
     lower = xp.indicator(is_lower, like=log_x)
-    zeta, complement, shape = xp.where(is_lower, z, w), xp.where(is_lower, w, z), xp.where(is_lower, a, b)
+    zeta, complement = xp.where(is_lower, z, w), xp.where(is_lower, w, z)
+    shape, other = xp.where(is_lower, a, b), xp.where(is_lower, b, a)
     slope = (2.0 * lower - 1.0) * delta + complement
 
     def integrand(t: Array) -> Array:
-        rise, exponent = beta.outwards(xp, t, zeta, complement, lower, shape + 1.0, total + 1.0, slope)
+        rise, exponent = beta_tail.outwards(xp, t, zeta, complement, lower, shape + 1.0, total + 1.0, slope)
         log_ratio = of.logarithm + xp.where(is_lower, -rise, rise)
         score = level_score_at(xp, log_ratio, of.tail, a, b)
         return ((total + 1.0) * score - k_at(log_ratio)) * xp.exp(-exponent)
 
-    cut = beta.cut_of(xp, zeta, complement, shape + 1.0, total + 1.0, slope, xp.where(is_lower, -log_odds, log_odds))
+    outward = xp.where(is_lower, -log_odds, log_odds)
+    cut = beta_tail.cut_of(xp, zeta, complement, shape + 1.0, other, slope, outward)
     tail = zeta * tail_integral(xp, integrand, cut, nodes_f32=beta.NODES_F32, nodes_f64=beta.NODES_F64)
     score = level_score_at(xp, of.logarithm, of.tail, a, b)
-    return 0.5 * xp.where(is_lower, 1.0 / a - score - tail, score + tail) / shape
+    found = xp.where(is_lower, 1.0 / a - score - tail, score + tail) / shape
+    served, level = beta_series.level_slope(xp, w, log_z, a, b, of.tail)
+    return 0.5 * xp.where(served, level, found)
 
 
 def dlogx_ddf2(xp: Namespace[Array], log_x: Array, df1: Array, df2: Array) -> Array:

@@ -29,7 +29,7 @@ from ..numerics.elementary import log1mexp, log1pmx_near_0
 from ..numerics.gamma_function import log_gamma_step
 from ..numerics.quadrature import depth, tail_integral
 from ..numerics.student_t_divergence import c_at, divergence, score_at
-from .beta import Place, dlogit_da, log_tails_at, logit_quantile
+from .beta import Place, dlogit_da_by_rule, log_tails_at, logit_quantile
 
 
 def dt_dnu(xp: Namespace[Array], t: Array, nu: Array) -> Array:
@@ -50,7 +50,7 @@ def dlogt_dnu(xp: Namespace[Array], u: Array, nu: Array) -> Array:
     x = 2.0 * u - xp.log(nu)
     few, many = xp.where(small, nu, 0.5), xp.where(small, 2.0, nu)
     half: Any = 0.5
-    heavy = 0.5 / few - 0.25 * dlogit_da(xp, -xp.where(small, x, 0.0), 0.5 * few, half)
+    heavy = 0.5 / few - 0.25 * dlogit_da_by_rule(xp, -xp.where(small, x, 0.0), 0.5 * few, half)
     return xp.where(small, heavy, _moderate(xp, xp.where(small, 0.0, u), many))
 
 

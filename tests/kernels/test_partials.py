@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from mpmath import mp
 
-from irg_kernels.families import beta, student_t
+from irg_kernels.families import beta, fisher_snedecor, student_t
+from tests import oracles
 from tests.cases import CASES, COORDINATES, PARTIAL
 from tests.kernels.backends import BACKENDS, QUICK, QUICKEST
 
@@ -77,6 +78,18 @@ def test_beta_mirror(backend):
     x, a, b = np.array([-3.0, 0.5, 20.0]), np.array([0.25, 2.0, 1.0]), np.array([3.0, 0.5, 100.0])
     by_b = backend.values(beta.dlogit_db, x, a, b)
     np.testing.assert_array_equal(by_b, -backend.values(beta.dlogit_da, -x, b, a))
+
+
+@pytest.mark.parametrize("backend", [b for b in BACKENDS if b.name.startswith("torch")], ids=str)
+def test_fisher_next_to_its_plateau(backend):
+    """d log x / d df1 = (dx/da - 1 / a) / 2 of Beta(a, b), where b is small and the odds a / b times x are large."""
+    a, b = np.array([0.25, 2.5, 2.5, 40.0, 650.0]), np.array([2.0**-20, 2.0**-24, 0.03125, 2.0**-16, 2.0**-16])
+    log_x = np.array([-10.0, -6.5, -1.0, -8.0, -10.0])
+    found = backend.values(fisher_snedecor.dlogx_ddf1, log_x, 2.0 * a, 2.0 * b)
+    with mp.workdps(50):
+        logits = [mp.mpf(v) + mp.log(mp.mpf(p) / mp.mpf(q)) for v, p, q in zip(log_x, a, b, strict=True)]
+        exact = [oracles.beta_partial(p, q, x)[0] - 1 / mp.mpf(p) for p, q, x in zip(a, b, logits, strict=True)]
+    np.testing.assert_allclose(found, 0.5 * np.array(exact, dtype=np.float64), rtol=PARTIAL[backend.precision])
 
 
 @quick

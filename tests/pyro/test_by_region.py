@@ -21,7 +21,7 @@ def pulled(name, at, params, precision="float32"):
     case, coordinate = COORDINATES[name]
     columns = [torch.tensor(c, dtype=getattr(torch, precision)) for c in (at, *params)]
     found = []
-    for rule in (RULES[name]._replace(least=0), None):
+    for rule in (RULES[name]._replace(least=0, share=0.0), None):
         inputs = [c.clone().requires_grad_() for c in columns[1:]]
         draw = attach(case.kernels[coordinate], columns[0], *inputs, by_region=rule)
         found.append(np.stack([g.double().numpy() for g in torch.autograd.grad(draw.sum(), inputs)]))
@@ -44,12 +44,16 @@ def many(name, count):
     def size(least, most):
         return np.exp(random.uniform(np.log(least), np.log(most), count))
 
-    a, b = size(1e-2, 1e6), size(1e-2, 1e6)
+    a, b = size(1e-6, 1e8), size(1e-6, 1e8)
+
+    def log_gamma(a):
+        return np.log(random.gamma(a + 1.0)) + np.log(random.uniform(1e-30, 1.0, count)) / a
+
     if name == "beta-logit_z":
-        return np.log(np.maximum(random.gamma(a), 1e-30)) - np.log(np.maximum(random.gamma(b), 1e-30)), [a, b]
+        return log_gamma(a) - log_gamma(b), [a, b]
     if name == "student_t-log_t":
-        return np.log(np.abs(random.normal(size=count))) + 0.5 * np.log(a / np.maximum(random.chisquare(a), 1e-30)), [a]
-    return np.log(np.maximum(random.gamma(a), 1e-30)), [a]
+        return np.log(np.abs(random.normal(size=count))) + 0.5 * (np.log(0.5 * a) - log_gamma(0.5 * a)), [a]
+    return log_gamma(a), [a]
 
 
 @PRECISIONS
