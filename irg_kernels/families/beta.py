@@ -28,6 +28,7 @@ from typing import Generic, NamedTuple
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics import beta_series
+from ..numerics.beta_front import Place, density_in_two, log_density_at
 from ..numerics.beta_score import reduced_score, score_parts
 from ..numerics.beta_tail import cut_of, outwards
 from ..numerics.charts import INTERVAL, Shape, logistic_rise
@@ -36,22 +37,18 @@ from ..numerics.elementary import (
     compensated,
     finite,
     log1pmx,
-    log_split,
-    times_log1pmx,
-    times_log1pmx_terms,
     two_product,
     two_sum,
 )
 from ..numerics.gamma_function import (
-    HALF_LOG_2PI,
     bregman_log_gamma,
     digamma,
     log_entropy,
     log_gamma1p,
     log_gamma_step,
-    stirling,
 )
-from ..numerics.quadrature import is_double, tail_integral
+from ..numerics.in_two import both_tails, keeps_rests, log_mass_in_two
+from ..numerics.quadrature import tail_integral
 from ..numerics.quantile_starts import beta_start
 from ..numerics.roots import halley, logarithm, newton
 
@@ -119,21 +116,6 @@ def _logit(xp: Namespace[Array], z: Array) -> Array:
     return xp.log(xp.maximum(z, tiny)) - xp.log(xp.maximum(1.0 - z, tiny))
 
 
-class Place(NamedTuple, Generic[Array]):
-    """A point of (0, 1) in all its forms, each to full relative accuracy; `delta` is a w - b z."""
-
-    z: Array
-    w: Array
-    log_z: Array
-    log_w: Array
-    delta: Array
-    rest: Array | float = 0.0
-    """of delta's own rounding, and without derivative"""
-
-    def mirrored(self) -> Place:
-        return Place(self.w, self.z, self.log_w, self.log_z, -self.delta, -self.rest)
-
-
 def _at_logit(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Place:
     z, w = xp.sigmoid(x), xp.sigmoid(-x)
     return Place(z, w, -xp.softplus(-x), -xp.softplus(x), a * w - b * z)
@@ -148,7 +130,8 @@ def _at(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Place:
     near = z < 0.5
     log_w = xp.where(near, xp.log1p(-xp.where(near, z, 0.0)), xp.log(w))
     log_z = xp.where(near, xp.log(z), xp.log1p(-xp.where(near, 0.5, w)))
-    return Place(z, w, log_z, log_w, *_lean(xp, z, w, a, b))
+    w_rest = 0.0 if xp.has_guard_digits else xp.stop_gradient((1.0 - w) - z)
+    return Place(z, w, log_z, log_w, *_lean(xp, z, w, a, b), 0.0, w_rest)
 
 
 def _lean(xp: Namespace[Array], z: Array, w: Array, a: Array, b: Array) -> tuple[Array, Array | float]:
@@ -204,24 +187,34 @@ def _smaller_tail(xp: Namespace[Array], at: Place, a: Array, b: Array) -> _Tail[
 
 def log_tails_at(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array]:
     """(log I_z(a, b), log I_w(b, a)), the smaller to full relative accuracy of its exponential."""
-    return _log_tails(xp, _smaller_tail(xp, at, a, b), *_density_in_two(xp, at, a, b))
+    return both_log_tails(xp, *direct_at(xp, at, a, b))
 
 
-def _log_tails(
+def direct_at(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array, Array | None]:
+    """(the logarithm of the smaller tail, whether it is the lower one, what rounding has left of the first)"""
+    return _direct(xp, _smaller_tail(xp, at, a, b), *density_in_two(xp, at, a, b))
+
+
+def _direct(
     xp: Namespace[Array], tail: _Tail[Array], log_density: Array, density_rest: Array | None
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array | None]:
     plain, rest = compensated(xp, log_density, density_rest, -xp.log(tail.shape), xp.log1p(tail.mass))
-    rest = None if rest is None else xp.where(tail.little, 0.0, rest)
-    near = tail.few * tail.log_zeta - log_gamma1p(xp, tail.few) + log_gamma_step(xp, tail.other, tail.few)
-    near = near + xp.log1p(tail.change)
-    return both_log_tails(xp, xp.where(tail.little, near, plain), tail.is_lower, rest)
+    log_change = xp.log1p(tail.change)
+    near = log_gamma_step(xp, tail.other, tail.few, tail.log_zeta) - log_gamma1p(xp, tail.few)
+    near = near + log_change
+    if rest is not None and density_rest is not None:
+        # far out the density knows it better than the logarithm
+        steps = log_change - xp.log(tail.few) - xp.where(tail.little, tail.other, 0.0) * tail.log1mexp
+        left = xp.where(tail.few * tail.log_zeta < -4.0, (log_density - near) + (steps + density_rest), 0.0)
+        rest = xp.stop_gradient(xp.where(tail.little, left, rest))
+    return xp.where(tail.little, near, plain), tail.is_lower, rest
 
 
 def hazards(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """(p / F, p / S), 0 < z < 1: that of the smaller tail from its integral, without the density."""
     at = _at(xp, z, a, b)
-    tail, (log_density, rest) = _smaller_tail(xp, at, a, b), _density_in_two(xp, at, a, b)
-    lower, upper = _log_tails(xp, tail, log_density, rest)
+    tail, (log_density, rest) = _smaller_tail(xp, at, a, b), density_in_two(xp, at, a, b)
+    lower, upper = both_log_tails(xp, *_direct(xp, tail, log_density, rest))
     few = tail.few * xp.exp(xp.where(tail.little, tail.other, 0.0) * tail.log1mexp) / (1.0 + tail.change)
     smaller = xp.where(tail.little, few, tail.shape / (1.0 + tail.mass))
     other = xp.exp(log_density - xp.where(tail.is_lower, upper, lower))
@@ -233,45 +226,20 @@ def hazards(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, 
 MASS_NODES_F32, MASS_NODES_F64 = 20, 48
 
 
-def log_density_at(xp: Namespace[Array], at: Place, a: Array, b: Array, unit: Array | float = 1.0) -> Array:
-    """log(z**a w**b / B(a, b) / unit), for unit 1 the density of x, by Stirling's formula about the mean."""
-    total = a + b
-    if xp.has_guard_digits:
-        log_beta = xp.lgamma(a) + xp.lgamma(b) - xp.lgamma(total)
-        return a * at.log_z + b * at.log_w - log_beta - xp.log(unit + 0.0 * a)
-    fall = times_log1pmx(xp, a, -at.delta, -at.rest, _log_product(xp, at.z, at.log_z, total / a))
-    fall = fall + times_log1pmx(xp, b, at.delta, at.rest, _log_product(xp, at.w, at.log_w, total / b))
-    remainder = stirling(xp, a) + stirling(xp, b) - stirling(xp, total)
-    larger, smaller = xp.maximum(a, b), xp.minimum(a, b)
-    log_unit, rest = log_split(xp, xp.sqrt(smaller) * xp.sqrt(larger / total) / unit)
-    return ((fall - (HALF_LOG_2PI + remainder)) + log_unit) + rest
-
-
-def _density_in_two(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array | None]:
-    """`log_density_at`, and in float32 arithmetic what its rounding has left, for the tail next to 1."""
-    if xp.has_guard_digits or is_double(xp, a):
-        return log_density_at(xp, at, a, b), None
-    total = a + b
-    head, tail = times_log1pmx_terms(xp, a, -at.delta, -at.rest, _log_product(xp, at.z, at.log_z, total / a))
-    other, other_tail = times_log1pmx_terms(xp, b, at.delta, at.rest, _log_product(xp, at.w, at.log_w, total / b))
-    remainder = stirling(xp, a) + stirling(xp, b) - stirling(xp, total)
-    larger, smaller = xp.maximum(a, b), xp.minimum(a, b)
-    log_unit, rest = log_split(xp, xp.sqrt(smaller) * xp.sqrt(larger / total))
-    return compensated(xp, head, rest, other, tail, other_tail, -(HALF_LOG_2PI + remainder), log_unit)
-
-
-def _log_product(xp: Namespace[Array], z: Array, log_z: Array, ratio: Array) -> Array:
-    """log(z ratio), ratio >= 1, rounded once where z has not underflowed."""
-    normal = z > float(xp.finfo(z).tiny)
-    return xp.where(normal, xp.log(xp.where(normal, z, 1.0) * ratio), log_z + xp.log(ratio))
-
-
 def log_tails(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """(log P(Z <= z), log P(Z > z))."""
     lower, upper = log_tails_at(xp, _at(xp, z, a, b), a, b)
     below, above = z <= 0.0, z >= 1.0
     lower = xp.where(below, -math.inf, xp.where(above, 0.0, lower))
     return lower, xp.where(below, 0.0, xp.where(above, -math.inf, upper))
+
+
+def tails(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """(P(Z <= z), P(Z > z))."""
+    lower, upper = both_tails(xp, *direct_at(xp, _at(xp, z, a, b), a, b))
+    below, above = z <= 0.0, z >= 1.0
+    lower = xp.where(below, 0.0, xp.where(above, 1.0, lower))
+    return lower, xp.where(below, 1.0, xp.where(above, 0.0, upper))
 
 
 def log_density(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
@@ -321,8 +289,8 @@ def logit_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array,
 
     def residual(x: Array) -> tuple[Array, Array]:
         at = _at_logit(xp, x, a, b)
-        log_density, rest = _density_in_two(xp, at, a, b)
-        lower, upper = _log_tails(xp, _smaller_tail(xp, at, a, b), log_density, rest)
+        log_density, rest = density_in_two(xp, at, a, b)
+        lower, upper = both_log_tails(xp, *_direct(xp, _smaller_tail(xp, at, a, b), log_density, rest))
         found = xp.where(is_lower, lower, upper)
         error = xp.where(is_lower, log_q - found, found - log_s)
         scale = xp.exp(found - log_density)
@@ -330,6 +298,20 @@ def logit_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array,
 
     far = math.sqrt(float(xp.finfo(a).max))
     return newton(xp, residual, beta_start(xp, log_q, log_s, a, b), -far, far, order=3)
+
+
+def refine_quantile(xp: Namespace[Array], x: Array, q: Array, one_minus_q: Array, a: Array, b: Array) -> Array:
+    """z by one more step from a logit x that was rounded: at z = 1e-20 one bit of x is 64 of z."""
+    z = xp.sigmoid(x)
+    if not keeps_rests(xp, z):
+        return z
+    at = _at(xp, z, a, b)
+    log_density, density_rest = density_in_two(xp, at, a, b)
+    direct, is_lower, rest = _direct(xp, _smaller_tail(xp, at, a, b), log_density, density_rest)
+    log_q, log_q_rest = log_mass_in_two(xp, xp.where(is_lower, q, one_minus_q), xp.where(is_lower, one_minus_q, q))
+    error = (log_q - direct) + (log_q_rest - (rest if rest is not None else 0.0))
+    step = xp.where(is_lower, error, -error) * xp.exp(direct - log_density) * at.w
+    return xp.where(xp.abs(step) < 0.01, z * (1.0 + step), z)
 
 
 def logit_density(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
@@ -387,6 +369,7 @@ FAMILY = Family(
     support=(0.0, 1.0),
     log_density=log_density,
     log_tails=log_tails,
+    tails=tails,
     slopes=(dz_da, dz_db),
     scores=(_score_z, _score_a, _score_b),
     hazards=hazards,

@@ -37,25 +37,20 @@ from ..numerics.elementary import (
     finite,
     in_range,
     log1pmx,
-    log_quotient,
-    log_split,
     positive,
-    times_log1pmx,
-    times_log1pmx_terms,
     two_product,
-    two_sum,
 )
+from ..numerics.gamma_front import Point, front_in_two, log_front_times, tamed
 from ..numerics.gamma_function import (
-    HALF_LOG_2PI,
     bregman_log_gamma,
     digamma,
     log_entropy,
     log_gamma1p,
     log_gamma_of_next,
-    stirling,
 )
 from ..numerics.gamma_score import cut_of, score_zero
-from ..numerics.quadrature import is_double, tail_integral, tail_of_line
+from ..numerics.in_two import both_tails, keeps_rests, log_mass_in_two
+from ..numerics.quadrature import tail_integral, tail_of_line
 from ..numerics.quantile_starts import gamma_start
 from ..numerics.roots import halley, log_survival, logarithm, newton
 
@@ -125,16 +120,6 @@ def _slope_parts(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> tupl
     return lower, c, tail_of_line(xp, weight, cut_of(xp, z, b, excess), c, nodes_f32=10, nodes_f64=28)
 
 
-class Point(NamedTuple, Generic[Array]):
-    """z in three forms; `excess` is z - a, with the digits that rounding z to its dtype would cost it."""
-
-    z: Array
-    log_z: Array
-    excess: Array
-    rest: Array | float
-    """of its own rounding, and without derivative"""
-
-
 class _Tail(NamedTuple, Generic[Array]):
     """The smaller tail, from the integral T of the module's docstring."""
 
@@ -166,29 +151,33 @@ def _smaller_tail(xp: Namespace[Array], at: Point[Array], a: Array) -> _Tail[Arr
 
 def log_tails_at(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array]:
     """(log P(a, z), log Q(a, z)), the smaller to full relative accuracy of its exponential, the other to absolute."""
-    return _log_tails(xp, at, a, _smaller_tail(xp, at, a), *_front_in_two(xp, at, a))
+    return both_log_tails(xp, *_direct(xp, at, a, _smaller_tail(xp, at, a), *front_in_two(xp, at, a)))
 
 
-def _log_tails(
+def _direct(
     xp: Namespace[Array], at: Point[Array], a: Array, tail: _Tail[Array], front: Array, front_rest: Array | None
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array | None]:
+    """(the logarithm of the smaller tail, whether it is the lower one, what rounding has left of the first)"""
     is_lower, mass, little, change = tail
     lower, upper = xp.log1p(xp.where(is_lower, mass, 0.0)), xp.log(a * xp.where(is_lower, 1.0, mass))
     direct, rest = compensated(xp, front, front_rest, xp.where(is_lower, lower, upper))
-    near = xp.where(little, a, 0.25)
-    small = near * at.log_z - log_gamma1p(xp, near) + xp.log1p(change)
-    rest = None if rest is None else xp.where(little, 0.0, rest)
-    return both_log_tails(xp, xp.where(little, small, direct), is_lower, rest)
+    near, log_change = xp.where(little, a, 0.25), xp.log1p(change)
+    small = near * at.log_z - log_gamma1p(xp, near) + log_change
+    if rest is not None and front_rest is not None:
+        # which the front knows better than the logarithm
+        left = (front - small) + (at.z + log_change + front_rest)
+        rest = xp.stop_gradient(xp.where(little, left, rest))
+    return xp.where(little, small, direct), is_lower, rest
 
 
 def hazards(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(p / F, p / S) of x = z / rate > 0: that of the smaller tail from its integral, without the density."""
     at = _from_x(xp, x, a, rate)
-    tail, (front, rest) = _smaller_tail(xp, at, a), _front_in_two(xp, at, a)
+    tail, (front, rest) = _smaller_tail(xp, at, a), front_in_two(xp, at, a)
     is_lower, mass, little, change = tail
     smaller = xp.where(is_lower, a / (1.0 + xp.where(is_lower, mass, 0.0)), 1.0 / xp.where(is_lower, 1.0, mass))
     smaller = xp.where(little, a * xp.exp(-at.z) / (1.0 + change), smaller)
-    lower, upper = _log_tails(xp, at, a, tail, front, rest)
+    lower, upper = both_log_tails(xp, *_direct(xp, at, a, tail, front, rest))
     other = a * xp.exp(front - xp.where(is_lower, upper, lower))
     x = positive(xp, x)
     return xp.where(is_lower, smaller, other) / x, xp.where(is_lower, other, smaller) / x
@@ -196,45 +185,6 @@ def hazards(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Arra
 
 # nodes: worst relative error of the tail, next to z = a + 0.4 at a = 0.25: 9e-7 with 11, 9e-15 with 32
 NODES_F32, NODES_F64 = 11, 32
-
-
-def log_front(xp: Namespace[Array], at: Point[Array], a: Array) -> Array:
-    """log(z**a exp(-z) / Gamma(a + 1)), the density of log z over a."""
-    return log_front_times(xp, at, a, 1.0 / xp.sqrt(xp.where(a < 1.0, 1.0, a)))
-
-
-def log_front_times(xp: Namespace[Array], at: Point[Array], a: Array, unit: Array) -> Array:
-    """`log_front` and the logarithm of a factor: of `unit` where a < 1, of unit sqrt(a) beyond.
-
-    (Its own -log(a)/2 and that of the factor are of one size, and need not be rounded apart.)
-    """
-    small, few, many, log_ratio = _front_shapes(xp, at, a)
-    large = times_log1pmx(xp, many, xp.where(small, 0.0, at.excess), at.rest, log_ratio)
-    large = large - (HALF_LOG_2PI + stirling(xp, many))
-    log_unit, rest = log_split(xp, unit)
-    return (xp.where(small, few * at.log_z - at.z - log_gamma1p(xp, few), large) + log_unit) + rest
-
-
-def _front_in_two(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array | None]:
-    """`log_front`, and in float32 arithmetic what its rounding has left: of -75 up to 4e-6."""
-    if xp.has_guard_digits:
-        return a * at.log_z - at.z - xp.lgamma(a + 1.0), None
-    if is_double(xp, a):
-        return log_front(xp, at, a), None
-    small, few, many, log_ratio = _front_shapes(xp, at, a)
-    head, tail = times_log1pmx_terms(xp, many, xp.where(small, 0.0, at.excess), at.rest, log_ratio)
-    head, tail = xp.where(small, -at.z, head), xp.where(small, few * at.log_z, tail)
-    constant = xp.where(small, log_gamma1p(xp, few), HALF_LOG_2PI + stirling(xp, many))
-    log_unit, rest = log_split(xp, 1.0 / xp.sqrt(many))
-    return compensated(xp, head, rest, tail, -constant, log_unit)
-
-
-def _front_shapes(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array, Array, Array]:
-    """(whether a < 1, a where it is, a elsewhere, log(z / a) there)"""
-    small = a < 1.0
-    few, many = xp.where(small, a, 0.5), xp.where(small, 1.0, a)
-    plain = at.z > float(xp.finfo(at.z).tiny)
-    return small, few, many, xp.where(plain, log_quotient(xp, positive(xp, at.z), many), at.log_z - xp.log(many))
 
 
 def log_density_at(xp: Namespace[Array], at: Point[Array], a: Array, x: Array) -> Array:
@@ -257,26 +207,17 @@ def _from_x(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Point[Arra
     return tamed(xp, z, xp.log(x) + xp.log(rate), a, error)
 
 
-def tamed(xp: Namespace[Array], z: Array, log_z: Array | None, a: Array, error: Array | float = 0.0) -> Point[Array]:
-    """The logarithm from z where z is a normal number, which is sharper, and z so small that its square is in range."""
-    limits = xp.finfo(z)
-    largest = math.sqrt(float(limits.max)) * 0.1
-    if xp.has_guard_digits:  # and a range to spare
-        z = xp.minimum(xp.maximum(z, float(limits.tiny) ** 4), largest)
-        return Point(z, xp.log(z), z - a, 0.0)
-    normal = (z > float(limits.tiny)) & (z < largest)
-    z = xp.minimum(z, largest)
-    inside = xp.log(xp.where(normal, z, 1.0))
-    log_z = inside if log_z is None else xp.where(normal, inside, xp.minimum(log_z, math.log(largest)))
-    excess, rest = two_sum(xp, z, -a)
-    excess, rest = two_sum(xp, excess, rest + error)
-    return Point(z, log_z, excess, rest)
-
-
 def log_tails(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)) of x = z / rate."""
     lower, upper = log_tails_at(xp, _from_x(xp, x, a, rate), a)
     return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+
+
+def tails(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
+    """(P(X <= x), P(X > x)) of x = z / rate."""
+    at = _from_x(xp, x, a, rate)
+    lower, upper = both_tails(xp, *_direct(xp, at, a, _smaller_tail(xp, at, a), *front_in_two(xp, at, a)))
+    return xp.where(x > 0.0, lower, 0.0), xp.where(x > 0.0, upper, 1.0)
 
 
 def tamed_log(xp: Namespace[Array], log_z: Array, a: Array) -> Point[Array]:
@@ -336,8 +277,8 @@ def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, t
 
 
 def _tails_and_front(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, ...]:
-    front, rest = _front_in_two(xp, at, a)
-    return (*_log_tails(xp, at, a, _smaller_tail(xp, at, a), front, rest), front)
+    front, rest = front_in_two(xp, at, a)
+    return (*both_log_tails(xp, *_direct(xp, at, a, _smaller_tail(xp, at, a), front, rest)), front)
 
 
 def _newton_step(
@@ -360,7 +301,15 @@ def log_density_of_log_z(xp: Namespace[Array], log_z: Array, a: Array) -> Array:
 def refine_quantile(xp: Namespace[Array], log_z: Array, q: Array, one_minus_q: Array, a: Array) -> Array:
     """z by one more step from a log z that was rounded: near a = 1e6 one bit of log z is 14 of z, and 6000 of q."""
     at = tamed(xp, xp.exp(log_z), log_z, a)
-    _, step, _ = _newton_step(xp, at, q, one_minus_q, a)
+    if keeps_rests(xp, a):
+        tail, (front, front_rest) = _smaller_tail(xp, at, a), front_in_two(xp, at, a)
+        direct, is_lower, rest = _direct(xp, at, a, tail, front, front_rest)
+        # one bit of log q is 1 / a of log z
+        log_q, log_q_rest = log_mass_in_two(xp, xp.where(is_lower, q, one_minus_q), xp.where(is_lower, one_minus_q, q))
+        error = (log_q - direct) + (log_q_rest - (0.0 if rest is None else rest))
+        step = xp.where(is_lower, error, -error) * xp.exp(direct - front) / a
+    else:
+        _, step, _ = _newton_step(xp, at, q, one_minus_q, a)
     # a step that is no correction belongs to a mass of 0 in this dtype
     return xp.where(xp.abs(step) < 0.01, at.z * (1.0 + step), at.z)
 
@@ -419,6 +368,7 @@ FAMILY = Family(
     support=(0.0, math.inf),
     log_density=log_density,
     log_tails=log_tails,
+    tails=tails,
     slopes=(_slope_a, dx_drate),
     scores=(_score_x, _score_a, _score_rate),
     hazards=hazards,

@@ -25,11 +25,12 @@ from typing import Any
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, heavy_line
-from ..numerics.elementary import log1mexp, log1pmx_near_0
+from ..numerics.elementary import log1mexp, log1pmx_near_0, two_product, two_sum
 from ..numerics.gamma_function import log_gamma_step
+from ..numerics.in_two import both_tails, keeps_rests, product, quotient
 from ..numerics.quadrature import depth, tail_integral
-from ..numerics.student_t_divergence import c_at, divergence, score_at
-from .beta import Place, dlogit_da_by_rule, log_tails_at, logit_quantile
+from ..numerics.student_t_divergence import c_at, divergence, score_at, share
+from .beta import Place, direct_at, dlogit_da_by_rule, log_tails_at, logit_quantile
 
 
 def dt_dnu(xp: Namespace[Array], t: Array, nu: Array) -> Array:
@@ -62,7 +63,7 @@ def _moderate(xp: Namespace[Array], u: Array, nu: Array) -> Array:
     """d log|t| / d nu for nu >= 1."""
     # beyond this q (a quantile of 1e-15 in float32 at nu = 1) the derivative is held, so that nothing overflows
     q = xp.exp(xp.minimum(2.0 * u, 0.8 * math.log(float(xp.finfo(u).max)))) / nu
-    kappa, complement = q / (1.0 + q), 1.0 / (1.0 + q)
+    kappa, complement = share(xp, q), 1.0 / (1.0 + q)
     c = c_at(xp, nu)
 
     def score(p: Array) -> Array:
@@ -105,8 +106,20 @@ def log_tails(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
     return xp.where(negative, beyond, within), xp.where(negative, within, beyond)
 
 
+def tails(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
+    """(P(T <= t), P(T > t))."""
+    beyond = 0.5 * both_tails(xp, *direct_at(xp, *_place_of_size(xp, t, nu)))[1]
+    negative = t < 0.0
+    return xp.where(negative, beyond, 1.0 - beyond), xp.where(negative, 1.0 - beyond, beyond)
+
+
 def log_tails_of_size(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
     """(log P(|T| <= |t|), log P(|T| > |t|))."""
+    return log_tails_at(xp, *_place_of_size(xp, t, nu))
+
+
+def _place_of_size(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Place, Array, Array]:
+    """(z = q / (1 + q), 1/2, nu/2)"""
     log_q, q = _square(xp, t, nu)
     a, b = 0.5 * xp.indicator(nu > 0.0, like=nu), 0.5 * nu
     w = 1.0 / (1.0 + q)
@@ -114,7 +127,24 @@ def log_tails_of_size(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array,
     near = q < 1.0  # where the square is sharper than its logarithm
     log_w = xp.where(near, -xp.log1p(xp.where(near, q, 0.0)), log_w)
     at = Place(q * w, w, xp.maximum(log_q, -_far(xp, t)) + log_w, log_w, 0.5 * (1.0 - nu * q) * w)
-    return log_tails_at(xp, at, a, b)
+    return (_in_two(xp, at, t, nu) if keeps_rests(xp, t) else at), a, b
+
+
+def _in_two(xp: Namespace[Array], at: Place, t: Array, nu: Array) -> Place:
+    """With what rounding has left: z = t**2 / (nu + t**2), w = nu / (nu + t**2), delta = w (1 - t**2) / 2."""
+    size = xp.abs(t)
+    inside = (size > 1e-12) & (size < 1e18)  # where the square can be had in two
+    far, size = size > 1.0, xp.where(inside, size, 1.0)
+    square, square_rest = two_product(xp, size, size)
+    total, total_rest = two_sum(xp, square, nu)
+    total_rest = total_rest + square_rest
+    z, z_rest = quotient(xp, square, square_rest, total, total_rest)
+    w, w_rest = quotient(xp, nu, 0.0, total, total_rest)
+    fall, fall_rest = two_sum(xp, -square, 1.0 + 0.0 * square)
+    delta, rest = product(xp, w, w_rest, 0.5 * fall, 0.5 * (fall_rest - square_rest))
+    found = Place(z, w, at.log_z, at.log_w, delta, rest, z_rest, w_rest)
+    at = at._replace(w=xp.where(far, 0.0, at.w))  # which is held there, but not its logarithm
+    return Place(*(xp.where(inside, x, y) for x, y in zip(found, at, strict=True)))
 
 
 def _far(xp: Namespace[Array], like: Array) -> float:
@@ -146,6 +176,12 @@ def _log1p_q(xp: Namespace[Array], t: Array, nu: Array, log_excess: Array | floa
     log_q = log_q + 2.0 * log_excess
     near = xp.abs(t) < float(xp.finfo(t).max) ** 0.25
     return xp.where(near, xp.log1p(xp.where(near, q, 1.0)), xp.softplus(xp.where(near, 0.0, log_q))), q
+
+
+def _flow_nu(xp: Namespace[Array], log_unit: Array | float, t: Array, nu: Array) -> Array:
+    """p dt/dnu / exp(log_unit): far out the density underflows long before its product with t."""
+    u = xp.log(xp.maximum(xp.abs(t), float(xp.finfo(t).tiny)))
+    return xp.copysign(xp.exp((log_density(xp, t, nu) + u) - log_unit), t) * dlogt_dnu(xp, u, nu)
 
 
 def score_t(xp: Namespace[Array], t: Array, nu: Array) -> Array:
@@ -246,8 +282,10 @@ STANDARD = Family(
     support=(-math.inf, math.inf),
     log_density=log_density,
     log_tails=log_tails,
+    tails=tails,
     slopes=(dt_dnu,),
     scores=(score_t, score_nu),
+    flows=(_flow_nu,),
     quantile=Quantile(_quantile, log_density, (dt_dnu,)),
     entropy=entropy,
     mean=_mean,

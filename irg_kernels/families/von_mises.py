@@ -20,12 +20,14 @@ continued by C(z + 2 pi) = C(z) + 1.  By the mirror image x -> -x, mu -> -mu onl
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.bessel import bregman_log_i0, deficit, log_i0e, mean_cosine
 from ..numerics.charts import Shape, line
-from ..numerics.elementary import log1mexp, two_sum
+from ..numerics.elementary import both_log_tails, compensated, two_sum
+from ..numerics.in_two import both_tails, keeps_rests, product, sine_squared
 from ..numerics.quadrature import depth, is_double, tail_integral
 from ..numerics.roots import halley, logarithm, newton, normal_quantile
 
@@ -92,8 +94,9 @@ def _turned(xp: Namespace[Array], angle: Array) -> Array:
     return xp.where(angle > math.pi, down, xp.where(angle < -math.pi, up, angle))
 
 
-def _log_mass(xp: Namespace[Array], start: Array, limit: Array, kappa: Array) -> Array:
-    """log of the mass from `start`, >= 0 or next to 0, to start + limit: finite wherever the log-density is."""
+def _log_mass(xp: Namespace[Array], start: Array, limit: Array, kappa: Array) -> tuple[Array, Array | None]:
+    """(log of the mass from `start`, >= 0 or next to 0, to start + limit, what rounding has left of it): finite
+    wherever the log-density is."""
     half = xp.sin(0.5 * start)
     span = xp.minimum(limit, _outward_span(xp, xp.abs(start), half * half, kappa))
     span = xp.where(start < 0.0, limit, span)
@@ -102,11 +105,18 @@ def _log_mass(xp: Namespace[Array], start: Array, limit: Array, kappa: Array) ->
         return xp.exp(-2.0 * kappa * (xp.sin(start + 0.5 * step) * xp.sin(0.5 * step)))
 
     mass = tail_integral(xp, integrand, span, nodes_f32=NODES_F32, nodes_f64=NODES_F64)
-    return _log_density(xp, start, kappa) + xp.log(mass)
+    if not keeps_rests(xp, start):
+        return _log_density(xp, start, kappa) + xp.log(mass), None
+    square, rest = sine_squared(xp, 0.5 * start)
+    fall, rest = product(xp, square, rest, -2.0 * kappa, 0.0)
+    return compensated(xp, fall, rest, xp.log(mass) - math.log(2.0 * math.pi), -log_i0e(xp, kappa))
 
 
-def log_tails(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
-    """(log P(X <= x), log P(X > x)) on [-pi, pi], mu in [-pi, pi]: of sums of masses of smaller tails, no difference.
+def _tails(
+    xp: Namespace[Array], x: Array, mu: Array, kappa: Array, both: Callable, ends: tuple[float, float]
+) -> tuple[Array, Array]:
+    """(P(X <= x), P(X > x)) or their logarithms on [-pi, pi], mu in [-pi, pi]: of sums of masses of smaller tails, no
+    difference.
 
     With the location at or above 0: beyond it the mass from x up to pi; where x lies more than pi below it, and is
     nearer to it by way of -pi, that from -pi up to x; between, what lies below x and what is past pi.
@@ -120,16 +130,24 @@ def log_tails(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> tuple[
     to_rim = to_pi(xp, location)
     start = xp.where(wraps, to_rim, xp.where(upper, z, xp.abs(z)))
     limit = xp.where(wraps | upper, to_pi(xp, xp.abs(y)), to_pi(xp, xp.abs(z)))
-    smaller = _log_mass(xp, start, limit, kappa)
+    smaller, rest = _log_mass(xp, start, limit, kappa)
     has_rim = (location > 0.0) & ~wraps & ~upper
-    rim = xp.where(has_rim, _log_mass(xp, to_rim, location, kappa), -math.inf)
+    rim = xp.where(has_rim, _log_mass(xp, to_rim, location, kappa)[0], -math.inf)
     smaller = xp.where(has_rim, smaller + xp.softplus(xp.where(has_rim, rim - smaller, 0.0)), smaller)
-    smaller = xp.minimum(smaller, 0.0)
-    other = log1mexp(xp, smaller)
-    lower, higher = xp.where(upper, other, smaller), xp.where(upper, smaller, other)
-    lower = xp.where(y <= -math.pi, -math.inf, xp.where(y >= math.pi, 0.0, lower))
-    higher = xp.where(y <= -math.pi, 0.0, xp.where(y >= math.pi, -math.inf, higher))
+    lower, higher = both(xp, xp.minimum(smaller, 0.0), ~upper, rest)
+    lower = xp.where(y <= -math.pi, ends[0], xp.where(y >= math.pi, ends[1], lower))
+    higher = xp.where(y <= -math.pi, ends[1], xp.where(y >= math.pi, ends[0], higher))
     return xp.where(turned, higher, lower), xp.where(turned, lower, higher)
+
+
+def log_tails(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
+    """(log P(X <= x), log P(X > x)) on [-pi, pi], mu in [-pi, pi]."""
+    return _tails(xp, x, mu, kappa, both_log_tails, (-math.inf, 0.0))
+
+
+def tails(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> tuple[Array, Array]:
+    """(P(X <= x), P(X > x)) on [-pi, pi], mu in [-pi, pi]."""
+    return _tails(xp, x, mu, kappa, both_tails, (0.0, 1.0))
 
 
 def _rim_mass(xp: Namespace[Array], location: Array, kappa: Array) -> Array:
@@ -286,6 +304,7 @@ FAMILY = Family(
     support=(-math.pi, math.pi),
     log_density=log_density,
     log_tails=log_tails,
+    tails=tails,
     slopes=(_slope_mu, _slope_kappa),
     scores=(_score_x, _score_mu, _score_kappa),
     flows=(_flow_mu, _flow_kappa),

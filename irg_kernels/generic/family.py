@@ -65,6 +65,8 @@ class Family:
     """(log P(X <= x), log P(X > x)); values only, unless `tails_are_closed`"""
     slopes: tuple[Callable, ...]
     """dx / d params[i] at fixed quantile"""
+    tails: Callable | None = None
+    """(P(X <= x), P(X > x)), where more exact in float32 than the exponentials of `log_tails`; values only"""
     scores: tuple[Callable, ...] | None = None
     """d log p / dx and d log p / d params[i], where more exact than autodiff through `log_density`, or cheaper: finite,
     and 0 outside the support"""
@@ -118,7 +120,7 @@ def cdf_of(family: Family) -> Function:
     """P(X <= x) of (x, *params)."""
 
     def value(xp: Namespace[Array], *args: Array) -> Array:
-        return xp.exp(family.log_tails(xp, *args)[0])
+        return _tails(xp, family, *args)[0]
 
     def by_x(xp: Namespace[Array], result: Array, *args: Array) -> Array:
         return xp.exp(family.log_density(xp, *args))
@@ -131,12 +133,19 @@ def sf_of(family: Family) -> Function:
     """P(X > x) of (x, *params)."""
 
     def value(xp: Namespace[Array], *args: Array) -> Array:
-        return xp.exp(family.log_tails(xp, *args)[1])
+        return _tails(xp, family, *args)[1]
 
     def by_x(xp: Namespace[Array], result: Array, *args: Array) -> Array:
         return -xp.exp(family.log_density(xp, *args))
 
     return Function(value, (by_x, *_moved(family, lambda result: 0.0, -1.0)))
+
+
+def _tails(xp: Namespace[Array], family: Family, *args: Array) -> tuple[Array, Array]:
+    if family.tails is not None:
+        return family.tails(xp, *args)
+    lower, upper = family.log_tails(xp, *args)
+    return xp.exp(lower), xp.exp(upper)
 
 
 @cache
@@ -323,6 +332,7 @@ def located(
         support=(at.end(standard.support[0]), at.end(standard.support[1])),
         log_density=at.log_density,
         log_tails=at.at(standard.log_tails),
+        tails=standard.tails and at.at(standard.tails),
         slopes=slopes,
         scores=at.scores(),
         tails_are_closed=standard.tails_are_closed,
@@ -373,6 +383,7 @@ def with_parameters(family: Family, parameters: Mapping[str, str], into: Callabl
         support=(low, high),
         log_density=of_new(family.log_density, 1),
         log_tails=of_new(family.log_tails, 1),
+        tails=family.tails and of_new(family.tails, 1),
         slopes=all_chained(family.slopes),
         scores=scores,
         tails_are_closed=family.tails_are_closed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..families import beta, gamma
 from ..namespace import Array, Namespace
@@ -225,7 +226,11 @@ def _beta_inverse(limits: Callable) -> Domain:
     return Domain((1.0, 1.0, 0.5, 0.5), _quantile_inside, _betaincinv_valid, limits)
 
 
-BETAINCINV = guarded(reordered(inverse_of(beta.FAMILY), (2, 0, 1)), _beta_inverse(_betaincinv_limits))
+_REFINED = replace(
+    beta.FAMILY, quantile=beta.FAMILY.quantile and beta.FAMILY.quantile._replace(refine=beta.refine_quantile)
+)
+
+BETAINCINV = guarded(reordered(inverse_of(_REFINED), (2, 0, 1)), _beta_inverse(_betaincinv_limits))
 BETAINCCINV = guarded(
-    reordered(inverse_of(beta.FAMILY, upper=True), (2, 0, 1)), _beta_inverse(_mirrored(_betaincinv_limits))
+    reordered(inverse_of(_REFINED, upper=True), (2, 0, 1)), _beta_inverse(_mirrored(_betaincinv_limits))
 )

@@ -74,10 +74,12 @@ def log_gamma1p(xp: Namespace[Array], a: Array) -> Array:
     return -xp.log1p(a * horner(a, _RECIPROCAL if is_double(xp, a) else _RECIPROCAL[:13]))
 
 
-def log_gamma_step(xp: Namespace[Array], b: Array, a: Array) -> Array:
+def log_gamma_step(xp: Namespace[Array], b: Array, a: Array, log_z: Array | None = None) -> Array:
     """log Gamma(b + a) - log Gamma(b), b > 0, 0 <= a <= 1, to full accuracy beside a log b.
 
     By Stirling's series in divided differences, at b + N where b is small.
+
+    :param log_z: a log z is added, in which a log b may cancel.
     """
     n = stirling_start(xp, b)
     is_small = b < float(n)
@@ -85,7 +87,15 @@ def log_gamma_step(xp: Namespace[Array], b: Array, a: Array) -> Array:
     x = xp.where(is_small, small + float(n), b)
     y = x + a
     u, w = 1.0 / y, 1.0 / x
-    total = (x - 0.5) * xp.log1p(a * w) + a * (xp.log(y) - 1.0)
+    if log_z is None:
+        total = (x - 0.5) * xp.log1p(a * w) + a * (xp.log(y) - 1.0)
+    else:
+        # (x - 1/2) log1p(a / x) - a, and the logarithm of z y in one
+        v = a * w
+        product = xp.exp(log_z) * y
+        normal = (product > 0.1) & (product < 10.0)
+        log_product = xp.where(normal, xp.log(xp.where(normal, product, 1.0)), log_z + xp.log(y))
+        total = x * log1pmx(xp, v, v) - 0.5 * xp.log1p(v) + a * log_product
     # u**m - w**m = -a u w h_m, h_m = sum_k u**k w**(m-1-k)
     h: Array | float = 1.0
     series: Array | float = _STIRLING[0]

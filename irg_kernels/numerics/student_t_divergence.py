@@ -143,9 +143,16 @@ def _beyond_normal(xp: Namespace[Array], q: Array, nu: Array) -> Array:
 def score_at(xp: Namespace[Array], q: Array, log1p_q: Array, c: Array, nu: Array) -> Array:
     """The score in nu at q = t**2 / nu."""
     # log1p(q) - q / (1 + q) starts with q**2 / 2
-    ratio = q / (1.0 + q)
+    ratio = share(xp, q)
     near, remainder = log1pmx_near_0(xp, q)
     return 0.5 * (c + ratio / nu - xp.where(near, q * ratio + remainder, log1p_q - ratio))
+
+
+def share(xp: Namespace[Array], q: Array) -> Array:
+    """q / (1 + q), q >= 0, whose derivative squares no large q."""
+    far = q > 1e8
+    small, large = xp.where(far, 1.0, q), xp.where(far, q, 1.0)
+    return xp.where(far, 1.0 - 1.0 / large, small / (1.0 + small))
 
 
 def c_at(xp: Namespace[Array], nu: Array) -> Array:
