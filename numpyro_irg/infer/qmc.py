@@ -116,28 +116,36 @@ def _points(key: Array, count: int, dimension: int) -> Array:
     known = min(dimension, MOST_COLUMNS)
     for_matrix, for_shift, for_rest = jax.random.split(key, 3)
     gray, directions = _sobol(count, known, bits)
-    below = jnp.tril(jax.random.bernoulli(for_matrix, 0.5, (known, bits, bits)), -1).astype(jnp.float32)
-    matrices = below + jnp.eye(bits, dtype=jnp.float32)
-    moved = jnp.einsum("dij,dmj->dmi", matrices, directions) % 2.0
-    shift = jax.random.bernoulli(for_shift, 0.5, (known, bits))
-    digits = (jnp.einsum("nm,dmi->ndi", gray, moved) + shift) % 2.0
-    weights = jnp.asarray(0.5 ** np.arange(1, bits + 1))
-    points = (digits * weights).sum(-1) + 0.5 ** (bits + 1)
+    # one integer for each column of a matrix, of which no more are met than direction numbers have digits
+    diagonal = np.left_shift(np.uint32(1), (bits - 1 - np.arange(directions.shape[-1])).astype(np.uint32))
+    below = jax.random.bits(for_matrix, (known, len(diagonal)), jnp.uint32) & (diagonal - np.uint32(1))
+    moved = _xor(jnp.where(directions, (below | diagonal)[:, None], np.uint32(0)))
+    shift = jax.random.bits(for_shift, (known,), jnp.uint32) >> np.uint32(32 - bits)
+    numbers = jnp.broadcast_to(shift, (count, known))
+    for digit, number in zip(gray.T, moved.T, strict=True):
+        numbers = numbers ^ jnp.where(digit[:, None], number, np.uint32(0))
+    points = numbers.astype(jnp.result_type(float)) * 0.5**bits + 0.5 ** (bits + 1)
     rest = jax.random.uniform(for_rest, (count, dimension - known), points.dtype)
     return jnp.concatenate([points, rest], -1)
 
 
+def _xor(numbers: Array) -> Array:
+    """Of all along the last axis."""
+    return jax.lax.reduce(numbers, np.uint32(0), jax.lax.bitwise_xor, (numbers.ndim - 1,))
+
+
 @cache
 def _sobol(count: int, dimension: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """(the binary digits of the Gray code of each point, (count, m); those of m direction numbers of each column)."""
+    """(the binary digits of the Gray code of each point, (count, m); those of m direction numbers of each column, as
+    many as there are at most)."""
     m = max(1, math.ceil(math.log2(count)))
     gray = np.arange(count) ^ (np.arange(count) >> 1)
-    gray_digits = (gray[:, None] >> np.arange(m)) & 1
+    gray_digits = (gray[:, None] >> np.arange(m)) & 1 == 1
     if not dimension:
-        return gray_digits.astype(np.float32), np.zeros((0, m, bits), np.float32)
+        return gray_digits, np.zeros((0, m, min(m, bits)), bool)
     from scipy.stats import qmc  # here, since all of scipy.stats takes as long to import as NumPyro
 
     plain = qmc.Sobol(dimension, scramble=False, bits=30).random(2**m)
     numbers = np.round(plain[2 ** np.arange(1, m + 1) - 1].T * 2.0**30).astype(np.int64)  # of Gray code 2**j
-    digits = (numbers[..., None] >> (29 - np.arange(bits))) & 1
-    return gray_digits.astype(np.float32), digits.astype(np.float32)
+    digits = (numbers[..., None] >> (29 - np.arange(min(m, bits)))) & 1 == 1
+    return gray_digits, digits
