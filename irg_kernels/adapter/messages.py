@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -194,6 +194,59 @@ def check_diagnosed(guide: Any, hvae: type) -> None:
         raise TypeError(
             f"diagnostics: guide must be an HVAE or AutoHVAE, got {shown(guide)}; other guides take no steps"
         )
+
+
+def not_reparameterized(site: str, kind: str, package: str) -> str:
+    return (
+        f"HVAE: the base guide's site {site!r} has a distribution without reparameterized draws, {kind}; take its twin "
+        f"from {package}.distributions, or a continuous distribution"
+    )
+
+
+def discrete_latent(site: str, kind: str) -> str:
+    return (
+        f"HVAE: the model's latent {site!r} is discrete ({kind}); sum it out of the model (as MixtureSameFamily does), "
+        "Hamiltonian steps need a density"
+    )
+
+
+def no_base_site(site: str, host: str) -> str:
+    return (
+        f"HVAE: the model's latent {site!r} has no site in the base guide; add {host}.sample({site!r}, ...) to the "
+        "guide, or observe it (if it is data that only this call lacks, call the guide with data first)"
+    )
+
+
+def check_latents(latents: Collection[str], of_base: Collection[str]) -> None:
+    """:raises ValueError: for a model without latents, and for sites of the base guide that are none of them."""
+    if not latents:
+        raise ValueError("HVAE: the model has no latent sample site to move; use the base guide alone")
+    if added := sorted(set(of_base) - set(latents)):
+        raise ValueError(
+            f"HVAE: the base guide's sites {added} are not latents of the model; remove them, or mark them with "
+            "infer={'is_auxiliary': True}"
+        )
+
+
+def masked_inside(site: str) -> str:
+    return (
+        f"HVAE: the base guide's site {site!r} is masked inside its event; leave the mask out of the guide, which "
+        "respects the model's"
+    )
+
+
+def masked_alone(who: str, site: str) -> str:
+    return (
+        f"{who}: the guide masks site {site!r} where the model does not; use the same mask in both, or leave it out of "
+        "the guide, which then respects the model's"
+    )
+
+
+def masked_but_used(who: str, site: str) -> str:
+    return (
+        f"{who}: the model masks its latent {site!r}, but terms that are not masked depend on it; mask those too, or, "
+        "for a flat prior, write dist.ImproperUniform in place of the mask"
+    )
 
 
 def swapped(observed: Iterable[str]) -> str:

@@ -16,6 +16,8 @@ import numpyro.distributions as dist
 from jax import Array
 from numpyro.primitives import Messenger
 
+from irg_kernels.adapter import messages
+
 __all__ = [
     "Unmasked",
     "check_absent",
@@ -71,10 +73,7 @@ def check_mask_outside(name: str, fn: Any) -> None:
     while isinstance(fn, dist.ExpandedDistribution | dist.MaskedDistribution):
         fn = fn.base_dist
     if _bare(fn) is not fn:
-        raise ValueError(
-            f"HVAE: the base guide's site {name!r} is masked inside its event; leave the mask out of the guide, which "
-            "respects the model's"
-        )
+        raise ValueError(messages.masked_inside(name))
 
 
 def lift(who: str, site: Any, guides: Any = None) -> None:
@@ -88,10 +87,7 @@ def lift(who: str, site: Any, guides: Any = None) -> None:
     if guides is not None:
         alone = jnp.any(jnp.logical_and(~jnp.asarray(guides), True if models is None else models))
         if not isinstance(alone, jax.core.Tracer) and alone:
-            raise ValueError(
-                f"{who}: the guide masks site {site['name']!r} where the model does not; use the same mask in both, or "
-                "leave it out of the guide, which then respects the model's"
-            )
+            raise ValueError(messages.masked_alone(who, site["name"]))
         site["infer"] = {**site["infer"], _MASKED: fn}
         site["fn"] = bare.mask(guides)
     elif bare is not fn:
@@ -162,10 +158,7 @@ def check_absent(
         partly = jnp.abs(whole - left) > 1e-3 * jnp.abs(whole)
         out = out.reshape(out.shape + (1,) * (whole.ndim - out.ndim)) | partly
         if jnp.any(out & (jnp.abs(slopes[name]) > 0.0)):  # NaN is no dependence
-            raise ValueError(
-                f"{who}: the model masks its latent {name!r}, but terms that are not masked depend on it; mask those "
-                "too, or, for a flat prior, write dist.ImproperUniform in place of the mask"
-            )
+            raise ValueError(messages.masked_but_used(who, name))
 
 
 class _Factor(dist.Unit):

@@ -90,11 +90,7 @@ class BaseSites(Messenger):
             return
         name, fn = msg["name"], msg["fn"]
         if self.prefix and not msg["is_observed"] and not fn.has_rsample:
-            raise ValueError(
-                f"HVAE: the base guide's site {name!r} has a distribution without reparameterized draws, "
-                f"{type(unwrapped(fn)).__name__}; take its twin from numpyro_irg.distributions, or a continuous "
-                "distribution"
-            )
+            raise ValueError(messages.not_reparameterized(name, type(unwrapped(fn)).__name__, "numpyro_irg"))
         check_mask_outside(name, fn)
         auxiliary = bool(msg["infer"].get("is_auxiliary"))
         self.sites[name] = Drawn(fn, list(msg["cond_indep_stack"]), msg["scale"], auxiliary, msg["is_observed"])
@@ -369,26 +365,13 @@ def _check(names: list[str], base: BaseSites, samples: dict[str, Any], missing: 
         if site["is_observed"] or name not in {*missing, *base.latents}:
             continue
         if site["fn"].support.is_discrete:
-            raise ValueError(
-                f"HVAE: the model's latent {name!r} is discrete ({type(unwrapped(site['fn'])).__name__}); sum it out "
-                "of the model (as dist.MixtureSameFamily does), Hamiltonian steps need a density"
-            )
+            raise ValueError(messages.discrete_latent(name, type(unwrapped(site["fn"])).__name__))
         if name in missing:
-            raise ValueError(
-                f"HVAE: the model's latent {name!r} has no site in the base guide; add numpyro.sample({name!r}, ...) "
-                "to the guide, or observe it (if it is data that only this call lacks, call the guide with data first)"
-            )
+            raise ValueError(messages.no_base_site(name, "numpyro"))
         ours, theirs = site["fn"].event_dim, base.sites[name].fn.event_dim
         if ours != theirs:
             raise ValueError(
                 f"HVAE: site {name!r} has {theirs} event dimensions in the base guide and {ours} in the model; "
                 "write .to_event(...) in both"
             )
-    if not names:
-        raise ValueError("HVAE: the model has no latent sample site to move; use the base guide alone")
-    added = sorted(base.latents.keys() - set(names))
-    if added:
-        raise ValueError(
-            f"HVAE: the base guide's sites {added} are not latents of the model; remove them, "
-            "or mark them with infer={'is_auxiliary': True}"
-        )
+    messages.check_latents(names, base.latents)

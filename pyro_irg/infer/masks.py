@@ -19,6 +19,8 @@ from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 
+from irg_kernels.adapter.messages import masked_alone, masked_but_used, masked_inside
+
 __all__ = ["Lifted", "Unmasked", "check_absent", "check_mask_outside", "lift", "mask_like", "mask_of"]
 
 
@@ -53,10 +55,7 @@ def check_mask_outside(name: str, fn: Any) -> None:
     while isinstance(fn, (ExpandedDistribution, MaskedDistribution)):
         fn = fn.base_dist
     if _bare(fn) is not fn:
-        raise ValueError(
-            f"HVAE: the base guide's site {name!r} is masked inside its event; leave the mask out of the guide, which "
-            "respects the model's"
-        )
+        raise ValueError(masked_inside(name))
 
 
 class Lifted:
@@ -90,10 +89,7 @@ def lift(who: str, msg: Any, guides: Any = None) -> Lifted | None:
     if guides is not None:
         models = mask_of(fn, mask)
         if (~torch.as_tensor(guides) & torch.as_tensor(True if models is None else models)).any():
-            raise ValueError(
-                f"{who}: the guide masks site {msg['name']!r} where the model does not; use the same mask in both, or "
-                "leave it out of the guide, which then respects the model's"
-            )
+            raise ValueError(masked_alone(who, msg["name"]))
     if mask is None and bare is fn:
         return None
     msg["fn"], msg["mask"] = bare, guides
@@ -157,10 +153,7 @@ def check_absent(who: str, lifted: Mapping[str, Lifted], messages: Iterable[Any]
         # a thousandth is far above rounding: a number inside a masked event has all of its slope, or none
         out = ~mask[(...,) + (None,) * site.fn.event_dim] | ((whole - left).abs() > 1e-3 * whole.abs())
         if (out & (slope(joint, value).abs() > 0.0)).any():  # NaN is no dependence
-            raise ValueError(
-                f"{who}: the model masks its latent {name!r}, but terms that are not masked depend on it; mask those "
-                "too, or, for a flat prior, write dist.ImproperUniform in place of the mask"
-            )
+            raise ValueError(masked_but_used(who, name))
 
 
 def _term(msg: Any) -> Tensor:

@@ -70,10 +70,7 @@ class BaseSites(Messenger):
             self.subsamples[name] = msg
             return
         if self.prefix and not msg["is_observed"] and not fn.has_rsample:
-            raise ValueError(
-                f"HVAE: the base guide's site {name!r} has a distribution without reparameterized draws, "
-                f"{type(fn).__name__}; take its twin from pyro_irg.distributions, or a continuous distribution"
-            )
+            raise ValueError(messages.not_reparameterized(name, type(fn).__name__, "pyro_irg"))
         if not msg["is_observed"] and (normal := _normal(fn)) is not None:
             if self.sites:
                 self.more_normals = True
@@ -222,14 +219,8 @@ class ModelSites(Messenger):
         if name in self.unobserved:
             return  # data in an earlier call, absent now: nothing to condition on
         if fn.support.is_discrete:
-            raise ValueError(
-                f"HVAE: the model's latent {name!r} is discrete ({type(fn).__name__}); sum it out of the model, "
-                "Hamiltonian steps need a density"
-            )
-        raise ValueError(
-            f"HVAE: the model's latent {name!r} has no site in the base guide; add pyro.sample({name!r}, ...) to the "
-            "guide, or observe it"
-        )
+            raise ValueError(messages.discrete_latent(name, type(fn).__name__))
+        raise ValueError(messages.no_base_site(name, "pyro"))
 
     def log_probs(self) -> list[Tensor]:
         """Of each latent, in unconstrained space, and each observed site; scaled and masked."""
@@ -378,14 +369,7 @@ class Potential:
     def _check(self, sites: ModelSites) -> None:
         if self.guide_observes and not sites.observed:
             raise ValueError(messages.swapped(self.guide_observes))
-        if not sites.fns:
-            raise ValueError("HVAE: the model has no latent sample site to move; use the base guide alone")
-        added = sorted(self.values.keys() - sites.fns.keys())
-        if added:
-            raise ValueError(
-                f"HVAE: the base guide's sites {added} are not latents of the model; remove them, "
-                "or mark them with infer={'is_auxiliary': True}"
-            )
+        messages.check_latents(sites.fns, self.values)
 
 
 def side_by_side(fn: Callable, size: int, nesting: int) -> Callable:
