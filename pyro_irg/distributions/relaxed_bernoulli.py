@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyro.distributions as host
+import torch
 from pyro.distributions import constraints
 from torch import Tensor
 from torch.distributions.utils import probs_to_logits
@@ -13,7 +14,8 @@ from irg_kernels.adapter import arguments
 from irg_kernels.families import relaxed_bernoulli
 
 from ..registry import implicit_twin_of
-from .base import Univariate, promoted, refuse_outside
+from ..samplers import draw, standard_gumbel
+from .base import Univariate, promoted, refuse_outside, sigmoid
 
 __all__ = ["RelaxedBernoulli"]
 
@@ -50,3 +52,9 @@ class RelaxedBernoulli(Univariate):
     def probs(self) -> Tensor:
         """Of a 1 at temperature 0."""
         return self.logits.sigmoid()
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        # of few elements a fifth faster than the quantile of a uniform number with its slopes
+        temperature, logits = self._extended(sample_shape, self.temperature, self.logits)
+        noise = draw(standard_gumbel, logits) - draw(standard_gumbel, logits)
+        return sigmoid((logits + noise) / temperature)
