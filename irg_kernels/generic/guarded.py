@@ -31,20 +31,25 @@ def reordered(function: Function, order: Sequence[int], *constants: float) -> Fu
 
 
 class Domain(NamedTuple):
+    """Where a function of `args` stands by its formula, where by limits, and where it is no number."""
+
     rest: tuple[float, ...]
-    """some point inside, and the result there last"""
+    """some point inside, and last the result there: what the formula is given for elements outside"""
     inside: Callable
-    """(xp, *args) -> where the function is taken"""
+    """(xp, *args) -> where the formula serves"""
     valid: Callable
+    """(xp, *args) -> where there is a value, by the formula or a limit; elsewhere it is NaN"""
     limits: Callable
-    """(xp, *args) -> of the value and of each derivative, where it is not"""
+    """(xp, *args) -> the limits of the value and of each derivative, for elements where the formula does not serve"""
     moves: Callable | None = None
-    """(xp, *args) -> where the derivatives are taken, if at more points"""
+    """(xp, *args) -> where the formulas of the derivatives serve, if at more points than that of the value"""
     taken: Callable | None = None
-    """(xp, *args) -> args"""
+    """(xp, *args) -> the arguments that the formula is given, if not `args` themselves"""
 
 
 def guarded(function: Function, domain: Domain) -> Function:
+    """The function with limits at the ends of its domain and NaN beyond, in its derivatives too."""
+
     def safe(xp: Namespace[Array], where: Array, args: tuple[Array, ...]) -> tuple[Array, ...]:
         taken = domain.taken(xp, *args) if domain.taken else args
         return tuple(xp.where(where, x, r) for x, r in zip(taken, domain.rest[:-1], strict=True))
@@ -67,7 +72,7 @@ def guarded(function: Function, domain: Domain) -> Function:
 
 
 def moving_limit(xp: Namespace[Array], end: Array, x: Array, at: float, slope: Array) -> Array:
-    """`end`, with a derivative in x at x = at."""
+    """`end`, with the derivative `slope` in x where x = at, held in the range of its dtype."""
     most = float(xp.finfo(x).max)
     return end + xp.where(equal(x, at), x - at, 0.0) * xp.minimum(xp.maximum(slope, -most), most)
 
@@ -77,12 +82,12 @@ def equal(x: Array, y: Array | float) -> Array:
 
 
 def zero_like(xp: Namespace[Array], like: Array) -> Array:
-    """Of what may be infinite or NaN, too."""
+    """0 in the shape and dtype of an array that may hold infinities and NaN."""
     return xp.indicator(like < -math.inf, like=like)
 
 
 def choose(xp: Namespace[Array], like: Array, *cases: tuple[Array, float], otherwise: float = 0.0) -> Array:
-    """The value of the first condition that holds."""
+    """For each element the number beside the first condition that holds, in the shape and dtype of `like`."""
     found = otherwise + zero_like(xp, like)
     for condition, value in reversed(cases):
         found = xp.where(condition, value, found)
