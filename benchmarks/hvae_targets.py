@@ -233,43 +233,46 @@ def read(results: Path = RESULTS) -> dict[tuple[str, str, str], dict]:
 
 
 def gap_cell(result: dict | None) -> str:
-    """Median of the seeds, and the worst."""
+    """Median of the seeds, and the worst if there are several."""
     if result is None:
         return ""
     gaps = sorted(result["gaps"])
-    return f"{gaps[len(gaps) // 2]:.3f} ({gaps[-1]:.3f})"
+    return f"{gaps[len(gaps) // 2]:.3f}" + (f" ({gaps[-1]:.3f})" if len(gaps) > 1 else "")
 
 
 def weight_cell(result: dict | None) -> str:
-    """Effective sample size of a draw and k-hat, each of the worst seed."""
-    return "" if result is None else f"{100.0 * min(result['ess']):.0f}%, {max(result['k']):.2f}"
+    """Effective sample size of a draw, and k-hat where it is known, each of the worst seed."""
+    if result is None:
+        return ""
+    return f"{100.0 * min(result['ess']):.0f}%" + (f", {max(result['k']):.2f}" if "k" in result else "")
 
 
-def rows(targets: list[str], cell: Callable, names: list[str]) -> tuple[list[str], list[list[str]]]:
+def rows(targets: list[str], cell: Callable) -> tuple[list[str], list[list[str]]]:
+    """Of the guides that were run on these targets."""
     found = read()
-    return ["target", *names, "AutoHVAE in Pyro"], [
-        [t, *(cell(found.get(("numpyro", t, g))) for g in names), cell(found.get(("pyro", t, "AutoHVAE")))]
-        for t in targets
-    ]
-
-
-NAMES = [name for name in GUIDES if name != ABLATION]
+    names = [name for name in GUIDES if name != ABLATION and any(("numpyro", t, name) in found for t in targets)]
+    targets = [t for t in targets if ("numpyro", t, "AutoHVAE") in found]
+    keys = [*(("numpyro", name) for name in names), ("pyro", "AutoHVAE")]
+    lines = [[t, *(cell(found.get((library, t, name))) for library, name in keys)] for t in targets]
+    header, filled = ["target", *names, "AutoHVAE in Pyro"], any(line[-1] for line in lines)
+    return (header, lines) if filled else (header[:-1], [line[:-1] for line in lines])
 
 
 def table() -> str:
     """Gaps, and time per step as a multiple of AutoNormal's."""
     found = read()
-    header, lines = rows(TARGETS, gap_cell, NAMES)
-    times = [float(np.median([found["numpyro", t, g]["ms"] for t in TARGETS])) for g in NAMES]
+    header, lines = rows(TARGETS, gap_cell)
+    times = [float(np.median([found["numpyro", t, g]["ms"] for t in TARGETS])) for g in header[1:-1]]
     return markdown(header, [*lines, ["time of a step", *(f"{t / times[-1]:.0f}" for t in times), ""]])
 
 
 def weights_table() -> str:
-    return markdown(*rows(TARGETS, weight_cell, NAMES))
+    return markdown(*rows(TARGETS, weight_cell))
 
 
 def others_table() -> str:
-    return markdown(*rows(hvae_others.TARGETS, gap_cell, [name for name in OTHERS if name != ABLATION]))
+    header, lines = rows(hvae_others.TARGETS, lambda result: result and f"{gap_cell(result)}; {weight_cell(result)}")
+    return markdown(header, [[cell or "" for cell in line] for line in lines])
 
 
 def ablation_table() -> str:
@@ -279,9 +282,9 @@ def ablation_table() -> str:
         worst, parts = max(result["gaps"]), zip(result["gaps"], result["ess"], strict=True)
         return ", ".join(f"{'**' * (g == worst)}{g:.3f}{'**' * (g == worst)} ({100.0 * e:.0f}%)" for g, e in parts)
 
-    found = read()
-    names = ["AutoHVAE", ABLATION]
-    lines = [[t, *(cell(found["numpyro", t, g]) for g in names)] for t in [*TARGETS, *hvae_others.TARGETS]]
+    found, names = read(), ["AutoHVAE", ABLATION]
+    targets = [t for t in TARGETS if ("numpyro", t, ABLATION) in found]
+    lines = [[t, *(cell(found["numpyro", t, name]) for name in names)] for t in targets]
     return markdown(["target", "AutoHVAE", "its gradient set to 0"], lines)
 
 

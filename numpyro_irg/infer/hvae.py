@@ -85,7 +85,7 @@ class HVAE:
     :param coefficients: with "refreshed", a function of the model's arguments, such as a network of the encoder's
         features, that returns for latents of the base (site -> (strengths, angles)) what is added to the strengths and
         angles of their steps: arrays that broadcast to (plates, num_steps, event), for each datum its own.  It must not
-        draw; its parameters learn with the guide's.
+        draw; what it registers by `numpyro.param` or a module learns with the guide.
     :param prefix: of the names of the guide's own sites and parameters.
     :param checkpoint: recompute each step in the backward pass: memory for one step instead of K.
     :raises ValueError: for settings out of bounds; when called, for latents that the base misses, adds, or draws

@@ -76,7 +76,7 @@ class HVAE(PyroModule):
     :param coefficients: with "refreshed", a function of the model's arguments, such as a network of the encoder's
         features, that returns for latents of the base (site -> (strengths, angles)) what is added to the strengths and
         angles of their steps: arrays that broadcast to (plates, num_steps, event), for each datum its own.  It must not
-        draw; its parameters learn with the guide's.
+        draw.  Its parameters learn if it is a module itself, or by `pyro.param` and `pyro.module`.
     :param prefix: of the names of the guide's own sites.
     :raises ValueError: for settings out of bounds; when called, for latents that the base misses, adds, or draws
         without reparameterization, or masks where the model does not, for latents that the model masks though other

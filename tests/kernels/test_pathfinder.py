@@ -114,4 +114,4 @@ def test_scales_are_shrunk_where_the_curvature_overstates_them():
 
     flags = torch.stack(pathfinder.shrunk(xp, [potentials(s) for s in pathfinder.SHRINKS], points))
     shrinks = torch.tensor(pathfinder.SHRINKS, dtype=torch.float64)
-    assert (flags.sum(0) == 1.0).all() and (flags * shrinks[:, None]).sum(0).tolist() == [1.0, 0.1, 1.0]
+    assert (flags.sum(0) == 1.0).all() and (flags * shrinks[:, None]).sum(0).tolist() == [1.0, 0.25, 1.0]
