@@ -1,5 +1,6 @@
 """Scripts in processes of their own, and the tables that they print."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -35,17 +36,20 @@ def launch(*commands: list[str], seconds: int = 240, **environment: str) -> list
     return [output for output, _ in done]
 
 
-def killed(*command: str, last: str, **environment: str) -> None:
-    """Runs `python -m ...` until it prints the line `last`, and kills it then."""
+def killed(*command: str, last: str, **environment: str) -> list[str]:
+    """Runs `python -m ...` until it prints the line `last`, and kills it then; what it printed before."""
     env = {**os.environ, "OMP_NUM_THREADS": "1", "NPROC": "1", **environment}
     process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
-        assert last in (line.strip() for line in process.stdout), f"{' '.join(command)} ended before {last!r}"
+        lines = iter(process.stdout.readline, "")
+        printed = list(itertools.takewhile(lambda line: line != last, map(str.strip, lines)))
+        assert process.poll() is None, f"{' '.join(command)} ended before {last!r}"
     finally:
         process.kill()
         process.communicate()
     assert process.returncode == -signal.SIGKILL
+    return printed
 
 
 def table(output: str, first: str) -> dict[str, dict[str, str]]:

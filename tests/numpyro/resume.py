@@ -1,6 +1,6 @@
-"""Trainings that save themselves and go on until they are killed, those resumed, and whole ones.
+"""Trainings that save themselves halfway and go on until they are killed, and those resumed.
 
-Run by `python -m tests.numpyro.resume FOLDER killed`, `resumed` or `whole`.
+Run by `python -m tests.numpyro.resume FOLDER killed` or `resumed`.
 """
 
 import pickle
@@ -64,13 +64,12 @@ def main(folder, what):
             state = set_state(svi, pickle.loads(path.read_bytes()), DATA)
         else:
             state = svi.init(jax.random.key(0), DATA)
-        for _ in range({"killed": SAVED, "resumed": STEPS - SAVED, "whole": STEPS}[what]):
+        for step in range(STEPS - SAVED if what == "resumed" else STEPS):
+            if what == "killed" and step == SAVED:
+                path.write_bytes(pickle.dumps(get_state(state)))
             state, loss = update(state, DATA)
             losses.append(float(loss).hex())
-        if what == "killed":
-            path.write_bytes(pickle.dumps(get_state(state)))
-        else:
-            print(*losses[-(STEPS - SAVED) :])
+        print(*losses[-(STEPS - SAVED) :], flush=True)
     print("done", flush=True)
     while what == "killed":
         state, _ = update(state, DATA)

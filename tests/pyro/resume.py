@@ -1,6 +1,6 @@
-"""Trainings that save themselves and go on until they are killed, those resumed, and whole ones.
+"""Trainings that save themselves halfway and go on until they are killed, and those resumed.
 
-Run by `python -m tests.pyro.resume FOLDER killed`, `resumed` or `whole`.
+Run by `python -m tests.pyro.resume FOLDER killed` or `resumed`.
 """
 
 import sys
@@ -63,13 +63,12 @@ def main(folder, what):
         svi, path = begun(name), Path(folder) / f"{i}.pt"
         if what == "resumed":
             set_state(svi, torch.load(path, weights_only=False), DATA)
-        if what != "killed":
-            steps = STEPS if what == "whole" else STEPS - SAVED
-            print(*[svi.step(DATA).hex() for _ in range(steps)][-(STEPS - SAVED) :])
-            continue
-        for _ in range(SAVED):
-            svi.step(DATA)
-        torch.save(get_state(svi), path)
+        losses = []
+        for step in range(STEPS - SAVED if what == "resumed" else STEPS):
+            if what == "killed" and step == SAVED:
+                torch.save(get_state(svi), path)
+            losses.append(svi.step(DATA).hex())
+        print(*losses[-(STEPS - SAVED) :], flush=True)
     print("done", flush=True)
     while what == "killed":
         svi.step(DATA)
