@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as host
 from jax import Array, lax, random
 from numpyro.distributions import constraints
@@ -35,6 +36,7 @@ __all__ = [
     "exponential",
     "in_range",
     "is_within",
+    "known",
     "log_density",
     "outside",
     "parameters",
@@ -67,6 +69,11 @@ def promoted(distribution: str, **values: Any) -> tuple[Array, ...]:
         dtype = jnp.result_type(float)
     with jax.ensure_compile_time_eval():  # constants stay known inside `jit`, to be validated
         return tuple(jnp.asarray(value, dtype) for value in values.values())
+
+
+def known(x: Any) -> Any:
+    """As a NumPy array where its values are known: XLA would compile each comparison of every shape."""
+    return np.asarray(x) if isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer) else x
 
 
 def parameters(distribution: str, **values: Any) -> tuple[Array, ...]:

@@ -23,8 +23,9 @@ from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
 
 from ..attach import NATIVE, attach_jointly, evaluate, once
+from ..lean import leant
 from ..registry import implicit_twin, implicit_twin_of
-from .base import ChecksValues, check_key, log_density, parameters, together, uniforms
+from .base import ChecksValues, check_key, known, log_density, parameters, together, uniforms
 from .ends import line_between, off_ends
 from .host_families import ends_of, family_of, first_guess, has_tails, inner_point, log_tails, tails_of, unwrapped
 
@@ -98,8 +99,9 @@ class Truncated(ChecksValues, host.Distribution):
         return new
 
     def _check_bounds(self) -> None:
-        name, (least, most) = type(self).__name__, ends_of(self.base_dist)
-        for key, bound in (("low", self.low), ("high", self.high)):
+        name, (least, most) = type(self).__name__, map(known, ends_of(self.base_dist))
+        low, high = known(self.low), known(self.high)
+        for key, bound in (("low", low), ("high", high)):
             if bound is None:
                 continue
             leaves = bound < most if key == "low" else bound > least
@@ -108,8 +110,8 @@ class Truncated(ChecksValues, host.Distribution):
                     f"{name}: {key} must lie in the support of its base {type(self.base_dist).__name__}, "
                     f"from {least} to {most}, and leave some of it, but found:\n{bound}"
                 )
-        if self.low is not None and self.high is not None and _known_false(self.low < self.high):
-            raise ValueError(f"{name}: low must be below high, but found low\n{self.low}\nand high\n{self.high}")
+        if low is not None and high is not None and _known_false(low < high):
+            raise ValueError(f"{name}: low must be below high, but found low\n{low}\nand high\n{high}")
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
@@ -269,13 +271,14 @@ def _rule(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Callabl
 
     def push(tangents, x, args):
         if slopes:
-            return sum(m * slope for m, slope in zip(tangents, slopes(NATIVE, x, *args), strict=True))
-        return -jax.jvp(lambda *a: residual(NATIVE, x, *a), args, tangents)[1]
+            moves = leant(functools.partial(slopes, NATIVE), x, *args)
+            return sum(m * slope for m, slope in zip(tangents, moves, strict=True))
+        return -jax.jvp(lambda *a: leant(functools.partial(residual, NATIVE), x, *a), args, tangents)[1]
 
     return push
 
 
-def _known_false(condition: Array) -> bool:
+def _known_false(condition: Any) -> bool:
     """Whether some element is false, for all that a trace can say."""
     with jax.ensure_compile_time_eval():
         return bool(not_jax_tracer(condition) and not condition.all())
