@@ -24,7 +24,7 @@ from typing import Any
 
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
-from ..numerics.charts import Shape, heavy_line
+from ..numerics.charts import Shape, heavy_line, hypot1
 from ..numerics.elementary import log1mexp, log1pmx_near_0, two_product, two_sum
 from ..numerics.gamma_function import log_gamma_step
 from ..numerics.in_two import both_tails, keeps_rests, product, quotient
@@ -236,33 +236,43 @@ def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
         near = xp.abs(v) < 1.0
         little, much = xp.where(near, v, 0.0), xp.where(near, 1.0, v)
         s = (x - centre) / width
-        cosh_y, y = xp.sqrt(1.0 + s * s), xp.arcsinh(s)
+        cosh_y, y = hypot1(xp, s), xp.arcsinh(s)
         offset = (x - loc) / width
-        spread = core + offset * offset
+        # so far out that its square is out of range, core is nothing beside it
+        beyond_squares = xp.abs(offset) > 1e15
+        square_root = xp.where(beyond_squares, 1.0, offset)
+        spread = core + square_root * square_root
+        log_spread = xp.where(
+            beyond_squares, 2.0 * xp.log(xp.where(beyond_squares, xp.abs(offset), 1.0)), xp.log(spread)
+        )
         # near: sinh(y + v) - sinh(y) and cosh(y + v) / cosh(y) - 1 by half angles
         sinh = 0.5 * (xp.expm1(0.5 * little) - xp.expm1(-0.5 * little))
         cosh = xp.sqrt(1.0 + sinh * sinh)
         step = 2.0 * sinh * (cosh_y * cosh + s * sinh)
-        ratio = step * ((step + 2.0 * offset) / spread)
+        by_offset = step / xp.where(beyond_squares, offset, 1.0)
+        inner_step = xp.where(beyond_squares, 0.0, step)
+        ratio = inner_step * ((inner_step + 2.0 * square_root) / spread)
+        ratio = xp.where(beyond_squares, by_offset * (by_offset + 2.0), ratio)
         # with t = (x - loc) / scale: (nu + 1) / (nu + t**2) = 1 + (1 - t**2) / (nu + t**2), whose derivative in nu is
         # that small itself
         tiny, remainder = log1pmx_near_0(xp, ratio)
-        tiny = tiny & (offset * offset < core)
+        tiny = tiny & (square_root * square_root < core) & ~beyond_squares
         inner, by = xp.where(tiny, offset, 0.0), xp.where(tiny, step, 0.0)
         square = inner * (inner / unit)
         slow = by * ((by + 2.0 * inner) / unit) * (1.0 + (1.0 - square) / (nu + square))
         half_growth = 0.5 * xp.where(tiny, slow + (nu + 1.0) * remainder, (nu + 1.0) * xp.log1p(ratio))
         log_unit = xp.log1p(2.0 * sinh * (sinh + s / cosh_y * cosh))
-        # far: from y + v itself
+        # far: from y + v itself, whose exponential may overflow
+        size = xp.abs(y + much)
         there = xp.minimum(xp.maximum(y + much, -far), far)
-        size = xp.abs(there)
         t = 0.5 * (xp.exp(there) - xp.exp(-there)) + (centre - loc) / width
         beyond = xp.abs(t) > 1e8
         log_square = xp.where(
             beyond, 2.0 * xp.log(xp.where(beyond, xp.abs(t), 1.0)), xp.log(core + xp.where(beyond, 1.0, t * t))
         )
+        log_square = log_square + 2.0 * xp.maximum(size - far, 0.0)
         far_unit = size + xp.log1p(xp.exp(-2.0 * size)) - math.log(2.0) - xp.log(cosh_y)
-        return xp.where(near, log_unit - half_growth, far_unit - 0.5 * (nu + 1.0) * (log_square - xp.log(spread)))
+        return xp.where(near, log_unit - half_growth, far_unit - 0.5 * (nu + 1.0) * (log_square - log_spread))
 
     return Shape(heavy_line(xp, centre, width), rise, loc)
 

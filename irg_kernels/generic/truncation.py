@@ -142,7 +142,8 @@ def solve(
     start = xp.where(unknown, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
     log_q, log_one_minus_q = log_survival(xp, one_minus_q, q), log_survival(xp, q, one_minus_q)
     going = 1.0 + 0.0 * q if settled is None else 1.0 - xp.indicator(settled, like=q)
-    state, step = (start, low, high, going), _newton(xp, pieces_at, xp.finfo(q), _most(xp, q))
+    most = 600.0 if xp.has_guard_digits else _most(xp, q)  # of a heavy tail the unit may be larger than any draw
+    state, step = (start, low, high, going), _newton(xp, pieces_at, xp.finfo(q), most)
 
     def done(state: tuple[Array, ...]) -> Array:
         return state[3] <= 0.0

@@ -92,7 +92,7 @@ def heavy_line(xp: Namespace[Array], centre: Array, width: Array) -> Chart:
     """Both held constant."""
     width = xp.stop_gradient(width)
     chart = moving_heavy_line(xp.stop_gradient(centre), width)
-    return chart._replace(most=0.9 * math.log(float(xp.finfo(width).max)))
+    return chart._replace(most=1e5)  # a power of x falls as slowly as it may
 
 
 def moving_heavy_line(centre: Array, width: Array) -> Chart:
@@ -102,18 +102,27 @@ def moving_heavy_line(centre: Array, width: Array) -> Chart:
         return heavy_step(xp, (x - centre) / width, (end - centre) / width, (end - x) / width)
 
     def unit(xp: Namespace[Array], x: Array) -> Array:
-        y = (x - centre) / width
-        return width * xp.sqrt(1.0 + y * y)
+        return width * hypot1(xp, (x - centre) / width)
 
     return Chart(displacement, unit, most=80.0)
 
 
+def hypot1(xp: Namespace[Array], y: Array) -> Array:
+    """sqrt(1 + y**2), where y**2 overflows too."""
+    far = xp.abs(y) > 1e15
+    near = xp.where(far, 0.0, y)
+    return xp.where(far, xp.abs(y), xp.sqrt(1.0 + near * near))
+
+
 def heavy_step(xp: Namespace[Array], y: Array, z: Array, apart: Array) -> Array:
     """asinh(z) - asinh(y), apart = z - y."""
-    at_y, at_z = xp.sqrt(1.0 + y * y), xp.sqrt(1.0 + z * z)
-    one_side = y * z > 0.0
-    total = xp.where(one_side, z * at_y + y * at_z, 1.0)
-    return xp.arcsinh(xp.where(one_side, apart * (z + y) / total, z * at_y - y * at_z))
+    at_y, at_z = hypot1(xp, y), hypot1(xp, z)
+    one_side = (y > 0.0) & (z > 0.0) | (y < 0.0) & (z < 0.0)
+    # in units of the larger, so that no product overflows
+    most = xp.stop_gradient(xp.maximum(at_y, at_z))
+    u, v = y / most, z / most
+    total = xp.where(one_side, v * (at_y / most) + u * (at_z / most), 1.0)
+    return xp.arcsinh(xp.where(one_side, (apart / most) * ((v + u) / total), z * at_y - y * at_z))
 
 
 # With ends that are parameters: the chart holds them constant, for the derivative of a displacement would be that of

@@ -246,8 +246,9 @@ class Truncated(ImplicitMixin, TorchDistribution):
 
     def _found(self, q: Tensor) -> Tensor:
         """The x of quantile q, without derivatives."""
+        edge = 0.25 / torch.finfo(q.dtype).tiny  # a draw of a heavy tail is held in the range of its dtype
         with torch.no_grad():
-            least, most = (e.clamp(-LARGEST, LARGEST) for e in self._edges(torch.float64))
+            least, most = (e.clamp(-edge, edge) for e in self._edges(torch.float64))
             bounds, wide = self._bounds(), q.double()
             x: Any = None
             if bounds is None:
@@ -259,7 +260,6 @@ class Truncated(ImplicitMixin, TorchDistribution):
                 if x is None:
                     args = torch.broadcast_tensors(q, least, most, *(a.to(q.dtype) for a in bounds.args))
                     x = evaluate(truncation.quantile(*bounds.kind), *args)
-            edge = 0.25 / torch.finfo(q.dtype).tiny  # a draw of a heavy tail is held in the range of its dtype
             return self._inside(off_ends(ends_of(self.base_dist), x.clamp(-edge, edge).to(q.dtype)))
 
     def _bounds(self) -> _Bounds | None:
@@ -269,9 +269,6 @@ class Truncated(ImplicitMixin, TorchDistribution):
             return None
         kind = known[0], self.low is not None, self.high is not None
         return _Bounds(kind, tuple(b for b in (self.low, self.high, *known[1]) if b is not None))
-
-
-LARGEST = 0.25 * torch.finfo(torch.float64).max
 
 
 class _Bounds(NamedTuple):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 from tests.adapters import compiled, over
 
@@ -79,3 +80,20 @@ def check(adapter, row):
         assert np.isfinite(adapter.numpy(slopes["log |x|"][key])).all(), key
         assert (adapter.numpy(slopes["0"][key]) == 0.0).all(), key
         assert not np.isnan(adapter.numpy(slopes["x"][key])).any(), key
+
+
+def test_masses_of_a_truncated_student_t_far_out(adapter):
+    """Of a tail so slow that it does not end in the range of the dtype; against mpmath."""
+    points = np.array(
+        [[0.003, 1.0, 1e30], [0.01, 1e20, 1e35], [0.05, 0.0, 1e20], [0.05, 1e25, 1e27], [0.3, 1e30, 1e31]]
+    )
+    cdf = adapter.jit(lambda df, low, x: adapter.dist.Truncated(adapter.dist.StudentT(df, 0.0, 1.0), low=low).cdf(x))
+    found = adapter.numpy(cdf(*map(adapter.array, points.T)))
+
+    def upper(t, nu):
+        return mp.betainc(nu / 2, 0.5, 0, nu / (nu + t * t), regularized=True)
+
+    with mp.workdps(30):
+        rows = [[mp.mpf(float(np.float32(value))) for value in row] for row in points]
+        truth = [float(1 - upper(x, df) / upper(low, df)) for df, low, x in rows]
+    np.testing.assert_allclose(found, truth, rtol=1e-5)
