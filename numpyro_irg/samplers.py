@@ -32,7 +32,10 @@ def reject(key: Array, propose: Callable, valid: Array, dtype: Any) -> Array:
         proposal, accepted = propose(subkey)
         return key, jnp.where(done, value, proposal), done | accepted
 
-    return lax.while_loop(pending, step, (key, jnp.full(valid.shape, jnp.nan, dtype), ~valid))[1]
+    # nowhere, but under `jax.shard_map` it varies from device to device as key and parameters do, which a loop asks for
+    nowhere = valid & (random.key_data(key).ravel()[0] < 0)
+    start = jnp.where(nowhere, 0.0, jnp.nan).astype(dtype)
+    return lax.while_loop(pending, step, (key, start, ~valid | nowhere))[1]
 
 
 def _sampler(sample: Callable) -> Callable:

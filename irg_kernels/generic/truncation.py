@@ -252,7 +252,10 @@ def quantile(family: Family, has_low: bool, has_high: bool) -> Callable:
             return masses(xp, *bounds_of(args))(x)  # type: ignore[misc]
 
         start, settled = _guess(xp, family, q, 1.0 - q, least, most, *bounds_of(args)[2:])
-        return solve(xp, pieces_at, q, 1.0 - q, start, least, most, *args, settled=settled)
+        found = solve(xp, pieces_at, q, 1.0 - q, start, least, most, *args, settled=settled)
+        for param in bounds_of(args)[2:]:  # of no number the bracket has none either, but an end
+            found = xp.where(xp.abs(param) < math.inf, found, math.nan)
+        return found
 
     return find
 

@@ -35,11 +35,9 @@ class Beta(UnivariateMixin, host.Beta):
 
     def __init__(self, concentration1: Any, concentration0: Any, *, validate_args: bool | None = None) -> None:
         a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
-        if a.size and b.size:
-            super().__init__(a, b, validate_args=validate_args)
-        else:  # the host's check of its Dirichlet cannot divide by zero
-            with validation_enabled(False):
-                super().__init__(a, b, validate_args=validate_args)
+        with validation_enabled(False):  # the host would validate its Dirichlet, come what may
+            super().__init__(a, b)
+        host.Distribution.__init__(self, self.batch_shape, validate_args=validate_args)
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         a, b = self._extended(key, sample_shape, self.concentration1, self.concentration0)

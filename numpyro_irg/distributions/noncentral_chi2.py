@@ -50,7 +50,7 @@ def _log_draw(key: Array, df: Array, noncentrality: Array) -> Array:
     point lies at an exponential number; from there on lam - 2 e is left of a noncentrality."""
     first, second, third = random.split(key, 3)
     left = noncentrality - 2.0 * random.exponential(first, df.shape, df.dtype)
-    more = left > 0.0
+    more = ~(left <= 0.0)  # where there is no number, too
     z, log_z = standard_gamma(second, 0.5 * (df + more.astype(df.dtype)))
     shifted = random.normal(third, df.shape, df.dtype) + jnp.sqrt(jnp.maximum(left, 0.0))
     return math.log(2.0) + jnp.where(more, jnp.log(jnp.where(more, z + 0.5 * shifted * shifted, 1.0)), log_z)

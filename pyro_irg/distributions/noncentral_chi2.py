@@ -48,7 +48,7 @@ def _log_draw(df: Tensor, noncentrality: Tensor) -> Tensor:
     """log x.  Of the Poisson process whose points up to lam / 2 are the further pairs of degrees of freedom, the first
     point lies at an exponential number; from there on lam - 2 e is left of a noncentrality."""
     left = noncentrality - 2.0 * torch.empty_like(df).exponential_()
-    more = left > 0.0
+    more = ~(left <= 0.0)  # where there is no number, too
     z, log_z = standard_gamma(0.5 * (df + more))
     shifted = torch.randn_like(df) + left.clamp(min=0.0).sqrt()
     return math.log(2.0) + torch.where(more, (z + 0.5 * shifted * shifted).log(), log_z)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pyro.distributions as host
 import torch
-from pyro.distributions import constraints
 from torch import Tensor
 
 from irg_kernels.families import student_t
@@ -15,7 +14,7 @@ from irg_kernels.generic import by_region
 from ..attach import attach, in_transform
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_student_t
-from .base import UnivariateMixin, all_inside, exponential, parameters, refuse_outside
+from .base import UnivariateMixin, all_inside, exponential, parameters
 
 __all__ = ["StudentT"]
 
@@ -38,9 +37,10 @@ class StudentT(UnivariateMixin, host.StudentT):
 
     def __init__(self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: bool | None = None) -> None:
         df, loc, scale = parameters("StudentT", df=df, loc=loc, scale=scale)
-        if type(self)._validate_args if validate_args is None else validate_args:
-            refuse_outside("StudentT", constraints.positive, df=df)  # the host would blame its Chi2
-        super().__init__(df, loc, scale, validate_args=validate_args)
+        self.df, self.loc, self.scale = df, loc, scale
+        # the host would validate it, come what may, and blame it for what is wrong
+        self._chi2 = torch.distributions.Chi2(df, validate_args=False)
+        torch.distributions.Distribution.__init__(self, df.shape, validate_args=validate_args)
         self._refuse_infinite()
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:

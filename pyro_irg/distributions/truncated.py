@@ -411,11 +411,15 @@ def TruncatedNormal(
     loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
 ) -> Any:
     """A normal distribution between the bounds that are given."""
-    return TruncatedDistribution(host.Normal(loc, scale), low, high, validate_args=validate_args)
+    return TruncatedDistribution(
+        host.Normal(loc, scale, validate_args=validate_args), low, high, validate_args=validate_args
+    )
 
 
 def TruncatedCauchy(
     loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
 ) -> Any:
     """A Cauchy distribution between the bounds that are given."""
-    return TruncatedDistribution(host.Cauchy(loc, scale), low, high, validate_args=validate_args)
+    return TruncatedDistribution(
+        host.Cauchy(loc, scale, validate_args=validate_args), low, high, validate_args=validate_args
+    )

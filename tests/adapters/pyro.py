@@ -29,7 +29,7 @@ SUBMODULES = ("constraints", "transforms", "torch", "util", "kl", "TorchDistribu
 # what the host says of a parameter outside its constraint, and what ours of one that is not finite
 INVALID = r"Expected parameter {name} \(Tensor of shape .*|Expected parameter {name}\b"
 INFINITE = r"Expected parameter {name} .* of distribution {family} to be finite"
-VALIDATES_ALWAYS = {("StudentT", "df")}  # torch's class keeps a Chi2
+VALIDATES_ALWAYS = {("StudentT", "df")}  # the host's class keeps a Chi2
 
 
 def WITHOUT_CDF(dist, make=False):

@@ -139,6 +139,18 @@ def test_vmap_over(name):
     np.testing.assert_allclose(x, cls(a, 1.5).log_prob(0.3), rtol=1e-5)
 
 
+def test_shard_map():
+    """A rejection loop carries what varies from device to device, parameters that do not among it."""
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("data",))
+    spec = jax.sharding.PartitionSpec
+
+    def draw(keys, kappa):
+        return dist.VonMises(0.0, kappa).sample(keys[0])[None]
+
+    split = jax.shard_map(draw, mesh=mesh, in_specs=(spec("data"), spec()), out_specs=spec("data"))
+    np.testing.assert_allclose(jit(split)(KEY[None], 2.0), draw(KEY[None], 2.0), rtol=1e-6)
+
+
 # ------------------------------------------------------------------------------------------------------ keys, variance
 
 
