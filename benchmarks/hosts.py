@@ -130,6 +130,13 @@ COMPOSED: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
         "Pyro: right, of one batch and more than one dimension; NumPyro: absent",
     ),
     (
+        ("MatrixNormal", "ZeroSumNormal"),
+        "all",
+        "normal numbers",
+        "all",
+        "Pyro: absent; NumPyro's own are right",
+    ),
+    (
         ("Stable", "StableWithLogProb"),
         "all",
         "an angle and an exponential number; closed (the density an integral)",

@@ -55,7 +55,8 @@ WITHOUT_TWIN: dict[str, str] = {
     "xp_tame.py": "as xp64.py, for answers in float64",
     "distributions/truncation_rule.py": "eager torch treats the elements apart that need more",
     "distributions/normal_mixture.py": "XLA fuses what eager torch computes array by array",
-    "distributions/beta_proportion.py": "Pyro 1.9 has no such distribution",
+    "distributions/matrix_normal.py": "NumPyro's own is right",
+    "distributions/zero_sum_normal.py": "NumPyro's own is right",
 }
 # Kernels that one adapter leaves unused: (adapter, kernel) -> why.
 UNUSED_KERNELS = {

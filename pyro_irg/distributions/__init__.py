@@ -9,6 +9,7 @@ from .asymmetric_laplace import AsymmetricLaplace
 from .asymmetric_laplace_quantile import AsymmetricLaplaceQuantile
 from .beta import Beta
 from .beta_prime import BetaPrime
+from .beta_proportion import BetaProportion
 from .censored import IntervalCensoredDistribution, LeftCensoredDistribution, RightCensoredDistribution
 from .chi2 import Chi2
 from .conditional_chain import ConditionalChain
@@ -39,6 +40,7 @@ from .log_gamma import LogGamma
 from .log_uniform import LogUniform
 from .logit_normal import LogitNormal
 from .lower_truncated_power_law import LowerTruncatedPowerLaw
+from .matrix_normal import MatrixNormal
 from .maxwell import Maxwell
 from .mixture import MixtureSameFamily
 from .mixture_of_diag_normals import GaussianScaleMixture, MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
@@ -77,6 +79,7 @@ from .von_mises_fisher import VonMisesFisher
 from .weibull import Weibull
 from .wishart import Wishart, WishartCholesky
 from .wrapped import Wrapped
+from .zero_sum_normal import ZeroSumNormal
 
 Rosenblatt = ConditionalChain
 """The former name of `ConditionalChain`."""
@@ -89,6 +92,7 @@ __all__ = [
     "AsymmetricLaplaceQuantile",
     "Beta",
     "BetaPrime",
+    "BetaProportion",
     "Chi2",
     "ConditionalChain",
     "ContinuousBernoulli",
@@ -125,6 +129,7 @@ __all__ = [
     "LogUniform",
     "LogitNormal",
     "LowerTruncatedPowerLaw",
+    "MatrixNormal",
     "Maxwell",
     "MixtureOfDiagNormals",
     "MixtureOfDiagNormalsSharedCovariance",
@@ -163,6 +168,7 @@ __all__ = [
     "Wishart",
     "WishartCholesky",
     "Wrapped",
+    "ZeroSumNormal",
 ]
 IMPLICIT = tuple(__all__)
 """Names of the classes that are this package's own."""
