@@ -13,7 +13,7 @@ import math
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, heavy_step, in_exponent, moving_heavy_line
-from ..numerics.elementary import finite
+from ..numerics.elementary import finite, two_product
 from . import normal
 
 
@@ -29,13 +29,19 @@ def _sinh(xp: Namespace[Array], u: Array) -> Array:
     return 0.5 * (xp.expm1(u) - xp.expm1(-u))
 
 
+def _normal(xp: Namespace[Array], u: Array, s: Array, t: Array) -> Array:
+    """n, whose terms may nearly cancel: without the rounding of t u."""
+    product, rest = two_product(xp, t, u)
+    return (s + product) + rest
+
+
 def log_density(xp: Namespace[Array], y: Array, s: Array, t: Array) -> Array:
     u = xp.arcsinh(finite(xp, y))
-    return normal.log_density(xp, s + t * u) + xp.log(t) - _log_cosh(xp, u)
+    return normal.log_density(xp, _normal(xp, u, s, t)) + xp.log(t) - _log_cosh(xp, u)
 
 
 def log_tails(xp: Namespace[Array], y: Array, s: Array, t: Array) -> tuple[Array, Array]:
-    return normal.log_tails(xp, s + t * xp.arcsinh(finite(xp, y)))
+    return normal.log_tails(xp, _normal(xp, xp.arcsinh(finite(xp, y)), s, t))
 
 
 def _dy_ds(xp: Namespace[Array], y: Array, s: Array, t: Array) -> Array:
