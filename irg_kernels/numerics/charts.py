@@ -118,8 +118,9 @@ def heavy_step(xp: Namespace[Array], y: Array, z: Array, apart: Array) -> Array:
     """asinh(z) - asinh(y), apart = z - y."""
     at_y, at_z = hypot1(xp, y), hypot1(xp, z)
     one_side = (y > 0.0) & (z > 0.0) | (y < 0.0) & (z < 0.0)
-    # in units of the larger, so that no product overflows
+    # in units of the larger, where a product would overflow
     most = xp.stop_gradient(xp.maximum(at_y, at_z))
+    most = xp.where(most > 1e15, most, 1.0)
     u, v = y / most, z / most
     total = xp.where(one_side, v * (at_y / most) + u * (at_z / most), 1.0)
     return xp.arcsinh(xp.where(one_side, (apart / most) * ((v + u) / total), z * at_y - y * at_z))
