@@ -48,3 +48,8 @@ class StudentT(UnivariateMixin, host.StudentT):
         log_size = attach((student_t.dlogt_dnu,), log_t, df) + jnp.log(scale)
         size = exponential(log_size, jnp.exp(jax.lax.stop_gradient(log_size)))
         return loc + sign * size
+
+    @property
+    def mean(self) -> Array:
+        """E[X]; as the host's, inf where there is none."""
+        return jnp.broadcast_to(jnp.where(self.df > 1.0, self.loc, jnp.inf), self.batch_shape)

@@ -117,3 +117,9 @@ def test_a_censored_one_is_reparameterized_as_its_base_is():
     for base, expected in ((host.Normal(0.0, 1.0), True), (host.Poisson(1.0), False)):
         d = jax.tree.map(jnp.asarray, dist.IntervalCensoredDistribution(base, 0, 1))
         assert d.has_rsample == expected == (set(d.reparametrized_params) == set(d.arg_constraints))
+
+
+def test_the_mean_of_a_student_t_is_the_hosts():
+    """Which is inf, as SciPy's, where there is none."""
+    df = jnp.array([0.5, 1.0, 1.5, 3.0])
+    np.testing.assert_array_equal(dist.StudentT(df, 2.0, 3.0).mean, host.StudentT(df, 2.0, 3.0).mean)
