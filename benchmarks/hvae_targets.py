@@ -279,8 +279,10 @@ def ablation_table() -> str:
     """The gaps of all seeds, the worst in bold, and their effective sample sizes, with the gradient and with 0."""
 
     def cell(result: dict) -> str:
-        worst, parts = max(result["gaps"]), zip(result["gaps"], result["ess"], strict=True)
-        return ", ".join(f"{'**' * (g == worst)}{g:.3f}{'**' * (g == worst)} ({100.0 * e:.0f}%)" for g, e in parts)
+        several, worst = len(result["gaps"]) > 1, max(result["gaps"])
+        marks = ["**" * (several and gap == worst) for gap in result["gaps"]]
+        parts = zip(marks, result["gaps"], result["ess"], strict=True)
+        return ", ".join(f"{mark}{gap:.3f}{mark} ({100.0 * ess:.0f}%)" for mark, gap, ess in parts)
 
     found, names = read(), ["AutoHVAE", ABLATION]
     targets = [t for t in TARGETS if ("numpyro", t, ABLATION) in found]
