@@ -299,7 +299,8 @@ def _log1p_over(xp: Namespace[Array], q: Array) -> Array:
 def _log_integrand(xp: Namespace[Array], at: _Chart, r: Array) -> Array:
     """log of W exp(-W) dphi/dr / L"""
     log_w = _log_w(xp, at, r)
-    most = 600.0 if is_double(xp, r) else 60.0  # beyond, a growth that does not overflow
+    most, limit = (600.0, 1e40) if is_double(xp, r) else (60.0, 1e10)  # beyond, a growth that does not overflow
+    log_w = xp.minimum(log_w, limit)
     w = xp.exp(xp.minimum(log_w, most)) * xp.maximum(log_w - (most - 1.0), 1.0)
     return log_w - w - xp.softplus(r) - xp.softplus(-r)
 
@@ -361,35 +362,48 @@ def _window(xp: Namespace[Array], at: _Chart) -> tuple[Array, Array, Array, Arra
     far, fall = 0.0 * at.x + (700.0 if double else 80.0), FALL_F64 if double else FALL_F32
     shares = xp.constant([(i + 1.0) / (POINTS + 1.0) for i in range(POINTS)], like=at.x)
 
-    def looking(count: Callable[[Array], tuple[Array, float]], low: Array, high: Array) -> Array:
+    def looking(
+        count: Callable[[Array], tuple[Array, float]], enough: Callable[[Array, Array], Array], low: Array, high: Array
+    ) -> Array:
         """`count` gives how many of the points lie below what is looked for, and how wide the place is."""
 
         def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
-            low, high, i = state
+            low, high = state
             points = shares.reshape((POINTS,) + (1,) * low.ndim)
             below, width = count(low + (high - low) * points)
             unit = (high - low) / (POINTS + 1.0)
-            return low + below * unit, low + (below + width) * unit, i + 1.0
+            return low + below * unit, low + (below + width) * unit
 
-        low, high, _ = xp.converge(step, (low, high, 0.0 * low), lambda state: state[2] >= looks, looks)
+        low, high = xp.converge(step, (low, high), lambda state: enough(*state), looks)
         return 0.5 * (low + high)
+
+    def is_place(low: Array, high: Array) -> Array:
+        """To a tenth of the integrand's width, about 1 / d log W / dr."""
+        slope = _log_w_and_slope(xp, at, 0.5 * (low + high))[1]
+        return ~((high - low) * (1.0 + xp.abs(slope)) > 0.1)
+
+    def is_distance(low: Array, high: Array) -> Array:
+        return ~(high - low > 0.05 * high)
 
     def before(condition: Array) -> tuple[Array, float]:
         return xp.sum(xp.indicator(condition, like=at.x), axis=0), 1.0
 
     # W = 1; the peak lies between there and r = 0, since log W is monotone
     rising = xp.where(at.of.e > 0.0, 1.0, -1.0)
-    level = looking(lambda r: before(rising * _log_w(xp, at, r) < 0.0), -far, far)
+    level = looking(lambda r: before(rising * _log_w(xp, at, r) < 0.0), is_place, -far, far)
 
     def ascents(r: Array) -> tuple[Array, float]:
         h = _log_integrand(xp, at, r)
         return xp.sum(xp.indicator(h[1:] > h[:-1], like=at.x), axis=0), 2.0
 
-    peak = looking(ascents, xp.minimum(level, 0.0), xp.maximum(level, 0.0))
+    peak = looking(ascents, is_place, xp.minimum(level, 0.0), xp.maximum(level, 0.0))
     top = _log_integrand(xp, at, peak)
     sides = xp.stack([-1.0 + 0.0 * peak, 1.0 + 0.0 * peak])
     found = looking(
-        lambda u: before(_log_integrand(xp, at, peak + sides * u) > top - fall), 0.0 * sides, far + 0.0 * sides
+        lambda u: before(_log_integrand(xp, at, peak + sides * u) > top - fall),
+        is_distance,
+        0.0 * sides,
+        far + 0.0 * sides,
     )
     return peak, found[0], found[1], top
 

@@ -87,7 +87,8 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
         if angles is None:
             raise NotImplementedError(
                 f"SineSkewed of {messages.described(self.base_dist)} has no reparameterized draw; its base must be "
-                "VonMises(...).to_event(1) or a Uniform on (-pi, pi)"
+                "VonMises(...).to_event(1) or a Uniform on (-pi, pi), or write the angles as a ConditionalChain of "
+                "ImplicitDensity (docs/sharp_bits.md has SineBivariateVonMises)"
             )
         loc, kappa, skewness = (jnp.broadcast_to(p, x.shape) for p in (*angles, self.skewness))
         z = wrap(x - lax.stop_gradient(loc))

@@ -98,7 +98,8 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
         if angles is None:
             raise NotImplementedError(
                 f"SineSkewed of {messages.described(self.base_dist)} has no reparameterized draw; its base must be "
-                "VonMises(...).to_event(1) or a Uniform on (-pi, pi)"
+                "VonMises(...).to_event(1) or a Uniform on (-pi, pi), or write the angles as a ConditionalChain of "
+                "ImplicitDensity (docs/sharp_bits.md has SineBivariateVonMises)"
             )
         loc, kappa, skewness = (p.expand(x.shape) for p in (*angles, self.skewness))
         z = wrap(x - loc.detach())
