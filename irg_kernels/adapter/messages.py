@@ -335,7 +335,12 @@ def reasons(overflows: Mapping[str, tuple[float, ...]], rejected: float) -> list
     return found
 
 
-def no_quantile(distribution: Any) -> str:
+def no_quantile(distribution: Any, *, is_discrete: bool = False) -> str:
+    if is_discrete:
+        return (
+            f"from_uniform: {type(distribution).__name__} is discrete: at fixed u its draw moves in steps, of which no "
+            "gradient is one; draw it with sample, or sum it out (enumerate)"
+        )
     return (
         f"from_uniform: {type(distribution).__name__} has no univariate quantile of each coordinate; take a "
         "distribution with a cdf, an Independent one, ConditionalChain or GaussianCopula"

@@ -56,7 +56,7 @@ def _drawn(base: Any, u: Array) -> Array:
         q, *params = together(u, *known[1])
         return quantile(known[0], q, 1.0 - q, *params)
     if base.event_shape or base.is_discrete or not has_tails(base):
-        raise NotImplementedError(messages.no_quantile(base))
+        raise NotImplementedError(messages.no_quantile(base, is_discrete=base.is_discrete))
     return _by_tails(base, u)
 
 

@@ -117,6 +117,17 @@ def _one_kind(distributions: list[Any]) -> bool:
     return all(type(unwrapped(distribution)) is type(unwrapped(distributions[0])) for distribution in distributions)
 
 
+def _check_count(mixing: Any, component: Any) -> None:
+    if not isinstance(mixing, (host.CategoricalProbs, host.CategoricalLogits)):
+        return  # the host's own error says what is
+    count = (mixing.probs if isinstance(mixing, host.CategoricalProbs) else mixing.logits).shape[-1]
+    if component.batch_shape[-1:] != (count,):
+        raise ValueError(
+            f"MixtureSameFamily: mixing_distribution has {count} components, but component_distribution the batch "
+            f"shape {component.batch_shape}, whose last axis must have as many"
+        )
+
+
 @implicit_twin_of(host.MixtureSameFamily)
 class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
     r"""Mixture :math:`\sum_k w_k f_k` of one family, reparameterized in the weights and in the components' parameters.
@@ -140,6 +151,7 @@ class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
             "MixtureSameFamily", "component_distribution", component_distribution, host.Distribution
         )
         component = _exchanged(component_distribution)
+        _check_count(mixing_distribution, component)
         moves = not component.is_discrete and bool(jax.tree.leaves(component.support))
         if moves and (differ := _different_ends([component])):
             raise ValueError(messages.no_mixture("MixtureSameFamily", [component], differ))

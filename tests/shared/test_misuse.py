@@ -113,3 +113,9 @@ def test_counts_and_sizes(adapter, model, guide):
             infer.HVAE(model, guide, num_steps=1, step_size=value)
         with pytest.raises(ValueError, match="AutoMixture: init_scale must be positive and finite, got "):
             infer.AutoMixture(model, 2, init_scale=value)
+
+
+def test_weights_that_do_not_match_their_components(adapter):
+    dist = adapter.dist
+    with pytest.raises(ValueError, match=r"(has 3 components, .* batch shape \(2,\)|\(3\) does not equal .* \(2\))"):
+        dist.MixtureSameFamily(dist.Categorical(logits=adapter.array(X)), dist.Gamma(adapter.array([1.0, 2.0]), 1.0))
