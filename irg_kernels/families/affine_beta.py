@@ -71,7 +71,7 @@ def _score(lower: Callable, upper: Callable) -> Callable:
     return of_x
 
 
-_BY_Z, _BY_A, _BY_B = beta.FAMILY.scores or ()  # type: ignore[misc]
+_BY_Z, _BY_A, _BY_B = beta.FAMILY.scores or ()
 
 
 def _score_x(xp: Namespace[Array], x: Array, *params: Array) -> Array:

@@ -45,8 +45,15 @@ def divergence(
     close_nu = xp.abs(mu - nu) < 0.5 * xp.minimum(mu, nu)
     close = (xp.abs(log_r) < 0.7) & (apart < xp.minimum(0.7 * xp.sqrt(nu), 1.0 + 0.0 * nu))
     close = close & (close_nu | (xp.minimum(mu, nu) > 4.0))
-    near_args = (xp.where(close, value, 0.0) for value in (delta, wider, log_r))
-    near = _near(xp, nu, xp.where(close, mu, nu), *near_args, close_nu | ~close)
+    near = _near(
+        xp,
+        nu,
+        xp.where(close, mu, nu),
+        xp.where(close, delta, 0.0),
+        xp.where(close, wider, 0.0),
+        xp.where(close, log_r, 0.0),
+        close_nu | ~close,
+    )
     far = _far(xp, nu, mu, delta, xp.where(close, 1.0, r), xp.where(close, 0.0, log_r))
     return xp.where(close, near, far)
 

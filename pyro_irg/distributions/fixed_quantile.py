@@ -58,4 +58,4 @@ def drawn(distribution: Any, sample_shape: Any) -> Tensor:
 
 
 def _sampled(kind: type, names: tuple[str, ...], *params: Tensor) -> Tensor:
-    return kind(**dict(zip(names, params)), validate_args=False).sample()  # type: ignore[attr-defined]
+    return kind(**dict(zip(names, params)), validate_args=False).sample()
