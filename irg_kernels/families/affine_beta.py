@@ -38,6 +38,14 @@ def _nearer(xp: Namespace[Array], x: Array, a: Array, b: Array, loc: Array, scal
     return _Nearer(xp.where(lower, y, w), xp.where(lower, a, b), xp.where(lower, b, a), lower, sign)
 
 
+def off_lower_end(xp: Namespace[Array], y: Array, loc: Array, scale: Array) -> Array:
+    """A draw of y, at least as large as takes x to the number after loc, with the relative derivatives of the draw."""
+    limits = xp.finfo(y)
+    gap = xp.maximum(0.75 * float(limits.eps) * xp.abs(loc), float(limits.tiny))
+    still, least = xp.stop_gradient(y), xp.stop_gradient(xp.minimum(gap / scale, 0.5))
+    return y * (xp.maximum(still, least) / still)
+
+
 def _log_density(xp: Namespace[Array], x: Array, a: Array, b: Array, loc: Array, scale: Array) -> Array:
     at = _nearer(xp, x, a, b, loc, scale)
     return beta.log_density(xp, at.s, at.p, at.q) - xp.log(scale)

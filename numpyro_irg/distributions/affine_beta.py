@@ -20,7 +20,7 @@ __all__ = ["AffineBeta"]
 class AffineBeta(Univariate):
     r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters; as Pyro's.
 
-    A draw that rounds to an end is held next to it, with the derivative of the true draw.
+    A draw that rounds to an end is held next to it; at the lower one with the relative derivative of the true draw.
 
     :param concentration1: :math:`a > 0`; broadcast with the others.
     :param concentration0: :math:`b > 0`.
@@ -58,8 +58,8 @@ class AffineBeta(Univariate):
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         self._extended(key, sample_shape)  # checks the key
-        x = self.loc + self.scale * self._standard().sample(key, sample_shape)
-        return self._held(x)
+        y = affine_beta.off_lower_end(NATIVE, self._standard().sample(key, sample_shape), self.loc, self.scale)
+        return self._held(self.loc + self.scale * y)
 
     def from_uniform(self, u: Any) -> Array:
         """The draw that u makes, its `icdf` off the ends; see the function `from_uniform`."""

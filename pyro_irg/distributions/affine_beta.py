@@ -23,7 +23,7 @@ __all__ = ["AffineBeta"]
 class AffineBeta(Univariate):
     r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters.
 
-    A draw that rounds to an end is held next to it, with the derivative of the true draw.
+    A draw that rounds to an end is held next to it; at the lower one with the relative derivative of the true draw.
 
     :param concentration1: :math:`a > 0`; number or tensor, broadcast with the others.
     :param concentration0: :math:`b > 0`.
@@ -60,8 +60,8 @@ class AffineBeta(Univariate):
         return Beta(self.concentration1, self.concentration0, validate_args=False)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        x = self.loc + self.scale * self._standard().rsample(sample_shape)
-        return self._held(x)
+        y = affine_beta.off_lower_end(NATIVE, self._standard().rsample(sample_shape), self.loc, self.scale)
+        return self._held(self.loc + self.scale * y)
 
     def from_uniform(self, u: Any) -> Tensor:
         """The draw that u makes, its `icdf` off the ends; see the function `from_uniform`."""

@@ -95,7 +95,9 @@ class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):
         if self._validate_args:
             self._validate_sample(value)
         tril = self._unbroadcasted_scale_tril
-        y = solved(tril, value - self.loc)
+        # of a matrix that is nearly singular float32 would lose the digits
+        wide = torch.promote_types(value.dtype, tril.dtype) if value.device.type == "mps" else torch.float64
+        y = solved(tril.to(wide), value.to(wide) - self.loc.to(wide)).to(torch.promote_types(value.dtype, tril.dtype))
         peak = y.detach().abs().amax(-1)
         unit = torch.where(peak > 1e10, peak, 1.0)  # the squares would overflow from 1e19 on
         square = (y / unit[..., None]).square().sum(-1)
