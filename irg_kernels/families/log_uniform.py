@@ -41,11 +41,17 @@ def _by_high(xp: Namespace[Array], x: Array, low: Array, high: Array) -> Array:
     return x / high * (u / r)
 
 
-def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, low: Array, high: Array) -> Array:
+def find(xp: Namespace[Array], q: Array, one_minus_q: Array, low: Array, high: Array) -> Array:
     """From the nearer end, for high / low may be out of range."""
     r, lower = log_ratio(xp, low, high), q < one_minus_q
     x = xp.where(lower, low, high) * xp.exp(xp.where(lower, q, -one_minus_q) * r)
     return xp.minimum(xp.maximum(x, low), high)
+
+
+def masses(xp: Namespace[Array], x: Array, low: Array, high: Array) -> Array:
+    """(P(X <= x), P(X > x)), stacked: of a draw that moves, the weights of log high and log low."""
+    u, v, r = _shares(xp, x, low, high)
+    return xp.stack([u / r, v / r])
 
 
 def _variance(xp: Namespace[Array], low: Array, high: Array) -> Array:
@@ -80,7 +86,7 @@ FAMILY = Family(
     log_tails=log_tails,
     slopes=(_by_low, _by_high),
     tails_are_closed=True,
-    quantile=Quantile(_find, log_density, (_by_low, _by_high)),
+    quantile=Quantile(find, log_density, (_by_low, _by_high)),
     entropy=_entropy,
     mean=_mean,
     variance=_variance,

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from irg_kernels.families import log_uniform
+import torch
+from torch import Tensor
 
-from .base import Univariate
+from irg_kernels.families import log_uniform
+from irg_kernels.numerics.elementary import held_in
+
+from ..attach import NATIVE, evaluate
+from ..samplers import draw
+from .base import Univariate, exponential
 
 __all__ = ["LogUniform"]
 
@@ -25,3 +31,13 @@ class LogUniform(Univariate):
 
     def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
         self._begin(validate_args, low=low, high=high)
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        low, high = self._extended(sample_shape, self.low, self.high)
+        q = draw(torch.rand_like, low).clamp(min=0.25 * torch.finfo(low.dtype).eps)
+        with torch.no_grad():
+            x = evaluate(log_uniform.find, q, 1.0 - q, low, high)
+            lower, upper = log_uniform.masses(NATIVE, x, low, high)
+        # by its logarithm: a slope as large as x / low may leave the range
+        x = exponential(upper * low.log() + lower * high.log(), x)
+        return held_in(NATIVE, self.family.support, x, low, high)

@@ -5,6 +5,7 @@ import pytest
 from mpmath import mp
 
 from tests.adapters import compiled, over
+from tests.checks import assert_unbiased
 
 DRAWS = 100
 
@@ -97,3 +98,15 @@ def test_masses_of_a_truncated_student_t_far_out(adapter):
         rows = [[mp.mpf(float(np.float32(value))) for value in row] for row in points]
         truth = [float(1 - upper(x, df) / upper(low, df)) for df, low, x in rows]
     np.testing.assert_allclose(found, truth, rtol=1e-5)
+
+
+def test_log_uniform_over_the_whole_range(adapter):
+    """d E[log x] / d log low = 1/2, though x / low is out of float32's range for a third of the draws."""
+    log_low = adapter.array(np.full(10_000, -69.0))
+
+    def logarithm(log_low, key):
+        fn = adapter.dist.LogUniform(adapter.xp.exp(log_low), 1e30, validate_args=False)
+        return adapter.xp.log(adapter.draw(fn, key))
+
+    slopes = adapter.jit(adapter.value_and_slopes(logarithm))(log_low, adapter.key(0))[1]
+    assert_unbiased(adapter.numpy(slopes), 0.5, 1e-5)
