@@ -63,14 +63,18 @@ ELBO_DRAWS = 5
 MASS_DRAWS = 64
 """Of each component, by which `masses` are found: an error of .2 in a logit costs .005 nats."""
 
-SHRINKS = (1.0, 0.5, 0.25, 0.1)
+SHRINKS = (1.0, 0.5, 0.25, 0.125)
 """Of a component's scales, of which `shrunk` takes one to begin with.
 
 The density may fall far faster on one side than its curvature tells: of the logarithm of a hierarchical scale, in eight
 schools, N(-.9, 3.6^2) had draws with log p = -1e11.  One slope there, and Adam hardly moves for thousands of steps."""
 
-ALLOWED = 10.0
-"""How many nats the energies of draws may differ from those of a normal density before their scales are shrunk."""
+STRETCHED = (2.0, *SHRINKS)
+"""Where the energies are compared with a normal density's: at the scales to choose from, and each twice as wide, for a
+training meets rarer draws than the few of the search."""
+
+ALLOWED = 30.0
+"""How many nats the energies of draws twice as wide may lie above a normal density's before the scales are shrunk."""
 
 
 class Path(NamedTuple, Generic[Array]):
@@ -269,19 +273,19 @@ def chosen(xp: Namespace[Array], elbo: Array, distance: Array, dimension: int, c
 def shrunk(xp: Namespace[Array], energies: Sequence[Array], points: Array) -> list[Array]:
     """1 at that of `SHRINKS` with the best bound of the ELBO, for each of K normal approximations.
 
-    The bound takes what the worst draw has in energy over that of a normal density, and `ALLOWED`, for all draws: the
-    rare one decides how the training begins.  Without such draws the scales stay.
+    The bound takes for all draws what those twice as wide have at most in energy over a normal density's, if it is more
+    than `ALLOWED`: the rare one decides how the training begins.  Without such draws the scales stay.
 
-    :param energies: potentials at draws of the approximations with their scales shrunk so, (N, K) each; those that are
-        not finite count as the worst.
-    :param points: the same standard normal points of all, (N, K, D).
-    :returns: one array (K,) of each, all but one of a component's numbers 0.
+    :param energies: potentials at draws of the approximations with their scales `STRETCHED`, (N, K) each; those that
+        are not finite count as the worst.
+    :param points: the same standard normal points of all, (N, K, D), but for the first, which is 0.
+    :returns: one array (K,) of each of `SHRINKS`, all but one of a component's numbers 0.
     """
     least, bounds = -float(xp.finfo(points).max), []
     square, dimension = 0.5 * xp.sum(points * points, axis=-1), points.shape[-1]
-    for shrink, energy in zip(SHRINKS, energies, strict=True):
-        under = xp.where(xp.abs(energy) < -least, shrink**2 * square - energy, least)
-        excess = xp.max(under, axis=0) + xp.max(-under, axis=0)
+    for shrink, wide, energy in zip(SHRINKS, STRETCHED, energies, strict=False):
+        under = xp.where(xp.abs(energy) < -least, wide**2 * square - energy, least)
+        excess = under[0] + xp.max(-under, axis=0)
         bounds.append(dimension * (math.log(shrink) - 0.5 * shrink**2) - xp.maximum(excess, ALLOWED))
     best = functools.reduce(xp.maximum, bounds)
     left, flags = 0.0 * best + 1.0, []

@@ -56,6 +56,8 @@ class AutoMixture(AutoContinuous):
         depend on them (of others that it masks out, the prior is counted).
     """
 
+    _shrinks = True  # components that could not be trained from their scales, and they are weighed
+
     def __init__(
         self,
         model: Callable,
@@ -181,7 +183,9 @@ class AutoMixture(AutoContinuous):
         # those that share a mode begin about a standard deviation apart
         moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5
         locs = locs + jnp.where(repeated[:, None], moved, 0.0)
-        points = jax.random.normal(keys[2], (pathfinder.MASS_DRAWS, *locs.shape), unit.dtype)
+        points = jax.random.normal(keys[2], (pathfinder.MASS_DRAWS, *locs.shape), unit.dtype).at[0].set(0.0)
+        if not self._shrinks:
+            return jnp.zeros(self.num_components, unit.dtype), locs, scale_trils
         return _weighed(locs, scale_trils, points, potentials)
 
     def _get_posterior(self) -> MixtureSameFamily:
@@ -239,16 +243,16 @@ class AutoMixture(AutoContinuous):
 def _weighed(locs: Array, scale_trils: Array, points: Array, potentials: Callable) -> tuple[Array, Array, Array]:
     """Log-weights, locations and scales of components, each shrunk to where its ELBO is largest.
 
-    :param points: standard normal, (N, K, D).
+    :param points: 0, then standard normal, (N, K, D).
     """
     count, size = locs.shape
-    shrinks = jnp.asarray(pathfinder.SHRINKS, points.dtype)
-    tried = locs + shrinks[:, None, None, None] * (scale_trils @ points[..., None])[..., 0]
-    energies = potentials(tried.reshape(len(shrinks), -1, size), None).reshape(tried.shape[:-1])
+    scales = jnp.asarray(pathfinder.STRETCHED, points.dtype)
+    tried = locs + scales[:, None, None, None] * (scale_trils @ points[..., None])[..., 0]
+    energies = potentials(tried.reshape(len(scales), -1, size), None).reshape(tried.shape[:-1])
     flags = jnp.stack(pathfinder.shrunk(xp, list(energies), points))
-    energy = jnp.sum(jnp.where(flags[:, None] > 0.0, energies, 0.0), 0)
-    draws = jnp.sum(jnp.where(flags[:, None, :, None] > 0.0, tried, 0.0), 0)
-    scale_trils = scale_trils * jnp.sum(flags * shrinks[:, None], 0)[:, None, None]
+    energy = jnp.sum(jnp.where(flags[:, None] > 0.0, energies[1:], 0.0), 0)
+    draws = jnp.sum(jnp.where(flags[:, None, :, None] > 0.0, tried[1:], 0.0), 0)
+    scale_trils = scale_trils * jnp.sum(flags * scales[1:, None], 0)[:, None, None]
     components = MultivariateNormal(locs, scale_tril=scale_trils)
     log_q = components.log_prob(draws[..., None, :]).reshape(-1, count)
     return pathfinder.masses(xp, -energy.reshape(-1), log_q), locs, scale_trils

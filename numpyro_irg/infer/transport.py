@@ -58,6 +58,8 @@ class AutoTransport(AutoMixture):
         deviation of each latent number to begin with where there is no search, .1 if it is not given.
     """
 
+    _shrinks = False  # the best approximation weighs its draws best, and there is one alone
+
     def __init__(
         self,
         model: Callable,

@@ -71,6 +71,8 @@ class AutoMixture(AutoContinuous):
     scales: Any
     scale_trils: Any
 
+    _shrinks = True  # components that could not be trained from their scales, and they are weighed
+
     def __init__(
         self,
         model: Callable,
@@ -252,6 +254,9 @@ class AutoMixture(AutoContinuous):
         moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5
         locs = locs + torch.where(repeated[:, None], moved, 0.0)
         points = torch.randn(pathfinder.MASS_DRAWS, *locs.shape, dtype=locs.dtype, device=locs.device)
+        points[0] = 0.0
+        if not self._shrinks:
+            return locs.new_zeros(self.num_components), locs, scale_trils
         return _weighed(locs, scale_trils, points, lambda z: potentials(z, z.new_ones(len(z))))
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> MixtureSameFamily:
@@ -313,16 +318,16 @@ def _weighed(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Log-weights, locations and scales of components, each shrunk to where its ELBO is largest.
 
-    :param points: standard normal, (N, K, D).
+    :param points: 0, then standard normal, (N, K, D).
     """
     count, size = locs.shape
-    shrinks = locs.new_tensor(pathfinder.SHRINKS)
-    tried = locs + shrinks[:, None, None, None] * (scale_trils @ points[..., None])[..., 0]
-    energies = potentials(tried.reshape(len(shrinks), -1, size)).reshape(tried.shape[:-1])
+    scales = locs.new_tensor(pathfinder.STRETCHED)
+    tried = locs + scales[:, None, None, None] * (scale_trils @ points[..., None])[..., 0]
+    energies = potentials(tried.reshape(len(scales), -1, size)).reshape(tried.shape[:-1])
     flags = torch.stack(pathfinder.shrunk(NATIVE, list(energies), points))
-    energy = torch.where(flags[:, None] > 0.0, energies, 0.0).sum(0)
-    draws = torch.where(flags[:, None, :, None] > 0.0, tried, 0.0).sum(0)
-    scale_trils = scale_trils * (flags * shrinks[:, None]).sum(0)[:, None, None]
+    energy = torch.where(flags[:, None] > 0.0, energies[1:], 0.0).sum(0)
+    draws = torch.where(flags[:, None, :, None] > 0.0, tried[1:], 0.0).sum(0)
+    scale_trils = scale_trils * (flags * scales[1:, None]).sum(0)[:, None, None]
     components = MultivariateNormal(locs, scale_tril=scale_trils, validate_args=False)
     log_q = components.log_prob(draws[..., None, :]).reshape(-1, count)
     return pathfinder.masses(NATIVE, -energy.reshape(-1), log_q), locs, scale_trils
