@@ -30,7 +30,7 @@ def gamma_start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, low:
 def beta_start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, b: Array) -> Array:
     """log(z / w) of Beta(a, b): the power law of either tail where that holds, else by the shapes.
 
-    Of two large ones Carter 1947 (Abramowitz & Stegun 26.5.22); in the tail of a large one beside a small one -log z is
+    Of two large ones Abramowitz & Stegun 26.5.22; in the tail of a large one beside a small one -log z is
     nearly Gamma's; a normal distribution about the mode.
     """
     log_a, log_b, log_n = xp.log(a), xp.log(b), xp.log(a + b)
