@@ -293,7 +293,12 @@ class _Located:
 
         def moved(xp: Namespace[Array], *params: Array) -> Array:
             own, loc, scale = self.split(params)
-            return loc + scale * (end(xp, *own) if callable(end) else end)
+            if not callable(end):
+                return loc + scale * end
+            # an infinite one moves with nothing, or a derivative of 0 would become NaN on its way back
+            y = end(xp, *own)
+            finite = xp.abs(y) < math.inf
+            return xp.where(finite, loc + scale * xp.where(finite, y, 0.0), y)
 
         return moved
 
