@@ -355,27 +355,32 @@ def _values(xp: Namespace[Array], at: _Chart) -> _Chart:
     return _Chart(_Angles(*map(xp.stop_gradient, at.of)), *map(xp.stop_gradient, at[1:]))
 
 
+def _search(
+    xp: Namespace[Array],
+    looks: int,
+    count: Callable[[Array], tuple[Array, float]],
+    enough: Callable[[Array, Array], Array],
+    low: Array,
+    high: Array,
+) -> Array:
+    """A place between `low` and `high`: `count` gives how many of the points lie below it, and how wide it is."""
+    shares = xp.constant([(i + 1.0) / (POINTS + 1.0) for i in range(POINTS)], like=low)
+    shares = shares.reshape((POINTS,) + (1,) * low.ndim)
+
+    def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        low, high = state
+        below, width = count(low + (high - low) * shares)
+        unit = (high - low) / (POINTS + 1.0)
+        return low + below * unit, low + (below + width) * unit
+
+    low, high = xp.converge(step, (low, high), lambda state: enough(*state), looks)
+    return 0.5 * (low + high)
+
+
 def _window(xp: Namespace[Array], at: _Chart) -> tuple[Array, Array, Array, Array]:
     """(peak, distances to where the integrand is negligible below and above, its logarithm there); values only."""
-    double = is_double(xp, at.x)
-    looks = LOOKS_F64 if double else LOOKS_F32
-    far, fall = 0.0 * at.x + (700.0 if double else 80.0), FALL_F64 if double else FALL_F32
-    shares = xp.constant([(i + 1.0) / (POINTS + 1.0) for i in range(POINTS)], like=at.x)
-
-    def looking(
-        count: Callable[[Array], tuple[Array, float]], enough: Callable[[Array, Array], Array], low: Array, high: Array
-    ) -> Array:
-        """`count` gives how many of the points lie below what is looked for, and how wide the place is."""
-
-        def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
-            low, high = state
-            points = shares.reshape((POINTS,) + (1,) * low.ndim)
-            below, width = count(low + (high - low) * points)
-            unit = (high - low) / (POINTS + 1.0)
-            return low + below * unit, low + (below + width) * unit
-
-        low, high = xp.converge(step, (low, high), lambda state: enough(*state), looks)
-        return 0.5 * (low + high)
+    looks, end, fall = (LOOKS_F64, 700.0, FALL_F64) if is_double(xp, at.x) else (LOOKS_F32, 80.0, FALL_F32)
+    far = 0.0 * at.x + end
 
     def is_place(low: Array, high: Array) -> Array:
         """To a tenth of the integrand's width, about 1 / d log W / dr."""
@@ -390,21 +395,17 @@ def _window(xp: Namespace[Array], at: _Chart) -> tuple[Array, Array, Array, Arra
 
     # W = 1; the peak lies between there and r = 0, since log W is monotone
     rising = xp.where(at.of.e > 0.0, 1.0, -1.0)
-    level = looking(lambda r: before(rising * _log_w(xp, at, r) < 0.0), is_place, -far, far)
+    level = _search(xp, looks, lambda r: before(rising * _log_w(xp, at, r) < 0.0), is_place, -far, far)
 
     def ascents(r: Array) -> tuple[Array, float]:
         h = _log_integrand(xp, at, r)
         return xp.sum(xp.indicator(h[1:] > h[:-1], like=at.x), axis=0), 2.0
 
-    peak = looking(ascents, is_place, xp.minimum(level, 0.0), xp.maximum(level, 0.0))
+    peak = _search(xp, looks, ascents, is_place, xp.minimum(level, 0.0), xp.maximum(level, 0.0))
     top = _log_integrand(xp, at, peak)
     sides = xp.stack([-1.0 + 0.0 * peak, 1.0 + 0.0 * peak])
-    found = looking(
-        lambda u: before(_log_integrand(xp, at, peak + sides * u) > top - fall),
-        is_distance,
-        0.0 * sides,
-        far + 0.0 * sides,
-    )
+    inside = lambda u: before(_log_integrand(xp, at, peak + sides * u) > top - fall)  # noqa: E731
+    found = _search(xp, looks, inside, is_distance, 0.0 * sides, far + 0.0 * sides)
     return peak, found[0], found[1], top
 
 
