@@ -69,9 +69,9 @@ def weighted_draws(
 
 def _resampled(key: Array, log_weights: Array) -> tuple[Array, Array]:
     """Of S rows of m: the number of one of all S m, drawn in proportion to the weights, and the log of their mean."""
-    log_weights = jnp.where(jnp.isnan(log_weights), -jnp.inf, log_weights)
+    likely = jnp.where(jnp.isnan(log_weights), -jnp.inf, log_weights)  # NaN is never taken, and shows in the mean
     count, size = log_weights.shape
-    rows = jnp.arange(count) * size + jax.random.categorical(key, log_weights, axis=1)
+    rows = jnp.arange(count) * size + jax.random.categorical(key, likely, axis=1)
     return rows, logsumexp(log_weights, axis=1) - math.log(size)
 
 

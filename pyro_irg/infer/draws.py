@@ -72,9 +72,9 @@ def weighted_draws(
 
 def _resampled(log_weights: Tensor) -> tuple[Tensor, Tensor]:
     """Of S rows of m: the number of one of all S m, drawn in proportion to the weights, and the log of their mean."""
-    log_weights = torch.where(log_weights.isnan(), -math.inf, log_weights)
+    likely = torch.where(log_weights.isnan(), -math.inf, log_weights)  # NaN is never taken, and shows in the mean
     # the largest of logits with Gumbel noise is a draw of these, also where all are -inf
-    chosen = (log_weights - torch.empty_like(log_weights).exponential_().log()).argmax(1)
+    chosen = (likely - torch.empty_like(log_weights).exponential_().log()).argmax(1)
     count, size = log_weights.shape
     rows = torch.arange(count, device=chosen.device) * size + chosen
     return rows, log_weights.logsumexp(1) - math.log(size)
