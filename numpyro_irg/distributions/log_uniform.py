@@ -38,8 +38,7 @@ class LogUniform(Univariate):
         low, high = self._extended(key, sample_shape, self.low, self.high)
         q = jnp.maximum(random.uniform(key, low.shape, low.dtype), 0.25 * jnp.finfo(low.dtype).eps)
         still = lax.stop_gradient((low, high))
-        x = evaluate(log_uniform.find, q, 1.0 - q, *still)
+        x = held_in(NATIVE, self.family.support, evaluate(log_uniform.find, q, 1.0 - q, *still), *still)
         # by its logarithm: a slope as large as x / low may leave the range
         lower, upper = log_uniform.masses(NATIVE, x, *still)
-        x = exponential(upper * jnp.log(low) + lower * jnp.log(high), x)
-        return held_in(NATIVE, self.family.support, x, low, high)
+        return exponential(upper * jnp.log(low) + lower * jnp.log(high), x)

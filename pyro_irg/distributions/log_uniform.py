@@ -36,8 +36,7 @@ class LogUniform(Univariate):
         low, high = self._extended(sample_shape, self.low, self.high)
         q = draw(torch.rand_like, low).clamp(min=0.25 * torch.finfo(low.dtype).eps)
         with torch.no_grad():
-            x = evaluate(log_uniform.find, q, 1.0 - q, low, high)
+            x = held_in(NATIVE, self.family.support, evaluate(log_uniform.find, q, 1.0 - q, low, high), low, high)
             lower, upper = log_uniform.masses(NATIVE, x, low, high)
         # by its logarithm: a slope as large as x / low may leave the range
-        x = exponential(upper * low.log() + lower * high.log(), x)
-        return held_in(NATIVE, self.family.support, x, low, high)
+        return exponential(upper * low.log() + lower * high.log(), x)
