@@ -338,8 +338,14 @@ TABLE = (
         points=({"loc": ((0.0, 1.0),), "scale_tril_row": ((1.0,),), "scale_tril_column": ((1.0, 0.0), (0.5, 1.0))},),
         apart="pyro/test_normal_arrays.py",
     ),
+    Family("ZeroSumNormal", apart="pyro/test_normal_arrays.py"),
     Family(
         "Stable",
+        points=({"stability": 1.5, "skew": 0.5, "scale": 2.0, "loc": 1.0},),
+        apart="shared/test_stable.py",
+    ),
+    Family(
+        "StableWithLogProb",
         points=({"stability": 1.5, "skew": 0.5, "scale": 2.0, "loc": 1.0},),
         apart="shared/test_stable.py",
     ),

@@ -166,8 +166,8 @@ def _direct(
     if rest is not None and front_rest is not None:
         # which the front knows better than the logarithm
         left = (front - small) + (at.z + log_change + front_rest)
-        rest = xp.stop_gradient(xp.where(little, left, rest))
-    return xp.where(little, small, direct), is_lower, rest
+        rest = xp.stop_gradient(xp.where(at.log_z > -math.inf, xp.where(little, left, rest), 0.0))
+    return xp.where(little, small, xp.where(at.log_z > -math.inf, direct, at.log_z)), is_lower, rest
 
 
 def hazards(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:

@@ -47,7 +47,8 @@ def front_in_two(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Arra
     small, few, many, log_ratio = _front_shapes(xp, at, a)
     ratio, rest = quotient(xp, at.z, at.error, many, 0.0)
     excess, excess_rest = xp.where(small, at.z, at.excess), xp.where(small, at.error, at.rest)
-    logarithm = log_in_two(xp, ratio, rest, xp.where(small, at.log_z, log_ratio))
+    log_ratio = xp.maximum(xp.where(small, at.log_z, log_ratio), -0.1 * math.sqrt(float(xp.finfo(a).max)))
+    logarithm = log_in_two(xp, ratio, rest, log_ratio)  # of z = 0 it has no end
     terms = times_log1pmx_terms(xp, a, excess, excess_rest, logarithm, xp.indicator(small, like=a))
     constant = xp.where(small, log_gamma1p(xp, few), HALF_LOG_2PI + stirling(xp, many))
     log_unit, unit_rest = log_split(xp, 1.0 / xp.sqrt(many))
