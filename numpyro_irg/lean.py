@@ -74,6 +74,9 @@ class Lean:
     def __iter__(self) -> Iterator[Lean]:
         return map(Lean, self.x)
 
+    def __bool__(self) -> bool:
+        return bool(self.x)  # which raises while traced, as that of an array does
+
     def __neg__(self) -> Lean:
         return Lean(lax.neg(self.x))
 
@@ -91,6 +94,9 @@ class Lean:
     __rmul__ = _operation(lax.mul, operator.mul, swapped=True)
     __truediv__ = _operation(lax.div, operator.truediv)
     __rtruediv__ = _operation(lax.div, operator.truediv, swapped=True)
+    __eq__ = _operation(lax.eq, operator.eq)
+    __ne__ = _operation(lax.ne, operator.ne)
+    __hash__ = None  # type: ignore[assignment]
     __lt__ = _operation(lax.lt, operator.lt)
     __le__ = _operation(lax.le, operator.le)
     __gt__ = _operation(lax.gt, operator.gt)

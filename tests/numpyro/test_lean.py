@@ -13,7 +13,7 @@ from numpyro_irg.layout import flat
 from numpyro_irg.lean import Lean, bare, leant
 
 X, Y = np.array([0.3, 1.5, 0.7], np.float32), np.array([0.3, 0.2, 2.0], np.float32)
-OPERATORS = ("add", "sub", "mul", "truediv", "lt", "le", "gt", "ge", "pow")
+OPERATORS = ("add", "sub", "mul", "truediv", "lt", "le", "gt", "ge", "eq", "ne", "pow")
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -30,6 +30,13 @@ def test_operators(name, other):
     for found, plain in pairs:
         assert type(found) is Lean and found.dtype == plain.dtype and found.shape == plain.shape
         np.testing.assert_array_equal(bare(found), plain)
+
+
+def test_no_number_differs_from_itself():
+    x = jnp.asarray([1.0, math.nan])
+    np.testing.assert_array_equal(leant(lambda x: x != x, x), [False, True])
+    with pytest.raises(ValueError, match="truth value"):
+        bool(Lean(x) == Lean(x))
 
 
 def test_truth_values():
