@@ -36,7 +36,7 @@ def pytest_collection_finish(session):
     time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(20_000, 10, 10)
 
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.name)
