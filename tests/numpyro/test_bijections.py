@@ -78,7 +78,7 @@ def topics_guide(counts, training=True):
 
 def test_topics_with_mutable_state_train():
     counts = jax.random.multinomial(jax.random.key(0), 50.0, jnp.full((DOCUMENTS, WORDS), 1.0 / WORDS))
-    guide = implicit(HVAE(topics_model, topics_guide, num_steps=2))
+    guide = implicit(HVAE(topics_model, topics_guide, num_steps=5))
     svi = SVI(topics_model, guide, numpyro.optim.Adam(1e-2), Trace_ELBO())
     result = svi.run(jax.random.key(1), 60, counts, progress_bar=False)
     assert jnp.all(jnp.isfinite(result.losses)) and result.losses[-20:].mean() < result.losses[:20].mean()

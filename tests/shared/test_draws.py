@@ -121,3 +121,21 @@ def test_without_arviz_the_extra_is_named(adapter, programs, monkeypatch):
     monkeypatch.setitem(sys.modules, "arviz_base", None)
     with pytest.raises(ImportError, match=r'to_arviz needs arviz-base .*pip install "pyro-irg\[arviz\]"'):
         call(adapter, "to_arviz", *programs, num_samples=2)
+
+
+def test_a_weight_that_is_no_number_is_told(adapter):
+    """It is not taken while there is another, and the mean of those it was among is none."""
+    x = adapter.array(X)
+
+    def model():
+        mu = adapter.sample("mu", adapter.host.Normal(0.0, 1.0))
+        with adapter.plate("data", len(X)):
+            loc = adapter.xp.where(mu > 1.0, math.nan, mu)
+            adapter.sample("x", adapter.host.Normal(loc, 1.0, validate_args=False), obs=x)
+
+    def guide():
+        adapter.sample("mu", adapter.host.Normal(0.0, 1.0))
+
+    found = call(adapter, "weighted_draws", model, guide, num_samples=50, num_importance=20)
+    assert np.isnan(adapter.numpy(found.log_weights)).mean() > 0.5  # 1 - .84**20 = .97
+    assert (adapter.numpy(found.latents["mu"]) <= 1.0).all()
