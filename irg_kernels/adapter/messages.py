@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -333,6 +334,21 @@ def reasons(overflows: Mapping[str, tuple[float, ...]], rejected: float) -> list
     if rejected > 0.03:
         found.append(f"{rejected:.1%} of the steps diverge and are refused; lower step_size and max_step_size.")
     return found
+
+
+def warn_of_held(shares: Mapping[str, float], dtype: Any) -> None:
+    """Warn of sites whose draws are rounded onto an end of their dtype: more than a hundredth, and densities are wrong.
+
+    :param shares: of each site, the share of its draws that are the last number their dtype has.
+    """
+    for name, share in shares.items():
+        if share > 0.01:
+            warnings.warn(
+                f"{share:.1%} of the guide's draws of {name!r} are the last number that {dtype} has there (next to 0, "
+                "to 1, or its largest): the density counts them all as that one, and the estimate may lie above the "
+                "evidence. Use float64, or a distribution of the logarithm or the logit (LogGamma, BetaPrime).",
+                stacklevel=4,
+            )
 
 
 def no_quantile(distribution: Any, *, is_discrete: bool = False) -> str:

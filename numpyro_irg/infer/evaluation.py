@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.scipy.special import logsumexp
+from numpyro.distributions import Delta
 from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import get_importance_trace
 from tqdm import tqdm
@@ -67,7 +68,9 @@ def log_weights(
     check_programs(model, guide, "log_weights")
     keys = split(rng_key, num_samples)
     _check_batch("log_weights", batch_size)
-    return lax.map(_weigher(model, guide, params, plate, args, kwargs), keys, batch_size=batch_size)
+    weights, held = lax.map(_weigher(model, guide, params, plate, args, kwargs), keys, batch_size=batch_size)
+    _warn_of_held(held, weights.dtype)
+    return weights
 
 
 def split(rng_key: Array, num_samples: int, where: str = "log_weights") -> Array:
@@ -83,14 +86,40 @@ def _check_batch(where: str, batch_size: int | None) -> None:
 
 def _weigher(
     model: Callable, guide: Callable, params: dict[str, Any], plate: str | None, args: tuple, kwargs: dict
-) -> Callable[[Array], Array]:
+) -> Callable[[Array], tuple[Array, dict[str, Array]]]:
+    """The logarithm of a draw's weight, and of each site the share of its numbers at an end of their dtype."""
+
     def one(key):
         for_model, for_guide = jax.random.split(key)
         pair = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
         log_p, log_q = (log_density(sites, plate) for sites in pair)
-        return log_p - log_q
+        return log_p - log_q, {name: _at_the_end(site["value"]) for name, site in pair[1].items() if _is_drawn(site)}
 
     return one
+
+
+def _is_drawn(site: Any) -> bool:
+    """Whether a guide draws a site from a continuous density."""
+    if site["type"] != "sample" or site["is_observed"]:
+        return False
+    fn = site["fn"]
+    while hasattr(fn, "base_dist") and not hasattr(fn, "transforms"):
+        fn = fn.base_dist
+    return not isinstance(fn, Delta) and jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
+
+
+def _at_the_end(value: Array) -> Array:
+    """The share of numbers that are the last ones of their dtype: next to 0, next to 1, or the largest."""
+    limits = jnp.finfo(jnp.result_type(value))
+    size = jnp.abs(value)
+    next_to_1 = (value >= 1.0 - float(limits.eps)) & (value <= 1.0)
+    return jnp.mean((size <= float(limits.tiny)) | (size >= float(limits.max)) | next_to_1)
+
+
+def _warn_of_held(shares: dict[str, Array], dtype: Any) -> None:
+    """Outside of `jit`, warn of draws that are rounded onto an end of their dtype."""
+    if not any(isinstance(share, jax.core.Tracer) for share in shares.values()):
+        messages.warn_of_held({name: float(jnp.mean(share)) for name, share in shares.items()}, dtype)
 
 
 def log_density(sites: Any, plate: str | None) -> Array:
@@ -141,25 +170,26 @@ def log_evidence(
     one = _weigher(model, guide, params, plate, args, kwargs)
     keys = split(rng_key, num_samples, "log_evidence")
     _check_batch("log_evidence", batch_size)
-    weights = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
+    weights, held = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
+    _warn_of_held(held, weights.dtype)
     total = logsumexp(weights, axis=0)
     ess = jnp.exp(2.0 * total - logsumexp(2.0 * weights, axis=0))
     return Evidence(total - math.log(num_samples), ess, pareto_k(weights))
 
 
-def _in_chunks(one: Callable[[Array], Array], keys: Array, batch_size: int | None) -> Array:
+def _in_chunks(one: Callable[[Array], Any], keys: Array, batch_size: int | None) -> Any:
     """`lax.map`, with a progress bar over some hundred chunks at most."""
     count = len(keys)
     size = max(batch_size or 1, count // 100)
     chunk = jax.jit(lambda these: lax.map(one, these, batch_size=batch_size))
-    weights = []
+    parts = []
     with tqdm(total=count, desc="log evidence") as bar:
         for start in range(0, count, size):
             # the last chunk is filled up with keys from the front, so that it needs no compilation of its own
-            found = chunk(keys[jnp.arange(start, start + size) % count])[: count - start]
-            weights.append(jax.block_until_ready(found))
-            bar.update(len(found))
-    return jnp.concatenate(weights)
+            found = chunk(keys[jnp.arange(start, start + size) % count])
+            parts.append(jax.block_until_ready(jax.tree.map(lambda leaf: leaf[: count - start], found)))  # noqa: B023
+            bar.update(min(size, count - start))
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
 
 
 def pareto_k(log_weights: Array) -> Array:

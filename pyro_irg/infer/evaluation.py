@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from pyro.distributions import Delta
 from pyro.distributions.util import scale_and_mask
 from pyro.poutine import block, replay, trace
 from pyro.poutine.util import prune_subsample_sites
@@ -80,9 +81,34 @@ def _weights(
     sizes: Iterable[int],
     batch_size: int,
 ) -> Iterator[Tensor]:
+    shares: dict[str, list[Tensor]] = {}
     for p_trace, q_trace, draws_dim in runs(model, guide, args, kwargs, sizes, batch_size):
+        for name, site in q_trace.nodes.items():
+            if _is_drawn(site):
+                shares.setdefault(name, []).append(_at_the_end(site["value"]))
+                dtype = site["value"].dtype
         weight = log_density(p_trace, plate, draws_dim) - log_density(q_trace, plate, draws_dim)
         yield weight[None] if draws_dim is None else weight
+    if shares:
+        messages.warn_of_held({name: float(torch.stack(found).mean()) for name, found in shares.items()}, dtype)
+
+
+def _is_drawn(site: Any) -> bool:
+    """Whether a guide draws a site from a continuous density."""
+    if site["type"] != "sample" or site["is_observed"] or not torch.is_tensor(site["value"]):
+        return False
+    fn = site["fn"]
+    while hasattr(fn, "base_dist") and not hasattr(fn, "transforms"):
+        fn = fn.base_dist
+    return not isinstance(fn, Delta) and site["value"].is_floating_point() and not fn.support.is_discrete
+
+
+def _at_the_end(value: Tensor) -> Tensor:
+    """The share of numbers that are the last ones of their dtype: next to 0, next to 1, or the largest."""
+    limits = torch.finfo(value.dtype)
+    size = value.abs()
+    next_to_1 = (value >= 1.0 - limits.eps) & (value <= 1.0)
+    return ((size <= limits.tiny) | (size >= limits.max) | next_to_1).double().mean()
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -135,3 +136,19 @@ def test_errors(adapter):
     check("'mu' is not inside the plate 'data'", adapter.log_weights, num_samples=2, plate="data")
     check("log_weights: num_samples must be an integer >= 1, got 0", adapter.log_weights, num_samples=0)
     check("log_evidence: batch_size must be an integer >= 1, got 0", adapter.log_evidence, batch_size=0)
+
+
+@pytest.mark.parametrize("concentration, warned", [(0.1, True), (2.0, False)])
+def test_draws_beside_1_are_told(adapter, concentration, warned):
+    """In float32 a fifth of the draws of Beta(50, 0.1) round to the last number below 1: the density is that one's."""
+
+    def model():
+        adapter.sample("t", adapter.dist.Beta(1.0, concentration))
+
+    def guide():
+        adapter.sample("t", adapter.dist.Beta(50.0, concentration))
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        adapter.log_evidence(model, guide, {}, num_samples=500, batch_size=500)
+    assert any("draws of 't' are the last number" in str(w.message) for w in told) == warned
