@@ -33,7 +33,6 @@ from tests.cases import CASES
 from tests.families import BY_NAME
 from tests.kernels import test_families, test_slopes
 from tests.kernels.backends import BACKENDS, Backend
-from tests.rows import ROWS
 
 STORED = ROOT / "benchmarks" / "distributions.json"
 OURS: dict[str, Any] = {"Pyro": pyro_irg.distributions, "NumPyro": numpyro_irg.distributions}
@@ -90,7 +89,7 @@ def _slopes(record: Family, backend: Backend, x: np.ndarray, columns: np.ndarray
 def _truth(name: str, precision: str) -> tuple[np.ndarray, ...]:
     """x, parameters, the derivatives, and of what the error is counted: where one passes through 0, its terms."""
     row = BY_NAME[name]
-    if row in ROWS:
+    if row in test_slopes.SWEPT:
         return test_slopes.truth(row, precision)
     x, columns, _, exact, _ = test_families.truth(name)
     return x, np.asarray(columns), exact, np.abs(exact)

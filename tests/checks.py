@@ -94,17 +94,6 @@ def assert_distributed(x: np.ndarray, cdf: Callable, clamped: tuple[float, float
     assert found > LEAST_P_VALUE, (message, found)
 
 
-def clamped_to(name: str, precision: str) -> tuple[float, float] | None:
-    """The ends to which draws are clamped that leave the range of their dtype."""
-    limits = np.finfo(precision)
-    low, high = float(limits.tiny), 0.25 / float(limits.tiny)
-    if name in ("Beta", "Dirichlet"):
-        return low, 1.0 - float(limits.eps)
-    if name == "StudentT":
-        return -high, high
-    return (low, high) if name in ("Gamma", "Chi2", "InverseGamma") else None
-
-
 def marginal(component: int, concentration: tuple[float, ...]) -> Callable:
     """Distribution function of a component of a Dirichlet."""
     others = math.fsum(c for i, c in enumerate(concentration) if i != component)

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from mpmath import mp
 
-from tests import oracles
+from tests.families import BY_NAME
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def partials(row: Row) -> dict[str, np.ndarray]:
     def cdf(x, *flat):
         flat = [mp.mpf(v) for v in flat]
         weights, total = [mp.exp(v) for v in flat[:k]], mp.fsum(mp.exp(v) for v in flat[:k])
-        each = (oracles.cdf(row.family, x, *flat[k + i :: k]) for i in range(k))
+        each = (BY_NAME[row.family].cdf_exactly(x, *flat[k + i :: k]) for i in range(k))
         return mp.fsum(w * f for w, f in zip(weights, each, strict=True)) / total
 
     with mp.workdps(150 if row.family == "Normal" else 30):  # F is 1 - 1e-80 in the far tails
@@ -92,7 +92,7 @@ def terms(row: Row) -> np.ndarray:
 def partial_cdf(row: Row, i: int) -> Callable:
     """The distribution function of one component."""
     params = [mp.mpf(values[i]) for _, values in row.params]
-    return lambda x: oracles.cdf(row.family, x, *params)
+    return lambda x: BY_NAME[row.family].cdf_exactly(x, *params)
 
 
 def errors(row: Row, found: dict[str, np.ndarray]) -> dict[str, float]:

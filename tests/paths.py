@@ -1,7 +1,7 @@
 """How a draw moves along its quantile, to third order: the oracle of `attach`, from CDFs alone.
 
 The draw is the function of the parameters at which the CDF keeps its value; Newton's method finds it to 50 digits and
-mpmath differentiates it numerically.  No partial derivative of ``oracles.py`` or of a kernel enters.
+mpmath differentiates it numerically.  No partial derivative of ``rows/`` or of a kernel enters.
 """
 
 import functools
@@ -13,12 +13,12 @@ import numpy as np
 from mpmath import mp
 
 from irg_kernels.families import beta, gamma, student_t, von_mises
-from tests import closed_forms, oracles
+from tests import rows
 
 
 def von_mises_tails(z, kappa):
     """Of its three results the second is not needed here."""
-    cdf, _, density = oracles._von_mises_series(kappa, z)
+    cdf, _, density = rows.von_mises.von_mises_series(kappa, z)
     return cdf, None, density
 
 
@@ -26,6 +26,7 @@ def von_mises_tails(z, kappa):
 class Path:
     """A draw and its parameters."""
 
+    family: str
     kernels: tuple[Callable, ...]
     tails: Callable
     """(draw, *params) -> P(X <= draw) but for a constant, P(X > draw), density"""
@@ -33,7 +34,7 @@ class Path:
     draw: float
 
     def __str__(self) -> str:
-        return f"{self.tails.__name__.removesuffix('_tails')}{self.params}"
+        return f"{self.family}{self.params}"
 
     def at(self, *params):
         """The draw at other parameters."""
@@ -66,13 +67,13 @@ class Path:
 
 
 PATHS = (
-    Path((gamma.dz_da,), closed_forms.gamma_tails, (2.5,), 1.75),
-    Path((gamma.dz_da,), closed_forms.gamma_tails, (0.25,), 0.0078125),
-    Path((gamma.dz_da,), closed_forms.gamma_tails, (60.0,), 72.0),
-    Path((beta.dlogit_da, beta.dlogit_db), closed_forms.beta_tails, (0.5, 2.0), -1.25),
-    Path((beta.dlogit_da, beta.dlogit_db), closed_forms.beta_tails, (8.0, 3.0), 2.0),
-    Path((student_t.dt_dnu,), closed_forms.student_t_tails, (1.5,), 0.75),
-    Path((student_t.dt_dnu,), closed_forms.student_t_tails, (7.0,), -2.5),
-    Path((von_mises.dz_dkappa,), von_mises_tails, (0.5,), 2.0),
-    Path((von_mises.dz_dkappa,), von_mises_tails, (20.0,), -0.25),
+    Path("gamma", (gamma.dz_da,), rows.gamma.tails, (2.5,), 1.75),
+    Path("gamma", (gamma.dz_da,), rows.gamma.tails, (0.25,), 0.0078125),
+    Path("gamma", (gamma.dz_da,), rows.gamma.tails, (60.0,), 72.0),
+    Path("beta", (beta.dlogit_da, beta.dlogit_db), rows.beta.tails, (0.5, 2.0), -1.25),
+    Path("beta", (beta.dlogit_da, beta.dlogit_db), rows.beta.tails, (8.0, 3.0), 2.0),
+    Path("student_t", (student_t.dt_dnu,), rows.student_t.tails, (1.5,), 0.75),
+    Path("student_t", (student_t.dt_dnu,), rows.student_t.tails, (7.0,), -2.5),
+    Path("von_mises", (von_mises.dz_dkappa,), von_mises_tails, (0.5,), 2.0),
+    Path("von_mises", (von_mises.dz_dkappa,), von_mises_tails, (20.0,), -0.25),
 )

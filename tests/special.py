@@ -12,7 +12,9 @@ import numpy as np
 from mpmath import mp
 from scipy import special, stats
 
-from tests import oracles
+from tests.rows.beta import beta_tails
+from tests.rows.gamma import gamma_tails
+from tests.rows.von_mises import von_mises_series
 
 DIGITS = 70
 
@@ -30,11 +32,11 @@ def _sure(function, *args):
 
 
 def _gamma(which):
-    return lambda a, x: _sure(lambda a, x: oracles.gamma_tails(a, mp.log(x))[which], a, x)
+    return lambda a, x: _sure(lambda a, x: gamma_tails(a, mp.log(x))[which], a, x)
 
 
 def _beta(which):
-    return lambda a, b, x: _sure(lambda a, b, x: oracles.beta_tails(a, b, mp.log(x / (1 - x)))[which], a, b, x)
+    return lambda a, b, x: _sure(lambda a, b, x: beta_tails(a, b, mp.log(x / (1 - x)))[which], a, b, x)
 
 
 def _student_t(df, t):
@@ -43,7 +45,7 @@ def _student_t(df, t):
 
 
 def _von_mises(kappa, x):
-    return _sure(lambda kappa, x: oracles._von_mises_series(kappa, x)[0] + mp.mpf(1) / 2, kappa, x)
+    return _sure(lambda kappa, x: von_mises_series(kappa, x)[0] + mp.mpf(1) / 2, kappa, x)
 
 
 def _interval(low, high):

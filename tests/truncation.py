@@ -8,8 +8,7 @@ import numpy as np
 from mpmath import mp
 from scipy import stats
 
-from tests import oracles
-from tests.rows import ROWS
+from tests.families import BY_NAME, ROWS
 
 
 @dataclass(frozen=True)
@@ -42,107 +41,10 @@ def point(base, params, low, high, *xs, at=(0.001, 0.3, 0.95)):
     return Point(base, tuple((name, single(v)) for name, v in params.items()), low, high, tuple(map(single, xs)))
 
 
-UNIT = {"loc": 0.0, "scale": 1.0}
-FLOAT64 = {"loc": 0.5, "scale": 2.0}
-
-# two-sided, one-sided, in both tails, at 0, 5, 13 and 38 sigma; everything; a millionth of sigma
-NORMAL = (
-    point("Normal", FLOAT64, -1.0, 2.0),
-    point("Normal", UNIT, -6.0, 7.0, -4.5, 0.25, 5.5),
-    point("Normal", UNIT, 0.0, None, 0.01, 1.5, 4.0),
-    point("Normal", UNIT, 5.0, 6.0),
-    point("Normal", FLOAT64, None, -9.5, -9.6, -10.5),
-    point("Normal", UNIT, 13.0, 14.0),
-    point("Normal", UNIT, -14.0, -13.0),
-    point("Normal", UNIT, 13.0, None, 13.01, 13.25),
-    point("Normal", UNIT, 38.0, None, 38.01, 38.125),
-    point("Normal", UNIT, 38.0, 38.5, 38.01, 38.125),
-    point("Normal", UNIT, None, -38.0, -38.01, -38.125),
-    point("Normal", UNIT, -5e-7, 5e-7),
-    point("Normal", {"loc": 0.0, "scale": 1e6}, 1.0, 2.0),
-    point("Normal", UNIT, None, 1.0, -4.0, 0.5, 0.96875),
-)
-
-WEIBULL = {"scale": 2.0, "concentration": 1.5}
-PARETO = {"scale": 1.5, "alpha": 2.5}
-EVEN = {"least": 0.5, "most": 4.0}
-
+NORMAL = tuple(point("Normal", *bounds) for bounds in BY_NAME["Normal"].truncations)
 # the bulk, and tails: 13 scales from the mode
-OTHERS = (
-    point("Cauchy", UNIT, 10.0, 20.0),
-    point("Cauchy", FLOAT64, -1.0, None, 3.0),
-    point("Exponential", {"rate": 1.5}, 0.5, 2.0),
-    point("Exponential", {"rate": 1.5}, 40.0, None, 40.01, 41.0),
-    point("LogNormal", FLOAT64, 0.5, 3.0),
-    point("Gamma", {"concentration": 2.5, "rate": 0.5}, 1.0, 6.0),
-    point("Gamma", {"concentration": 0.3, "rate": 2.0}, None, 1.0, 1e-4, 0.1, 0.8),
-    point("Gamma", {"concentration": 30.0, "rate": 1.0}, 60.0, None, 60.5, 65.0),
-    point("Chi2", {"df": 5.0}, 2.0, 12.0),
-    point("Chi2", {"df": 5.0}, 65.0, None, 65.5, 70.0),
-    point("LogGamma", {"concentration": 0.3, "rate": 2.0}, -8.0, 1.0),
-    point("LogGamma", {"concentration": 4.0, "rate": 0.5}, None, -4.0, -4.25, -6.0),
-    point("InverseGamma", {"concentration": 2.5, "rate": 1.5}, 0.2, 1.0),
-    point("Beta", {"concentration1": 2.5, "concentration0": 0.7}, 0.3, 0.9),
-    point("Beta", {"concentration1": 8.0, "concentration0": 3.0}, None, 0.2, 0.05, 0.15),
-    point("StudentT", {"df": 3.0, "loc": 0.5, "scale": 2.0}, -1.0, 4.0),
-    point("StudentT", {"df": 3.0, "loc": 0.0, "scale": 1.0}, 8.0, None, 8.5),
-    point("StudentT", {"df": 30.0, "loc": 0.5, "scale": 2.0}, -1.0, 4.0),
-    point("VonMises", {"loc": 0.5, "concentration": 2.0}, -1.0, 2.0),
-    point("VonMises", {"loc": 3.0, "concentration": 1.5}, -2.5, None, -2.25, 0.5, 2.75),
-    point("Laplace", FLOAT64, -1.0, 2.0),
-    point("Laplace", FLOAT64, -11.5, 14.5, -9.0, 0.5, 9.0),
-    point("Laplace", FLOAT64, 26.5, None, 26.51, 28.0),
-    point("Laplace", FLOAT64, None, -25.5, -25.51, -27.0),
-    point("Logistic", FLOAT64, -1.0, 2.0),
-    point("Logistic", FLOAT64, -11.5, 14.5, -9.0, 0.5, 9.0),
-    point("Logistic", FLOAT64, 26.5, None, 26.51, 28.0),
-    point("Logistic", FLOAT64, None, -25.5, -25.51, -27.0),
-    point("Gumbel", FLOAT64, -1.0, 2.0),
-    point("Gumbel", FLOAT64, 26.5, None, 26.51, 28.0),
-    point("Gumbel", FLOAT64, None, -5.5, -5.51, -5.75),
-    point("Gumbel", FLOAT64, None, -25.5, -25.500002),
-    point("Weibull", WEIBULL, 0.5, 3.0),
-    point("Weibull", WEIBULL, 26.0, None, 26.01, 26.5),
-    point("Weibull", {"scale": 2.0, "concentration": 0.5}, None, 1.0, 1e-4, 0.1, 0.8),
-    point("HalfNormal", {"scale": 2.0}, 0.5, 3.0),
-    point("HalfNormal", {"scale": 2.0}, 26.0, None, 26.01, 26.5),
-    point("HalfNormal", {"scale": 2.0}, None, 1.0, 1e-4, 0.8),
-    point("HalfCauchy", {"scale": 2.0}, 0.5, 3.0),
-    point("HalfCauchy", {"scale": 2.0}, 26.0, None, 26.01, 100.0, 5000.0),
-    point("HalfCauchy", {"scale": 2.0}, None, 1.0, 1e-4, 0.8),
-    point("Pareto", PARETO, 2.0, 5.0),
-    point("Pareto", PARETO, 19.5, None, 19.51, 100.0, 5000.0),
-    point("Pareto", PARETO, None, 3.0, 1.51, 2.9),
-    point("Uniform", EVEN, 1.0, 3.0),
-    point("Uniform", EVEN, None, 3.0, 0.51, 2.9),
-    point("Uniform", EVEN, 1.0, None, 1.01, 3.9),
-    *(point(row.name, *bounds) for row in ROWS for bounds in row.truncations),
-)
-
-# a float32 has 16 values there
-NEAR = (0.3, 0.5, 0.9)
-NARROW = (
-    point("Cauchy", UNIT, 0.5, 0.500001, at=NEAR),
-    point("Gamma", {"concentration": 2.5, "rate": 0.5}, 2.0, 2.000002, at=NEAR),
-    point("Chi2", {"df": 5.0}, 2.0, 2.000002, at=NEAR),
-    point("LogGamma", {"concentration": 4.0, "rate": 0.5}, 1.0, 1.000001, at=NEAR),
-    point("InverseGamma", {"concentration": 2.5, "rate": 1.5}, 0.5, 0.500001, at=NEAR),
-    point("Beta", {"concentration1": 2.5, "concentration0": 0.7}, 0.3, 0.300001, at=NEAR),
-    point("StudentT", {"df": 3.0, "loc": 0.5, "scale": 2.0}, 1.0, 1.000002, at=NEAR),
-    point("VonMises", {"loc": 0.5, "concentration": 2.0}, 1.0, 1.000001, at=NEAR),
-    point("Exponential", {"rate": 1.5}, 1.0, 1.000001, at=NEAR),
-    point("LogNormal", FLOAT64, 1.0, 1.000002, at=NEAR),
-    point("Laplace", FLOAT64, 1.0, 1.000002, at=NEAR),
-    point("Laplace", FLOAT64, 0.499999, 0.500001, at=NEAR),
-    point("Logistic", FLOAT64, 1.0, 1.000002, at=NEAR),
-    point("Gumbel", FLOAT64, 1.0, 1.000002, at=NEAR),
-    point("Weibull", WEIBULL, 1.0, 1.000002, at=NEAR),
-    point("HalfNormal", {"scale": 2.0}, 1.0, 1.000002, at=NEAR),
-    point("HalfCauchy", {"scale": 2.0}, 1.0, 1.000002, at=NEAR),
-    point("Pareto", PARETO, 2.0, 2.000002, at=NEAR),
-    point("Uniform", EVEN, 1.0, 1.000002, at=NEAR),
-)
-
+OTHERS = tuple(point(row.name, *bounds) for row in ROWS if row.name != "Normal" for bounds in row.truncations)
+NARROW = tuple(point(row.name, *bounds, at=(0.3, 0.5, 0.9)) for row in ROWS for bounds in row.narrow)
 POINTS = NORMAL + OTHERS + NARROW
 
 # Differences of steps so small that two of them, in masses of 1e-38 (1e-315 for the normal), leave 20 digits.
@@ -152,7 +54,7 @@ MOST_DIGITS = 150
 
 def _masses(p, x, params, low, high):
     """The masses on either side of x, in units of the density there."""
-    cdf = functools.partial(oracles.cdf, p.base)
+    cdf = BY_NAME[p.base].cdf_exactly
     open_low, open_high = (cdf(-mp.pi, *params), cdf(mp.pi, *params)) if p.base == "VonMises" else (0, 1)
     density = (cdf(x + STEP, *params) - cdf(x - STEP, *params)) / (2 * STEP)
     at, below = cdf(x, *params), open_low if low is None else cdf(low, *params)

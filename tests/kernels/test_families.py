@@ -11,7 +11,6 @@ import irg_kernels.families
 from irg_kernels.generic.family import Family
 from numpyro_irg.distributions import host_families as numpyros
 from pyro_irg.distributions import host_families as pyros
-from tests import oracles
 from tests.adapters import ADAPTERS
 from tests.families import BY_NAME
 from tests.kernels.backends import QUICKEST
@@ -57,8 +56,8 @@ def truth(name):
     """Values, parameters in the record's order, log-densities, slopes, logarithms of both tails."""
     params, values = BY_NAME[name].tails
     params = {parameter: params[parameter] for parameter in RECORDS[name].parameters}
-    log_density, slopes = zip(*(oracles.along(name, x, params.values()) for x in values), strict=True)
-    tails = zip(*(oracles.log_masses(name, x, params, 150) for x in values), strict=True)
+    log_density, slopes = zip(*(BY_NAME[name].along(x, params) for x in values), strict=True)
+    tails = zip(*(BY_NAME[name].log_masses(x, params, 150) for x in values), strict=True)
     columns = [np.full(len(values), v) for v in params.values()]
     return np.array(values), columns, np.array(log_density), np.array(slopes).T, [np.array(t) for t in tails]
 
@@ -103,7 +102,7 @@ def test_quantiles_and_moments(name, backend):
     if record.quantile:
         back = {"x": lambda y: y, "log": np.exp, "logit": lambda y: 1.0 / (1.0 + np.exp(-y))}
         x = back[record.quantile.coordinate](found[0])
-        masses = [np.exp(oracles.log_masses(name, v, row.tails[0])) for v in x]
+        masses = [np.exp(row.log_masses(v, row.tails[0])) for v in x]
         # a rounding of x moves a mass by some eps |x| p(x); of a logarithm that is large, more
         np.testing.assert_allclose([m[0] for m in masses], q, rtol=200 * allowed, atol=allowed)
     exact = row.scipy(*row.tails[0].values()) if moments else None

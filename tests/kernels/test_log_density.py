@@ -10,19 +10,17 @@ from mpmath import mp
 from irg_kernels.families import dirichlet, von_mises
 from irg_kernels.generic.family import log_cdf_of, log_density_of, log_sf_of
 from pyro_irg import xp as torch_xp
-from tests import log_densities
+from tests.families import BY_NAME
 from tests.kernels.backends import BACKENDS, QUICK
 from tests.kernels.test_families import RECORDS
+from tests.rows.dirichlet import log_density
 
 NATIVE = BACKENDS[0]
 quick = pytest.mark.parametrize("backend", QUICK, ids=str)
-NAMES = sorted(RECORDS.keys() & log_densities.LOG_DENSITIES.keys())
+NAMES = sorted(name for name in RECORDS if BY_NAME[name].log_density)
 
 # Of max(1, |log p|).
 VALUE = {"float64": 1e-13, "float32": 1e-6}
-# In float32 arithmetic log p of these is a sum of terms of size 16 to 27, each of which is rounded once (1e-6), and
-# which nearly cancel; or a power of 237; or the logarithm of a product of six (1.2e-6).
-ROUNDED_TWICE = ("GeneralizedNormal", "Gompertz", "HalfStudentT", "InverseGaussian", "LogNormal", "NoncentralChi2")
 # Of a score, or of a tenth of its median over the quantiles where it passes through 0: some roundings of its two terms.
 SCORE = {"float64": 1e-13, "float32": 3e-6}
 
@@ -33,7 +31,7 @@ QUANTILES = (1e-12, 1e-3, 0.3, 0.6, 0.999, 1.0 - 1e-12)
 def points(name, precision):
     """x, parameters, log p and its scores at six quantiles of ten sets of parameters, where x is a normal number."""
     record = RECORDS[name]
-    sets = log_densities.parameters(name, record.parameters, 10).astype(precision).astype(np.float64)
+    sets = BY_NAME[name].random_parameters(record.parameters, 10).astype(precision).astype(np.float64)
     columns = np.repeat(sets, len(QUANTILES), axis=1)
     q = np.tile(QUANTILES, 10)
     y = NATIVE.values(lambda xp, *args: record.quantile.find(xp, *args), q, 1.0 - q, *columns)
@@ -49,7 +47,7 @@ def points(name, precision):
     )
     # strictly inside, in the dtype too
     keep = (x > low) & (x < high) & (np.abs(x) < 1e-3 * limits.max) & ((np.abs(x) > 1e3 * limits.tiny) | (x == 0.0))
-    found = [log_densities.value_and_slopes(name, v, p) for v, p in zip(x[keep], columns.T[keep], strict=True)]
+    found = [BY_NAME[name].value_and_slopes(v, p) for v, p in zip(x[keep], columns.T[keep], strict=True)]
     group = np.repeat(np.arange(10), len(QUANTILES))[keep]
     return x[keep], columns[:, keep], np.array(found).T, group
 
@@ -69,7 +67,7 @@ def test_log_density_and_scores(name, backend):
 
         value, *scores = backend.values(both, x, *columns)
     single = precision == "float32" and not backend.xp.has_guard_digits
-    looser = 2.0 if single and name in ROUNDED_TWICE else 1.0
+    looser = 2.0 if single and BY_NAME[name].rounded_twice else 1.0
     error = np.abs(value - truth[0]) / np.maximum(1.0, np.abs(truth[0]))
     assert error.max() <= looser * VALUE[precision], (x[error.argmax()], columns[:, error.argmax()])
     usual = np.stack([[np.median(np.abs(t[group == k])) for k in group] for t in truth[1:]])
@@ -92,7 +90,7 @@ def test_dirichlet(backend, size):
     x = np.maximum(rng.gamma(alpha), 1e-30)
     x = (x / x.sum(-1, keepdims=True)).clip(1e-30).astype(backend.precision).astype(np.float64)
     with mp.workdps(40):
-        exact = [log_densities.dirichlet([*map(mp.mpf, a)], [*map(mp.mpf, b)]) for a, b in zip(x, alpha, strict=True)]
+        exact = [log_density([*map(mp.mpf, a)], [*map(mp.mpf, b)]) for a, b in zip(x, alpha, strict=True)]
     exact = np.array([*map(float, exact)])
     value = backend.values(dirichlet.log_density, x, alpha)
     error = np.abs(value - exact[:, None]) / np.maximum(1.0, np.abs(exact))[:, None]
@@ -124,7 +122,7 @@ def test_far_tails(name, backend):
     for params, values in FAR[name].items():
         x = np.array([*values])
         columns = [np.full(len(x), p) for p in params]
-        log_density = [log_densities.value_and_slopes(name, v, np.array(params))[0] for v in x]
+        log_density = [BY_NAME[name].value_and_slopes(v, np.array(params))[0] for v in x]
         for k, of in enumerate((log_cdf_of, log_sf_of)):
             function = of(record)
 

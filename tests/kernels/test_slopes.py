@@ -1,4 +1,4 @@
-"""Partial derivatives at fixed quantile of the families of `rows/`, over the ranges of their log-densities."""
+"""Partial derivatives at fixed quantile of the families, over the ranges of their log-densities."""
 
 import functools
 
@@ -13,6 +13,14 @@ from tests.rows import ROWS
 
 PROMISE = {"float64": 1e-12, "float32": 2e-6}
 SETS = 4
+# Judged by references.json, for mpmath takes minutes for a mass of Gamma's at 1e8, or in files of their own; and
+# LogNormal's slope in scale, x (log x - loc) / scale, has the digits that are left of log x - loc.
+ELSEWHERE = {"Gamma", "Chi2", "LogGamma", "InverseGamma", "Beta", "StudentT", "VonMises"} | {
+    "ContinuousBernoulli",
+    "GeneralizedPareto",
+    "LogNormal",
+}
+SWEPT = [row for row in ROWS if row.log_density and row.masses and row.name not in ELSEWHERE]
 
 
 @functools.cache
@@ -45,7 +53,7 @@ def _slopes(row, x, params):
 
 
 @pytest.mark.parametrize("backend", QUICKEST, ids=str)
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", SWEPT, ids=str)
 def test_slopes(row, backend):
     x, columns, exact, size = truth(row, backend.precision)
     record, limits = RECORDS[row.name], np.finfo(backend.precision)

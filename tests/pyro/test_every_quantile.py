@@ -12,7 +12,7 @@ from pyro_irg import distributions as dist
 from tests import families
 
 REFUSED = {"MatrixNormal", "SineBivariateVonMises", "Stable", "StableWithLogProb"}
-ROWS = [row for row in families.TABLE if row.points and hasattr(dist, row.name)]
+ROWS = [row for row in families.ROWS if row.points and hasattr(dist, row.name)]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -45,5 +45,6 @@ ROW = Family(
         "low": lambda rng, count: 10 ** rng.uniform(-1, 0, count),
         "high": lambda rng, count: 10 ** rng.uniform(0.1, 1.5, count),
     },
+    stricter=("low", "high"),
     apart="shared/test_rows.py",
 )

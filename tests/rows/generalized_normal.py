@@ -32,6 +32,7 @@ ROW = Family(
     expectations={"x": lambda power, loc, scale: loc + 0 * power * scale, "x**2": _square},
     tails=({"power": 1.5, "loc": 0.5, "scale": 2.0}, (-40.0, -2.0, 0.25, 3.0, 40.0)),
     masses=_masses,
+    rounded_twice=True,
     log_density=_log_density,
     ranges={
         "power": lambda rng, count: 10 ** rng.uniform(-0.5, 1.5, count),

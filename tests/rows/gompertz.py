@@ -22,6 +22,7 @@ ROW = Family(
     tails=({"concentration": 0.5, "rate": 2.0}, (2.0**-20, 0.25, 1.0, 2.5)),
     truncations=(({"concentration": 0.5, "rate": 2.0}, 0.25, 1.0),),
     masses=_masses,
+    rounded_twice=True,
     log_density=lambda x, c, r: mp.log(c * r) + r * x - c * mp.expm1(r * x),
     apart="shared/test_rows.py",
 )

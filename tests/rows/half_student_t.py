@@ -43,6 +43,7 @@ ROW = Family(
     tails=({"df": 5.0, "scale": 2.0}, (2.0**-20, 0.25, 3.0, 2.0**20)),
     clamped=("low", "high"),
     masses=_masses,
+    rounded_twice=True,
     log_density=_log_density,
     truncations=(
         (HERE, 0.5, 3.0),

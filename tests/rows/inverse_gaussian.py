@@ -44,6 +44,7 @@ ROW = Family(
         ),
     },
     masses=_masses,
+    rounded_twice=True,
     log_density=_log_density,
     divergence=(
         _divergence,

@@ -26,6 +26,7 @@ ROW = Family(
     tails=({"df": 3.5, "noncentrality": 2.0}, (2.0**-20, 2.0, 6.0, 60.0)),
     clamped=("low", "high"),
     masses=poisson_masses,
+    rounded_twice=True,
     log_density=_log_density,
     ranges={
         "df": lambda rng, count: 10 ** rng.uniform(-3, 2.5, count),

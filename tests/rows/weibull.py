@@ -16,6 +16,8 @@ def _mean_log(scale, concentration):
     return mp.log(scale) - mp.euler / concentration
 
 
+HERE = {"scale": 2.0, "concentration": 1.5}
+
 ROW = Family(
     "Weibull",
     points=({"scale": 2.0, "concentration": 1.5}, {"scale": 0.5, "concentration": 0.5}),
@@ -28,8 +30,14 @@ ROW = Family(
         lambda scale, concentration: mp.log(scale) - mp.euler / concentration,
         {"scale": 2.0, "concentration": 0.01},
     ),
-    tails=({"scale": 2.0, "concentration": 1.5}, (2.0**-20, 0.5, 3.0, 40.0)),
+    tails=(HERE, (2.0**-20, 0.5, 3.0, 40.0)),
     clamped=("low", "high"),
+    truncations=(
+        (HERE, 0.5, 3.0),
+        (HERE, 26.0, None, 26.01, 26.5),
+        ({"scale": 2.0, "concentration": 0.5}, None, 1.0, 1e-4, 0.1, 0.8),
+    ),
+    narrow=((HERE, 1.0, 1.000002),),
     masses=_masses,
     log_density=lambda x, scale, k: mp.log(k / scale) + (k - 1) * mp.log(x / scale) - (x / scale) ** k,
     apart="shared/test_rows.py",

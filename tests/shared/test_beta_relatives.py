@@ -8,7 +8,7 @@ from scipy import special, stats
 
 from tests.checks import assert_unbiased
 from tests.families import BY_NAME
-from tests.oracles import beta_partial
+from tests.rows.beta import beta_partial
 
 # class -> (concentrations, location, length) of its parameters
 AS_BETA = {

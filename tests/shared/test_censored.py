@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from mpmath import mp
 
-from tests import oracles
 from tests.adapters import compiled, over
+from tests.families import BY_NAME
 
 # name -> parameters, lower and upper bound: the bulk, and tails whose mass is nothing beside 1 in float32
 ROWS = {
@@ -26,7 +26,7 @@ KINDS = {"left": (1, 0), "right": (0, 1), "between": (0, 0), "outside": (1, 1)}
 
 def log_masses(name, params, low, high):
     """Of each kind the logarithm of the mass, as mpmath has it."""
-    (below, beyond), (until, above) = (oracles.MASSES[name](x, *params) for x in (low, high))
+    (below, beyond), (until, above) = (BY_NAME[name].masses(x, *params) for x in (low, high))
     between = until - below if below < beyond else beyond - above
     return {
         "left": mp.log(until),

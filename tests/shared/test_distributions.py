@@ -8,7 +8,7 @@ import pytest
 from scipy import special, stats
 
 from tests.adapters import ADAPTERS, in_host, over
-from tests.families import BY_NAME, FAMILIES, SEVERAL_PARAMETERS, TABLE
+from tests.families import BY_NAME, FAMILIES, ROWS, SEVERAL_PARAMETERS
 
 each = over(FAMILIES)
 hosts = over(FAMILIES, when=in_host)
@@ -48,7 +48,7 @@ def test_every_class_has_a_row(adapter):
 
 @pytest.mark.skipif(len(ADAPTERS) < 2, reason="a library is missing")
 def test_every_row_is_of_a_class():
-    assert {row.name for row in TABLE if not row.hosts} <= {
+    assert {row.name for row in ROWS if not row.hosts} <= {
         name for adapter in ADAPTERS for name in adapter.dist.IMPLICIT
     }
 

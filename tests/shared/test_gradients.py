@@ -8,7 +8,8 @@ from scipy.special import polygamma
 
 from tests.adapters import in_host, over
 from tests.checks import along_quantile, assert_unbiased, exact_gradient
-from tests.families import BY_NAME, FAMILIES, FUNCTIONS, UNIVARIATE
+from tests.families import BY_NAME, FAMILIES, UNIVARIATE
+from tests.row import FUNCTIONS
 
 LEVELS = np.array([0.01, 0.2, 0.45, 0.8, 0.99])
 DRAWS = 100_000

@@ -7,8 +7,8 @@ import pytest
 from mpmath import mp
 
 from tests.checks import exact_gradient
-from tests.families import _mean_cos_t, _mean_log_t
 from tests.multivariate import assert_unbiased, assert_well_behaved, shape
+from tests.rows import student_t
 
 N = 5000
 DFS = (0.05, 0.3, 5.0, 1e6)
@@ -17,13 +17,13 @@ LOC, TRIL = (0.3, -0.2), ((0.8, 0.0), (0.5, 1.2))
 
 def mean_log(df, scale_tril):
     """E[log |x[1] - loc[1]|]"""
-    return _mean_log_t(df, 0.0, mp.sqrt(scale_tril[2] ** 2 + scale_tril[3] ** 2))
+    return student_t.mean_log(df, 0.0, mp.sqrt(scale_tril[2] ** 2 + scale_tril[3] ** 2))
 
 
 def mean_cos(df, loc, scale_tril):
     """E[cos(x[0] + 2 x[1])]"""
     along = scale_tril[0] + 2 * scale_tril[2], 2 * scale_tril[3]
-    return mp.cos(loc[0] + 2 * loc[1]) * _mean_cos_t(df, mp.sqrt(along[0] ** 2 + along[1] ** 2))
+    return mp.cos(loc[0] + 2 * loc[1]) * student_t.mean_cos(df, mp.sqrt(along[0] ** 2 + along[1] ** 2))
 
 
 @functools.cache
@@ -70,7 +70,7 @@ def test_second_order(adapter):
             return (x[..., 1] - LOC[1]).abs().log()
 
         found = adapter.numpy(adapter.second_slope(of)(adapter.array(np.full(N, 0.3))))
-    assert_unbiased(found, float(mp.diff(lambda df: _mean_log_t(df, 0, 1), 0.3, 2)), 1e-8)
+    assert_unbiased(found, float(mp.diff(lambda df: student_t.mean_log(df, 0, 1), 0.3, 2)), 1e-8)
 
 
 def exact_log_prob(df, x):

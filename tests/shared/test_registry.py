@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tests.adapters import ADAPTERS, over
-from tests.families import TABLE
+from tests.families import ROWS
 
 # the hosts' classes, kept from before anything is replaced
 STOCK = {a.name: {name: getattr(a.host, name) for name in a.host.__all__} for a in ADAPTERS}
 TWINS = {a.name: {host.__name__: twin for host, twin in a.irg.implicit_twins().items()} for a in ADAPTERS}
 bare = over(
-    {row.name: row for row in TABLE if not row.made},
+    {row.name: row for row in ROWS if not row.made},
     when=lambda adapter, row: row.name in TWINS[adapter.name],
 )
 
@@ -33,7 +33,7 @@ def restored(adapter):
 
 def stock(adapter, name, batch=(), **options):
     """The host's distribution of that name, of batch shape `batch`."""
-    params = adapter.arrays(next(row for row in TABLE if row.name == name).points[0])
+    params = adapter.arrays(next(row for row in ROWS if row.name == name).points[0])
     if batch and name.startswith("MixtureOf"):
         return STOCK[adapter.name][name](**params).expand(batch)
     params = {p: adapter.xp.broadcast_to(v, (*batch, *v.shape)) for p, v in params.items()}
@@ -99,7 +99,7 @@ def test_twin_of_a_bare_distribution(adapter, family):
 
 
 @over(
-    [row for row in TABLE if not row.made],
+    [row for row in ROWS if not row.made],
     when=lambda a, row: row.name in TWINS[a.name] and (a.eager or row.name in ("Dirichlet", "VonMises")),
 )
 def test_twin_keeps_parameters_and_their_history(adapter, family):

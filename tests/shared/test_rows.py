@@ -18,8 +18,6 @@ from tests.rows import ROWS
 HERE = [row for row in ROWS if row.apart == "shared/test_rows.py"]
 each = over(HERE, "row")
 DRAWS = 20_000
-# NumPyro's low may be 0, which has no logarithm
-STRICTER = {"DoublyTruncatedPowerLaw": {"low", "high"}}
 
 # of a draw's slopes, which are taken at a rounded draw
 ALLOWED = {"float32": 2e-5, "float64": 1e-10}
@@ -51,13 +49,6 @@ def run(adapter, row, params, precision="float32"):
         return observed(adapter, row)(adapter.arrays(params, (DRAWS,)), adapter.key(2))
 
 
-def ends(row, precision):
-    """Those to which draws are clamped."""
-    limits = np.finfo(precision)
-    low, high = float(limits.tiny), 1.0 - float(limits.eps) if row.ends[1] == 1.0 else 0.25 / float(limits.tiny)
-    return low if "low" in row.clamped else -np.inf, high if "high" in row.clamped else np.inf
-
-
 def cdf(row, params, x):
     """Also at infinities, of no clamp."""
     found, finite = np.where(x > 0.0, 1.0, 0.0), np.isfinite(x)
@@ -73,7 +64,7 @@ def test_draws(adapter, row):
             x, slopes, gradients, log_prob = run(adapter, row, params, precision)
             x = adapter.numpy(x)
             assert np.isfinite(x).all() and np.isfinite(adapter.numpy(log_prob)).all(), params
-            low, high = ends(row, precision)
+            low, high = row.clamps(precision) or (-np.inf, np.inf)
             assert_distributed(x, functools.partial(cdf, row, params), (low, high), params)
             inside = (x > low) & (x < high)
             for name in params:
@@ -114,7 +105,7 @@ def test_is_the_hosts(adapter, row):
     stock, cls = getattr(adapter.host, row.name), getattr(adapter.dist, row.name)
     assert adapter.irg.implicit_twins()[stock] is cls
     ours, theirs = ({name: str(c) for name, c in d.arg_constraints.items()} for d in (cls, stock))
-    assert {name for name, c in theirs.items() if ours[name] != c} <= STRICTER.get(row.name, set())
+    assert {name for name, c in theirs.items() if ours[name] != c} <= set(row.stricter)
     with adapter.precision("float64"):
         theirs = stock(**adapter.arrays(row.points[0]))
         ours = adapter.irg.implicit_twin(theirs)

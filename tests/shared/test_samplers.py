@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.adapters import ADAPTERS, over
-from tests.checks import assert_distributed, clamped_to, marginal
-from tests.families import DIRICHLETS, FAMILIES, UNIVARIATE
+from tests.checks import assert_distributed, marginal
+from tests.families import BY_NAME, DIRICHLETS, FAMILIES, UNIVARIATE
 
 DRAWS = {"pyro": 100_000, "numpyro": 50_000}
 each = over(FAMILIES)
@@ -40,7 +40,7 @@ def test_goodness_of_fit(adapter, family, params, precision):
     with adapter.precision(precision):
         x = drawn(adapter, family.name, params)
     assert adapter.dtype_of(x) == precision
-    assert_distributed(adapter.numpy(x), lambda x: family.cdf(x, **params), clamped_to(family.name, precision))
+    assert_distributed(adapter.numpy(x), lambda x: family.cdf(x, **params), family.clamps(precision))
 
 
 @precisions
@@ -51,7 +51,7 @@ def test_goodness_of_fit_dirichlet(adapter, concentration, precision):
         x = adapter.numpy(drawn(adapter, "Dirichlet", {"concentration": concentration}))
     tested = [i for i, c in enumerate(concentration) if c < 1e3]  # of another's 1e3, too little is inside the range
     for i in tested:
-        assert_distributed(x[:, i], marginal(i, concentration), clamped_to("Dirichlet", precision))
+        assert_distributed(x[:, i], marginal(i, concentration), BY_NAME["Dirichlet"].clamps(precision))
     if min(concentration) > 0.1 and len(concentration) > 2:
         first, ratio = marginal(0, concentration)(x[:, 0]), x[:, 1] / x[:, 1:].sum(-1)
         second = marginal(0, concentration[1:])(ratio)
@@ -63,7 +63,7 @@ def test_large_dirichlet(adapter, precision):
     """A thousand components; a hundred draws of a tenth of them are as good as independent."""
     with adapter.precision(precision):
         x = adapter.numpy(drawn(adapter, "Dirichlet", {"concentration": (0.5,) * 1000}, shape=(100,)))
-    assert_distributed(x[:, :100].reshape(-1), marginal(0, (0.5, 499.5)), clamped_to("Dirichlet", precision))
+    assert_distributed(x[:, :100].reshape(-1), marginal(0, (0.5, 499.5)), BY_NAME["Dirichlet"].clamps(precision))
     np.testing.assert_allclose(x.sum(-1), 1.0, rtol=100 * np.finfo(precision).eps)
 
 

@@ -9,7 +9,7 @@ import pytest
 from irg_kernels.families import sine_bivariate_von_mises as kernel
 from tests import torus
 from tests.checks import assert_distributed, assert_unbiased
-from tests.families import ANGLES
+from tests.rows.sine_bivariate_von_mises import ANGLES
 
 precisions = pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 2e-6)])
 FUNCTIONS = (lambda u, v: np.cos(u), lambda u, v: np.cos(v), lambda u, v: np.sin(u) * np.sin(v))

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from mpmath import mp
 
-from tests import oracles
 from tests.adapters import compiled, over
 from tests.checks import assert_distributed, assert_unbiased
-from tests.rows import ROWS
+from tests.families import BY_NAME, ROWS
 from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, elbo_slopes, point, refusals, worst
 
 precisions = pytest.mark.parametrize("precision", ["float64", "float32"])
 NAMES = {p.base: [name for name, _ in p.params] for p in POINTS}  # in the order of the class; JAX sorts a dict
-IN_ROWS = {row.name for row in ROWS}
+CLOSED = {row.name for row in ROWS if row.apart == "shared/test_rows.py"}
 BASES = ("Normal", *sorted({p.base for p in OTHERS}))
 
 
@@ -75,9 +74,9 @@ def target(adapter, base, precision):
 @over(BASES, "base", slow=lambda adapter, base: compiled(adapter) and base != "Normal")
 def test_values_and_partials(adapter, base, precision):
     """To target; a partial whose terms nearly cancel relative to these (`truncation.size`)."""
-    if compiled(adapter) and precision == "float64" and base in IN_ROWS:
+    if compiled(adapter) and precision == "float64" and base in CLOSED:
         pytest.skip("another compilation of the same arithmetic")
-    alone = compiled(adapter) and base in IN_ROWS
+    alone = compiled(adapter) and base in CLOSED
     check(
         adapter, [p for p in POINTS if p.base == base], precision, target(adapter, base, precision), slopes_alone=alone
     )
@@ -372,7 +371,7 @@ def test_mixture_between_common_bounds(adapter, precision):
     def cdf(x, *v):
         (w, v_), (low, high) = (v[:2], v[2:6]), v[6:]
         weights = [mp.exp(e) / (mp.exp(w[0]) + mp.exp(w[1])) for e in w]
-        at = [[oracles.cdf("Normal", t, v_[k], v_[2 + k]) for t in (low, x, high)] for k in range(2)]
+        at = [[BY_NAME["Normal"].cdf_exactly(t, v_[k], v_[2 + k]) for t in (low, x, high)] for k in range(2)]
         return sum(p * (b - a) / (c - a) for p, (a, b, c) in zip(weights, at, strict=True))
 
     with mp.workdps(60):
