@@ -49,7 +49,7 @@ def test_tensors_without_values(value):
         dist.Gamma(1.0, value)
 
 
-@over([family for family in FAMILIES if family.name != "Dirichlet"])
+@over([family for family in FAMILIES if not family.of_vectors])
 def test_half_precision(adapter, family):
     """Draws of the parameters' dtype, though torch's own samplers have no half."""
     params = {

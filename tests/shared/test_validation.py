@@ -18,7 +18,7 @@ arguments = pytest.mark.parametrize(
 
 def with_bad(adapter, family, name, value, **options):
     """The distribution with one argument replaced; of a Dirichlet's concentration, one component."""
-    if family.name == "Dirichlet" and np.ndim(value) == 0:
+    if family.of_vectors and np.ndim(value) == 0:
         value = [1.0, value, 2.0]
     good = adapter.arrays(family.points[0])
     return getattr(adapter.dist, family.name)(**{**good, name: adapter.array(value)}, **options)
@@ -54,7 +54,7 @@ def test_infinite(adapter, family, name):
 @arguments
 def test_one_bad_member_of_a_batch(adapter, family, name):
     with invalid(adapter, name):
-        with_bad(adapter, family, name, [[1.0, 2.0, np.nan]] if family.name == "Dirichlet" else [1.0, np.nan])
+        with_bad(adapter, family, name, [[1.0, 2.0, np.nan]] if family.of_vectors else [1.0, np.nan])
 
 
 @arguments
