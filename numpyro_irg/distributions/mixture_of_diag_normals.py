@@ -26,6 +26,15 @@ class _DiagNormals(ImplicitMixin, host.Distribution):
     """parameter -> axes of its event"""
     support = constraints.real_vector
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "_axes" in cls.__dict__:
+            cls.arg_constraints = {
+                name: constraints.independent(constraints.positive if "scale" in name else constraints.real, axes)
+                for name, axes in cls._axes.items()
+            }
+            cls.reparametrized_params = list(cls._axes)
+        super().__init_subclass__(**kwargs)
+
     def _begin(self, validate_args: bool | None, **given: Any) -> None:
         found = dict(zip(given, promoted(type(self).__name__, **given), strict=True))
         batch_shape, events = diag_normals(type(self).__name__, {p: v.shape for p, v in found.items()}, self._axes)
@@ -86,7 +95,22 @@ class _DiagNormals(ImplicitMixin, host.Distribution):
         return jnp.sum(self.probs[..., None] * second, -2)
 
 
-class MixtureOfDiagNormals(_DiagNormals):
+class _Located(_DiagNormals):
+    """With means, and standard deviations of each component or of all."""
+
+    def __init__(
+        self, locs: Any, coord_scale: Any, component_logits: Any, *, validate_args: bool | None = None
+    ) -> None:
+        self._begin(validate_args, locs=locs, coord_scale=coord_scale, component_logits=component_logits)
+
+    def _locs_and_scales(self) -> tuple[Array, Array]:
+        shared = self._axes["coord_scale"] == 1
+        return self.locs, jnp.broadcast_to(
+            self.coord_scale[..., None, :], self.locs.shape
+        ) if shared else self.coord_scale
+
+
+class MixtureOfDiagNormals(_Located):
     r"""Mixture of K normal distributions with diagonal covariance, reparameterized in all parameters; D = 1 is allowed.
 
     With Pyro's arguments.  The gradient keeps the distribution function of each coordinate given those before it
@@ -99,24 +123,10 @@ class MixtureOfDiagNormals(_DiagNormals):
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """
 
-    arg_constraints = {
-        "locs": constraints.independent(constraints.real, 2),
-        "coord_scale": constraints.independent(constraints.positive, 2),
-        "component_logits": constraints.real_vector,
-    }
-    reparametrized_params = ["locs", "coord_scale", "component_logits"]
     _axes = {"locs": 2, "coord_scale": 2, "component_logits": 1}
 
-    def __init__(
-        self, locs: Any, coord_scale: Any, component_logits: Any, *, validate_args: bool | None = None
-    ) -> None:
-        self._begin(validate_args, locs=locs, coord_scale=coord_scale, component_logits=component_logits)
 
-    def _locs_and_scales(self) -> tuple[Array, Array]:
-        return self.locs, self.coord_scale
-
-
-class MixtureOfDiagNormalsSharedCovariance(_DiagNormals):
+class MixtureOfDiagNormalsSharedCovariance(_Located):
     r"""Mixture of K normal distributions with one diagonal covariance, reparameterized in all parameters; D = 1 is
     allowed.
 
@@ -128,21 +138,7 @@ class MixtureOfDiagNormalsSharedCovariance(_DiagNormals):
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """
 
-    arg_constraints = {
-        "locs": constraints.independent(constraints.real, 2),
-        "coord_scale": constraints.independent(constraints.positive, 1),
-        "component_logits": constraints.real_vector,
-    }
-    reparametrized_params = ["locs", "coord_scale", "component_logits"]
     _axes = {"locs": 2, "coord_scale": 1, "component_logits": 1}
-
-    def __init__(
-        self, locs: Any, coord_scale: Any, component_logits: Any, *, validate_args: bool | None = None
-    ) -> None:
-        self._begin(validate_args, locs=locs, coord_scale=coord_scale, component_logits=component_logits)
-
-    def _locs_and_scales(self) -> tuple[Array, Array]:
-        return self.locs, jnp.broadcast_to(self.coord_scale[..., None, :], self.locs.shape)
 
 
 class GaussianScaleMixture(_DiagNormals):
@@ -157,12 +153,6 @@ class GaussianScaleMixture(_DiagNormals):
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """
 
-    arg_constraints = {
-        "coord_scale": constraints.independent(constraints.positive, 1),
-        "component_logits": constraints.real_vector,
-        "component_scale": constraints.independent(constraints.positive, 1),
-    }
-    reparametrized_params = ["coord_scale", "component_logits", "component_scale"]
     _axes = {"coord_scale": 1, "component_logits": 1, "component_scale": 1}
 
     def __init__(

@@ -62,17 +62,6 @@ class _DiagNormals(ImplicitMixin):
         new._validate_args = self._validate_args
         return new
 
-    @property
-    def _locs(self):
-        return self.locs
-
-    @property
-    def _scales(self):
-        return self.coord_scale if self._axes["coord_scale"] == 2 else self._shared()
-
-    def _shared(self):
-        return self.coord_scale[..., None, :].expand_as(self.locs)
-
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         x = draw(_standard, *self._params(torch.Size(sample_shape) + self.batch_shape))
         return self.at_fixed_quantile(x)
@@ -109,8 +98,24 @@ class _DiagNormals(ImplicitMixin):
         return second.sum(-2)
 
 
+class _Located(_DiagNormals):
+    """With means, and standard deviations of each component or of all."""
+
+    def __init__(self, locs: Any, coord_scale: Any, component_logits: Any, validate_args: bool | None = None) -> None:
+        self._begin(validate_args, locs=locs, coord_scale=coord_scale, component_logits=component_logits)
+
+    @property
+    def _locs(self):
+        return self.locs
+
+    @property
+    def _scales(self):
+        shared = self._axes["coord_scale"] == 1
+        return self.coord_scale[..., None, :].expand_as(self.locs) if shared else self.coord_scale
+
+
 @implicit_twin_of(host.MixtureOfDiagNormals)
-class MixtureOfDiagNormals(_DiagNormals, host.MixtureOfDiagNormals):
+class MixtureOfDiagNormals(_Located, host.MixtureOfDiagNormals):
     r"""Mixture of K normal distributions with diagonal covariance, reparameterized in all parameters; D = 1 is allowed.
 
     The gradient keeps the distribution function of each coordinate given those before it (Figurnov, Mohamed, Mnih 2018,
@@ -125,12 +130,9 @@ class MixtureOfDiagNormals(_DiagNormals, host.MixtureOfDiagNormals):
 
     _axes = {"locs": 2, "coord_scale": 2, "component_logits": 1}
 
-    def __init__(self, locs: Any, coord_scale: Any, component_logits: Any, validate_args: bool | None = None) -> None:
-        self._begin(validate_args, locs=locs, coord_scale=coord_scale, component_logits=component_logits)
-
 
 @implicit_twin_of(host.MixtureOfDiagNormalsSharedCovariance)
-class MixtureOfDiagNormalsSharedCovariance(_DiagNormals, host.MixtureOfDiagNormalsSharedCovariance):
+class MixtureOfDiagNormalsSharedCovariance(_Located, host.MixtureOfDiagNormalsSharedCovariance):
     r"""Mixture of K normal distributions with one diagonal covariance, reparameterized in all parameters; D = 1 is
     allowed.
 
@@ -143,9 +145,6 @@ class MixtureOfDiagNormalsSharedCovariance(_DiagNormals, host.MixtureOfDiagNorma
     """
 
     _axes = {"locs": 2, "coord_scale": 1, "component_logits": 1}
-
-    def __init__(self, locs: Any, coord_scale: Any, component_logits: Any, validate_args: bool | None = None) -> None:
-        self._begin(validate_args, locs=locs, coord_scale=coord_scale, component_logits=component_logits)
 
 
 @implicit_twin_of(host.GaussianScaleMixture)
