@@ -32,13 +32,16 @@ def _place(xp: Namespace[Array], x: Array, a: Array, b: Array) -> beta.Place:
     return beta.Place(z, w, log_z, log_w, *_lean(xp, x, w, a, b))
 
 
-def place_of_odds(xp: Namespace[Array], x: Array) -> tuple[Array, Array, Array, Array]:
-    """(z, w, log z, log w)"""
+def place_of_odds(xp: Namespace[Array], x: Array, log_x: Array | None = None) -> tuple[Array, Array, Array, Array]:
+    """(z, w, log z, log w)
+
+    :param log_x: given where x was held in the range of its dtype.
+    """
     above = x > 1.0
     ratio = xp.where(above, 1.0 / x, x)
     less, more = ratio / (1.0 + ratio), 1.0 / (1.0 + ratio)
     log_more = -xp.log1p(ratio)
-    log_less = log_more - xp.abs(xp.log(x))
+    log_less = log_more - xp.abs(xp.log(x) if log_x is None else log_x)
     z, log_z = xp.where(above, more, less), xp.where(above, log_more, log_less)
     w, log_w = xp.where(above, less, more), xp.where(above, log_less, log_more)
     return z, w, log_z, log_w

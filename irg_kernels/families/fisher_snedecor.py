@@ -15,14 +15,17 @@ from ..namespace import Array, Namespace
 from ..numerics import beta_series, beta_tail
 from ..numerics.beta_score import level_score, level_score_at, score_parts
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise
-from ..numerics.elementary import expm1mx, finite, log1pmx, log_quotient, positive, two_sum
+from ..numerics.elementary import expm1mx, finite, in_range, log1pmx, log_quotient, positive, two_sum
 from ..numerics.quadrature import tail_integral
 from . import beta, beta_prime
 
 
 def _place(xp: Namespace[Array], x: Array, df1: Array, df2: Array) -> beta.Place:
     x = finite(xp, positive(xp, x))
-    z, w, log_z, log_w = beta_prime.place_of_odds(xp, finite(xp, positive(xp, x * (df1 / df2))))
+    odds = finite(xp, positive(xp, x * (df1 / df2)))
+    inside = in_range(xp, odds)
+    log_odds = xp.where(inside, xp.log(odds), _log_odds(xp, xp.log(x), df1, df2))
+    z, w, log_z, log_w = beta_prime.place_of_odds(xp, odds, log_odds)
     a, b = 0.5 * df1, 0.5 * df2
     huge = x > 1e16  # where a x may overflow, and x w is z b / a
     less, rest = two_sum(xp, 1.0 + 0.0 * x, -xp.where(huge, 0.0, x))
@@ -74,6 +77,9 @@ def dlogx_ddf1(xp: Namespace[Array], log_x: Array, df1: Array, df2: Array) -> Ar
     With s = k + delta / a, of which the first order cancels, at t: I = int ((a + b + 1) s - k) exp(-E) dt,
 
     a (d log y / da - 1 / a) = 1 / a - s - z I of the lower tail, b (d log y / da - 1 / a) = s + w I of the upper one.
+
+    Of a small a, s and k are about 1 / a: their term b / (a (a + b)) is taken out and joins the others by hand.  So is
+    -b z / a of the lower tail, which int E'(t) exp(-E) dt = 1 cancels, E' = a + 1 - (a + b + 1) z: b / a becomes -b.
     """
     a, b, total = 0.5 * df1, 0.5 * df2, 0.5 * (df1 + df2)
     log_odds = _log_odds(xp, log_x, df1, df2)
@@ -81,27 +87,27 @@ def dlogx_ddf1(xp: Namespace[Array], log_x: Array, df1: Array, df2: Array) -> Ar
     less = log_x < 0.0
     delta = -a * w * xp.expm1(xp.where(less, log_x, 0.0)) + b * z * xp.expm1(-xp.where(less, 0.0, log_x))
     of = score_parts(xp, z, w, log_z, a, b, delta)
-
-    def k_at(log_ratio: Array) -> Array:
-        return log_ratio + b * (of.tail + 1.0 / (a * total))
-
-    is_lower = (delta + 0.5 * (w - z) > 0.0) | (k_at(of.logarithm) * (1.0 + a) < -2.0 * b)
+    apart = b / a / total
+    k = of.logarithm + b * of.tail + apart
+    is_lower = (delta + 0.5 * (w - z) > 0.0) | (k * (1.0 + a) < -2.0 * b)
     lower = xp.indicator(is_lower, like=log_x)
     zeta, complement = xp.where(is_lower, z, w), xp.where(is_lower, w, z)
     shape, other = xp.where(is_lower, a, b), xp.where(is_lower, b, a)
     slope = (2.0 * lower - 1.0) * delta + complement
+    is_small = is_lower & (a < 1.0)
+    constant = b * xp.where(is_small, -1.0, 1.0 / a)
 
     def integrand(t: Array) -> Array:
         rise, exponent = beta_tail.outwards(xp, t, zeta, complement, lower, shape + 1.0, total + 1.0, slope)
         log_ratio = of.logarithm + xp.where(is_lower, -rise, rise)
-        score = level_score_at(xp, log_ratio, of.tail, a, b)
-        return ((total + 1.0) * score - k_at(log_ratio)) * xp.exp(-exponent)
+        score = level_score_at(xp, log_ratio, of.tail, a, b, is_small)
+        return ((total + 1.0) * score - (log_ratio + b * of.tail) + constant) * xp.exp(-exponent)
 
     outward = xp.where(is_lower, -log_odds, log_odds)
     cut = beta_tail.cut_of(xp, zeta, complement, shape + 1.0, other, slope, outward)
     tail = zeta * tail_integral(xp, integrand, cut, nodes_f32=beta.NODES_F32, nodes_f64=beta.NODES_F64)
-    score = level_score_at(xp, of.logarithm, of.tail, a, b)
-    found = xp.where(is_lower, 1.0 / a - score - tail, score + tail) / shape
+    score = level_score_at(xp, of.logarithm, of.tail, a, b, is_small)
+    found = xp.where(is_lower, 1.0 / total - score - tail, apart + score + tail) / shape
     served, level = beta_series.level_slope(xp, w, log_z, a, b, of.tail)
     return 0.5 * xp.where(served, level, found)
 

@@ -49,7 +49,8 @@ def density_in_two(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple
     total, total_rest = two_sum(xp, a, b)
 
     def fall(z: Array, z_rest: Array | float, log_z: Array, a: Array, delta: Array, rest: Array | float) -> tuple:
-        part = quotient(xp, *product(xp, z, z_rest, total, total_rest), a, 0.0)
+        normal = xp.where(z > float(xp.finfo(z).tiny), z, 0.0)  # else it was held there, and log_z has it
+        part = quotient(xp, *product(xp, normal, z_rest, total, total_rest), a, 0.0)
         logarithm = log_in_two(xp, *part, log_z + xp.log(total / a))
         return times_log1pmx_terms(xp, a, delta, rest, logarithm)
 

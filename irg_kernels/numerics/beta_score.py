@@ -27,12 +27,14 @@ def level_score(xp: Namespace[Array], z: Array, w: Array, log_z: Array, a: Array
     return log1pmx(xp, of.ratio, of.logarithm) + b * (of.tail + beside)
 
 
-def level_score_at(xp: Namespace[Array], log_ratio: Array, tail: Array, a: Array, b: Array) -> Array:
-    """The same from the logarithm of z (A + b) / A, and of `tail`."""
+def level_score_at(xp: Namespace[Array], log_ratio: Array, tail: Array, a: Array, b: Array, is_small: Array) -> Array:
+    """The same from the logarithm of z (A + b) / A, and of `tail`, without its term b / (a (a + b)), and where a is
+    small without -b z / a."""
     shift, _ = digamma_terms(xp, a)
     large = a + float(shift)
     z = xp.exp(log_ratio) * (large / (large + b))
-    return b * (tail + 1.0 / (a * (a + b)) - float(shift) / large * z / a) - expm1mx(xp, log_ratio)
+    beside = xp.where(is_small, z / large, -float(shift) / large * z / a)
+    return b * (tail + beside) - expm1mx(xp, log_ratio)
 
 
 class Parts(NamedTuple, Generic[Array]):
