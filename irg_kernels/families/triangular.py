@@ -6,7 +6,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.elementary import both_log_tails, positive
+from ..numerics.elementary import positive
 from ..numerics.masses import Piece, Pieces
 
 
@@ -27,8 +27,25 @@ def log_density(xp: Namespace[Array], x: Array, low: Array, high: Array, peak: A
 
 
 def log_tails(xp: Namespace[Array], x: Array, low: Array, high: Array, peak: Array) -> tuple[Array, Array]:
+    """Of the side with x the mass is s f / w, s = f / e; beyond x it is (r + d (1 + s)) / w: d to the peak, r beyond
+    that, f and e as in `_sides` and w = high - low.  Either may be close to 1."""
     below, from_end, whole = _sides(xp, x, low, high, peak)
-    return both_log_tails(xp, 2.0 * xp.log(from_end) - xp.log(whole) - xp.log(high - low), below)
+    width, share = high - low, from_end / whole
+    beyond = (_other_side(xp, below, low, high, peak) + _to_peak(xp, x, peak, whole) * (1.0 + share)) / width
+    little, inside = beyond < 0.5, share > 0.0
+    log_mass = xp.log(xp.where(inside, share, 1.0)) + xp.log(xp.where(inside, from_end / width, 1.0))
+    log_own = xp.where(little, xp.log1p(-xp.where(little, beyond, 0.0)), xp.where(inside, log_mass, -math.inf))
+    own = xp.where(little, 0.25, share * (from_end / width))
+    log_other = xp.where(little, xp.log(xp.where(little, beyond, 0.5)), xp.log1p(-own))
+    return xp.where(below, log_own, log_other), xp.where(below, log_other, log_own)
+
+
+def _to_peak(xp: Namespace[Array], x: Array, peak: Array, whole: Array) -> Array:
+    return xp.minimum(xp.abs(peak - x), whole)
+
+
+def _other_side(xp: Namespace[Array], below: Array, low: Array, high: Array, peak: Array) -> Array:
+    return xp.where(below, high - peak, peak - low)
 
 
 def _by_peak(xp: Namespace[Array], x: Array, low: Array, high: Array, peak: Array) -> Array:
@@ -36,16 +53,21 @@ def _by_peak(xp: Namespace[Array], x: Array, low: Array, high: Array, peak: Arra
     return 0.5 * from_end / whole
 
 
-def _by_low(xp: Namespace[Array], x: Array, low: Array, high: Array, peak: Array) -> Array:
+def _by_ends(xp: Namespace[Array], x: Array, low: Array, high: Array, peak: Array) -> tuple[Array, Array]:
+    """By the end on the side with x, ((r + d) / w + d / e) / 2 by the symbols of `log_tails`, and by the other."""
     below, from_end, whole = _sides(xp, x, low, high, peak)
-    near, far = 1.0 - 0.5 * from_end * (1.0 / (high - low) + 1.0 / whole), 0.5 * from_end / (high - low)
-    return xp.where(below, near, far)
+    width, gap = high - low, _to_peak(xp, x, peak, whole)
+    near = 0.5 * ((_other_side(xp, below, low, high, peak) + gap) / width + gap / whole)
+    return near, 0.5 * from_end / width
+
+
+def _by_low(xp: Namespace[Array], x: Array, low: Array, high: Array, peak: Array) -> Array:
+    return xp.where(x < peak, *_by_ends(xp, x, low, high, peak))
 
 
 def _by_high(xp: Namespace[Array], x: Array, low: Array, high: Array, peak: Array) -> Array:
-    below, from_end, whole = _sides(xp, x, low, high, peak)
-    near, far = 1.0 - 0.5 * from_end * (1.0 / (high - low) + 1.0 / whole), 0.5 * from_end / (high - low)
-    return xp.where(below, far, near)
+    near, far = _by_ends(xp, x, low, high, peak)
+    return xp.where(x < peak, far, near)
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, low: Array, high: Array, peak: Array) -> Array:

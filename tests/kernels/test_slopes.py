@@ -30,7 +30,7 @@ def truth(row, precision):
     chosen = group < SETS
     x, columns, log_p = x[chosen], columns[:, chosen], found[0][chosen]
     with mp.workdps(120):
-        slopes = [_slopes(row, mp.mpf(v), [mp.mpf(float(c)) for c in p]) for v, p in zip(x, columns.T, strict=True)]
+        slopes = [slopes_of(row, mp.mpf(v), [mp.mpf(float(c)) for c in p]) for v, p in zip(x, columns.T, strict=True)]
     assert np.isfinite(log_p).all()
     exact = np.array(slopes).T
     size = np.abs(exact)
@@ -40,7 +40,9 @@ def truth(row, precision):
     return x, columns, exact, size
 
 
-def _slopes(row, x, params):
+def slopes_of(row, x, params):
+    """d x / d parameter at fixed quantile, at the working precision; of a row or what else has `masses` and
+    `log_density`."""
     masses, density = row.masses(x, *params), mp.exp(row.log_density(x, *params))
     which = int(masses[1] < masses[0])
 

@@ -1,0 +1,47 @@
+"""Points found by random search at which a log-density, log-tails or slopes had lost digits, against mpmath."""
+
+import numpy as np
+import pytest
+from mpmath import mp
+
+from tests.families import BY_NAME
+from tests.kernels.backends import QUICKEST
+from tests.kernels.test_families import RECORDS
+from tests.kernels.test_slopes import PROMISE, slopes_of
+
+# of max(1, |log|)
+LOGARITHM = {"float64": 1e-13, "float32": 1.2e-6}
+
+# name -> (x, *parameters of the record)
+POINTS = {
+    # the peak next to the other end, so that the mass on the side with x is nearly 1
+    "Triangular": (
+        (-0.0553228743, -162.02887, 0.0513332188, 0.000120209879),
+        (-0.0843447596, -207.00296, 0.0385659114, -0.000179679628),
+        (0.486558944, -0.0209050011, 39.3089867, 0.000504516764),
+        (0.9999, 0.0, 1.0, 1.0),
+        (1e-4, 0.0, 1.0, 0.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("backend", QUICKEST, ids=str)
+@pytest.mark.parametrize("name", POINTS)
+def test_hard_points(name, backend):
+    record, row = RECORDS[name], BY_NAME[name]
+    columns = np.asarray(POINTS[name]).astype(backend.precision).T.astype(float)
+
+    def function(xp, x, *params):
+        slopes = (slope(xp, x, *params) + 0.0 * x for slope in record.slopes)
+        return xp.stack([record.log_density(xp, x, *params), *record.log_tails(xp, x, *params), *slopes])
+
+    with mp.workdps(120):
+        exact = []
+        for x, *params in (map(mp.mpf, point) for point in columns.T):
+            logarithms = (row.log_density(x, *params), *map(mp.log, row.masses(x, *params)))
+            exact.append([float(v) for v in (*logarithms, *slopes_of(row, x, params))])
+    exact, found = np.array(exact).T, backend.values(function, *columns)
+    size = np.abs(exact)
+    logarithms, slopes = np.abs(found - exact)[:3] / np.maximum(size[:3], 1.0), np.abs(found - exact)[3:] / size[3:]
+    assert logarithms.max() <= LOGARITHM[backend.precision], logarithms
+    assert slopes.max() <= PROMISE[backend.precision], slopes
