@@ -67,10 +67,17 @@ CAUCHY = located(
 
 
 def _half_cauchy_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
+    inside, y = _above_0(xp, y)
     log_unit, far = math.log(2.0 / math.pi), y > 1.0
     near, beyond = xp.where(far, 1.0, y), _log_angle(xp, y) + log_unit
     lower = xp.where(far, log1mexp(xp, xp.where(far, beyond, -1.0)), xp.log(xp.arctan2(near, 1.0 + 0.0 * y)) + log_unit)
-    return lower, beyond
+    return xp.where(inside, lower, -math.inf), xp.where(inside, beyond, 0.0)
+
+
+def _above_0(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
+    """(whether y > 0, y there)"""
+    inside = y > 0.0
+    return inside, xp.where(inside, y, 1.0)
 
 
 def _half_cauchy_log_density(xp: Namespace[Array], y: Array) -> Array:
@@ -115,7 +122,9 @@ HALF_CAUCHY = located(
 
 
 def half_normal_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
-    return xp.log(xp.erf(math.sqrt(0.5) * y)), math.log(2.0) + xp.log_ndtr(-y)
+    inside, y = _above_0(xp, y)
+    lower, upper = xp.log(xp.erf(math.sqrt(0.5) * y)), math.log(2.0) + xp.log_ndtr(-y)
+    return xp.where(inside, lower, -math.inf), xp.where(inside, upper, 0.0)
 
 
 def _half_normal_log_density(xp: Namespace[Array], y: Array) -> Array:
@@ -320,8 +329,9 @@ def _exponential_log_density(xp: Namespace[Array], x: Array, rate: Array) -> Arr
 
 
 def _exponential_log_tails(xp: Namespace[Array], x: Array, rate: Array) -> tuple[Array, Array]:
+    inside, x = _above_0(xp, x)
     e = rate * x
-    return log1mexp(xp, -e), -e
+    return xp.where(inside, log1mexp(xp, -e), -math.inf), xp.where(inside, -e, 0.0)
 
 
 def _exponential_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, rate: Array) -> Array:
@@ -359,8 +369,12 @@ def _uniform_log_density(xp: Namespace[Array], x: Array, low: Array, high: Array
 
 
 def _uniform_log_tails(xp: Namespace[Array], x: Array, low: Array, high: Array) -> tuple[Array, Array]:
-    width = xp.log(high - low)
-    return xp.log(x - low) - width, xp.log(high - x) - width
+    width, (above, from_low), (below, to_high) = xp.log(high - low), _above_0(xp, x - low), _above_0(xp, high - x)
+    lower, upper = xp.log(from_low) - width, xp.log(to_high) - width
+    return (
+        xp.where(above, xp.where(below, lower, 0.0), -math.inf),
+        xp.where(below, xp.where(above, upper, 0.0), -math.inf),
+    )
 
 
 def _uniform_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, low: Array, high: Array) -> Array:

@@ -172,8 +172,17 @@ def _log_tail(family: Family, which: int, sign: float) -> Function:
     def by(slope: Callable) -> Callable:
         return lambda xp, result, *args: -by_x(xp, result, *args) * slope(xp, *args)
 
+    def inside(partial: Callable) -> Callable:
+        """0 where there is no mass, as of a log-density outside the support: -inf moves with nothing."""
+
+        def masked(xp: Namespace[Array], result: Array, *args: Array) -> Array:
+            none = result <= -math.inf
+            return xp.where(none, 0.0, partial(xp, xp.where(none, 0.0, result), *args))
+
+        return masked
+
     moved = map(by, family.slopes) if family.hazards else _moved(family, lambda result: result, sign)
-    return Function(value, (by_x, *moved))
+    return Function(value, tuple(map(inside, (by_x, *moved))))
 
 
 def _moved(family: Family, log_unit: Callable, sign: float) -> tuple[Callable, ...]:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import irg_kernels.families
-from irg_kernels.generic.family import Family
+from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
 from numpyro_irg.distributions import host_families as numpyros
 from pyro_irg.distributions import host_families as pyros
 from tests.adapters import ADAPTERS
 from tests.families import BY_NAME
-from tests.kernels.backends import QUICKEST
+from tests.kernels.backends import BACKENDS, QUICKEST
 
 # the name of a class -> its record, as the adapters have them
 RECORDS: dict[str, Family] = {
@@ -110,3 +110,27 @@ def test_quantiles_and_moments(name, backend):
         wanted = {"variance": lambda: exact.var()}.get(moment, lambda m=moment: getattr(exact, m)())()
         # SciPy's own digits in float64
         np.testing.assert_allclose(value, wanted, rtol=max(allowed, 1e-9), atol=max(allowed, 1e-9), err_msg=moment)
+
+
+@each
+@pytest.mark.parametrize("backend", BACKENDS[:2], ids=str)
+def test_outside_of_the_support(name, backend):
+    """No mass lies beyond an end, and its logarithm, -inf, moves with nothing."""
+    record, row = RECORDS[name], BY_NAME[name]
+    params = [row.tails[0][parameter] for parameter in record.parameters]
+    ends = [float(end(backend.xp, *map(backend.array, params)) if callable(end) else end) for end in record.support]
+    for end, outwards, lower, upper in ((ends[0], -1.0, -np.inf, 0.0), (ends[1], 1.0, 0.0, -np.inf)):
+        if np.isinf(end):
+            continue
+        x = np.array([end, end + outwards])
+        columns = [np.full(len(x), p) for p in params]
+
+        def evaluate(xp, *args):
+            logs = [f.value(xp, *args) for f in (log_cdf_of(record), log_sf_of(record))]
+            pairs = zip((log_cdf_of(record), log_sf_of(record)), logs, strict=True)
+            return xp.stack([*logs, *(p(xp, found, *args) + 0.0 * args[0] for f, found in pairs for p in f.partials)])
+
+        log_cdf, log_sf, *partials = backend.values(evaluate, x, *columns)
+        assert (log_cdf == lower).all() and (log_sf == upper).all()
+        of_cdf, of_sf = np.split(np.array(partials), 2)
+        assert ((of_cdf if end == ends[0] else of_sf) == 0.0).all() and np.isfinite(partials).all()
