@@ -13,7 +13,7 @@ from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise, odds_shares
 from ..numerics.elementary import finite, log_quotient, positive
-from ..numerics.gamma_function import log_gamma_bend, log_gamma_rise
+from ..numerics.gamma_function import log_gamma1p, log_gamma_bend, log_gamma_rise
 from . import skew_logistic
 from .weibull import log_power
 
@@ -106,24 +106,27 @@ def _shape(xp: Namespace[Array], p: Array, a: Array, b: Array) -> Shape:
 _SLOPES, _LOG_SLOPES = zip(*map(_slope, range(3)), strict=True)
 
 
-def _log_ratio_of_moment(xp: Namespace[Array], p: Array, r: Array) -> Array:
-    """log E[(x / b)**(a r)] = log (Gamma(1 - r) Gamma(p + r) / Gamma(p)), r < 1."""
-    return xp.lgamma(1.0 - r) + log_gamma_rise(xp, p, r) + r * xp.log(p)
+def _log_ratio_of_moment(xp: Namespace[Array], p: Array, a: Array) -> Array:
+    """log E[x / b] = log (Gamma(1 - r) Gamma(p + r) / Gamma(p)), r = 1 / a < 1: 1 - r from a - 1, which is exact."""
+    r, rest = 1.0 / a, (a - 1.0) / a
+    return log_gamma1p(xp, rest) - xp.log(rest) + log_gamma_rise(xp, p, r) + r * xp.log(p)
 
 
 def _mean(xp: Namespace[Array], p: Array, a: Array, b: Array) -> Array:
     """Infinite up to a = 1."""
     has_mean = a > 1.0
-    return xp.where(has_mean, b * xp.exp(_log_ratio_of_moment(xp, p, 1.0 / xp.where(has_mean, a, 2.0))), math.inf)
+    return xp.where(has_mean, b * xp.exp(_log_ratio_of_moment(xp, p, xp.where(has_mean, a, 2.0))), math.inf)
 
 
 def _variance(xp: Namespace[Array], p: Array, a: Array, b: Array) -> Array:
     """Infinite up to a = 2."""
     has_variance = a > 2.0
-    r = 1.0 / xp.where(has_variance, a, 4.0)
+    a = xp.where(has_variance, a, 4.0)
+    r, rest = 1.0 / a, (a - 2.0) / a
     # Gamma(1 - 2 r) / Gamma(1 - r)**2 by Gamma(2 - 2 r) and Gamma(2 - r)
-    bend = xp.log1p(r * r / (1.0 - 2.0 * r)) + log_gamma_bend(xp, 2.0 - 2.0 * r, r) + log_gamma_bend(xp, p, r)
-    return xp.where(has_variance, b * b * xp.exp(2.0 * _log_ratio_of_moment(xp, p, r)) * xp.expm1(bend), math.inf)
+    bend = xp.log1p(r * r / rest) + log_gamma_bend(xp, 1.0 + rest, r) + log_gamma_bend(xp, p, r)
+    mean = b * xp.exp(_log_ratio_of_moment(xp, p, a))
+    return xp.where(has_variance, mean * (mean * xp.expm1(bend)), math.inf)
 
 
 FAMILY = Family(

@@ -115,7 +115,7 @@ LOG_SLOPES = (dlogx_da, dlogx_dscale, dlogx_dp)
 def _variance(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:
     """scale**2 (Gamma(a + 2 r) / Gamma(a) - (Gamma(a + r) / Gamma(a))**2), r = 1 / p."""
     mean = _mean(xp, a, scale, p)
-    return mean * mean * xp.expm1(log_gamma_bend(xp, a, 1.0 / p))
+    return mean * (mean * xp.expm1(log_gamma_bend(xp, a, 1.0 / p)))
 
 
 FAMILY = Family(

@@ -14,7 +14,7 @@ from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise, log_ratio
 from ..numerics.elementary import finite, log1mexp, log_quotient, log_split, positive, two_product
 from ..numerics.roots import log_survival
-from .generalized_extreme_value import log_gamma_series
+from .generalized_extreme_value import log_gamma_ratio, log_gamma_second
 
 EULER = 0.5772156649015329
 
@@ -109,13 +109,13 @@ def shape(xp: Namespace[Array], scale: Array, k: Array) -> Shape:
 
 def _mean(xp: Namespace[Array], scale: Array, k: Array) -> Array:
     """scale Gamma(1 + 1 / k)"""
-    return scale * xp.exp(-log_gamma_series(xp, -1.0 / k)[1] / k)
+    return scale * xp.exp(-log_gamma_ratio(xp, -1.0 / k) / k)
 
 
 def _variance(xp: Namespace[Array], scale: Array, k: Array) -> Array:
     """scale**2 (Gamma(1 + 2 / k) - Gamma(1 + 1 / k)**2)"""
     mean = _mean(xp, scale, k)
-    return mean * mean * xp.expm1(log_gamma_series(xp, -1.0 / k)[2] / k / k)
+    return mean * (mean * xp.expm1(log_gamma_second(xp, -1.0 / k) / k / k))
 
 
 FAMILY = Family(
