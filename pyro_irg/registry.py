@@ -22,6 +22,13 @@ TWINS = Twins(
         torch.distributions.MixtureSameFamily: ("_component_distribution",),
         host.MaskedMixture: ("component0", "component1"),
     },
+    {
+        **dict.fromkeys(
+            (host.RelaxedBernoulliStraightThrough, host.RelaxedOneHotCategoricalStraightThrough),
+            "that of the draws before they were rounded (straight-through), which is biased",
+        ),
+        host.Rejector: "which lacks the score of acceptance, that Trace_ELBO alone adds",
+    },
 )
 
 implicit_twin, implicit_twin_of, implicit_twins = TWINS.implicit_twin, TWINS.implicit_twin_of, TWINS.implicit_twins

@@ -147,7 +147,7 @@ def _fault(msg: Any) -> str | None:
     if fn.has_rsample and wrong is None:
         return None
     remedy = "take a reparameterized distribution, or give the class a twin with pyro_irg.implicit_twin_of"
-    if fn.support.is_discrete:
+    if wrong is None and fn.support.is_discrete:  # a Rejector has no support
         remedy = "enumerate it with TraceEnum_ELBO and infer={'enumerate': 'parallel'}, or sum it out"
     return messages.fault(msg["name"], fn, TWINS.find(fn), "pyro_irg", wrong, remedy)
 

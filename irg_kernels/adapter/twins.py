@@ -55,10 +55,17 @@ class Twins:
     :param host: the library's module of distributions.
     :param distribution: the class that all of them have in common.
     :param wrappers: class -> the attributes that hold a distribution, or a list of them.
+    :param faults: class without a twin -> what is wrong with its gradient.
     """
 
-    def __init__(self, host: ModuleType, distribution: type, wrappers: Mapping[type, tuple[str, ...]]) -> None:
-        self._host, self._distribution, self._wrappers = host, distribution, wrappers
+    def __init__(
+        self,
+        host: ModuleType,
+        distribution: type,
+        wrappers: Mapping[type, tuple[str, ...]],
+        faults: Mapping[type, str] | None = None,
+    ) -> None:
+        self._host, self._distribution, self._wrappers, self._faults = host, distribution, wrappers, faults or {}
         self._twins: dict[type, type] = {}
         self._kinds: WeakKeyDictionary[type, _Kind | None] = WeakKeyDictionary()  # of the classes seen so far
         self._lock = threading.RLock()
@@ -200,6 +207,9 @@ class Twins:
 
     def host_fault(self, kind: type) -> str | None:
         """What is wrong with the gradient of a class of the host's or one derived from it."""
+        for wrong, why in self._faults.items():
+            if issubclass(kind, wrong) and "rsample" not in changed(kind, wrong):
+                return why
         base = self.twinned_base(kind)
         if base is None or issubclass(kind, self._twins[base]) or "rsample" in changed(kind, base):
             return None

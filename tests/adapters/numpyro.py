@@ -223,6 +223,12 @@ def chained(draw, functions):
     return both
 
 
+def draws_by_vmap(make, params, key, f):
+    """f of a draw of make(params) for each entry of the parameters' leading axis."""
+    keys = jax.random.split(key, len(jax.tree.leaves(params)[0]))
+    return jax.vmap(lambda p, key: f(draw(make(p), key)))(params, keys)
+
+
 def along(f, args, tangents):
     """The derivative of f in a direction."""
     return jvp(f, tuple(args), tuple(tangents))[1]

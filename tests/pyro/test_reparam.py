@@ -179,6 +179,32 @@ def test_guide_with_a_gradient_of_zero(make, at, truth):
     assert standardised(ours.double().numpy(), np.array(truth), rtol=0.0) < STANDARD_ERRORS
 
 
+FAULTY = {
+    "RelaxedBernoulliStraightThrough": (lambda p: host.RelaxedBernoulliStraightThrough(torch.tensor(0.5), p), "biased"),
+    "RelaxedOneHotCategoricalStraightThrough": (
+        lambda p: host.RelaxedOneHotCategoricalStraightThrough(torch.tensor(0.5), torch.stack([p, 1.0 - p])),
+        "that of the draws before they were rounded",
+    ),
+    "Rejector": (
+        lambda p: host.Rejector(host.Normal(p, 1.0), lambda x: -x * x, torch.tensor(-0.5)),
+        "which lacks the score of acceptance",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_faults_of_classes_without_a_twin(name):
+    make, what = FAULTY[name]
+
+    def guide():
+        pyro.sample("z", make(torch.tensor(0.3)))
+
+    with pytest.raises(ValueError, match=f"site 'z' has a wrong gradient: {name}, .*{what}"):
+        check_reparameterized(guide)
+    with pytest.raises(ValueError, match=f"strict=True.*{name}"):
+        implicit(guide, strict=True)()
+
+
 def test_mean_field_elbo_keeps_the_density_of_a_flow():
     """`TraceMeanField_ELBO` drops the `log_density` of a Delta; our Hamiltonian guide carries it in a factor."""
     factor = torch.tensor(0.75)
