@@ -17,7 +17,7 @@ from .base import check_key, uniforms
 from .from_uniform import from_uniform
 from .implicit_density import Implicit
 
-__all__ = ["ConditionalChain"]
+__all__ = ["ConditionalChain", "Rosenblatt"]
 
 
 class ConditionalChain(host.Distribution):
@@ -101,3 +101,7 @@ class ConditionalChain(host.Distribution):
     def log_prob(self, value: Array) -> Array:
         x = [value[..., i] for i in range(len(self.conditionals))]
         return sum(f(*x[:i], **self.params).log_prob(x[i]) for i, f in enumerate(self.conditionals))
+
+
+Rosenblatt = ConditionalChain
+"""The former name of `ConditionalChain`."""

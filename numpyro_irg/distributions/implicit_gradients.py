@@ -19,7 +19,6 @@ from ..registry import implicit_twin
 from .base import together
 from .fixed_quantile import at_fixed_quantile
 from .host_families import family_of, has_tails, unwrapped
-from .rebuilding import parts_of
 
 __all__ = ["implicit_gradients"]
 
@@ -96,6 +95,8 @@ def _by_moving(base: Any, value: Array) -> dict[str, Array]:
         raise NotImplementedError(
             f"implicit_gradients does not take {type(base).__name__}; differentiate a draw of the distribution instead"
         )
+    from .rebuilding import parts_of  # of every class that is made of others; an import does without
+
     leaves, event = leaves_of(parts_of, base), len(base.event_shape)
     batch = value.shape[: value.ndim - event]
     given = []

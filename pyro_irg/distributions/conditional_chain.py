@@ -17,7 +17,7 @@ from .base import ImplicitMixin, uniforms
 from .from_uniform import from_uniform
 from .implicit_density import Implicit
 
-__all__ = ["ConditionalChain"]
+__all__ = ["ConditionalChain", "Rosenblatt"]
 
 
 class ConditionalChain(ImplicitMixin, TorchDistribution):
@@ -113,3 +113,7 @@ class ConditionalChain(ImplicitMixin, TorchDistribution):
         x = list(value.unbind(-1))
         terms = [self._given(x[:i]).log_prob(x[i]) for i in range(len(x))]
         return torch.stack(torch.broadcast_tensors(*terms)).sum(0)
+
+
+Rosenblatt = ConditionalChain
+"""The former name of `ConditionalChain`."""
