@@ -90,7 +90,15 @@ def mark_figures(app, doctree) -> None:
             entry["classes"].append("figure")
 
 
+def break_headers(app, doctree) -> None:
+    """A class's name at the head of a column may break between its words: the figures below it are short."""
+    for head in doctree.findall(nodes.thead):
+        for text in list(head.findall(nodes.Text)):
+            text.parent.replace(text, nodes.Text(re.sub(r"(?<=[a-z])(?=[A-Z])", "\u200b", text)))
+
+
 def setup(app) -> None:
     app.connect("doctree-read", mark_figures)
+    app.connect("doctree-read", break_headers)
     app.connect("source-read", add_families)
     app.connect("autodoc-process-docstring", link_sources)
