@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from irg_kernels.generic.by_region import ByRegion
 from irg_kernels.generic.family import Function
 from irg_kernels.namespace import Namespace
 
-from . import xp, xp64, xp_tame
+from . import by_numpy, xp, xp64, xp_tame
 
 __all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform", "pulled", "pushed"]
 
@@ -102,6 +103,8 @@ def _refuse_nested_forward_mode() -> None:
 
 def evaluate(partial: Callable, *args: Tensor) -> Tensor:
     """partial(NATIVE, *args), in float64 arithmetic for any lesser precision where the device has it."""
+    if by_numpy.serves((partial,), args):
+        return by_chunks(lambda *a: by_numpy.value(partial, *a), args)
     if args[0].dtype == torch.float64:
         return by_chunks(lambda *a: partial(NATIVE, *a), args)
     if args[0].device.type == "mps":
@@ -136,23 +139,32 @@ class _Rule(NamedTuple):
     by_region: ByRegion | None
 
 
-def _products_by_region(rule: ByRegion, wanted: Sequence[bool], factor: Tensor, args: Sequence[Tensor]) -> list:
-    """`_products` of the partials that are wanted, None for the others."""
-    dtype = factor.dtype
-    narrow = dtype != torch.float64
-    spaces, regions = ((FLOAT64, FLOAT64), rule.regions) if narrow else ((TAME, NATIVE), rule.regions_f64)
-
-    def products(factor: Tensor, *a: Tensor) -> list[Tensor]:
-        factor, *wide = (x.double() for x in (factor, *a)) if narrow else (factor, *a)
-        slopes = _slopes_by_region(spaces, regions, rule.place(spaces[0], *wide), rule.share if narrow else 0.0)
-        found = itertools.compress(rule.partials(spaces[0], slopes, *wide), wanted)
-        return [(factor * partial).to(dtype) for partial in found]
-
+def _values(rule: _Rule, wanted: Sequence[bool], factor: Tensor, args: Sequence[Tensor]) -> list[Tensor | None] | None:
+    """`_products` of the partials that are wanted, None for the others; or None where there is no faster way."""
+    partials, by_region = rule
+    if by_region is not None and not _is_cheaper(by_region, factor):
+        by_region = None
+    if by_numpy.serves(partials, args):
+        products: Callable = functools.partial(by_numpy.products, partials, by_region, wanted)
+    elif by_region is not None:
+        products = functools.partial(_products_by_region, by_region, wanted)
+    else:
+        return None
     if factor.numel() <= CHUNK or factor.device.type != "cpu":
         found = iter(products(factor, *args))
     else:
         found = iter(by_chunks(lambda *a: torch.stack(products(*a)), (factor, *args)).unbind())
     return [next(found) if want else None for want in wanted]
+
+
+def _products_by_region(rule: ByRegion, wanted: Sequence[bool], factor: Tensor, *args: Tensor) -> list[Tensor]:
+    dtype = factor.dtype
+    narrow = dtype != torch.float64
+    spaces, regions = ((FLOAT64, FLOAT64), rule.regions) if narrow else ((TAME, NATIVE), rule.regions_f64)
+    factor, *wide = (x.double() for x in (factor, *args)) if narrow else (factor, *args)
+    slopes = _slopes_by_region(spaces, regions, rule.place(spaces[0], *wide), rule.share if narrow else 0.0)
+    found = itertools.compress(rule.partials(spaces[0], slopes, *wide), wanted)
+    return [(factor * partial).to(dtype) for partial in found]
 
 
 def _slopes_by_region(
@@ -226,12 +238,10 @@ class _Attach(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
-        (partials, by_region), saved, needs = ctx.rule, ctx.saved_tensors, ctx.needs_input_grad[2:]
-        if by_region is not None and _may_look(grad) and _is_cheaper(by_region, grad):
-            needs = [need and partial is not None for need, partial in zip(needs, partials, strict=True)]
-            return None, None, *_products_by_region(by_region, needs, grad, saved)
-        wanted = [partial if need else None for partial, need in zip(partials, needs, strict=True)]
-        return None, None, *_products(wanted, grad, saved)
+        rule, saved, needs = ctx.rule, ctx.saved_tensors, ctx.needs_input_grad[2:]
+        wanted = [partial if need else None for partial, need in zip(rule.partials, needs, strict=True)]
+        values = _values(rule, [p is not None for p in wanted], grad, saved) if _may_look(grad) else None
+        return None, None, *(_products(wanted, grad, saved) if values is None else values)
 
     @staticmethod
     def jvp(ctx: Any, _rule: Any, _draw: Any, *tangents: Any) -> Any:

@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What each package may import beside itself and the standard library.  tqdm comes with either host, numpy with
-# arviz_stats, scipy with jax; arviz_base and matplotlib are extras, imported where they are used.
+# What each package may import beside itself and the standard library.  tqdm and numpy come with either host,
+# scipy with jax; arviz_base and matplotlib are extras, imported where they are used.
 MAY_IMPORT = {
     "irg_kernels": set(),
     "pyro_irg": {"irg_kernels", "torch", "pyro", "tqdm", "arviz_stats", "arviz_base", "matplotlib", "numpy"},
@@ -53,6 +53,10 @@ WITHOUT_TWIN: dict[str, str] = {
     "distributions/native.py": "JAX's incomplete gamma function is a loop over the whole batch, and slower than ours",
     "xp64.py": "eager torch computes float32 partials in float64; JAX has no float64 unless x64 is on",
     "xp_tame.py": "as xp64.py, for answers in float64",
+    "by_numpy.py": "XLA compiles what eager torch pays for by the operation",
+    "xp_numpy.py": "as by_numpy.py",
+    "xp_numpy64.py": "as by_numpy.py",
+    "xp_numpy_tame.py": "as by_numpy.py",
     "distributions/truncation_rule.py": "eager torch treats the elements apart that need more",
     "distributions/normal_mixture.py": "XLA fuses what eager torch computes array by array",
     "distributions/matrix_normal.py": "NumPyro's own is right",

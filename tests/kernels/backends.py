@@ -13,6 +13,8 @@ import torch
 import numpyro_irg.xp
 import pyro_irg.xp
 import pyro_irg.xp64
+import pyro_irg.xp_numpy
+import pyro_irg.xp_numpy64
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,21 @@ class Backend:
         return np.asarray(array, dtype=np.float64)
 
 
+class OfValues(Backend):
+    """NumPy's, which has values alone; slopes are those of the torch namespace that it stands in for."""
+
+    def array(self, column):
+        return np.asarray(column, dtype=self.precision).astype(np.float64)
+
+    def values(self, function: Callable, *columns) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.asarray(function(self.xp, *map(self.array, columns)), dtype=self.precision).astype(np.float64)
+
+    def values_and_slopes(self, function: Callable, *columns) -> tuple[np.ndarray, np.ndarray]:
+        torch_xp = pyro_irg.xp64 if self.xp is pyro_irg.xp_numpy64 else pyro_irg.xp
+        return Backend(self.name, self.precision, torch_xp).values_and_slopes(function, *columns)
+
+
 BACKENDS = (
     Backend("torch-float64", "float64", pyro_irg.xp),
     Backend("torch-float32", "float32", pyro_irg.xp),
@@ -95,6 +112,10 @@ BACKENDS = (
     Backend("jax-float32", "float32", numpyro_irg.xp),
     Backend("jax-float32-jit", "float32", numpyro_irg.xp, jit=True),
     Backend("jax-float64-jit", "float64", numpyro_irg.xp, jit=True),
+)
+NUMPY = (
+    OfValues("numpy-float64", "float64", pyro_irg.xp_numpy),
+    OfValues("numpy-float64", "float32", pyro_irg.xp_numpy64),
 )
 # JAX takes a second or more to compile a kernel, longer still by single operations, without jit: what does not need all
 # three of its backends is tested with two, or with float32 alone.

@@ -12,9 +12,12 @@ from mpmath import mp
 import numpyro_irg.xp
 import pyro_irg.xp
 import pyro_irg.xp64
+import pyro_irg.xp_numpy
+import pyro_irg.xp_numpy64
+import pyro_irg.xp_numpy_tame
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics.quadrature import gauss_legendre
-from tests.kernels.backends import BACKENDS, Backend
+from tests.kernels.backends import BACKENDS, NUMPY, Backend
 
 NAMES = {name for name in Namespace.__dict__ if not name.startswith("_")} | set(Namespace.__annotations__)
 NAMES -= {name for name in NAMES if name in vars(type(Namespace))}  # what the protocol class itself brings
@@ -69,7 +72,7 @@ ELEMENTARY = {
     "ndtri": (ndtri, np.concatenate([np.geomspace(2e-38, 0.4, 60), 0.5 - np.geomspace(1e-6, 0.1, 20)]), 4),
 }
 
-backends = pytest.mark.parametrize("backend", BACKENDS, ids=str)
+backends = pytest.mark.parametrize("backend", (*BACKENDS, *NUMPY), ids=str)
 
 
 @backends
@@ -327,7 +330,12 @@ def test_modules_list_the_protocol(module):
     assert sorted(module.__all__) == module.__all__
 
 
-@pytest.mark.parametrize("module", [pyro_irg.xp, pyro_irg.xp64, numpyro_irg.xp], ids=lambda module: module.__name__)
+MODULES = [
+    pyro_irg.xp, pyro_irg.xp64, pyro_irg.xp_numpy, pyro_irg.xp_numpy64, pyro_irg.xp_numpy_tame, numpyro_irg.xp,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_modules_have_the_protocol(module):
     assert not {name for name in NAMES if not hasattr(module, name)}
 
@@ -369,7 +377,7 @@ ON_VECTORS = {
 }  # fmt: skip
 
 
-@backends
+@pytest.mark.parametrize("backend", BACKENDS, ids=str)
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_vmap(name, backend):
     """Rows side by side are as each alone, in value and gradient, without a warning of the library's."""

@@ -9,10 +9,10 @@ from mpmath import mp
 from irg_kernels.families import beta, fisher_snedecor, student_t
 from tests import oracles
 from tests.cases import CASES, COORDINATES, PARTIAL
-from tests.kernels.backends import BACKENDS, QUICK, QUICKEST
+from tests.kernels.backends import BACKENDS, NUMPY, QUICK, QUICKEST
 
 coordinates = pytest.mark.parametrize(("case", "coordinate"), COORDINATES.values(), ids=COORDINATES)
-backends = pytest.mark.parametrize("backend", BACKENDS, ids=str)
+backends = pytest.mark.parametrize("backend", (*BACKENDS, *NUMPY), ids=str)
 quick = pytest.mark.parametrize("backend", QUICKEST, ids=str)
 without_eager = pytest.mark.parametrize("backend", QUICK, ids=str)
 

@@ -1,0 +1,111 @@
+"""Values of kernels by NumPy: what nobody differentiates, on a CPU, where that is faster than eager torch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from irg_kernels.generic.by_region import ByRegion
+from irg_kernels.namespace import Namespace
+
+from . import xp_numpy, xp_numpy64, xp_numpy_tame
+
+__all__ = ["products", "serves", "value"]
+
+# the modules are namespaces: a static check
+NATIVE: Namespace[Any] = xp_numpy
+FLOAT64: Namespace[Any] = xp_numpy64
+TAME: Namespace[Any] = xp_numpy_tame
+
+FEW = 2_000
+"""elements up to which torch pays more for the operations than for the elements, and has nothing for its threads"""
+# beyond, NumPy's exponentials and logarithms are twice as fast as torch's if they use AVX-512, and else slower
+IS_WIDE = torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+_WIDTHS = {torch.float32, torch.float64}
+
+
+def serves(kernels: Sequence[Callable | None], args: Sequence[Tensor]) -> bool:
+    """Whether `kernels` of `args`, without derivatives, are to be had from NumPy, and faster so."""
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # in a trace the number of elements is a tensor
+        return False
+    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return False
+    like = args[0]
+    if like.dtype not in _WIDTHS or like.device.type != "cpu" or not (like.numel() <= FEW or _is_wide()):
+        return False
+    if not all(type(a) is Tensor for a in args):
+        return False
+    if torch.is_grad_enabled() and any(a.requires_grad for a in args):
+        return False
+    return all(kernel is None or _is_pure(kernel) for kernel in kernels)
+
+
+def _is_wide() -> bool:
+    return IS_WIDE and torch.get_num_threads() <= 2
+
+
+def _is_pure(kernel: Callable) -> bool:
+    """Of another one torch may be the only library."""
+    return getattr(kernel, "func", kernel).__module__.startswith("irg_kernels.")
+
+
+def value(kernel: Callable, *args: Tensor) -> Tensor:
+    """kernel(xp, *args)"""
+    dtype = args[0].dtype
+    with np.errstate(all="ignore"):
+        return _tensor(kernel(NATIVE if dtype == torch.float64 else FLOAT64, *_arrays(args)), dtype)
+
+
+def products(
+    partials: Sequence[Callable | None], by_region: ByRegion | None, wanted: Sequence[bool], *args: Tensor
+) -> list[Tensor]:
+    """The first of `args` times each partial that is wanted, at the others."""
+    dtype = args[0].dtype
+    narrow = dtype != torch.float64
+    with np.errstate(all="ignore"):
+        factor, *at = _arrays(args)
+        if by_region is None:
+            xp = FLOAT64 if narrow else NATIVE
+            found = [partial(xp, *at) for partial in itertools.compress(partials, wanted) if partial]
+        else:
+            spaces, regions = (
+                ((FLOAT64, FLOAT64), by_region.regions) if narrow else ((TAME, NATIVE), by_region.regions_f64)
+            )
+            slopes = _slopes(spaces, regions, by_region.place(spaces[0], *at), by_region.share if narrow else 0.0)
+            found = list(itertools.compress(by_region.partials(spaces[0], slopes, *at), wanted))
+        return [_tensor(factor * partial, dtype) for partial in found]
+
+
+def _slopes(spaces: tuple, regions: Sequence[tuple], place: Sequence[Any], share: float) -> Sequence[Any]:
+    """By the first of two namespaces in a region, by the second everywhere else."""
+    (where, slopes), *others = regions
+    if where is None:
+        return slopes(spaces[1], *place)
+    inside = np.ravel(where(spaces[0], *place))
+    count = np.count_nonzero(inside)
+    if count == inside.size:
+        return slopes(spaces[0], *place)
+    if count <= share * inside.size:
+        return _slopes(spaces, others, place, share)
+    outside, flat = ~inside, [np.ravel(p) for p in place]
+    near = slopes(spaces[0], *(p[inside] for p in flat))
+    far = _slopes(spaces, others, [p[outside] for p in flat], share)
+    whole = [np.empty(np.shape(place[0])) for _ in near]
+    for all_of, here, there in zip(whole, near, far, strict=True):
+        all_of.reshape(-1)[inside], all_of.reshape(-1)[outside] = here, there
+    return whole
+
+
+def _arrays(args: Sequence[Tensor]) -> list[Any]:
+    return [a.detach().numpy().astype(np.float64, copy=False) for a in args]
+
+
+def _tensor(array: Any, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(np.asarray(array)).to(dtype)
