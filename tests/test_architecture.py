@@ -1,10 +1,11 @@
-"""The house rules that no single function can break alone: imports, twins, sizes, public names, packaging.
+"""The house rules that no single function can break alone: imports, counterparts, sizes, public names, packaging.
 
 tests, tutorials, benchmarks, demo -> pyro_irg | numpyro_irg -> irg_kernels -> standard library
 """
 
 import ast
 import importlib
+import importlib.util
 import json
 import re
 import subprocess
@@ -45,8 +46,8 @@ MUST_NOT_LOAD = {
 HOSTS = {"pyro_irg": ("torch", "pyro"), "numpyro_irg": ("jax", "numpyro")}
 EXTRA = {"pyro_irg": "pyro", "numpyro_irg": "numpyro"}
 
-# Files that one adapter has and its twin has not: path inside the package -> why.
-WITHOUT_TWIN: dict[str, str] = {
+# Files that one adapter has and the other has not: path inside the package -> why.
+WITHOUT_COUNTERPART: dict[str, str] = {
     "infer/reruns.py": "NumPyro's primitives must not be called inside grad and scan; Pyro runs the model itself again",
     "layout.py": "XLA's loops run along the last axis of the last use; torch's operations see contiguous memory",
     "lean.py": "JAX's operators are functions under jit of their own, which cost a trace more than XLA's compilation",
@@ -141,6 +142,27 @@ def test_package_exists(package):
     assert (ROOT / package / "py.typed").is_file(), f"{package}/py.typed is missing: its types reach no user"
 
 
+def test_what_tests_import_is_there():
+    """A file of which an import fails is skipped in silence: doctests of an adapter without its host ask for that."""
+    missing = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in python_files("tests")
+        for line, name in imports(path)
+        if name.split(".")[0] in {*MAY_IMPORT, "tests", "benchmarks"}
+        if not _is_there(name)
+    ]
+    assert not missing, "\n".join(missing)
+
+
+def _is_there(name: str) -> bool:
+    module, _, last = name.rpartition(".")
+    try:
+        here = importlib.import_module(module or name)
+        return not module or hasattr(here, last) or importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError as error:  # of a host that is not installed
+        return error.name is not None and error.name.split(".")[0] not in {*MAY_IMPORT, "tests", "benchmarks"}
+
+
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_imports_point_one_way(package):
     allowed = {package} | MAY_IMPORT[package] | sys.stdlib_module_names
@@ -227,7 +249,7 @@ else:
     assert f'pip install "pyro-irg[{EXTRA[package]}]"' in done.stdout
 
 
-# ------------------------------------------------------------------------------------------------------------ twins
+# ---------------------------------------------------------------------------------------------------- counterparts
 
 
 def relative_files(package: str, folder: str = "") -> set[str]:
@@ -236,19 +258,19 @@ def relative_files(package: str, folder: str = "") -> set[str]:
 
 
 @pytest.mark.parametrize("folder", ["distributions", ""])
-def test_adapters_are_twins(folder):
+def test_adapters_are_counterparts(folder):
     pyro, numpyro = relative_files("pyro_irg", folder), relative_files("numpyro_irg", folder)
     assert pyro, f"pyro_irg/{folder} has no files"
-    alone = (pyro ^ numpyro) - WITHOUT_TWIN.keys()
+    alone = (pyro ^ numpyro) - WITHOUT_COUNTERPART.keys()
     assert not alone, (
-        f"no twin: pyro_irg {sorted(alone & pyro)}, numpyro_irg {sorted(alone & numpyro)}; "
-        "write it, or give the reason in WITHOUT_TWIN"
+        f"no counterpart: pyro_irg {sorted(alone & pyro)}, numpyro_irg {sorted(alone & numpyro)}; "
+        "write it, or give the reason in WITHOUT_COUNTERPART"
     )
 
 
 def test_exceptions_are_still_needed():
     alone = relative_files("pyro_irg") ^ relative_files("numpyro_irg")
-    assert WITHOUT_TWIN.keys() <= alone, f"not exceptions any more: {sorted(WITHOUT_TWIN.keys() - alone)}"
+    assert WITHOUT_COUNTERPART.keys() <= alone, f"not exceptions any more: {sorted(WITHOUT_COUNTERPART.keys() - alone)}"
 
 
 @pytest.mark.parametrize("adapter", HOSTS)
