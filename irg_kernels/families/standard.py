@@ -283,7 +283,7 @@ def _log_normal_by_loc(xp: Namespace[Array], x: Array, loc: Array, scale: Array)
 
 
 def _log_normal_by_scale(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
-    return x * ((xp.log(positive(xp, x)) - loc) / scale)
+    return x * _log_normal_y(xp, x, loc, scale)
 
 
 def _log_normal_entropy(xp: Namespace[Array], loc: Array, scale: Array) -> Array:
@@ -301,7 +301,7 @@ def _log_normal_variance(xp: Namespace[Array], loc: Array, scale: Array) -> Arra
 
 def _log_normal_shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
-        return -0.5 * (v / scale) * ((v + 2.0 * (xp.log(x) - loc)) / scale)
+        return -0.5 * (v / scale) * (v / scale + 2.0 * _log_normal_y(xp, x, loc, scale))
 
     return Shape(HALF_LINE, rise, xp.exp(loc))
 
