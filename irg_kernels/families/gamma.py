@@ -221,7 +221,7 @@ def tails(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array,
 
 
 def tamed_log(xp: Namespace[Array], log_z: Array, a: Array) -> Point[Array]:
-    log_z = xp.minimum(log_z, 0.5 * math.log(float(xp.finfo(log_z).max)) - 3.0)
+    log_z = xp.minimum(log_z, math.log(float(xp.finfo(log_z).max)) - 3.0)
     z = xp.exp(log_z)
     return Point(z, log_z, z - a, 0.0)
 

@@ -31,7 +31,7 @@ def _at(xp: Namespace[Array], x: Array, m: Array, spread: Array) -> gamma.Point:
     usual = (square > 1e6 * float(limits.tiny)) & (square < 1e-6 * float(limits.max))
     share = xp.where(usual, ((square - spread) + error) / spread, 0.0)
     z, log_ratio = m * (x / xp.sqrt(spread)) * (x / xp.sqrt(spread)), 2.0 * log_quotient(xp, x, xp.sqrt(spread))
-    largest = math.sqrt(float(limits.max)) * 0.1
+    largest = 0.1 * float(limits.max)
     z = xp.minimum(z, largest)
     excess = xp.minimum(xp.where(usual, m * share, z - m), largest)
     return gamma.Point(z, xp.minimum(log_ratio + xp.log(m), math.log(largest)), excess, 0.0)

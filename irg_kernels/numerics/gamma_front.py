@@ -64,9 +64,9 @@ def _front_shapes(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Arr
 
 
 def tamed(xp: Namespace[Array], z: Array, log_z: Array | None, a: Array, error: Array | float = 0.0) -> Point[Array]:
-    """The logarithm from z where z is a normal number, which is sharper, and z so small that its square is in range."""
+    """The logarithm from z where z is a normal number, which is sharper, and z held in the range of its dtype."""
     limits = xp.finfo(z)
-    largest = math.sqrt(float(limits.max)) * 0.1
+    largest = 0.1 * float(limits.max)
     if xp.has_guard_digits:  # and a range to spare
         z = xp.minimum(xp.maximum(z, float(limits.tiny) ** 4), largest)
         return Point(z, xp.log(z), z - a, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..namespace import Array, Namespace
 from .elementary import digamma_minus_log
 from .quadrature import depth
@@ -25,7 +27,9 @@ def cut_of(xp: Namespace[Array], z: Array, b: Array, excess: Array) -> Array:
     """
     z, b, excess = xp.stop_gradient(z), xp.stop_gradient(b), xp.stop_gradient(excess)
     fall = depth(xp, z)
-    root = xp.sqrt(xp.addcmul(2.0 * fall * z, excess, excess))
+    far = xp.abs(excess) > 1e-3 * math.sqrt(float(xp.finfo(z).max))  # whose square may leave the range of its dtype
+    lean = xp.where(far, 1.0, excess)
+    root = xp.where(far, xp.abs(excess), xp.sqrt(xp.addcmul(2.0 * fall * xp.where(far, 1.0, z), lean, lean)))
     tau = (2.0 * fall) / (excess + xp.copysign(root, excess))
     tau = tau / xp.maximum(1.0 + tau * (1.0 / 7.0), 0.1)
     return xp.maximum(tau, (z + fall) / -b)

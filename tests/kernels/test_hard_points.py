@@ -10,7 +10,7 @@ from tests import oracles
 from tests.kernels.backends import QUICKEST
 from tests.kernels.test_families import RECORDS
 from tests.kernels.test_slopes import PROMISE, slopes_of
-from tests.log_densities import LOG_DENSITIES
+from tests.log_densities import LOG_DENSITIES, value_and_slopes
 
 # of max(1, |log|)
 LOGARITHM = {"float64": 1e-13, "float32": 1.2e-6}
@@ -34,6 +34,35 @@ POINTS = {
         (5727187.5, 47.6096115, 3771.9624, 0.551055312),
     ),
 }
+
+
+# the same, where z, of which Gamma's density is exp(-z), has no square in float32
+FAR_OUT = {
+    "Gamma": ((1e19, 2.0, 1.0), (3e25, 0.7, 4.0), (1e30, 40.0, 1e5)),
+    "Chi2": ((1e25, 3.0),),
+    "InverseGamma": ((1e-19, 2.0, 1.0), (1e-30, 0.7, 2.0)),
+    "LogGamma": ((60.0, 2.0, 1.0), (80.0, 0.5, 1.0)),
+    "Nakagami": ((1e12, 2.0, 1.0), (1e16, 0.7, 3.0)),
+}
+
+
+@pytest.mark.parametrize("backend", QUICKEST, ids=str)
+@pytest.mark.parametrize("name", FAR_OUT)
+def test_far_out(name, backend):
+    """The log-density, its scores, and the logarithm of the tail beyond."""
+    record = RECORDS[name]
+    columns = np.asarray(FAR_OUT[name]).astype(backend.precision).T.astype(float)
+
+    def function(xp, x, *params):
+        scores = (score(xp, x, *params) + 0.0 * x for score in record.scores)
+        smaller = xp.minimum(*record.log_tails(xp, x, *params))
+        return xp.stack([record.log_density(xp, x, *params), *scores, smaller])
+
+    exact = np.array([value_and_slopes(name, x, params) for x, *params in columns.T]).T
+    tails = [min(oracles.log_masses(name, x, dict(enumerate(params)))) for x, *params in columns.T]
+    most = np.finfo(backend.precision).max  # where a score is held
+    exact = np.clip([*exact, tails], -most, most)
+    np.testing.assert_allclose(backend.values(function, *columns), exact, rtol=PROMISE[backend.precision])
 
 
 @pytest.mark.parametrize("backend", QUICKEST, ids=str)
