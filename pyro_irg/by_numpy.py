@@ -16,7 +16,7 @@ from irg_kernels.namespace import Namespace
 
 from . import xp_numpy, xp_numpy64, xp_numpy_tame
 
-__all__ = ["products", "serves", "value"]
+__all__ = ["library", "products", "serves", "value"]
 
 # the modules are namespaces: a static check
 NATIVE: Namespace[Any] = xp_numpy
@@ -54,6 +54,13 @@ def _is_wide() -> bool:
 def _is_pure(kernel: Callable) -> bool:
     """Of another one torch may be the only library."""
     return getattr(kernel, "func", kernel).__module__.startswith("irg_kernels.")
+
+
+def library(like: Tensor) -> tuple[Any, Callable[[Tensor], Any], Callable[[Any], Tensor]]:
+    """(numpy or torch, whichever is the faster for such a tensor, the way in, the way out); dtypes stay."""
+    if serves((), (like,)) and like.numel() <= FEW:
+        return np, Tensor.numpy, lambda array: torch.from_numpy(np.asarray(array))
+    return torch, Tensor.detach, Tensor.detach
 
 
 def value(kernel: Callable, *args: Tensor) -> Tensor:

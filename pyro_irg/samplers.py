@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch._C._functorch import CVmapInterpreterPtr, RandomnessType, TransformType, get_interpreter_stack
 
+from . import by_numpy
 from .attach import in_transform
 
 __all__ = [
@@ -99,24 +101,34 @@ def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
         return z.half(), log_z.half()
     if a.numel() == 0:
         return a, a
-    if _are_large(a):
+    least, most = _ends(a)
+    if least >= 1.0 and most < math.inf:
         z = _of_large(a)
         return z, z.log()
-    valid = (a > 0.0) & (a < math.inf)  # torch's sampler never returns from a NaN or a negative concentration
-    a = torch.where(valid, a, math.nan)
-    safe = torch.where(valid, a, 1.0)
-    small = safe < 1.0
-    g = _of_large(safe + small)
-    boost = small * torch.log1p(-torch.rand_like(safe)) / a
-    return g * boost.exp(), g.log() + boost
+    if not (least > 0.0 and most < math.inf):
+        valid = (a > 0.0) & (a < math.inf)  # torch's sampler never returns from a NaN or a negative concentration
+        g, log_g = _boosted(torch.where(valid, a, 1.0))
+        return torch.where(valid, g, math.nan), torch.where(valid, log_g, math.nan)
+    return _boosted(a)
 
 
-def _are_large(concentration: Tensor) -> bool:
-    # not under torch.jit.trace, which would keep this branch for other concentrations
+def _ends(a: Tensor) -> tuple[float, float]:
+    """(least, most); NaN under torch.jit.trace, which would keep the branch for other concentrations."""
     if torch.jit.is_tracing():
-        return False
-    least, most = torch.aminmax(concentration)
-    return least.item() >= 1.0 and most.item() < math.inf
+        return math.nan, math.nan
+    least, most = torch.aminmax(a)
+    return least.item(), most.item()
+
+
+@np.errstate(all="ignore")
+def _boosted(concentration: Tensor) -> tuple[Tensor, Tensor]:
+    """(z, log z) of a valid concentration."""
+    xp, inwards, outwards = by_numpy.library(concentration)
+    a = inwards(concentration)
+    small = a < 1.0
+    g = inwards(_of_large(outwards(a + small)))
+    boost = small * xp.log1p(-inwards(torch.rand_like(concentration))) / a
+    return outwards(g * xp.exp(boost)), outwards(xp.log(g) + boost)
 
 
 # torch's sampler takes elements one by one on a CPU, 40 ns each; of fewer than so many, and in float64, where normals
@@ -156,12 +168,14 @@ def standard_gumbel(like: Tensor) -> Tensor:
     return -torch.empty_like(like).exponential_().clamp(min=torch.finfo(like.dtype).tiny).log()
 
 
+@np.errstate(all="ignore")
 def standard_student_t(df: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(sign of t, log|t|, t), t ~ StudentT(df), a normal over the root of chi2(df) / df; t may leave its range."""
-    normal = torch.randn_like(df)
-    log_spread = 0.5 * ((0.5 * df).log() - standard_gamma(0.5 * df)[1])
-    log_size = normal.abs().clamp(min=torch.finfo(df.dtype).tiny).log() + log_spread
-    return normal.sign(), log_size, normal * log_spread.exp()
+    xp, inwards, outwards = by_numpy.library(df)
+    normal, log_gamma = inwards(torch.randn_like(df)), inwards(standard_gamma(0.5 * df)[1])
+    log_spread = 0.5 * (xp.log(0.5 * inwards(df)) - log_gamma)
+    log_size = xp.log(xp.abs(normal) + torch.finfo(df.dtype).tiny) + log_spread  # of 0 too
+    return outwards(xp.sign(normal)), outwards(log_size), outwards(normal * xp.exp(log_spread))
 
 
 def refuse_tracing(distribution: str) -> None:

@@ -72,8 +72,8 @@ def max(x: Array, *, axis: int, keepdims: bool = False) -> Array:
 def stack(arrays: Sequence[Array], *, axis: int = 0) -> Array:
     shape = np.shape(arrays[0])
     axis %= len(shape) + 1
-    found = np.empty((*shape[:axis], len(arrays), *shape[axis:]))
-    before = (slice(None),) * axis
+    found: Array = np.empty((*shape[:axis], len(arrays), *shape[axis:]))
+    before: Any = (slice(None),) * axis
     for i, array in enumerate(arrays):  # NumPy's own takes twice as long
         found[(*before, i)] = array
     return found
