@@ -33,7 +33,11 @@ CHUNK = 12_500
 
 
 def attach(
-    partials: Sequence[Callable | None], draw: Tensor, *params: Tensor, by_region: ByRegion | None = None
+    partials: Sequence[Callable | None],
+    draw: Tensor,
+    *params: Tensor,
+    by_region: ByRegion | None = None,
+    mix: Callable | None = None,
 ) -> Tensor:
     """`draw`, with d draw / d params[i] = partials[i](xp, draw, *params).
 
@@ -42,13 +46,15 @@ def attach(
     :param draw: the sample; its own history, if any, is cut.
     :param params: the parameters, of the draw's shape.
     :param by_region: the same partials, cheaper, for a derivative that is not differentiated again.
+    :param mix: mix(moves, draw), differentiable, the product of a symmetric matrix: the partials times the tangents are
+        `moves` that make mix(moves, draw) the tangent of the draw, as the logits of a softmax do.
 
     The partials are differentiable expressions, evaluated when a derivative is asked for and only for the parameters
     that need it; derivatives of any order, `vmap` and one level of forward mode work.  Nested forward mode raises.
     """
     if in_transform():
         _refuse_nested_forward_mode()
-    return _Attach.apply(_Rule(tuple(partials), by_region), draw.detach(), *params)
+    return _Attach.apply(_Rule(tuple(partials), by_region, mix), draw.detach(), *params)
 
 
 def call(function: Function, *args: Tensor) -> Tensor:
@@ -137,11 +143,12 @@ def _is_cheaper(rule: ByRegion, grad: Tensor) -> bool:
 class _Rule(NamedTuple):
     partials: tuple[Callable | None, ...]
     by_region: ByRegion | None
+    mix: Callable | None
 
 
 def _values(rule: _Rule, wanted: Sequence[bool], factor: Tensor, args: Sequence[Tensor]) -> list[Tensor | None] | None:
     """`_products` of the partials that are wanted, None for the others; or None where there is no faster way."""
-    partials, by_region = rule
+    partials, by_region, _ = rule
     if by_region is not None and not _is_cheaper(by_region, factor):
         by_region = None
     if by_numpy.serves(partials, args):
@@ -239,6 +246,8 @@ class _Attach(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
         rule, saved, needs = ctx.rule, ctx.saved_tensors, ctx.needs_input_grad[2:]
+        if rule.mix:
+            grad = rule.mix(grad, saved[0])
         wanted = [partial if need else None for partial, need in zip(rule.partials, needs, strict=True)]
         values = _values(rule, [p is not None for p in wanted], grad, saved) if _may_look(grad) else None
         return None, None, *(_products(wanted, grad, saved) if values is None else values)
@@ -250,7 +259,7 @@ class _Attach(torch.autograd.Function):
         for partial, tangent in zip(ctx.rule.partials, tangents, strict=True):
             if tangent is not None and partial:
                 total = total + _product(partial, tangent, saved)
-        return total
+        return ctx.rule.mix(total, saved[0]) if ctx.rule.mix else total
 
 
 class _AttachJointly(torch.autograd.Function):

@@ -28,14 +28,31 @@ def dlogx_dalpha(xp: Namespace[Array], log_x: Array, alpha: Array) -> Array:
     return dlogit_da(xp, *marginal(xp, log_x, alpha))
 
 
+@along_last_axis
+def dlogx_dalpha_inside(xp: Namespace[Array], x: Array, alpha: Array) -> Array:
+    """The same from components that add up to 1, each inside the range of its dtype."""
+    z, w = complements(xp, x)
+    return dlogit_da(xp, xp.log(z) - xp.log(w), alpha, rest_of(xp, alpha, xp.sum(alpha, axis=-1, keepdims=True)))
+
+
+def complements(xp: Namespace[Array], x: Array) -> tuple[Array, Array]:
+    """(x_i, 1 - x_i), the dominant component's complement being the sum of the others."""
+    dominant = x > 0.5
+    others = xp.sum(xp.where(dominant, 0.0, x), axis=-1, keepdims=True)
+    return xp.where(dominant, 1.0 - others, x), xp.where(dominant, others, 1.0 - x)
+
+
 def marginal(xp: Namespace[Array], log_x: Array, alpha: Array) -> tuple[Array, Array, Array]:
     """(logit x_i, alpha_i, the sum of the others)"""
     return _logit(xp, log_x), alpha, _rest(xp, alpha)
 
 
 def _rest(xp: Namespace[Array], alpha: Array) -> Array:
+    return rest_of(xp, alpha, xp.sum(alpha, axis=-1, keepdims=True))
+
+
+def rest_of(xp: Namespace[Array], alpha: Array, total: Array) -> Array:
     """The sum of the other concentrations, without cancellation where one of them dominates."""
-    total = xp.sum(alpha, axis=-1, keepdims=True)
     dominant = alpha > 0.5 * total
     others = xp.sum(xp.where(dominant, 0.0, alpha), axis=-1, keepdims=True)
     return xp.where(dominant, others, total - alpha)

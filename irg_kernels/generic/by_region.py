@@ -96,6 +96,12 @@ def _place_dirichlet(xp: Namespace[Array], log_x: Array, alpha: Array) -> beta_p
     return beta_pair.place_of_first(xp, *dirichlet.marginal(xp, log_x, alpha), psi)
 
 
+def _place_inside(xp: Namespace[Array], x: Array, alpha: Array) -> beta_pair.Place[Array]:
+    total = xp.sum(alpha, axis=-1, keepdims=True)
+    z, w = dirichlet.complements(xp, x)
+    return beta_pair.place_of_both(xp, z, w, alpha, dirichlet.rest_of(xp, alpha, total), xp.digamma(total))
+
+
 def _any_first(xp: Namespace[Array], x: Array, a: Array, b: Array, *_: Array) -> tuple[Array]:
     return (beta.dlogit_da(xp, x, a, b),)
 
@@ -107,6 +113,8 @@ DIRICHLET = ByRegion(
     lambda xp, slopes, *_: slopes,
 )
 """`dirichlet.dlogx_dalpha`"""
+DIRICHLET_INSIDE = DIRICHLET._replace(place=_place_inside)
+"""`dirichlet.dlogx_dalpha_inside`"""
 
 
 def _is_heavy(xp: Namespace[Array], q: Array, log_q: Array, nu: Array, *_: Array) -> Array:

@@ -58,6 +58,13 @@ def place_of_first(xp: Namespace[Array], x: Array, a: Array, b: Array, psi_of_su
     return Place(x, a, b, xp.sigmoid(x), xp.sigmoid(-x), log_z, log_w, k_a, k_a)
 
 
+def place_of_both(xp: Namespace[Array], z: Array, w: Array, a: Array, b: Array, psi_of_sum: Array) -> Place[Array]:
+    """The same from z and 1 - z, neither of them 0."""
+    log_z, log_w = xp.log(z), xp.log(w)
+    k_a = log_z + (psi_of_sum - xp.digamma(a))
+    return Place(log_z - log_w, a, b, z, w, log_z, log_w, k_a, k_a)
+
+
 def _is_lower(at: Place[Array]) -> Array:
     """Whether the lower tail is in use: z lies below (a + 1/2) / (a + b + 1), about the mean."""
     return at.a * at.w - at.b * at.z + 0.5 * (at.w - at.z) > 0.0

@@ -11,10 +11,10 @@ from torch import Tensor
 from irg_kernels.families import dirichlet
 from irg_kernels.generic import by_region
 
-from ..attach import attach, call, evaluate
+from ..attach import attach, call, evaluate, in_transform
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, closed_form, exponential, parameters, together, uniforms
+from .base import ImplicitMixin, all_inside, closed_form, exponential, parameters, together, uniforms
 from .beta import Beta
 
 __all__ = ["Dirichlet"]
@@ -43,8 +43,11 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         if concentration.shape[-1] < 2:  # a point mass
             return torch.ones_like(concentration)
         log_x = draw(_standard_log_dirichlet, concentration)
+        value = log_x.exp()
+        if not in_transform() and _all_are_inside(value):  # the usual case
+            partials, rule = (dirichlet.dlogx_dalpha_inside,), by_region.DIRICHLET_INSIDE
+            return attach(partials, value, concentration, by_region=rule, mix=_of_logits)
         log_x = attach((dirichlet.dlogx_dalpha,), log_x, concentration, by_region=by_region.DIRICHLET).log_softmax(-1)
-        value = log_x.detach().exp()
         return exponential(log_x, value.clamp(max=1.0 - torch.finfo(value.dtype).eps))
 
     def from_uniform(self, u: Any) -> Tensor:
@@ -74,6 +77,16 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
 
     def entropy(self) -> Tensor:
         return closed_form(dirichlet.entropy, self.concentration)
+
+
+def _of_logits(moves, x):
+    """How x moves with its logarithms before they are normalised."""
+    moved = moves * x
+    return moved - x * moved.sum(-1, keepdim=True)
+
+
+def _all_are_inside(x):
+    return all_inside(x) and x.numel() > 0 and x.max().item() <= 1.0 - torch.finfo(x.dtype).eps
 
 
 def _standard_log_dirichlet(concentration):
