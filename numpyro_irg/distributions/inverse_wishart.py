@@ -37,6 +37,8 @@ class InverseWishartCholesky(Factor, host.InverseWishartCholesky):
         that do not match.
     """
 
+    _power = 1.0  # of the end of the range
+
     def _degrees(self) -> Array:
         d = self.event_shape[-1]
         return self.concentration[..., None] + (jnp.arange(d, dtype=self.concentration.dtype) + (1.0 - d))
@@ -54,7 +56,7 @@ class InverseWishartCholesky(Factor, host.InverseWishartCholesky):
         turned = solve_triangular(unit, _transposed(self.scale_tril, unit.shape), lower=True, trans=1)
         columns = jnp.swapaxes(turned, -1, -2)
         peak = jnp.maximum(jnp.max(jnp.abs(lax.stop_gradient(columns)), -2), 1.0)
-        room = 0.25 / float(jnp.finfo(below.dtype).tiny) / peak
+        room = (0.25 / float(jnp.finfo(below.dtype).tiny)) ** self._power / peak
         length = exponential(-log_diagonal, jnp.minimum(jnp.exp(-lax.stop_gradient(log_diagonal)), room))
         return columns * length[..., None, :]
 
@@ -71,11 +73,19 @@ def _transposed(matrix: Array, shape: tuple[int, ...]) -> Array:
     return jnp.broadcast_to(jnp.swapaxes(matrix, -1, -2), shape)
 
 
+class _Root(InverseWishartCholesky):
+    """L of an `InverseWishart`, whose square is in range too."""
+
+    _power = 0.5
+    _name = "InverseWishart"
+
+
 @implicit_twin_of(host.InverseWishart)
 class InverseWishart(Matrix, host.InverseWishart):
     r"""Inverse Wishart distribution of :math:`L L^T`, L of `InverseWishartCholesky`, reparameterized in all parameters.
 
-    Where the matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L, and its
+    A draw that would overflow is held at the end of the range, with the relative derivative of the true one.  Where the
+    matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L, and its
     `log_prob` is NaN: take `InverseWishartCholesky` there.
 
     :param concentration: :math:`\nu > d - 1`; number or array of the batch shape.
@@ -86,4 +96,4 @@ class InverseWishart(Matrix, host.InverseWishart):
         that do not match.
     """
 
-    _factor = InverseWishartCholesky
+    _factor = _Root

@@ -95,6 +95,8 @@ class Scaled(ImplicitMixin):
 class Factor(Scaled):
     """What both factors share, before the host's class."""
 
+    _name: str | None = None  # in errors, where not the class's
+
     def _degrees(self) -> Array:
         """Of the diagonal of Bartlett's factor."""
         raise NotImplementedError
@@ -120,7 +122,7 @@ class Factor(Scaled):
         return x + (moving - lax.stop_gradient(moving))
 
     def _begin(self, validate_args: bool | None, concentration: Any, **scales: Any) -> None:
-        given = _checked(type(self).__name__, concentration, validate_args, **scales)
+        given = _checked(self._name or type(self).__name__, concentration, validate_args, **scales)
         super(Scaled, self).__init__(**given, validate_args=validate_args)
 
 

@@ -35,6 +35,8 @@ class InverseWishartCholesky(Factor):
         that do not match.
     """
 
+    _power = 1.0  # of the end of the range
+
     def _degrees(self) -> Tensor:
         return self.concentration[..., None] + (self._places() + (1.0 - self.event_shape[-1]))
 
@@ -47,7 +49,7 @@ class InverseWishartCholesky(Factor):
         unit = below * inverse[..., None] + torch.ones_like(log_diagonal).diag_embed()
         columns = torch.linalg.solve_triangular(unit, self._tril.expand(below.shape), upper=False, left=False)
         peak = columns.detach().abs().amax(-2).clamp(min=1.0)
-        room = 0.25 / torch.finfo(peak.dtype).tiny / peak
+        room = (0.25 / torch.finfo(peak.dtype).tiny) ** self._power / peak
         length = exponential(-log_diagonal, torch.minimum((-log_diagonal.detach()).exp(), room))
         return columns * length[..., None, :]
 
@@ -60,10 +62,20 @@ class InverseWishartCholesky(Factor):
         return kernel.log_density_of_inverse_factor(NATIVE, log_density, of_value, of_scale, below, self._degrees())
 
 
+class _Root(InverseWishartCholesky):
+    """L of an `InverseWishart`, whose square is in range too."""
+
+    _power = 0.5
+
+    def _begin(self, name: str, concentration: Any, validate_args: bool | None, **scales: Any) -> None:
+        super()._begin("InverseWishart", concentration, validate_args, **scales)
+
+
 class InverseWishart(Scaled, ImplicitMixin, host.TransformedDistribution):
     r"""Inverse Wishart distribution of :math:`L L^T`, L of `InverseWishartCholesky`, reparameterized in all parameters.
 
-    Where the matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L: take
+    A draw that would overflow is held at the end of the range, with the relative derivative of the true one.  Where the
+    matrix is singular but for rounding, as most are at :math:`\nu` next to d - 1, it has lost L: take
     `InverseWishartCholesky` there.  (`log_prob` of a draw itself remembers L.)
 
     :param concentration: :math:`\nu > d - 1`; number or tensor of the batch shape.
@@ -75,7 +87,7 @@ class InverseWishart(Scaled, ImplicitMixin, host.TransformedDistribution):
     """
 
     def _begin(self, name: str, concentration: Any, validate_args: bool | None, **scales: Any) -> None:
-        base = InverseWishartCholesky(concentration, **scales, validate_args=validate_args)
+        base = _Root(concentration, **scales, validate_args=validate_args)
         self._finish(base, validate_args)
 
     def _finish(self, base: Any, validate_args: bool | None) -> None:

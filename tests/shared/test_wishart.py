@@ -55,6 +55,21 @@ def test_gradients(adapter, name, precision):
             assert_unbiased(moved[:, *place], scale * exact, 1e-4, df)
 
 
+def test_inverse_beyond_the_range(adapter):
+    """An entry of the diagonal is an inverse gamma number, most of which overflow: held, they move as the true ones."""
+
+    def first(params, key):
+        x = adapter.draw(adapter.dist.InverseWishart(params["df"], scale_tril=params["tril"], validate_args=False), key)
+        return {"x": x.sum((-2, -1)), "log": adapter.xp.log(x[..., 0, 0])}
+
+    params = adapter.arrays({"df": 2.02, "tril": TRIL}, (N,))
+    found, slopes = adapter.jit(adapter.value_and_slopes(first))(params, adapter.key(5))
+    assert np.isfinite(adapter.numpy(found["x"])).all()
+    df = float(np.float32(2.02))
+    assert_unbiased(adapter.numpy(slopes["log"]["df"]), -float(mp.psi(1, (df - D + 1) / 2)) / 2, 1e-5)
+    assert_unbiased(adapter.numpy(slopes["log"]["tril"])[:, 0, 0], 2.0, 1e-5)
+
+
 def test_second_order(adapter):
     """Pyro's own raises."""
     if not adapter.eager:
