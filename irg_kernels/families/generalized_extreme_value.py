@@ -148,7 +148,7 @@ def _variance(xp: Namespace[Array], c: Array) -> Array:
 
 def _shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
     """In g, exp(-g - exp(-g)); v leads to what is left of scale + c (x - loc), `rest`."""
-    held = tuple(map(xp.stop_gradient, (c, loc, scale)))
+    detached = tuple(map(xp.stop_gradient, (c, loc, scale)))
     bounded = c < 0.0
     safe = xp.where(bounded, c, -1.0)
     upper = xp.where(bounded, loc - scale / safe, 0.0)
@@ -158,24 +158,24 @@ def _shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
         return positive(xp, scale + c * (x - loc))
 
     def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
-        still = room(x, *held)
-        inside = (held[0] * ((end - x) / still) > -1.0) & (xp.abs(end) <= float(xp.finfo(end).max))
+        still = room(x, *detached)
+        inside = (detached[0] * ((end - x) / still) > -1.0) & (xp.abs(end) <= float(xp.finfo(end).max))
         end = xp.where(inside, end, x)
         way = xp.where(bounded, still / xp.stop_gradient(safe), 1.0)
         end = xp.where(end > x, came_from(end, x, way, moved), end)
-        return xp.where(inside, exponential_of(xp, (end - x) / still, held[0]), xp.where(c > 0.0, -FAR, FAR))
+        return xp.where(inside, exponential_of(xp, (end - x) / still, detached[0]), xp.where(c > 0.0, -FAR, FAR))
 
     def rise(x: Array, v: Array) -> Array:
-        own, still = room(x, c, loc, scale), room(x, *held)
-        u = in_exponent(xp, held[0] * v)
+        own, still = room(x, c, loc, scale), room(x, *detached)
+        u = in_exponent(xp, detached[0] * v)
         near, along = xp.abs(u) < 0.5, bounded & (v > 0.0)
         rho, less = xp.where(along, xp.exp(u), 1.0), xp.where(along, -xp.expm1(u), 0.0)
         by = moved * xp.where(along, -xp.stop_gradient(safe), 0.0) / still
-        change = still * (xp.where(xp.abs(held[0] * v) > xp.abs(u), 0.0, v) * expm1_ratio(xp, u))
+        change = still * (xp.where(xp.abs(detached[0] * v) > xp.abs(u), 0.0, v) * expm1_ratio(xp, u))
         rest = still * xp.exp(u) + (own - xp.stop_gradient(own)) - (still - xp.stop_gradient(still))
-        rest = rest + (c - held[0]) * change
+        rest = rest + (c - detached[0]) * change
         # what an upper end takes along
-        end_rest = (c / xp.where(bounded, held[0], 1.0)) * still * rho * (1.0 + (2.0 - rho) * by)
+        end_rest = (c / xp.where(bounded, detached[0], 1.0)) * still * rho * (1.0 + (2.0 - rho) * by)
         change = change + less * less * xp.where(along, moved, 0.0)
         little = exponential_of(xp, xp.where(near, change / own, 0.0), c)
         much = log_rest(xp, near, own, 0.0 * change, xp.where(along, end_rest, rest)) / xp.where(near, 1.0, c)
@@ -183,7 +183,7 @@ def _shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
         at = exponential_at(xp, x, c, loc, scale)[1]
         return exponential_rise(xp, 1.0 + c, xp.exp(-at), -step) + u + xp.log1p(2.0 * less * by)
 
-    return Shape(Chart(displacement, lambda xp, x: room(x, *held)), rise, loc + 0.0 * c)
+    return Shape(Chart(displacement, lambda xp, x: room(x, *detached)), rise, loc + 0.0 * c)
 
 
 _LOCATED = located(
@@ -203,15 +203,15 @@ _LOCATED = located(
 )
 
 
-def held_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
+def clamped_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
     """x off the end of the support, where the density is 0 or infinite, also where it was rounded onto it; with the
     derivatives of x."""
     curved = (c < 0.0) | (c > 0.0)
     room = scale / xp.where(curved, xp.abs(c), 1.0)
     gap = room - 2.0 * float(xp.finfo(x).eps) * (xp.abs(loc) + room)
     fixed = xp.stop_gradient(x)
-    held = xp.where(c < 0.0, xp.minimum(fixed, loc + gap), xp.where(c > 0.0, xp.maximum(fixed, loc - gap), fixed))
-    return x + xp.stop_gradient(held - fixed)
+    clamped = xp.where(c < 0.0, xp.minimum(fixed, loc + gap), xp.where(c > 0.0, xp.maximum(fixed, loc - gap), fixed))
+    return x + xp.stop_gradient(clamped - fixed)
 
 
 FAMILY = dataclasses.replace(

@@ -163,7 +163,7 @@ def _log_tails_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: A
     return log1mexp(xp, log_upper), log_upper
 
 
-def held_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
+def clamped_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
     """x >= loc, below an upper end also where loc + scale z was rounded onto it; with the derivatives of x.
 
     (At the end itself the density is 0 or infinite.)
@@ -172,8 +172,8 @@ def held_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Arr
     room = scale / xp.where(bounded, -c, 1.0)
     last = (loc + room) - 2.0 * float(xp.finfo(x).eps) * (xp.abs(loc) + room)
     fixed = xp.stop_gradient(x)
-    held = xp.where(bounded, xp.maximum(xp.minimum(fixed, last), loc), fixed)
-    return x + xp.stop_gradient(held - fixed)
+    clamped = xp.where(bounded, xp.maximum(xp.minimum(fixed, last), loc), fixed)
+    return x + xp.stop_gradient(clamped - fixed)
 
 
 FAMILY = dataclasses.replace(located(STANDARD), log_density=_log_density_at, log_tails=_log_tails_at)

@@ -44,11 +44,11 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
 
 def _shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     """In log(x - loc), exp(-y / 2 - scale exp(-y) / 2); v leads to the distance `rest` from loc."""
-    held = xp.stop_gradient(loc)
+    detached = xp.stop_gradient(loc)
 
     def rise(x: Array, v: Array) -> Array:
-        own, still, u = positive(xp, x - loc), positive(xp, x - held), in_exponent(xp, v)
-        change, rest = still * xp.expm1(u), still * xp.exp(u) + (held - loc)
+        own, still, u = positive(xp, x - loc), positive(xp, x - detached), in_exponent(xp, v)
+        change, rest = still * xp.expm1(u), still * xp.exp(u) + (detached - loc)
         found = 0.5 * scale * (change / own / rest) - 1.5 * log_rest(xp, xp.abs(v) < 0.5, own, change, rest) + v
         # this has the derivatives, and more rounding
         plain = exponential_rise(xp, 0.5 + 0.0 * own, 0.5 * scale / own, -v)

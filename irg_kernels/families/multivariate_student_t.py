@@ -27,6 +27,6 @@ def log_density(xp: Namespace[Array], square: Array, unit: Array, log_det: Array
     inverse = 1.0 / xp.where(far, unit, 1.0)
     fall = 2.0 * xp.log(xp.where(far, unit, 1.0)) + xp.log(inverse * inverse + far_square / nu)
     fall = xp.where(far, fall, xp.log1p(near_square / nu))
-    # n log(nu / 2) / 2 of the ratio of gamma functions is in the normaliser (pi nu)**(n / 2) too
+    # n log(nu / 2) / 2 of the ratio of gamma functions is in the normalizer (pi nu)**(n / 2) too
     rise = log_gamma_rise(xp, 0.5 * nu, 0.5 * n) - 0.5 * n * math.log(2.0 * math.pi)
     return rise - log_det - 0.5 * (nu + n) * fall

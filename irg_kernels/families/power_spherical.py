@@ -27,7 +27,7 @@ def log_density(xp: Namespace[Array], s: Array, q: Array, kappa: Array, a: float
 
 
 def entropy(xp: Namespace[Array], kappa: Array, a: float) -> Array:
-    """The normaliser less kappa E[log((1 + mu . x) / 2)], a difference of digamma functions."""
+    """The normalizer less kappa E[log((1 + mu . x) / 2)], a difference of digamma functions."""
     alpha = kappa + a
     change = xp.log1p(a / alpha) + digamma_minus_log(xp, alpha + a) - digamma_minus_log(xp, alpha)
     return log_normalizer(xp, kappa, a) + kappa * change

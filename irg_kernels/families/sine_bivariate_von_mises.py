@@ -223,10 +223,10 @@ def log_mass(xp: Namespace[Array], k1: Array, k2: Array, rho: Array, *reach: Arr
     return xp.log(xp.sum(sign * mass, axis=0))
 
 
-def _means(xp: Namespace[Array], at: _Centre[Array], held: Frame[Array]) -> Array:
+def _means(xp: Namespace[Array], at: _Centre[Array], detached: Frame[Array]) -> Array:
     """E of the three scores along a first axis."""
-    begin, sign = _centre_point(at, held.mode), along_axis(xp, [-1.0, 1.0], held.mode)
-    span = xp.where(sign < 0.0, -held.left, held.right)
+    begin, sign = _centre_point(at, detached.mode), along_axis(xp, [-1.0, 1.0], detached.mode)
+    span = xp.where(sign < 0.0, -detached.left, detached.right)
     one, *masks = (along_axis(xp, [float(j == k) for j in range(4)], span) for k in range(4))
 
     def integrand(move: Array) -> Array:
@@ -244,10 +244,10 @@ def _along(masks: Sequence[Array], values: Sequence[Array]) -> Array:
 
 def partials(xp: Namespace[Array], u: Array, k1: Array, k2: Array, rho: Array, *reach: Array) -> Array:
     """du / dk1, du / dk2 and du / drho at fixed quantile, along a new first axis; `reach` is the frame."""
-    held = Frame(*(xp.stop_gradient(value) for value in reach))
-    c = held.mode
+    detached = Frame(*(xp.stop_gradient(value) for value in reach))
+    c = detached.mode
     at = _centre(xp, c, k1, k2, rho)
-    mean = _means(xp, at, held)
+    mean = _means(xp, at, detached)
     size = xp.abs(u)
     masks = [along_axis(xp, [float(j == k) for j in range(3)], size) for k in range(3)]
     S = _distance(xp, size, c)

@@ -118,9 +118,9 @@ def _of_s0(
     direct = xp.sin(alpha * V) / cosine + beta * of.c * moved
     P, weight = of.e * by_e, beta * of.c / of.s_over_e
     near = xp.abs(P) < 0.5
-    # exp(P), held; where P is not small, neither is e
+    # exp(P), clamped; where P is not small, neither is e
     by_b = weight / xp.where(near, 1.0, of.e)
-    power = _held(xp, P, xp.abs(direct) + xp.where(near, 0.0, xp.abs(by_b)), scale)
+    power = _clamped(xp, P, xp.abs(direct) + xp.where(near, 0.0, xp.abs(by_b)), scale)
     small = by_e * horner(xp.where(near, P, 0.0), _EXPREL) * weight
     return direct * power + xp.where(near, small, by_b * (power - 1.0))
 
@@ -131,7 +131,7 @@ def _of_s(
     at_one = of.e == 0.0
     s = xp.where(at_one, 1.0, of.s)
     factor = _sine_of_multiple(xp, of, alpha, beta, d, s) / cosine
-    far = factor * _held(xp, of.e * by_e, xp.abs(factor), scale)
+    far = factor * _clamped(xp, of.e * by_e, xp.abs(factor), scale)
     return xp.where(at_one, _of_s0(xp, of, alpha, beta, d, cosine, by_e, scale), far)
 
 
@@ -140,7 +140,7 @@ def _sine_of_multiple(xp: Namespace[Array], of: _Angles, alpha: Array, beta: Arr
     return xp.sin(alpha * d) * (s + beta * of.c * of.c / s) - (1.0 - beta) * of.c * xp.cos(alpha * d)
 
 
-def _held(xp: Namespace[Array], P: Array, factor: Array, scale: Array) -> Array:
+def _clamped(xp: Namespace[Array], P: Array, factor: Array, scale: Array) -> Array:
     """exp(P), no larger than leaves scale * factor * exp(P) in range."""
     most = math.log(0.125 / float(xp.finfo(P).tiny))
     over = P - (most - xp.log1p(factor) - xp.maximum(xp.log(scale), 0.0))

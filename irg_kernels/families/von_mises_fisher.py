@@ -12,7 +12,7 @@ Given w the rest of x is uniform, so that y alone moves with kappa.  With the sc
 
     dy/dkappa = -2 int_0^inf (|s - m| + |s(y + v) - s|) exp(-R) d|v|        (Figurnov, Mohamed, Mnih 2018, eq. 4-6)
 
-over v < 0 where s < m and over v > 0 elsewhere: no term is of the other sign.  The normaliser and m are integrals of
+over v < 0 where s < m and over v > 0 elsewhere: no term is of the other sign.  The normalizer and m are integrals of
 the same kind, from the mode to both sides.  In two dimensions the angle is a von Mises variable, with that one's rules.
 """
 

@@ -122,8 +122,8 @@ def paths(
     def step(state: tuple) -> tuple:
         return _better(xp, *_advance(xp, Path(*state), factor, gradient), eps, potential)
 
-    most = evaluations(start.shape[0])
-    path = Path(*xp.converge(step, path, lambda state: Path(*state).active <= 0.0, most))
+    max_steps = evaluations(start.shape[0])
+    path = Path(*xp.converge(step, path, lambda state: Path(*state).active <= 0.0, max_steps))
     return _better(xp, *_probed(xp, path, gradient), eps, potential)
 
 
@@ -215,8 +215,8 @@ def _probed(xp: Namespace[Array], p: Path, gradient: Callable) -> tuple[Path, Ar
         return j + 1.0, factor, xp.where(curved, log_det - log_alpha, log_det)
 
     start = (0.0 * p.f[..., :1], p.best_factor, p.best_log_det)
-    most = min(p.x.shape[-1], MOST_PROBES)
-    _, factor, log_det = xp.converge(step, start, lambda state: state[0] > most - 0.5, most)
+    max_steps = min(p.x.shape[-1], MOST_PROBES)
+    _, factor, log_det = xp.converge(step, start, lambda state: state[0] > max_steps - 0.5, max_steps)
     return p._replace(x=p.best_x, factor=factor, log_det=log_det), found > 0.0
 
 

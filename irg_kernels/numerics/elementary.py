@@ -1,6 +1,6 @@
 """Elementary functions written so that nothing cancels; shared by several families.
 
-With a namespace of spare precision (one that computes in float64 for an answer in float32) the short formula is
+With a namespace that has guard digits (one that computes in float64 for an answer in float32) the short formula is
 exact enough, and each of these becomes it.
 """
 
@@ -39,7 +39,7 @@ def expm1mx(xp: Namespace[Array], t: Array) -> Array:
 
 
 def expm1mx_near_0(xp: Namespace[Array], t: Array) -> Array:
-    """The same where t may be so small that spare precision does not help."""
+    """The same where t may be so small that guard digits do not help."""
     # the first omitted term, 2 t**k / (k + 2)!, is 1e-8 in float32 (k = 6) and 2e-17 in float64 (k = 8)
     radius, terms = (0.05, 8) if is_double(xp, t) else (0.25, 6)
     s = xp.minimum(xp.maximum(t, -radius), radius)
@@ -199,14 +199,14 @@ def positive(xp: Namespace[Array], x: Array) -> Array:
     return xp.maximum(x, float(xp.finfo(x).tiny))
 
 
-def held_in(xp: Namespace[Array], support: tuple[Any, Any], x: Array, *params: Array) -> Array:
+def clamped_in(xp: Namespace[Array], support: tuple[Any, Any], x: Array, *params: Array) -> Array:
     """x, held next to an end of the support that parameters set where rounding put it there or beyond, since the
     density may be 0 or infinite at the end itself; with the derivatives of x."""
     ends = [xp.stop_gradient(end(xp, *params)) if callable(end) else None for end in support]
     if ends[0] is None and ends[1] is None:
         return x
-    limits, held = xp.finfo(x), xp.stop_gradient(x)
-    fixed = held
+    limits, clamped = xp.finfo(x), xp.stop_gradient(x)
+    fixed = clamped
     for end, sign in zip(ends, (1.0, -1.0), strict=True):
         if end is None:
             continue
@@ -215,10 +215,10 @@ def held_in(xp: Namespace[Array], support: tuple[Any, Any], x: Array, *params: A
         # three quarters of eps round to the next number, at any mantissa
         gap = xp.maximum(0.75 * float(limits.eps) * xp.where(bounded, size, 0.0), float(limits.tiny))
         inside = end + sign * xp.where(bounded, gap, 0.0)
-        held = xp.maximum(held, inside) if sign > 0.0 else xp.minimum(held, inside)
+        clamped = xp.maximum(clamped, inside) if sign > 0.0 else xp.minimum(clamped, inside)
     if ends[0] is not None and ends[1] is not None:  # between which there may be no number
-        held = xp.minimum(xp.maximum(held, ends[0]), ends[1])
-    return x + (held - fixed)
+        clamped = xp.minimum(xp.maximum(clamped, ends[0]), ends[1])
+    return x + (clamped - fixed)
 
 
 def finite(xp: Namespace[Array], x: Array) -> Array:

@@ -58,7 +58,7 @@ def _normal_quantile(xp: Namespace[Array], log_q: Array, log_s: Array) -> Array:
 
 
 def _power_law_holds(xp: Namespace[Array], log_z: Array, a: Array, b: Array, mode: Array) -> Array:
-    """What the law leaves out is a factor of 1 + (1 - b) z a / (a + 1)."""
+    """What the power law leaves out is a factor of 1 + (1 - b) z a / (a + 1)."""
     rest = log_z + xp.log(xp.abs(b - 1.0) + 0.1)
     return xp.where(a < 1.0, log_z < xp.minimum(mode, 0.0) - 1.0, (log_z < -1.0) & (rest < -1.0))
 

@@ -58,8 +58,8 @@ def divergence(
     return xp.where(close, near, far)
 
 
-def excess(xp: Namespace[Array], nu: Array) -> Array:
-    """The logarithm of the normaliser of exp(-t**2 / 2) (1 + ...), less log(2 pi) / 2; it falls as 1 / (4 nu)."""
+def log_normalizer(xp: Namespace[Array], nu: Array) -> Array:
+    """The logarithm of the normalizer of exp(-t**2 / 2) (1 + ...), less log(2 pi) / 2; it falls as 1 / (4 nu)."""
     large = nu > (64.0 if is_double(xp, nu) else 16.0)
     w = 1.0 / xp.where(large, nu, 64.0)
     few = 0.5 * xp.where(large, 1.0, nu)
@@ -136,7 +136,11 @@ def _of_nu(xp: Namespace[Array], t: Array, q: Array, log1p_q: Array, nu: Array, 
     outside = xp.maximum(q, q_other) > 1.0
     inner, inner_other = (xp.where(outside, 0.0, value) for value in (q, q_other))
     apart = _beyond_normal(xp, inner_other, other) - _beyond_normal(xp, inner, nu)
-    plain = 0.5 * ((nu + 1.0) * xp.log1p(q) - (other + 1.0) * xp.log1p(q_other)) - excess(xp, other) + excess(xp, nu)
+    plain = (
+        0.5 * ((nu + 1.0) * xp.log1p(q) - (other + 1.0) * xp.log1p(q_other))
+        - log_normalizer(xp, other)
+        + log_normalizer(xp, nu)
+    )
     return xp.where(close, change * nu * path, xp.where(outside, plain, apart))
 
 
@@ -144,7 +148,7 @@ def _beyond_normal(xp: Namespace[Array], q: Array, nu: Array) -> Array:
     """log f(t; nu) + t**2 / 2 + log(2 pi) / 2, t**2 = nu q < nu."""
     small, series = log1pmx_near_0(xp, q)
     rest = xp.where(small, series, xp.log1p(q) - q)
-    return -0.5 * (q + (nu + 1.0) * rest) - excess(xp, nu)
+    return -0.5 * (q + (nu + 1.0) * rest) - log_normalizer(xp, nu)
 
 
 def score_at(xp: Namespace[Array], q: Array, log1p_q: Array, c: Array, nu: Array) -> Array:
@@ -185,12 +189,12 @@ def _far(xp: Namespace[Array], nu: Array, mu: Array, delta: Array, r: Array, log
     real, imaginary = (xp.where(few, a, b) for a, b in zip(quotient, plain, strict=True))
     modulus, angle = _log1p(xp, real, imaginary)
     # int cosh(y)**-nu dy, which the sum may not reach the end of
-    whole = xp.exp(excess(xp, nu) + 0.5 * (math.log(2.0 * math.pi) - xp.log(nu)))
+    whole = xp.exp(log_normalizer(xp, nu) + 0.5 * (math.log(2.0 * math.pi) - xp.log(nu)))
     step = 2.0 * xp.arcsinh(end / core) * core / _nodes(xp, nu)
     mass = xp.where(few, whole / step, xp.sum(dy * cos, axis=0))
     mean = 2.0 * xp.sum(dy * (cos * modulus - sin * angle), axis=0) / mass
     s = c_at(xp, nu) + 1.0 / nu
-    rise = excess(xp, mu) - excess(xp, nu)
+    rise = log_normalizer(xp, mu) - log_normalizer(xp, nu)
     of_few = mu * log_r + 0.5 * (mu + 1.0) * (mean + xp.log(nu) - xp.log(mu)) + 0.5 * (mu - nu) * s
     of_many = 0.5 * ((mu + 1.0) * mean - (nu + 1.0) * s) - log_r
     return rise + xp.where(few, of_few, of_many)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from irg_kernels.families import affine_beta
-from irg_kernels.numerics.elementary import held_in
+from irg_kernels.numerics.elementary import clamped_in
 
 from ..attach import NATIVE
 from .base import Univariate
@@ -59,14 +59,14 @@ class AffineBeta(Univariate):
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         self._extended(key, sample_shape)  # checks the key
         y = affine_beta.off_lower_end(NATIVE, self._standard().sample(key, sample_shape), self.loc, self.scale)
-        return self._held(self.loc + self.scale * y)
+        return self._clamped(self.loc + self.scale * y)
 
     def from_uniform(self, u: Any) -> Array:
         """The draw that u makes, its `icdf` off the ends; see the function `from_uniform`."""
-        return self._held(super().from_uniform(u))
+        return self._clamped(super().from_uniform(u))
 
-    def _held(self, x: Array) -> Array:
-        return held_in(NATIVE, self.family.support, x, *self._family_parameters())
+    def _clamped(self, x: Array) -> Array:
+        return clamped_in(NATIVE, self.family.support, x, *self._family_parameters())
 
     def icdf(self, value: Array) -> Array:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""

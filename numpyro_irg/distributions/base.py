@@ -21,7 +21,7 @@ from numpyro.util import is_prng_key, not_jax_tracer
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.adapter.methods import FamilyMethods
 from irg_kernels.generic.family import Family, draw_of, log_density_of, quantile_of
-from irg_kernels.numerics.elementary import finite, held_in
+from irg_kernels.numerics.elementary import clamped_in, finite
 
 from ..attach import NATIVE, attach, call, evaluate
 from .ends import from_to
@@ -243,7 +243,7 @@ class Univariate(UnivariateMixin, host.Distribution):
             edge = 0.25 / float(jnp.finfo(found.dtype).tiny)
             found, slopes = jnp.clip(found, -edge, edge), tuple(map(_finite, slopes))
         x = _from_coordinate(quantile.coordinate, attach(slopes, found, *params))
-        return held_in(NATIVE, self.family.support, x, *params)
+        return clamped_in(NATIVE, self.family.support, x, *params)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
@@ -318,7 +318,7 @@ def quantile(family: Family, q: Array, one_minus_q: Array, *params: Array) -> Ar
         raise NotImplementedError("the family has no quantile function")
     y = call(quantile_of(of), q, one_minus_q, *params)
     if of.refine is None:
-        return held_in(NATIVE, family.support, _from_coordinate(of.coordinate, y), *params)
+        return clamped_in(NATIVE, family.support, _from_coordinate(of.coordinate, y), *params)
     return exponential(y, evaluate(of.refine, *lax.stop_gradient((y, q, one_minus_q, *params))))
 
 

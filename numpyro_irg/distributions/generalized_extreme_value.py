@@ -37,4 +37,4 @@ class GeneralizedExtremeValue(Univariate):
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         x = super().sample(key, sample_shape)
-        return kernel.held_inside(NATIVE, x, *self._extended(key, sample_shape, *self._family_parameters()))
+        return kernel.clamped_inside(NATIVE, x, *self._extended(key, sample_shape, *self._family_parameters()))

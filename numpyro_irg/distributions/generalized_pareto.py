@@ -43,4 +43,4 @@ class GeneralizedPareto(Univariate):
         e = jnp.maximum(random.exponential(key, c.shape, c.dtype), jnp.finfo(c.dtype).tiny)
         size = lax.stop_gradient(scale * kernel.z_of(NATIVE, e, c))
         x = loc + exponential(jnp.log(scale) + kernel.log_z_of(NATIVE, e, c), size)
-        return kernel.held_inside(NATIVE, x, c, loc, scale)
+        return kernel.clamped_inside(NATIVE, x, c, loc, scale)

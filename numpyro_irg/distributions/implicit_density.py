@@ -125,7 +125,7 @@ class ImplicitDensity(DensityMethods[Array], ChecksValues, host.Distribution):
             eps = float(jnp.finfo(self._zero.dtype).eps)
             q = jax.random.uniform(key, shape, self._zero.dtype, minval=0.25 * eps, maxval=1.0 - 0.5 * eps)
             x = _quantile(*lax.stop_gradient(self._distribution()), q, 1.0 - q)
-        return self._inside(_held(*self._distribution(), x))
+        return self._inside(_at_fixed_quantile(*self._distribution(), x))
 
     rsample = sample
 
@@ -147,7 +147,7 @@ class ImplicitDensity(DensityMethods[Array], ChecksValues, host.Distribution):
         """The x with P(X <= x) = q, 0 < q < 1, with derivatives in q and every parameter."""
         q = self._wide(q)
         x = _quantile(*lax.stop_gradient(self._distribution()), lax.stop_gradient(q), lax.stop_gradient(1.0 - q))
-        return self._inside(_held(*self._distribution(), x, q))
+        return self._inside(_at_fixed_quantile(*self._distribution(), x, q))
 
     def from_uniform(self, u: Any) -> Array:
         """The draw that u makes, its `icdf`; see the function `from_uniform`."""
@@ -167,15 +167,15 @@ class ImplicitDensity(DensityMethods[Array], ChecksValues, host.Distribution):
 
     def _inside(self, x: Array) -> Array:
         """x held off the ends of the support."""
-        held = lax.stop_gradient(x)
+        clamped = lax.stop_gradient(x)
         low, high = (None if e is None else lax.stop_gradient(jnp.broadcast_to(e, x.shape)) for e in self._ends)
         if low is not None:  # XLA takes numbers below the least normal one for 0
             least = jnp.where(low == 0.0, float(jnp.finfo(x.dtype).tiny), jnp.nextafter(low, low + 1.0))
-            held = jnp.maximum(held, least.astype(x.dtype))
+            clamped = jnp.maximum(clamped, least.astype(x.dtype))
         if high is not None:
             most = jnp.where(high == 0.0, -float(jnp.finfo(x.dtype).tiny), jnp.nextafter(high, high - 1.0))
-            held = jnp.minimum(held, most.astype(x.dtype))
-        return held + (x - lax.stop_gradient(x))
+            clamped = jnp.minimum(clamped, most.astype(x.dtype))
+        return clamped + (x - lax.stop_gradient(x))
 
 
 @jax.tree_util.register_static
@@ -223,7 +223,7 @@ def _log_prob(given, ends, grid, params, x):
 
 
 @jax.jit
-def _held(given, ends, grid, params, x, q=None):
+def _at_fixed_quantile(given, ends, grid, params, x, q=None):
     mass, f = _masses(given, ends, grid, params), given.of(params)
     log_total = density.log_normalizer(NATIVE, grid, mass)
     return fixed_quantile.at_fixed_quantile(

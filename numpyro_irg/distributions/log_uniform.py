@@ -9,7 +9,7 @@ import numpyro.distributions as host
 from jax import Array, lax, random
 
 from irg_kernels.families import log_uniform
-from irg_kernels.numerics.elementary import held_in
+from irg_kernels.numerics.elementary import clamped_in
 
 from ..attach import NATIVE, evaluate
 from ..registry import implicit_twin_of
@@ -38,7 +38,7 @@ class LogUniform(Univariate):
         low, high = self._extended(key, sample_shape, self.low, self.high)
         q = jnp.maximum(random.uniform(key, low.shape, low.dtype), 0.25 * jnp.finfo(low.dtype).eps)
         still = lax.stop_gradient((low, high))
-        x = held_in(NATIVE, self.family.support, evaluate(log_uniform.find, q, 1.0 - q, *still), *still)
+        x = clamped_in(NATIVE, self.family.support, evaluate(log_uniform.find, q, 1.0 - q, *still), *still)
         # by its logarithm: a slope as large as x / low may leave the range
         lower, upper = log_uniform.masses(NATIVE, x, *still)
         return exponential(upper * jnp.log(low) + lower * jnp.log(high), x)

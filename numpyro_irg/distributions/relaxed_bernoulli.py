@@ -46,6 +46,6 @@ def RelaxedBernoulli(
     if logits is None:
         (probs,) = parameters("RelaxedBernoulli", probs=probs)
         eps = float(jnp.finfo(probs.dtype).eps)
-        held = jnp.clip(probs, eps, 1.0 - eps)
-        logits = jnp.log(held) - jnp.log1p(-held)
+        clamped = jnp.clip(probs, eps, 1.0 - eps)
+        logits = jnp.log(clamped) - jnp.log1p(-clamped)
     return RelaxedBernoulliLogits(temperature, logits, validate_args=validate_args)

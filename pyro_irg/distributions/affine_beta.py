@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from irg_kernels.families import affine_beta
-from irg_kernels.numerics.elementary import held_in
+from irg_kernels.numerics.elementary import clamped_in
 
 from ..attach import NATIVE
 from ..registry import implicit_twin_of
@@ -61,14 +61,14 @@ class AffineBeta(Univariate):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         y = affine_beta.off_lower_end(NATIVE, self._standard().rsample(sample_shape), self.loc, self.scale)
-        return self._held(self.loc + self.scale * y)
+        return self._clamped(self.loc + self.scale * y)
 
     def from_uniform(self, u: Any) -> Tensor:
         """The draw that u makes, its `icdf` off the ends; see the function `from_uniform`."""
-        return self._held(super().from_uniform(u))
+        return self._clamped(super().from_uniform(u))
 
-    def _held(self, x: Tensor) -> Tensor:
-        return held_in(NATIVE, self.family.support, x, *self._family_parameters())
+    def _clamped(self, x: Tensor) -> Tensor:
+        return clamped_in(NATIVE, self.family.support, x, *self._family_parameters())
 
     def icdf(self, value: Any) -> Tensor:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""

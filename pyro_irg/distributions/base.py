@@ -16,7 +16,7 @@ from torch import Tensor
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.adapter.methods import FamilyMethods
 from irg_kernels.generic.family import Family, draw_of, log_density_of, quantile_of
-from irg_kernels.numerics.elementary import held_in
+from irg_kernels.numerics.elementary import clamped_in
 
 from ..attach import NATIVE, attach, call, evaluate, in_transform
 from ..samplers import draw
@@ -244,7 +244,7 @@ class Univariate(UnivariateMixin, TorchDistribution):
             edge = 0.25 / torch.finfo(found.dtype).tiny
             found = found.clamp(-edge, edge)
         x = _from_coordinate(quantile.coordinate, attach(quantile.slopes, found, *params))
-        return held_in(NATIVE, self.family.support, x, *params)
+        return clamped_in(NATIVE, self.family.support, x, *params)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:
@@ -325,7 +325,7 @@ def quantile(family: Family, q: Tensor, one_minus_q: Tensor, *params: Tensor) ->
     function, args = quantile_of(of), (q, one_minus_q, *params)
     if of.refine is None:
         x = _from_coordinate(of.coordinate, call(function, *args))
-        return held_in(NATIVE, family.support, x, *params)
+        return clamped_in(NATIVE, family.support, x, *params)
     with torch.no_grad():
         y, x = precise_quantile(of, *(t.detach() for t in args))
     return exponential(attach(function.partials, y, *args), x)

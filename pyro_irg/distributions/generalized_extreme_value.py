@@ -38,4 +38,4 @@ class GeneralizedExtremeValue(Univariate):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         params = self._extended(sample_shape, *self._family_parameters())
-        return kernel.held_inside(NATIVE, super().rsample(sample_shape), *params)
+        return kernel.clamped_inside(NATIVE, super().rsample(sample_shape), *params)

@@ -55,7 +55,7 @@ class GeneralizedPareto(Univariate, *_HOST):  # type: ignore[misc]
         with torch.no_grad():
             size = scale * kernel.z_of(NATIVE, e, c)
         x = loc + exponential(scale.log() + kernel.log_z_of(NATIVE, e, c), size)
-        return kernel.held_inside(NATIVE, x, c, loc, scale)
+        return kernel.clamped_inside(NATIVE, x, c, loc, scale)
 
 
 def _standard_exponential(like):

@@ -181,13 +181,13 @@ class ImplicitDensity(DensityMethods[Tensor], ImplicitMixin, TorchDistribution):
         """x in the parameters' dtype, held off the ends of the support."""
         x = x.to(self._like.dtype)
         low, high = (None if e is None else e.detach().to(x.dtype).expand_as(x) for e in self._ends)
-        held = x.detach()
+        clamped = x.detach()
         if low is not None:
-            held = torch.maximum(held, torch.nextafter(low, low + 1.0))
-            held = torch.where(low == 0.0, held.clamp(min=torch.finfo(x.dtype).tiny), held)
+            clamped = torch.maximum(clamped, torch.nextafter(low, low + 1.0))
+            clamped = torch.where(low == 0.0, clamped.clamp(min=torch.finfo(x.dtype).tiny), clamped)
         if high is not None:
-            held = torch.minimum(held, torch.nextafter(high, high - 1.0))
-        return held + (x - x.detach())
+            clamped = torch.minimum(clamped, torch.nextafter(high, high - 1.0))
+        return clamped + (x - x.detach())
 
 
 def _uniform(zero: Tensor) -> Tensor:

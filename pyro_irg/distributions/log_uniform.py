@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from irg_kernels.families import log_uniform
-from irg_kernels.numerics.elementary import held_in
+from irg_kernels.numerics.elementary import clamped_in
 
 from ..attach import NATIVE, evaluate
 from ..samplers import draw
@@ -36,7 +36,7 @@ class LogUniform(Univariate):
         low, high = self._extended(sample_shape, self.low, self.high)
         q = draw(torch.rand_like, low).clamp(min=0.25 * torch.finfo(low.dtype).eps)
         with torch.no_grad():
-            x = held_in(NATIVE, self.family.support, evaluate(log_uniform.find, q, 1.0 - q, low, high), low, high)
+            x = clamped_in(NATIVE, self.family.support, evaluate(log_uniform.find, q, 1.0 - q, low, high), low, high)
             lower, upper = log_uniform.masses(NATIVE, x, low, high)
         # by its logarithm: a slope as large as x / low may leave the range
         return exponential(upper * low.log() + lower * high.log(), x)

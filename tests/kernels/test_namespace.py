@@ -215,7 +215,7 @@ def check_constant(backend: Backend):
     np.testing.assert_array_equal(found, np.array(values).astype(backend.precision))
 
 
-def check_spare_precision(backend: Backend):
+def check_has_guard_digits(backend: Backend):
     with backend.session():
         digits = np.asarray(backend.array(np.ones(1))).dtype.itemsize
     assert backend.xp.has_guard_digits is (digits > np.dtype(backend.precision).itemsize)
@@ -307,7 +307,7 @@ CHECKS = {
     "finfo": check_finfo,
     "frexp": check_frexp,
     "constant": check_constant,
-    "has_guard_digits": check_spare_precision,
+    "has_guard_digits": check_has_guard_digits,
     "integrate": check_integrate,
     "converge": check_converge,
 }
