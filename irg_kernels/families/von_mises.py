@@ -31,25 +31,48 @@ from ..numerics.in_two import both_tails, keeps_rests, product, sine_squared
 from ..numerics.quadrature import depth, is_double, tail_integral
 from ..numerics.roots import halley, logarithm, newton, normal_quantile
 
-# worst error: 7e-7 and 3e-15
-NODES_F32, NODES_F64 = 10, 22
+# worst error of the slope, at kappa = 9 and 50: 1e-6 and 8e-15
+SLOPE_NODES_F32, SLOPE_NODES_F64 = 11, 24
 
 
 def dz_dkappa(xp: Namespace[Array], z: Array, kappa: Array) -> Array:
-    """dz / dkappa at fixed quantile, z in [-pi, pi]."""
+    """dz / dkappa at fixed quantile, z in [-pi, pi].
+
+    In tau = tan((t - z)/4) no node needs a sine of its own: sin((t - z)/2) = 2 tau d, d = 1/(1 + tau**2), and
+    v(t) - v(z) = sin(z + (t - z)/2) sin((t - z)/2).
+    """
     missing = deficit(xp, kappa)
-    half = xp.sin(0.5 * z)
-    v_z = half * half
-    inward = 2.0 * v_z < missing
-    size = xp.abs(z)
-    span = xp.where(inward, -size, _outward_span(xp, size, v_z, kappa))
-    span = xp.where(z < 0.0, -span, span)
+    sign = 1.0 - 2.0 * xp.indicator(z < 0.0, like=z)
+    size = sign * z
+    sine, cosine = xp.sin(0.5 * size), xp.sin(0.5 * to_pi(xp, size))  # of size / 2
+    v_z = sine * sine
+    score = missing - 2.0 * v_z
+    reach = xp.where(score > 0.0, -sine / (1.0 + cosine), _outward_reach(xp, sine, cosine, kappa))
+    sin_z, twice_cos_z, steepness = 2.0 * sine * cosine, 2.0 - 4.0 * v_z, -4.0 * kappa
 
-    def integrand(step: Array) -> Array:
-        rise = xp.sin(z + 0.5 * step) * xp.sin(0.5 * step)  # v(t) - v(z)
-        return (missing - 2.0 * (v_z + rise)) * xp.exp(-2.0 * kappa * rise)
+    def integrand(tau: Array) -> Array:
+        d = 1.0 / (1.0 + tau * tau)
+        half = tau * d
+        rise = half * (sin_z * (2.0 * d - 1.0) + twice_cos_z * half)  # (v(t) - v(z)) / 2
+        return (score - 4.0 * rise) * xp.exp(steepness * rise) * d
 
-    return tail_integral(xp, integrand, span, nodes_f32=NODES_F32, nodes_f64=NODES_F64)
+    nodes = {"nodes_f32": SLOPE_NODES_F32, "nodes_f64": SLOPE_NODES_F64}
+    return 4.0 * sign * tail_integral(xp, integrand, reach, **nodes)
+
+
+def _outward_reach(xp: Namespace[Array], sine: Array, cosine: Array, kappa: Array) -> Array:
+    """tan((end - z)/4), end being pi or where the exponent has grown to `depth`; of sine and cosine of z/2."""
+    v_z = sine * sine
+    gap = depth(xp, sine) / xp.maximum(2.0 * kappa, float(xp.finfo(sine).tiny))
+    v_end = xp.minimum(v_z + gap, 1.0)
+    # sin(a - b) = (sin(a)**2 - sin(b)**2) / sin(a + b)
+    to_cut = xp.minimum(gap, 1.0) / (xp.sqrt(v_end) * cosine + xp.sqrt(1.0 - v_end) * sine)
+    to_cut = xp.stop_gradient(to_cut / (1.0 + xp.sqrt(xp.maximum(1.0 - to_cut * to_cut, 0.0))))
+    return xp.where(v_z + gap < 1.0, to_cut, cosine / (1.0 + sine))
+
+
+# worst error of the mass: 7e-7 and 3e-15
+NODES_F32, NODES_F64 = 10, 22
 
 
 def _outward_span(xp: Namespace[Array], size: Array, v_z: Array, kappa: Array) -> Array:
