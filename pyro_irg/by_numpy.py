@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.distributions import constraints
 
 from irg_kernels.generic.by_region import ByRegion
 from irg_kernels.namespace import Namespace
 
 from . import xp_numpy, xp_numpy64, xp_numpy_tame
 
-__all__ = ["library", "products", "serves", "value"]
+__all__ = ["all_pass", "library", "products", "serves", "value"]
 
 # the modules are namespaces: a static check
 NATIVE: Namespace[Any] = xp_numpy
@@ -61,6 +63,24 @@ def library(like: Tensor) -> tuple[Any, Callable[[Tensor], Any], Callable[[Any],
     if serves((), (like,)) and like.numel() <= FEW:
         return np, Tensor.numpy, lambda array: torch.from_numpy(np.asarray(array))
     return torch, Tensor.detach, Tensor.detach
+
+
+def all_pass(params: Iterable[Tensor], kinds: Iterable[constraints.Constraint]) -> bool:
+    """Whether all numbers are seen to be finite, and positive where they must be; False where they cannot be seen."""
+    for param, kind in zip(params, kinds, strict=True):
+        param = param.detach()
+        if kind not in (constraints.real, constraints.positive) or not serves((), (param,)):
+            return False
+        values = param.numpy()
+        if kind is constraints.real:
+            if not math.isfinite(np.add.reduce(values, axis=None)):
+                return False
+        elif (
+            values.size
+            and not 0.0 < np.minimum.reduce(values, axis=None) <= np.maximum.reduce(values, axis=None) < math.inf
+        ):
+            return False
+    return True
 
 
 def value(kernel: Callable, *args: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from irg_kernels.adapter.methods import FamilyMethods
 from irg_kernels.generic.family import Family, draw_of, log_density_of, quantile_of
 from irg_kernels.numerics.elementary import clamped_in
 
+from .. import by_numpy
 from ..attach import NATIVE, attach, call, evaluate, in_transform
 from ..samplers import draw
 from .ends import from_to
@@ -114,6 +115,18 @@ class ImplicitMixin(_Host):
     def from_uniform(self, u: Any) -> Tensor:
         """The draw that uniform numbers u make; see the function `from_uniform`."""
         raise NotImplementedError(no_quantile(self))
+
+    def _begin_checked(self, begin: Callable, validate_args: bool | None, *params: Tensor) -> None:
+        """begin(validate_args=...), the host's start, whose checks one look at the parameters saves where all pass."""
+        wanted = self._validate_args if validate_args is None else validate_args
+        if not (wanted and by_numpy.all_pass(params, self.arg_constraints.values())):
+            begin(validate_args=validate_args)
+            self._refuse_infinite()
+            return
+        begin(validate_args=False)
+        del self.__dict__["_validate_args"]  # what the class has counts
+        if validate_args is not None:
+            self.__dict__["_validate_args"] = validate_args
 
     def _refuse_infinite(self) -> None:
         """The host's constraints let inf through, which has no draw."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import pyro.distributions as host
@@ -37,11 +39,13 @@ class Beta(UnivariateMixin, host.Beta):
 
     def __init__(self, concentration1: Any, concentration0: Any, validate_args: bool | None = None) -> None:
         a, b = parameters("Beta", concentration1=concentration1, concentration0=concentration0)
+        self._begin_checked(functools.partial(self._begin, super().__init__, a, b), validate_args, a, b)
+
+    def _begin(self, host: Callable, a: Tensor, b: Tensor, validate_args: bool | None) -> None:
         if type(self)._validate_args if validate_args is None else validate_args:
             refuse_outside("Beta", constraints.positive, concentration1=a, concentration0=b)
         # torch's check of its Dirichlet cannot reshape an empty batch
-        super().__init__(a, b, validate_args=validate_args if a.numel() else False)
-        self._refuse_infinite()
+        host(a, b, validate_args=validate_args if a.numel() else False)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         a, b = self._extended(sample_shape, self.concentration1, self.concentration0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pyro.distributions as host
@@ -40,8 +41,8 @@ class StudentT(UnivariateMixin, host.StudentT):
         self.df, self.loc, self.scale = df, loc, scale
         # the host would validate it, come what may, and blame it for what is wrong
         self._chi2 = torch.distributions.Chi2(df, validate_args=False)
-        torch.distributions.Distribution.__init__(self, df.shape, validate_args=validate_args)
-        self._refuse_infinite()
+        begin = functools.partial(torch.distributions.Distribution.__init__, self, df.shape)
+        self._begin_checked(begin, validate_args, df, loc, scale)
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         df, loc, scale = self._extended(sample_shape, self.df, self.loc, self.scale)

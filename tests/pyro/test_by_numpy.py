@@ -116,3 +116,20 @@ def test_a_double_backward_is_torchs():
     assert slope.requires_grad
     (values,) = torch.autograd.grad(attach((gamma.dz_da,), X.double(), a).sum(), a)
     torch.testing.assert_close(values, slope.detach(), rtol=1e-13, atol=0.0)
+
+
+@pytest.mark.parametrize("validate_args", [None, True, False])
+@pytest.mark.parametrize("make", [Beta, lambda a, b, **kwargs: StudentT(a, 0.0, b, **kwargs)])
+def test_checks_that_one_look_saves(make, validate_args):
+    """What is wrong is still named, and the setting is as the host leaves it."""
+    distribution = make(X, A, validate_args=validate_args)
+    assert distribution._validate_args is (validate_args is not False)
+    assert ("_validate_args" in distribution.__dict__) is (validate_args is not None)
+    for wrong in (0.0, -1.0, np.nan, np.inf):
+        bad = A.clone()
+        bad[1] = wrong
+        if validate_args is False:
+            make(X, bad, validate_args=False)
+            continue
+        with pytest.raises(ValueError, match="Expected (parameter|value)"):
+            make(X, bad, validate_args=validate_args)
