@@ -5,8 +5,10 @@ import pytest
 from mpmath import mp
 
 from irg_kernels.families import fisher_snedecor
+from tests.families import BY_NAME
 from tests.kernels.backends import QUICKEST
-from tests.log_densities import LOG_DENSITIES
+
+LOG_DENSITY = BY_NAME["FisherSnedecor"].log_density
 
 
 def tails(x, df1, df2):
@@ -23,13 +25,13 @@ def tails(x, df1, df2):
 
 def logarithms(x, *params):
     """log p and the logarithms of both tails."""
-    return LOG_DENSITIES["FisherSnedecor"](x, *params), *map(mp.log, tails(x, *params))
+    return LOG_DENSITY(x, *params), *map(mp.log, tails(x, *params))
 
 
 def slopes(log_x, *params):
     """d log x / d df at fixed quantile."""
     x = mp.exp(log_x)
-    log_p, masses = LOG_DENSITIES["FisherSnedecor"](x, *params), tails(x, *params)
+    log_p, masses = LOG_DENSITY(x, *params), tails(x, *params)
     which = int(masses[1] < masses[0])
 
     def slope(i):

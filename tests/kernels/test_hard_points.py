@@ -1,16 +1,13 @@
 """Points found by random search at which a log-density, log-tails or slopes had lost digits, against mpmath."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from mpmath import mp
 
-from tests import oracles
+from tests.families import BY_NAME
 from tests.kernels.backends import QUICKEST
 from tests.kernels.test_families import RECORDS
 from tests.kernels.test_slopes import PROMISE, slopes_of
-from tests.log_densities import LOG_DENSITIES, value_and_slopes
 
 # of max(1, |log|)
 LOGARITHM = {"float64": 1e-13, "float32": 1.2e-6}
@@ -58,8 +55,8 @@ def test_far_out(name, backend):
         smaller = xp.minimum(*record.log_tails(xp, x, *params))
         return xp.stack([record.log_density(xp, x, *params), *scores, smaller])
 
-    exact = np.array([value_and_slopes(name, x, params) for x, *params in columns.T]).T
-    tails = [min(oracles.log_masses(name, x, dict(enumerate(params)))) for x, *params in columns.T]
+    exact = np.array([BY_NAME[name].value_and_slopes(x, params) for x, *params in columns.T]).T
+    tails = [min(BY_NAME[name].log_masses(x, dict(enumerate(params)))) for x, *params in columns.T]
     most = np.finfo(backend.precision).max  # where a score is held
     exact = np.clip([*exact, tails], -most, most)
     np.testing.assert_allclose(backend.values(function, *columns), exact, rtol=PROMISE[backend.precision])
@@ -68,7 +65,7 @@ def test_far_out(name, backend):
 @pytest.mark.parametrize("backend", QUICKEST, ids=str)
 @pytest.mark.parametrize("name", POINTS)
 def test_hard_points(name, backend):
-    record, exactly = RECORDS[name], SimpleNamespace(masses=oracles.MASSES[name], log_density=LOG_DENSITIES[name])
+    record, exactly = RECORDS[name], BY_NAME[name]
     columns = np.asarray(POINTS[name]).astype(backend.precision).T.astype(float)
 
     def function(xp, x, *params):

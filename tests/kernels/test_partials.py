@@ -7,9 +7,9 @@ import pytest
 from mpmath import mp
 
 from irg_kernels.families import beta, fisher_snedecor, student_t
-from tests import oracles
 from tests.cases import CASES, COORDINATES, PARTIAL
 from tests.kernels.backends import BACKENDS, NUMPY, QUICK, QUICKEST
+from tests.rows.beta import beta_partial
 
 coordinates = pytest.mark.parametrize(("case", "coordinate"), COORDINATES.values(), ids=COORDINATES)
 backends = pytest.mark.parametrize("backend", (*BACKENDS, *NUMPY), ids=str)
@@ -88,7 +88,7 @@ def test_fisher_next_to_its_plateau(backend):
     found = backend.values(fisher_snedecor.dlogx_ddf1, log_x, 2.0 * a, 2.0 * b)
     with mp.workdps(50):
         logits = [mp.mpf(v) + mp.log(mp.mpf(p) / mp.mpf(q)) for v, p, q in zip(log_x, a, b, strict=True)]
-        exact = [oracles.beta_partial(p, q, x)[0] - 1 / mp.mpf(p) for p, q, x in zip(a, b, logits, strict=True)]
+        exact = [beta_partial(p, q, x)[0] - 1 / mp.mpf(p) for p, q, x in zip(a, b, logits, strict=True)]
     np.testing.assert_allclose(found, 0.5 * np.array(exact, dtype=np.float64), rtol=PARTIAL[backend.precision])
 
 

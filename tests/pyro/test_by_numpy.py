@@ -131,5 +131,5 @@ def test_checks_that_one_look_saves(make, validate_args):
         if validate_args is False:
             make(X, bad, validate_args=False)
             continue
-        with pytest.raises(ValueError, match="Expected (parameter|value)"):
+        with pytest.raises(ValueError, match=r"Expected (parameter|value)"):
             make(X, bad, validate_args=validate_args)

@@ -255,10 +255,7 @@ def test_trigamma(adapter, name, concentration):
 def test_gradients_at_hard_points(adapter, family):
     """In float32 never NaN, and infinite only where the slope, at most 1e6 |x|, exceeds the largest number."""
     for params in family.hard:
-        if (
-            not adapter.eager
-            and len(params.get("concentration", (0,) * 3) if family.of_vectors else "123") != 3
-        ):
+        if not adapter.eager and len(params.get("concentration", (0,) * 3) if family.of_vectors else "123") != 3:
             continue  # another shape is another compilation
         x, slopes, _ = run(adapter, family, params, 5000)
         for name in {"x", *family.functions[:1]}:
