@@ -6,12 +6,26 @@ come after all of the host's.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ..generic.family import Family, cdf_of, log_cdf_of, log_sf_of
 
 A = TypeVar("A")
+
+
+def described(own: str | None, about: str) -> str | None:
+    """The docstring of a class: its own first paragraph, what the record says, its own examples.
+
+    One that describes its parameters itself stays as it is, and None under `python -OO`.
+    """
+    if own is None or not about or ":param" in own:
+        return own
+    text = inspect.cleandoc(own)
+    start = text.find(">>>")
+    parts = (text, "") if start < 0 else (text[:start], text[start:])
+    return "\n\n".join(part.strip() for part in (parts[0], inspect.cleandoc(about), parts[1]) if part)
 
 
 class FamilyMethods(Generic[A]):
@@ -22,8 +36,14 @@ class FamilyMethods(Generic[A]):
     """
 
     family: Family
+    _array = "array"  # what the library calls one
     _tail: Callable[..., A]
     _closed_form: Callable[..., A]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "family" in cls.__dict__:
+            cls.__doc__ = described(cls.__doc__, cls.family.about.replace("number or array", f"number or {cls._array}"))
 
     def _family_parameters(self) -> tuple[A, ...]:
         return tuple(getattr(self, name) for name in self.family.parameters)

@@ -105,4 +105,13 @@ FAMILY = replace(
         lambda xp, x, *params: -_score_x(xp, x, *params),
         _score_scale,
     ),
+    about=r"""
+    A draw that rounds to an end is held next to it; at the lower one with the relative derivative of the true draw.
+
+    :param concentration1: :math:`a > 0`; number or array, broadcast with the others.
+    :param concentration0: :math:`b > 0`.
+    :param loc: the lower end :math:`\mu`.
+    :param scale: the length :math:`\sigma > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
 )

@@ -68,6 +68,15 @@ def _masses(xp: Namespace[Array], low: Array | None, high: Array | None, k: Arra
 
 FAMILY = located(
     Family(
+        about=r"""
+        Exponential on either side of :math:`\mu`, with means :math:`\sigma \kappa` below and :math:`\sigma / \kappa`
+        above.
+
+        :param loc: :math:`\mu`; number or array, broadcast with the others.
+        :param scale: :math:`\sigma > 0`.
+        :param asymmetry: :math:`\kappa > 0`.
+        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+        """,
         parameters={"asymmetry": "positive"},
         support=(-math.inf, math.inf),
         log_density=log_density,

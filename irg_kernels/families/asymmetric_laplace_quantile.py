@@ -63,6 +63,15 @@ def _masses(xp: Namespace[Array], low: Array | None, high: Array | None, q: Arra
 
 FAMILY = located(
     Family(
+        about=r"""
+        Density :math:`q (1 - q) / \sigma \exp(-\rho((x - \mu) / \sigma))`, with :math:`\rho(y) = q y` above 0 and
+        :math:`(q - 1) y` below: of its mass q lies below :math:`\mu`.
+
+        :param loc: :math:`\mu`; number or array, broadcast with the others.
+        :param scale: :math:`\sigma > 0`.
+        :param quantile: :math:`0 < q < 1`.
+        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+        """,
         parameters={"quantile": "open_interval 0 1"},
         support=(-math.inf, math.inf),
         log_density=log_density,

@@ -365,6 +365,15 @@ def _of_uniform(xp: Namespace[Array], a: Array, b: Array, low: Array, high: Arra
 
 
 FAMILY = Family(
+    about="""
+    The gradient is the one-dimensional implicit one (Figurnov, Mohamed, Mnih 2018, eq. 5), never of larger variance
+    than that of two normalised Gammas.  A draw that rounds to 0 or 1 is held next to it, with the derivative of its
+    logit.
+
+    :param concentration1: :math:`a > 0`; number or array, broadcast with `concentration0`.
+    :param concentration0: :math:`b > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"concentration1": "positive", "concentration0": "positive"},
     support=(0.0, 1.0),
     log_density=log_density,

@@ -115,6 +115,15 @@ def _variance(xp: Namespace[Array], a: Array, b: Array) -> Array:
 
 
 FAMILY = Family(
+    about="""
+    Density :math:`x^{a-1} (1 + x)^{-a-b} / B(a, b)` for x > 0.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param concentration1: :math:`a > 0`; number or array, broadcast with the others.
+    :param concentration0: :math:`b > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"concentration1": "positive", "concentration0": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ..generic.family import with_parameters
 from . import gamma
 
-FAMILY = with_parameters(
-    gamma.FAMILY,
-    {"df": "positive"},
-    into=lambda xp, df: (0.5 * df, 0.5 + 0.0 * df),
-    jacobian=lambda xp, df: ((0.5, 0.0),),
+FAMILY = dataclasses.replace(
+    with_parameters(
+        gamma.FAMILY,
+        {"df": "positive"},
+        into=lambda xp, df: (0.5 * df, 0.5 + 0.0 * df),
+        jacobian=lambda xp, df: ((0.5, 0.0),),
+    ),
+    about="""
+    :param df: degrees of freedom, positive.
+    :raises ValueError: for parameters outside their constraint or not finite.
+    """,
 )

@@ -130,6 +130,16 @@ def _variance(xp: Namespace[Array], p: Array, a: Array, b: Array) -> Array:
 
 
 FAMILY = Family(
+    about="""
+    Distribution function :math:`(1 + (x / b)^{-a})^{-p}`.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param concentration: :math:`p > 0`; number or array, broadcast with the others.
+    :param sharpness: :math:`a > 0`.
+    :param scale: :math:`b > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"concentration": "positive", "sharpness": "positive", "scale": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

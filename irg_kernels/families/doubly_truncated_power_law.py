@@ -94,6 +94,16 @@ def shape(xp: Namespace[Array], alpha: Array, low: Array, high: Array) -> Shape:
 _SLOPES = (_by_alpha, _by_low, _by_high)
 
 FAMILY = Family(
+    about=r"""
+    Density proportional to :math:`x^\alpha` for :math:`a \le x \le b`.
+
+    Smooth in :math:`\alpha` through -1, where log x is uniform.
+
+    :param alpha: :math:`\alpha`, any number; number or array, broadcast with the others.
+    :param low: :math:`a > 0`.
+    :param high: :math:`b > a`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"alpha": "real", "low": "greater_than 0", "high": "greater_than 0"},
     order=("low", "high"),
     support=(lambda xp, alpha, low, high: low, lambda xp, alpha, low, high: high),

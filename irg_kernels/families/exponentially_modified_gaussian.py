@@ -167,6 +167,14 @@ def _draw(xp: Namespace[Array], standard: Array, uniform: Array, loc: Array, sca
 _SLOPES = (lambda xp, x, loc, scale, rate: 1.0 + 0.0 * x, _by_scale, _by_rate)
 
 FAMILY = Family(
+    about="""
+    The distribution of the sum of a normal number and an exponential one.
+
+    :param loc: mean of the normal number; number or array, broadcast with the others.
+    :param scale: its standard deviation, positive.
+    :param rate: of the exponential number, positive.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"loc": "real", "scale": "positive", "rate": "positive"},
     support=(-math.inf, math.inf),
     log_density=log_density,

@@ -178,6 +178,15 @@ def _shape(xp: Namespace[Array], df1: Array, df2: Array) -> Shape:
 LOG_SLOPES = (dlogx_ddf1, dlogx_ddf2)
 
 FAMILY = Family(
+    about="""
+    :math:`x = (s_1 / d_1) / (s_2 / d_2)`, with s chi-squared numbers of d degrees of freedom.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param df1: :math:`d_1 > 0`; number or array, broadcast with the others.
+    :param df2: :math:`d_2 > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"df1": "positive", "df2": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

@@ -119,6 +119,18 @@ def _variance(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:
 
 
 FAMILY = Family(
+    about="""
+    The distribution of :math:`s z^{1/p}`, z a gamma number of concentration a.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param concentration: :math:`a > 0`; number or array, broadcast with the others.
+    :param scale: :math:`s > 0`.
+    :param power: :math:`p > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+
+    Source: Stacy 1962.
+    """,
     parameters={"concentration": "positive", "scale": "positive", "power": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

@@ -271,6 +271,19 @@ def shape(xp: Namespace[Array], p: Array, b: Array, scale: Array) -> Shape:
 LOG_SLOPES = (_of_log(_by_p), _of_log(_by_b), lambda xp, log_x, p, b, scale: 1.0 / scale)
 
 FAMILY = Family(
+    about=r"""
+    Density :math:`y^{p - 1} e^{-b (y + 1/y) / 2} / (2 s K_p(b))` with y = x / s > 0.
+
+    The names are those of SciPy's `geninvgauss`.  Of the density as :math:`x^{p - 1} e^{-(a x + c / x) / 2}` they are
+    :math:`b = \sqrt{a c}` and :math:`s = \sqrt{c / a}`; :math:`p = -1/2` is `InverseGaussian`.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param p: any number; number or array, broadcast with the others.
+    :param b: concentration about `scale`, positive.
+    :param scale: :math:`s > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"p": "real", "b": "positive", "scale": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

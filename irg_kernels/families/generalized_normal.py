@@ -73,6 +73,17 @@ def _variance(xp: Namespace[Array], p: Array) -> Array:
 
 FAMILY = located(
     Family(
+        about=r"""
+        Density :math:`p / (2 \sigma \Gamma(1/p)) \exp(-|(x - \mu) / \sigma|^p)`: Laplace's for p = 1, the normal one of
+        variance :math:`\sigma^2 / 2` for p = 2, nearly uniform for a large p.
+
+        :param loc: :math:`\mu`; number or array, broadcast with the others.
+        :param scale: :math:`\sigma > 0`.
+        :param power: :math:`p > 0`.
+        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+
+        Source: Subbotin 1923.
+        """,
         parameters={"power": "positive"},
         support=(-math.inf, math.inf),
         log_density=log_density,

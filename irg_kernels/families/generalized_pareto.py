@@ -176,4 +176,18 @@ def clamped_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: 
     return x + xp.stop_gradient(clamped - fixed)
 
 
-FAMILY = dataclasses.replace(located(STANDARD), log_density=_log_density_at, log_tails=_log_tails_at)
+FAMILY = dataclasses.replace(
+    located(STANDARD),
+    log_density=_log_density_at,
+    log_tails=_log_tails_at,
+    about=r"""
+    Density :math:`(1 + c z)^{-1/c - 1} / \sigma` with :math:`z = (x - \mu)/\sigma`.
+
+    :param loc: lower end :math:`\mu`; number or array, broadcast with the others.
+    :param scale: :math:`\sigma > 0`.
+    :param concentration: c, any number; below 0 the support ends at :math:`\mu - \sigma / c`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+
+    Source: Hosking and Wallis 1987, whose k is -c.
+    """,
+)

@@ -72,6 +72,13 @@ def _shape(xp: Namespace[Array], c: Array, r: Array) -> Shape:
 
 
 FAMILY = Family(
+    about=r"""
+    Density :math:`c r \exp(r x - c (\exp(r x) - 1))` for :math:`x \ge 0`.
+
+    :param concentration: :math:`c > 0`; number or array, broadcast with the others.
+    :param rate: :math:`r > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"concentration": "positive", "rate": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

@@ -112,4 +112,13 @@ _STANDARD = Family(
 FAMILY = dataclasses.replace(
     located(_STANDARD, _shape, has_loc=False, log_scale_score=_score_log_scale),
     quantile=Quantile(_find, _density_of_log, (dlogx_dnu, dlogx_dscale), "log"),
+    about=r"""
+    Density :math:`\propto (1 + y^2/\nu)^{-(\nu+1)/2}` with :math:`y = x/\sigma \ge 0`.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param df: degrees of freedom :math:`\nu > 0`; number or array, broadcast with the others.
+    :param scale: :math:`\sigma > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
 )

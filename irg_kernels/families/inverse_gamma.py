@@ -107,6 +107,13 @@ def variance(xp: Namespace[Array], a: Array, rate: Array) -> Array:
 
 
 FAMILY = Family(
+    about="""
+    Not a `TransformedDistribution` as the host's is, which other wrappers would take apart, past its draws.
+
+    :param concentration: shape :math:`a > 0`; number or array, broadcast with `rate`.
+    :param rate: :math:`b > 0`, the scale of x.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"concentration": "positive", "rate": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

@@ -153,6 +153,15 @@ def divergence(xp: Namespace[Array], m: Array, k: Array, m_q: Array, k_q: Array)
 
 
 FAMILY = Family(
+    about=r"""
+    Density :math:`\sqrt{\lambda / (2 \pi x^3)} \exp(-\lambda (x - \mu)^2 / (2 \mu^2 x))`.
+
+    :param loc: mean :math:`\mu > 0`; number or array, broadcast with `concentration`.
+    :param concentration: :math:`\lambda > 0`; the variance is :math:`\mu^3 / \lambda`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+
+    Source: Shuster 1968 for its tails, Michael, Schucany and Haas 1976 for the draws.
+    """,
     parameters={"loc": "positive", "concentration": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

@@ -101,6 +101,17 @@ def _log_stretch(xp: Namespace[Array], y: Array, z: Array, apart: Array) -> Arra
 
 FAMILY = located(
     Family(
+        about=r"""
+        :math:`\gamma + \delta \operatorname{arcsinh}((x - \mu)/\sigma)` is a standard normal number.
+
+        :param skewness: :math:`\gamma`; number or array, broadcast with the others.
+        :param tailweight: :math:`\delta > 0`.
+        :param loc: :math:`\mu`.
+        :param scale: :math:`\sigma > 0`.
+        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+
+        Source: Johnson 1949.
+        """,
         parameters={"skewness": "real", "tailweight": "positive"},
         support=(-math.inf, math.inf),
         log_density=log_density,

@@ -186,6 +186,15 @@ def _variance(xp: Namespace[Array], a: Array, b: Array) -> Array:
 
 
 FAMILY = Family(
+    about="""
+    Distribution function :math:`1 - (1 - x^a)^b` on (0, 1).
+
+    A draw next to 0 or 1 is held inside, with the derivative of the true draw.
+
+    :param concentration1: :math:`a > 0`; number or array, broadcast with the others.
+    :param concentration0: :math:`b > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"concentration1": "positive", "concentration0": "positive"},
     support=(0.0, 1.0),
     log_density=log_density,

@@ -59,6 +59,13 @@ def _shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
 
 FAMILY = located(
     Family(
+        about=r"""
+        Density :math:`\sqrt{c / (2 \pi y^3)} \exp(-c / (2 y))` with :math:`y = x - \mu > 0`.
+
+        :param loc: lower end :math:`\mu`; number or array, broadcast with the others.
+        :param scale: :math:`c > 0`.
+        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+        """,
         parameters={},
         support=(0.0, math.inf),
         log_density=log_density,

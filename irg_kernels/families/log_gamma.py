@@ -73,6 +73,13 @@ def shape(xp: Namespace[Array], a: Array, rate: Array) -> Shape:
 
 
 FAMILY = Family(
+    about=r"""
+    Tiny concentrations never underflow here: at a = 0.001 most draws of z are below 1e-300.
+
+    :param concentration: shape :math:`a > 0`; number or array, broadcast with `rate`.
+    :param rate: inverse scale :math:`b > 0` of z, so that the distribution is shifted by :math:`-\log b`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"concentration": "positive", "rate": "positive"},
     support=(-math.inf, math.inf),
     log_density=log_density,

@@ -79,6 +79,13 @@ def shape(xp: Namespace[Array], low: Array, high: Array) -> Shape:
 
 
 FAMILY = Family(
+    about=r"""
+    Density :math:`1 / (x \log(b / a))` for :math:`a \le x \le b`.
+
+    :param low: :math:`a > 0`; number or array, broadcast with the others.
+    :param high: :math:`b > a`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"low": "positive", "high": "positive"},
     order=("low", "high"),
     support=(lambda xp, low, high: low, lambda xp, low, high: high),

@@ -74,6 +74,15 @@ def shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
 
 
 FAMILY = Family(
+    about=r"""
+    Density :math:`\phi(y) / (\sigma x (1 - x))` with :math:`y = (\operatorname{logit} x - \mu) / \sigma`.
+
+    A draw next to 0 or 1 is held inside, with the derivative of the true draw.
+
+    :param loc: :math:`\mu`; number or array, broadcast with the others.
+    :param scale: :math:`\sigma > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"loc": "real", "scale": "positive"},
     support=(0.0, 1.0),
     log_density=log_density,

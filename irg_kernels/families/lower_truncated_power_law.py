@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ..generic.family import with_parameters
 from ..namespace import Array, Namespace
 from . import pareto
@@ -15,4 +17,15 @@ def _jacobian(xp: Namespace[Array], alpha: Array, low: Array) -> tuple[tuple[flo
     return (0.0, -1.0), (1.0, 0.0)
 
 
-FAMILY = with_parameters(pareto.FAMILY, {"alpha": "less_than -1", "low": "greater_than 0"}, _into, _jacobian)
+FAMILY = dataclasses.replace(
+    with_parameters(pareto.FAMILY, {"alpha": "less_than -1", "low": "greater_than 0"}, _into, _jacobian),
+    about=r"""
+    Density proportional to :math:`x^\alpha` for :math:`x \ge a`.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param alpha: :math:`\alpha < -1`; number or array, broadcast with the others.
+    :param low: :math:`a > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
+)

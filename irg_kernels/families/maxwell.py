@@ -29,4 +29,10 @@ FAMILY = dataclasses.replace(
     draw=Draw(_draw, ("normal", "normal", "normal")),
     mean=lambda xp, scale: 2.0 * math.sqrt(2.0 / math.pi) * scale,
     variance=lambda xp, scale: (3.0 - 8.0 / math.pi) * scale * scale,
+    about=r"""
+    Density :math:`\sqrt{2/\pi} x^2 / \sigma^3 \exp(-x^2 / (2 \sigma^2))`.
+
+    :param scale: :math:`\sigma > 0`; number or array.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
 )

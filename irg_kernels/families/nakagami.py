@@ -148,6 +148,15 @@ def _by_spread(xp: Namespace[Array], x: Array, m: Array, spread: Array) -> Array
 LOG_SLOPES = (dlogx_dm, dlogx_dspread)
 
 FAMILY = Family(
+    about=r"""
+    Density :math:`2 m^m x^{2m-1} e^{-m x^2 / \Omega} / (\Gamma(m) \Omega^m)` for x > 0.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param concentration: :math:`m > 0`, from 1/2 on in Nakagami's own use; number or array, broadcast with the others.
+    :param spread: :math:`\Omega > 0`, the mean of :math:`x^2`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"concentration": "positive", "spread": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

@@ -58,6 +58,15 @@ def shape(xp: Namespace[Array], scale: Array, alpha: Array) -> Shape:
 
 
 FAMILY = Family(
+    about=r"""
+    Density :math:`\alpha s^\alpha / x^{\alpha + 1}` for :math:`x \ge s`.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param scale: :math:`s > 0`; number or array, broadcast with the others.
+    :param alpha: :math:`\alpha > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"scale": "positive", "alpha": "positive"},
     support=(lambda xp, scale, alpha: scale, math.inf),
     log_density=log_density,

@@ -140,6 +140,17 @@ def _shape(xp: Namespace[Array], *params: Array) -> Shape:
 _SLOPES = tuple(lambda xp, *args, i=i: _moved(xp, *args)[i] for i in range(4))
 
 FAMILY = Family(
+    about="""
+    :math:`l + (h - l) y` with y ~ Beta(:math:`1 + t (m - l)/(h - l)`, :math:`1 + t (h - m)/(h - l)`).
+
+    A draw that rounds to an end is held next to it, with the derivative of the true draw.
+
+    :param low: lower end :math:`l`; number or array, broadcast with the others.
+    :param peak: mode :math:`m`, between them.
+    :param high: upper end :math:`h > l`.
+    :param temperature: how firmly the distribution sits about its mode, :math:`t > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, not in order, or that do not broadcast.
+    """,
     parameters={"low": "real", "peak": "real", "high": "real", "temperature": "positive"},
     order=("low", "peak", "high"),
     support=(lambda xp, low, peak, high, t: low, lambda xp, low, peak, high, t: high),

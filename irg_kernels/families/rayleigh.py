@@ -23,4 +23,10 @@ FAMILY = dataclasses.replace(
     with_parameters(weibull.FAMILY, {"scale": "positive"}, _into, _jacobian),
     mean=lambda xp, scale: math.sqrt(0.5 * math.pi) * scale,
     variance=lambda xp, scale: (2.0 - 0.5 * math.pi) * scale * scale,
+    about=r"""
+    Density :math:`x / \sigma^2 \exp(-x^2 / (2 \sigma^2))`.
+
+    :param scale: :math:`\sigma > 0`; number or array.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
 )

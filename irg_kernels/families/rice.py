@@ -165,6 +165,15 @@ def _variance(xp: Namespace[Array], nu: Array, s: Array) -> Array:
 _SLOPES = (_by_nu, _by_s)
 
 FAMILY = Family(
+    about=r"""
+    Density :math:`x \sigma^{-2} e^{-(x^2 + \nu^2) / (2 \sigma^2)} I_0(x \nu / \sigma^2)` for x > 0.
+
+    The names are TensorFlow Probability's; SciPy's `rice` has :math:`b = \nu / \sigma`.
+
+    :param nu: :math:`\nu \ge 0`, the length of the vector's mean; number or array, broadcast with `sigma`.
+    :param sigma: :math:`\sigma > 0`, the standard deviation of either coordinate.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"nu": "nonnegative", "sigma": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

@@ -8,6 +8,7 @@ e        a log(1 + exp(-y)) = -log F, an exponential number
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from ..generic.family import Family, Quantile, located
@@ -71,4 +72,14 @@ STANDARD = Family(
     variance=lambda xp, a: trigamma(xp, a) + math.pi**2 / 6.0,
 )
 
-FAMILY = located(STANDARD, _shape)
+FAMILY = dataclasses.replace(
+    located(STANDARD, _shape),
+    about=r"""
+    Distribution function :math:`(1 + e^{-y})^{-a}` with :math:`y = (x - \mu) / \sigma`.
+
+    :param loc: :math:`\mu`; number or array, broadcast with the others.
+    :param scale: :math:`\sigma > 0`.
+    :param asymmetry: :math:`a > 0`; the distribution leans to the right where it is above 1.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
+)

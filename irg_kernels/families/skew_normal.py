@@ -153,4 +153,14 @@ FAMILY = dataclasses.replace(
         _shape,
     ),
     draw=Draw(_draw, ("normal", "normal")),
+    about=r"""
+    Density :math:`2 \phi(y) \Phi(\alpha y) / \sigma` with :math:`y = (x - \mu) / \sigma`.
+
+    :param loc: :math:`\mu`; number or array, broadcast with the others.
+    :param scale: :math:`\sigma > 0`.
+    :param skewness: :math:`\alpha`; positive for a longer tail to the right.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+
+    Source: Azzalini 1985.
+    """,
 )

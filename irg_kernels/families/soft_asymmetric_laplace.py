@@ -143,4 +143,13 @@ FAMILY = dataclasses.replace(
         )
     ),
     draw=Draw(_draw, ("normal", "uniform", "uniform")),
+    about=r"""
+    :math:`\mu + \sigma (s n - \kappa u + v / \kappa)`, with n a standard normal number and u, v exponential ones.
+
+    :param loc: :math:`\mu`; number or array, broadcast with the others.
+    :param scale: :math:`\sigma > 0`.
+    :param asymmetry: :math:`\kappa > 0`.
+    :param softness: :math:`s > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
 )

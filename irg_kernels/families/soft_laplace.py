@@ -41,6 +41,13 @@ def _shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
 
 FAMILY = located(
     Family(
+        about=r"""
+        Density :math:`1 / (\pi \sigma \cosh((x - \mu) / \sigma))`.
+
+        :param loc: :math:`\mu`; number or array, broadcast with the others.
+        :param scale: :math:`\sigma > 0`.
+        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+        """,
         parameters={},
         support=(-math.inf, math.inf),
         log_density=log_density,

@@ -342,4 +342,13 @@ FAMILY = dataclasses.replace(
     log_density=_log_density_at,
     divergences={"StudentT": divergence},
     scores=_LOCATED.scores and (_score_x, _score_nu_at, _score_loc, _LOCATED.scores[-1]),
+    about=r"""
+    Density :math:`\propto (1 + y^2/\nu)^{-(\nu+1)/2}` with :math:`y = (x - \mu)/\sigma`.  A draw that would overflow is
+    held at the end of the range, with the relative derivative of the true draw.
+
+    :param df: degrees of freedom :math:`\nu > 0`; number or array, broadcast with the others.
+    :param loc: location :math:`\mu`.
+    :param scale: scale :math:`\sigma > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
 )

@@ -127,6 +127,14 @@ def _mass(xp: Namespace[Array], whole: Array, rising: Array, behind: Array, fall
 _SLOPES = (_by_low, _by_high, _by_peak)
 
 FAMILY = Family(
+    about="""
+    The density rises linearly from low to peak and falls linearly to high.
+
+    :param low: lower end; number or array, broadcast with the others.
+    :param high: upper end.
+    :param peak: mode, between them.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"low": "real", "high": "real", "peak": "real"},
     order=("low", "peak", "high"),
     support=(lambda xp, low, high, peak: low, lambda xp, low, high, peak: high),

@@ -323,6 +323,15 @@ def _path_kappa(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Arra
 
 
 FAMILY = Family(
+    about=r"""
+    The gradient in the concentration is implicit (Figurnov, Mohamed, Mnih 2018, section 5), with the distribution
+    function measured from the location; draws lie in [-pi, pi] and are wrapped there, which leaves derivatives alone.
+    `cdf` is the probability of [-pi, value], for -pi <= value <= pi, whatever the location.
+
+    :param loc: mean direction :math:`\mu`, in radians; number or array, broadcast with `concentration`.
+    :param concentration: :math:`\kappa > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"loc": "real", "concentration": "positive"},  # every function takes loc in [-pi, pi]
     support=(-math.pi, math.pi),
     log_density=log_density,

@@ -119,6 +119,15 @@ def _variance(xp: Namespace[Array], scale: Array, k: Array) -> Array:
 
 
 FAMILY = Family(
+    about=r"""
+    Density :math:`k e / x \exp(-e)` with :math:`e = (x / s)^k`.
+
+    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
+
+    :param scale: :math:`s > 0`; number or array, broadcast with the others.
+    :param concentration: :math:`k > 0`.
+    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
+    """,
     parameters={"scale": "positive", "concentration": "positive"},
     support=(0.0, math.inf),
     log_density=log_density,

@@ -54,6 +54,8 @@ class Family:
     `log_tails` and `slopes` are finite wherever the log-density is, and never NaN inside the support.
     """
 
+    about: str = ""
+    """of what its classes say of themselves all but the first paragraph and examples: density, arguments, errors"""
     parameters: Mapping[str, str]
     """name -> the constraint, by the hosts' name for it"""
     order: tuple[str, ...] = ()
@@ -342,6 +344,7 @@ def located(
     at = _Located(standard, has_loc, log_scale_score)
     slopes, moment = at.slopes(), at.moment
     return Family(
+        about=standard.about,
         parameters={**standard.parameters, **({"loc": "real"} if has_loc else {}), "scale": "positive"},
         support=(at.end(standard.support[0]), at.end(standard.support[1])),
         log_density=at.log_density,

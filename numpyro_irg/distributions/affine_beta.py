@@ -18,16 +18,8 @@ __all__ = ["AffineBeta"]
 
 
 class AffineBeta(Univariate):
-    r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters; as Pyro's.
-
-    A draw that rounds to an end is held next to it; at the lower one with the relative derivative of the true draw.
-
-    :param concentration1: :math:`a > 0`; broadcast with the others.
-    :param concentration0: :math:`b > 0`.
-    :param loc: the lower end :math:`\mu`.
-    :param scale: the length :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters; as
+    Pyro's."""
 
     family = affine_beta.FAMILY
 

@@ -16,15 +16,7 @@ __all__ = ["AsymmetricLaplace"]
 
 @implicit_twin_of(host.AsymmetricLaplace)
 class AsymmetricLaplace(Univariate, host.AsymmetricLaplace):
-    r"""Asymmetric Laplace distribution.
-
-    Exponential on either side of :math:`\mu`, with means :math:`\sigma \kappa` below and :math:`\sigma / \kappa` above.
-
-    :param loc: :math:`\mu`; broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param asymmetry: :math:`\kappa > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Asymmetric Laplace distribution."""
 
     family = asymmetric_laplace.FAMILY
 

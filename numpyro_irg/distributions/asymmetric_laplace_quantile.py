@@ -16,16 +16,7 @@ __all__ = ["AsymmetricLaplaceQuantile"]
 
 @implicit_twin_of(host.AsymmetricLaplaceQuantile)
 class AsymmetricLaplaceQuantile(Univariate, host.AsymmetricLaplaceQuantile):
-    r"""Asymmetric Laplace distribution of quantile regression.
-
-    Density :math:`q (1 - q) / \sigma \exp(-\rho((x - \mu) / \sigma))`, with :math:`\rho(y) = q y` above 0 and
-    :math:`(q - 1) y` below: of its mass q lies below :math:`\mu`.
-
-    :param loc: :math:`\mu`; broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param quantile: :math:`0 < q < 1`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Asymmetric Laplace distribution of quantile regression."""
 
     family = asymmetric_laplace_quantile.FAMILY
     _ald = None  # the host's copy of itself by another asymmetry

@@ -20,16 +20,7 @@ __all__ = ["Beta"]
 
 @implicit_twin_of(host.Beta)
 class Beta(UnivariateMixin, host.Beta):
-    r"""Beta distribution with density :math:`x^{a-1} (1-x)^{b-1} / B(a, b)`, reparameterized in both parameters.
-
-    The gradient is the one-dimensional implicit one (Figurnov, Mohamed, Mnih 2018, eq. 5), never of larger variance
-    than that of two normalised Gammas.  A draw that rounds to 0 or 1 is held next to it, with the derivative of its
-    logit.
-
-    :param concentration1: :math:`a > 0`; broadcast with `concentration0`.
-    :param concentration0: :math:`b > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Beta distribution with density :math:`x^{a-1} (1-x)^{b-1} / B(a, b)`, reparameterized in both parameters."""
 
     family = beta.FAMILY
 

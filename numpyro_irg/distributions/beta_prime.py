@@ -17,16 +17,7 @@ __all__ = ["BetaPrime"]
 
 
 class BetaPrime(Univariate):
-    r"""Beta prime distribution, that of the odds of a beta number.
-
-    Density :math:`x^{a-1} (1 + x)^{-a-b} / B(a, b)` for x > 0.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param concentration1: :math:`a > 0`; broadcast with the others.
-    :param concentration0: :math:`b > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Beta prime distribution, that of the odds of a beta number."""
 
     family = beta_prime.FAMILY
 

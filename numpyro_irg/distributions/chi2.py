@@ -18,11 +18,7 @@ __all__ = ["Chi2"]
 
 @implicit_twin_of(host.Chi2)
 class Chi2(UnivariateMixin, host.Chi2):
-    r"""Chi-squared distribution, Gamma(df / 2, 1 / 2), reparameterized in `df`.
-
-    :param df: degrees of freedom, positive.
-    :raises ValueError: for parameters outside their constraint or not finite.
-    """
+    """Chi-squared distribution, Gamma(df / 2, 1 / 2), reparameterized in `df`."""
 
     family = chi2.FAMILY
 

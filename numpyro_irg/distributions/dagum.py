@@ -16,17 +16,7 @@ __all__ = ["Dagum"]
 
 @implicit_twin_of(host.Dagum)
 class Dagum(Univariate, host.Dagum):
-    r"""Dagum distribution.
-
-    Distribution function :math:`(1 + (x / b)^{-a})^{-p}`.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param concentration: :math:`p > 0`; broadcast with the others.
-    :param sharpness: :math:`a > 0`.
-    :param scale: :math:`b > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Dagum distribution."""
 
     family = dagum.FAMILY
 

@@ -12,15 +12,7 @@ __all__ = ["ExponentiallyModifiedGaussian"]
 
 
 class ExponentiallyModifiedGaussian(Univariate):
-    r"""Exponentially modified Gaussian distribution.
-
-    The distribution of the sum of a normal number and an exponential one.
-
-    :param loc: mean of the normal number; broadcast with the others.
-    :param scale: its standard deviation, positive.
-    :param rate: of the exponential number, positive.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Exponentially modified Gaussian distribution."""
 
     family = exponentially_modified_gaussian.FAMILY
 

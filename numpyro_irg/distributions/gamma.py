@@ -34,14 +34,6 @@ def precise(x: Array, log_x: Array, z: Array) -> Array:
 class Gamma(UnivariateMixin, host.Gamma):
     r"""Gamma distribution with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
 
-    The gradient is implicit (Figurnov, Mohamed, Mnih 2018, eq. 5), exact to about 1e-13 (float64) or 1e-6 (float32).  A
-    draw that would underflow is held at the least normal number, with the relative derivative of the true draw, so that
-    gradients of expectations of :math:`\log x` are right at any concentration.
-
-    :param concentration: shape :math:`a > 0`; broadcast with `rate`.
-    :param rate: inverse scale :math:`b > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-
     >>> import jax
     >>> jax.grad(lambda a: jnp.log(Gamma(a, 1.0).sample(jax.random.key(0), (1000,))).mean())(0.01).shape
     ()

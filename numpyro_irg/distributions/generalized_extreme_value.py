@@ -16,18 +16,7 @@ __all__ = ["GeneralizedExtremeValue"]
 
 
 class GeneralizedExtremeValue(Univariate):
-    r"""Generalized extreme value distribution.
-
-    Distribution function :math:`\exp(-(1 + c y)^{-1/c})` with :math:`y = (x - \mu)/\sigma`.
-
-    Smooth in the concentration through 0, where it is Gumbel's.  A draw that rounds to an end of the support, or to
-    infinity, is held inside.
-
-    :param loc: :math:`\mu`; broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param concentration: c, any number; below 0 the support ends at :math:`\mu - \sigma / c`, above 0 it begins there.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Generalized extreme value distribution."""
 
     family = kernel.FAMILY
     _between = line_between

@@ -16,14 +16,7 @@ __all__ = ["Gompertz"]
 
 @implicit_twin_of(host.Gompertz)
 class Gompertz(Univariate, host.Gompertz):
-    r"""Gompertz distribution.
-
-    Density :math:`c r \exp(r x - c (\exp(r x) - 1))` for :math:`x \ge 0`.
-
-    :param concentration: :math:`c > 0`; broadcast with the others.
-    :param rate: :math:`r > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Gompertz distribution."""
 
     family = gompertz.FAMILY
 

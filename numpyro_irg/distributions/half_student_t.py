@@ -17,16 +17,7 @@ __all__ = ["HalfStudentT"]
 
 
 class HalfStudentT(Univariate):
-    r"""Half Student-t distribution.
-
-    Density :math:`\propto (1 + y^2/\nu)^{-(\nu+1)/2}` with :math:`y = x/\sigma \ge 0`.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param df: degrees of freedom :math:`\nu > 0`; broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Half Student-t distribution."""
 
     family = kernel.FAMILY
 

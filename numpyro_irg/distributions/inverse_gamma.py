@@ -18,14 +18,7 @@ __all__ = ["InverseGamma"]
 
 @implicit_twin_of(host.InverseGamma)
 class InverseGamma(Univariate):
-    r"""The distribution of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`.
-
-    Not a `TransformedDistribution` as the host's is, which other wrappers would take apart, past its draws.
-
-    :param concentration: shape :math:`a > 0`; broadcast with `rate`.
-    :param rate: :math:`b > 0`, the scale of x.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    r"""The distribution of 1 / z, z ~ Gamma(a, b), with density :math:`b^a x^{-a-1} e^{-b/x} / \Gamma(a)`."""
 
     family = inverse_gamma.FAMILY
 

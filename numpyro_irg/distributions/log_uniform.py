@@ -20,14 +20,7 @@ __all__ = ["LogUniform"]
 
 @implicit_twin_of(host.LogUniform)
 class LogUniform(Univariate):
-    r"""Log-uniform (reciprocal) distribution.
-
-    Density :math:`1 / (x \log(b / a))` for :math:`a \le x \le b`.
-
-    :param low: :math:`a > 0`; broadcast with the others.
-    :param high: :math:`b > a`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Log-uniform (reciprocal) distribution."""
 
     family = log_uniform.FAMILY
 

@@ -17,16 +17,7 @@ __all__ = ["Nakagami"]
 
 
 class Nakagami(Univariate):
-    r"""Nakagami distribution, that of the square root of a gamma number.
-
-    Density :math:`2 m^m x^{2m-1} e^{-m x^2 / \Omega} / (\Gamma(m) \Omega^m)` for x > 0.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param concentration: :math:`m > 0`, from 1/2 on in Nakagami's own use; broadcast with the others.
-    :param spread: :math:`\Omega > 0`, the mean of :math:`x^2`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Nakagami distribution, that of the square root of a gamma number."""
 
     family = nakagami.FAMILY
 

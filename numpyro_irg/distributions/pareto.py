@@ -16,16 +16,7 @@ __all__ = ["Pareto"]
 
 @implicit_twin_of(host.Pareto)
 class Pareto(Univariate):
-    r"""Pareto distribution.
-
-    Density :math:`\alpha s^\alpha / x^{\alpha + 1}` for :math:`x \ge s`.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param scale: :math:`s > 0`; broadcast with the others.
-    :param alpha: :math:`\alpha > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Pareto distribution."""
 
     family = pareto.FAMILY
 

@@ -15,18 +15,7 @@ __all__ = ["PERT"]
 
 
 class PERT(Univariate):
-    r"""PERT distribution, a beta distribution by its ends and its mode.
-
-    :math:`l + (h - l) y` with y ~ Beta(:math:`1 + t (m - l)/(h - l)`, :math:`1 + t (h - m)/(h - l)`).
-
-    A draw that rounds to an end is held next to it, with the derivative of the true draw.
-
-    :param low: lower end :math:`l`; broadcast with the others.
-    :param peak: mode :math:`m`, between them.
-    :param high: upper end :math:`h > l`.
-    :param temperature: how firmly the distribution sits about its mode, :math:`t > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, not in order, or that do not broadcast.
-    """
+    """PERT distribution, a beta distribution by its ends and its mode."""
 
     family = pert.FAMILY
 

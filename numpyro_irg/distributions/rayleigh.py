@@ -12,13 +12,7 @@ __all__ = ["Rayleigh"]
 
 
 class Rayleigh(Univariate):
-    r"""Rayleigh distribution.
-
-    Density :math:`x / \sigma^2 \exp(-x^2 / (2 \sigma^2))`.
-
-    :param scale: :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Rayleigh distribution."""
 
     family = rayleigh.FAMILY
 

@@ -12,17 +12,7 @@ __all__ = ["SkewNormal"]
 
 
 class SkewNormal(Univariate):
-    r"""Skew normal distribution.
-
-    Density :math:`2 \phi(y) \Phi(\alpha y) / \sigma` with :math:`y = (x - \mu) / \sigma`.
-
-    :param loc: :math:`\mu`; broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param skewness: :math:`\alpha`; positive for a longer tail to the right.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-
-    Source: Azzalini 1985.
-    """
+    """Skew normal distribution."""
 
     family = skew_normal.FAMILY
 

@@ -12,16 +12,7 @@ __all__ = ["SoftAsymmetricLaplace"]
 
 
 class SoftAsymmetricLaplace(Univariate):
-    r"""Soft asymmetric Laplace distribution, with a smooth density.
-
-    :math:`\mu + \sigma (s n - \kappa u + v / \kappa)`, with n a standard normal number and u, v exponential ones.
-
-    :param loc: :math:`\mu`; broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param asymmetry: :math:`\kappa > 0`.
-    :param softness: :math:`s > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Soft asymmetric Laplace distribution, with a smooth density."""
 
     family = soft_asymmetric_laplace.FAMILY
 

@@ -16,14 +16,7 @@ __all__ = ["SoftLaplace"]
 
 @implicit_twin_of(host.SoftLaplace)
 class SoftLaplace(Univariate, host.SoftLaplace):
-    r"""Hyperbolic secant distribution, a smooth Laplace.
-
-    Density :math:`1 / (\pi \sigma \cosh((x - \mu) / \sigma))`.
-
-    :param loc: :math:`\mu`; broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Hyperbolic secant distribution, a smooth Laplace."""
 
     family = soft_laplace.FAMILY
 

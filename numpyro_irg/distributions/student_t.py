@@ -22,16 +22,8 @@ __all__ = ["StudentT"]
 
 @implicit_twin_of(host.StudentT)
 class StudentT(UnivariateMixin, host.StudentT):
-    r"""Student's t distribution, reparameterized in all three parameters; its one-dimensional gradient in `df` is
+    """Student's t distribution, reparameterized in all three parameters; its one-dimensional gradient in `df` is
     implicit.
-
-    Density :math:`\propto (1 + y^2/\nu)^{-(\nu+1)/2}` with :math:`y = (x - \mu)/\sigma`.  A draw that would overflow is
-    held at the end of the range, with the relative derivative of the true draw.
-
-    :param df: degrees of freedom :math:`\nu > 0`; broadcast with the others.
-    :param loc: location :math:`\mu`.
-    :param scale: scale :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """
 
     family = student_t.FAMILY

@@ -12,15 +12,7 @@ __all__ = ["Triangular"]
 
 
 class Triangular(Univariate):
-    r"""Triangular distribution.
-
-    The density rises linearly from low to peak and falls linearly to high.
-
-    :param low: lower end; broadcast with the others.
-    :param high: upper end.
-    :param peak: mode, between them.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Triangular distribution."""
 
     family = triangular.FAMILY
 

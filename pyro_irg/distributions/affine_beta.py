@@ -21,16 +21,7 @@ __all__ = ["AffineBeta"]
 
 @implicit_twin_of(host.AffineBeta)
 class AffineBeta(Univariate):
-    r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters.
-
-    A draw that rounds to an end is held next to it; at the lower one with the relative derivative of the true draw.
-
-    :param concentration1: :math:`a > 0`; number or tensor, broadcast with the others.
-    :param concentration0: :math:`b > 0`.
-    :param loc: the lower end :math:`\mu`.
-    :param scale: the length :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters."""
 
     family = affine_beta.FAMILY
     host_fault = "whose gradient in the concentrations is off by up to .1, and has no derivative of its own"

@@ -159,6 +159,8 @@ def refuse_outside(distribution: str, constraint: Any, **values: Tensor) -> None
 class UnivariateMixin(ImplicitMixin, FamilyMethods[Tensor]):
     """A univariate distribution whose mathematics is a record of the kernels."""
 
+    _array = "tensor"
+
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value), to rounding, with derivatives in the value and every parameter."""
         if self._validate_args:

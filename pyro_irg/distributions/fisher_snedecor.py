@@ -20,16 +20,7 @@ __all__ = ["FisherSnedecor"]
 
 @implicit_twin_of(host.FisherSnedecor)
 class FisherSnedecor(Univariate, host.FisherSnedecor):
-    r"""Fisher-Snedecor distribution, that of the quotient of two mean squares.
-
-    :math:`x = (s_1 / d_1) / (s_2 / d_2)`, with s chi-squared numbers of d degrees of freedom.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param df1: :math:`d_1 > 0`; number or tensor, broadcast with the others.
-    :param df2: :math:`d_2 > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Fisher-Snedecor distribution, that of the quotient of two mean squares."""
 
     family = fisher_snedecor.FAMILY
 

@@ -35,14 +35,6 @@ def precise(x: Tensor, log_x: Tensor, z: Tensor) -> Tensor:
 class Gamma(UnivariateMixin, host.Gamma):
     r"""Gamma distribution with density :math:`b^a x^{a-1} e^{-bx} / \Gamma(a)`, reparameterized in both parameters.
 
-    The gradient is implicit (Figurnov, Mohamed, Mnih 2018, eq. 5), exact to about 1e-13 (float64) or 1e-6 (float32).  A
-    draw that would underflow is held at the least normal number, with the relative derivative of the true draw, so that
-    gradients of expectations of :math:`\log x` are right at any concentration.
-
-    :param concentration: shape :math:`a > 0`; number or tensor, broadcast with `rate`.
-    :param rate: inverse scale :math:`b > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-
     >>> a = torch.tensor(0.01, requires_grad=True)
     >>> x = Gamma(a, 1.0).rsample((1000,))
     >>> x.log().mean().backward()

@@ -17,19 +17,7 @@ __all__ = ["GeneralizedGamma"]
 
 
 class GeneralizedGamma(Univariate):
-    r"""Generalized gamma distribution (Stacy).
-
-    The distribution of :math:`s z^{1/p}`, z a gamma number of concentration a.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param concentration: :math:`a > 0`; number or tensor, broadcast with the others.
-    :param scale: :math:`s > 0`.
-    :param power: :math:`p > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-
-    Source: Stacy 1962.
-    """
+    """Generalized gamma distribution (Stacy)."""
 
     family = kernel.FAMILY
 

@@ -17,18 +17,7 @@ __all__ = ["GeneralizedNormal"]
 
 
 class GeneralizedNormal(Univariate):
-    r"""Generalized normal distribution, of exponential power.
-
-    Density :math:`p / (2 \sigma \Gamma(1/p)) \exp(-|(x - \mu) / \sigma|^p)`: Laplace's for p = 1, the normal one of
-    variance :math:`\sigma^2 / 2` for p = 2, nearly uniform for a large p.
-
-    :param loc: :math:`\mu`; number or tensor, broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param power: :math:`p > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-
-    Source: Subbotin 1923.
-    """
+    """Generalized normal distribution, of exponential power."""
 
     family = generalized_normal.FAMILY
 

@@ -23,19 +23,10 @@ _HOST: tuple[Any, ...] = (host.GeneralizedPareto,) if hasattr(host, "Generalized
 
 
 class GeneralizedPareto(Univariate, *_HOST):  # type: ignore[misc]
-    r"""Generalized Pareto distribution.
-
-    Density :math:`(1 + c z)^{-1/c - 1} / \sigma` with :math:`z = (x - \mu)/\sigma`.
+    """Generalized Pareto distribution.
 
     Smooth in the concentration through 0, where it is exponential (and the host's draws have no gradient in it).  A
     draw that would overflow is held at the end of the range, with the relative derivative of the true draw.
-
-    :param loc: lower end :math:`\mu`; number or tensor, broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param concentration: c, any number; below 0 the support ends at :math:`\mu - \sigma / c`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-
-    Source: Hosking and Wallis 1987, whose k is -c.
     """
 
     family = kernel.FAMILY

@@ -12,14 +12,7 @@ __all__ = ["Gompertz"]
 
 
 class Gompertz(Univariate):
-    r"""Gompertz distribution.
-
-    Density :math:`c r \exp(r x - c (\exp(r x) - 1))` for :math:`x \ge 0`.
-
-    :param concentration: :math:`c > 0`; number or tensor, broadcast with the others.
-    :param rate: :math:`r > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Gompertz distribution."""
 
     family = gompertz.FAMILY
 

@@ -12,18 +12,7 @@ __all__ = ["JohnsonSU"]
 
 
 class JohnsonSU(Univariate):
-    r"""Johnson's SU distribution.
-
-    :math:`\gamma + \delta \operatorname{arcsinh}((x - \mu)/\sigma)` is a standard normal number.
-
-    :param skewness: :math:`\gamma`; number or tensor, broadcast with the others.
-    :param tailweight: :math:`\delta > 0`.
-    :param loc: :math:`\mu`.
-    :param scale: :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-
-    Source: Johnson 1949.
-    """
+    """Johnson's SU distribution."""
 
     family = johnson_su.FAMILY
 

@@ -16,16 +16,7 @@ __all__ = ["Kumaraswamy"]
 
 @implicit_twin_of(host.Kumaraswamy)
 class Kumaraswamy(Univariate):
-    r"""Kumaraswamy distribution.
-
-    Distribution function :math:`1 - (1 - x^a)^b` on (0, 1).
-
-    A draw next to 0 or 1 is held inside, with the derivative of the true draw.
-
-    :param concentration1: :math:`a > 0`; number or tensor, broadcast with the others.
-    :param concentration0: :math:`b > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Kumaraswamy distribution."""
 
     family = kumaraswamy.FAMILY
 

@@ -12,14 +12,7 @@ __all__ = ["Levy"]
 
 
 class Levy(Univariate):
-    r"""Lévy distribution.
-
-    Density :math:`\sqrt{c / (2 \pi y^3)} \exp(-c / (2 y))` with :math:`y = x - \mu > 0`.
-
-    :param loc: lower end :math:`\mu`; number or tensor, broadcast with the others.
-    :param scale: :math:`c > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Lévy distribution."""
 
     family = levy.FAMILY
 

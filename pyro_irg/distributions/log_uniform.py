@@ -18,14 +18,7 @@ __all__ = ["LogUniform"]
 
 
 class LogUniform(Univariate):
-    r"""Log-uniform (reciprocal) distribution.
-
-    Density :math:`1 / (x \log(b / a))` for :math:`a \le x \le b`.
-
-    :param low: :math:`a > 0`; number or tensor, broadcast with the others.
-    :param high: :math:`b > a`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Log-uniform (reciprocal) distribution."""
 
     family = log_uniform.FAMILY
 

@@ -12,16 +12,7 @@ __all__ = ["LowerTruncatedPowerLaw"]
 
 
 class LowerTruncatedPowerLaw(Univariate):
-    r"""Power law from a lower bound on.
-
-    Density proportional to :math:`x^\alpha` for :math:`x \ge a`.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param alpha: :math:`\alpha < -1`; number or tensor, broadcast with the others.
-    :param low: :math:`a > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Power law from a lower bound on."""
 
     family = lower_truncated_power_law.FAMILY
 

@@ -12,13 +12,7 @@ __all__ = ["Maxwell"]
 
 
 class Maxwell(Univariate):
-    r"""Maxwell distribution.
-
-    Density :math:`\sqrt{2/\pi} x^2 / \sigma^3 \exp(-x^2 / (2 \sigma^2))`.
-
-    :param scale: :math:`\sigma > 0`; number or tensor.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Maxwell distribution."""
 
     family = maxwell.FAMILY
 

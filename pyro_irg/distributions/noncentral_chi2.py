@@ -18,20 +18,7 @@ __all__ = ["NoncentralChi2"]
 
 
 class NoncentralChi2(Univariate):
-    r"""Noncentral chi-squared distribution.
-
-    That of the sum of the squares of k normal numbers of variance 1, whose squared means add up to :math:`\lambda`; k
-    need not be whole.  Density
-    :math:`\tfrac12 e^{-(x + \lambda)/2} (x / \lambda)^{(k - 2)/4} I_{k/2 - 1}(\sqrt{\lambda x})` for x > 0.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param df: degrees of freedom :math:`k > 0`; number or tensor, broadcast with `noncentrality`.
-    :param noncentrality: :math:`\lambda > 0`; of :math:`\lambda = 0` it is `Chi2`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-
-    Source: Patnaik 1949.
-    """
+    """Noncentral chi-squared distribution."""
 
     family = noncentral_chi2.FAMILY
 

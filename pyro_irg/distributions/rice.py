@@ -12,16 +12,7 @@ __all__ = ["Rice"]
 
 
 class Rice(Univariate):
-    r"""Rice distribution, that of the length of a vector of two normal numbers.
-
-    Density :math:`x \sigma^{-2} e^{-(x^2 + \nu^2) / (2 \sigma^2)} I_0(x \nu / \sigma^2)` for x > 0.
-
-    The names are TensorFlow Probability's; SciPy's `rice` has :math:`b = \nu / \sigma`.
-
-    :param nu: :math:`\nu \ge 0`, the length of the vector's mean; number or tensor, broadcast with `sigma`.
-    :param sigma: :math:`\sigma > 0`, the standard deviation of either coordinate.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Rice distribution, that of the length of a vector of two normal numbers."""
 
     family = rice.FAMILY
 

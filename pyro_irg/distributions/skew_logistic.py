@@ -16,15 +16,7 @@ __all__ = ["SkewLogistic"]
 
 @implicit_twin_of(host.SkewLogistic)
 class SkewLogistic(Univariate, host.SkewLogistic):
-    r"""Generalized logistic distribution of type I.
-
-    Distribution function :math:`(1 + e^{-y})^{-a}` with :math:`y = (x - \mu) / \sigma`.
-
-    :param loc: :math:`\mu`; number or tensor, broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param asymmetry: :math:`a > 0`; the distribution leans to the right where it is above 1.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Generalized logistic distribution of type I."""
 
     family = skew_logistic.FAMILY
 

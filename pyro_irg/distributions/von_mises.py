@@ -24,14 +24,6 @@ __all__ = ["VonMises", "wrap"]
 class VonMises(UnivariateMixin, host.VonMises):
     r"""Von Mises distribution of density :math:`e^{\kappa\cos(x-\mu)} / (2\pi I_0(\kappa))`, reparameterized in both
     parameters.
-
-    The gradient in the concentration is implicit (Figurnov, Mohamed, Mnih 2018, section 5), with the distribution
-    function measured from the location; draws lie in [-pi, pi] and are wrapped there, which leaves derivatives alone.
-    `cdf` is the probability of [-pi, value], for -pi <= value <= pi, whatever the location.
-
-    :param loc: mean direction :math:`\mu`, in radians; number or tensor, broadcast with `concentration`.
-    :param concentration: :math:`\kappa > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """
 
     has_rsample = True

@@ -16,16 +16,7 @@ __all__ = ["Weibull"]
 
 @implicit_twin_of(host.Weibull)
 class Weibull(Univariate):
-    r"""Weibull distribution.
-
-    Density :math:`k e / x \exp(-e)` with :math:`e = (x / s)^k`.
-
-    A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
-
-    :param scale: :math:`s > 0`; number or tensor, broadcast with the others.
-    :param concentration: :math:`k > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
-    """
+    """Weibull distribution."""
 
     family = weibull.FAMILY
 

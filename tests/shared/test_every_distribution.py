@@ -1,6 +1,7 @@
 """Every continuous class of both modules is reparameterized in all its parameters, or stands here with the reason."""
 
 import functools
+import inspect
 
 import numpy as np
 
@@ -198,3 +199,15 @@ def test_draws_move_with_every_parameter(adapter, name):
         used = adapter.irg.reparam._moves_with(draw, params)
         still = [parameter for parameter in params if not used[parameter]]
     assert not still, f"{name} does not move with {still}"
+
+
+def test_docstrings_describe_every_parameter(adapter):
+    """What record and class say together, in the words of the library."""
+    others = "number or array" if adapter.eager else "number or tensor"
+    for name, cls in classes(adapter).items():
+        if name in adapter.dist.IMPLICIT and hasattr(cls, "family"):
+            doc = inspect.getdoc(cls)
+            first, *rest = doc.split("\n\n")
+            for parameter in cls.arg_constraints:
+                assert f":param {parameter}:" in "\n".join(rest), (name, parameter)
+            assert ":raises ValueError:" in doc and others not in doc and ":param" not in first, name
