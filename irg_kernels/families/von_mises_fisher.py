@@ -26,7 +26,7 @@ from ..generic.family import Function
 from ..namespace import Array, Namespace
 from ..numerics.bessel import cosine_variance, deficit, log_i0e
 from ..numerics.charts import logistic_rise
-from ..numerics.elementary import along_axis, log1pmx
+from ..numerics.elementary import along_axis, log1pmx, log_area_of_sphere
 from ..numerics.quadrature import depth, is_double, tail_rule
 from .von_mises import dz_dkappa
 
@@ -171,7 +171,7 @@ def slope_of(a: float) -> Callable:
 
 def log_constant(a: float) -> float:
     """log of the area of the sphere of a dimension less, and of the jacobian 2**(d - 2)."""
-    return math.log(2.0) + a * math.log(math.pi) - math.lgamma(a) + (2.0 * a - 1.0) * math.log(2.0)
+    return log_area_of_sphere(2.0 * a) + (2.0 * a - 1.0) * math.log(2.0)
 
 
 def propose(xp: Namespace[Array], u: Array, angle: Array, kappa: Array, a: float) -> tuple[Array, Array]:

@@ -330,3 +330,8 @@ def in_range(xp: Namespace[Array], x: Array) -> Array:
     """Where x > 0 and its reciprocal are normal numbers, with a factor of 2 to spare."""
     tiny = float(xp.finfo(x).tiny)
     return (x > 2.0 * tiny) & (x < 0.125 / tiny)
+
+
+def log_area_of_sphere(dim: float) -> float:
+    """Of the unit sphere in `dim` dimensions, 2 pi**(dim / 2) / Gamma(dim / 2)."""
+    return math.log(2.0) + 0.5 * dim * math.log(math.pi) - math.lgamma(0.5 * dim)

@@ -17,7 +17,7 @@ from jax import Array, lax
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import logsumexp
 
-from irg_kernels.families import student_t
+from irg_kernels.families import normal, student_t
 from irg_kernels.generic import fixed_quantile, mixture, truncation
 from irg_kernels.generic.family import Function, log_cdf_of
 from irg_kernels.namespace import Namespace
@@ -254,7 +254,7 @@ class _Elliptical(NamedTuple):
         eps = self.whitened(x)
         log_scale = jnp.log(jnp.diagonal(self.scale_tril, axis1=-2, axis2=-1))
         if self.df is None:
-            log_f = -0.5 * eps * eps - log_scale - 0.5 * math.log(2.0 * math.pi)
+            log_f = normal.log_density(NATIVE, eps) - log_scale
             arrays = log_f, *_normal_tails(eps, at)
         else:
             nu = self.degrees()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
@@ -77,7 +76,7 @@ class _Reparameterized(host.GaussianCopula):
             self._validate_sample(value)
         value = jnp.asarray(value)
         z = _normal_score(self.marginal_dist, value)
-        coupled = self.base_dist.log_prob(z) + (0.5 * z * z + 0.5 * math.log(2.0 * math.pi)).sum(-1)
+        coupled = self.base_dist.log_prob(z) - normal.log_density(NATIVE, z).sum(-1)
         return coupled + self.marginal_dist.log_prob(value).sum(-1)
 
 

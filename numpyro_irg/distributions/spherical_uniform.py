@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 
 from irg_kernels.adapter.settings import is_integer
+from irg_kernels.numerics.elementary import log_area_of_sphere
 
 from .base import ImplicitMixin
 
@@ -52,8 +52,7 @@ class SphericalUniform(ImplicitMixin, host.Distribution):
 
     @property
     def _log_area(self) -> float:
-        half = 0.5 * self.dim
-        return math.log(2.0) + half * math.log(math.pi) - math.lgamma(half)
+        return log_area_of_sphere(self.dim)
 
     def entropy(self) -> Array:
         return jnp.full(self.batch_shape, self._log_area)

@@ -331,7 +331,7 @@ class _Elliptical(NamedTuple):
         eps = self.whitened(x)
         log_scale = self.scale_tril.diagonal(dim1=-2, dim2=-1).log()
         if self.df is None:
-            log_f = -0.5 * eps * eps - log_scale - 0.5 * math.log(2.0 * math.pi)
+            log_f = normal.log_density(NATIVE, eps) - log_scale
             return log_f.mT, *_normal_tails(eps, at)
         nu = self.degrees()
         spread = ((self.df[..., None] + _before(eps * eps)) / nu).sqrt()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pyro.distributions as host
@@ -136,7 +135,7 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         joint = host.MultivariateNormal(
             torch.zeros_like(z), scale_tril=self._wide(self.correlation_cholesky), validate_args=False
         )
-        coupled = joint.log_prob(z) + (0.5 * z * z + 0.5 * math.log(2.0 * math.pi)).sum(-1)
+        coupled = joint.log_prob(z) - normal.log_density(NATIVE, z).sum(-1)
         return (coupled + marginal.sum(-1)).to(value.dtype)
 
     def _wide(self, value: Tensor) -> Tensor:

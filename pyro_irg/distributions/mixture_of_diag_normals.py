@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pyro.distributions as host
@@ -12,8 +11,9 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from irg_kernels.adapter import messages
+from irg_kernels.families import normal
 
-from ..attach import attach_jointly
+from ..attach import NATIVE, attach_jointly
 from ..registry import implicit_twin_of
 from ..samplers import draw
 from . import conditionals
@@ -85,7 +85,8 @@ class _DiagNormals(ImplicitMixin):
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        log_f = _log_normal(value[..., None, :], self._locs, self._scales).sum(-1)
+        locs, scales = self._locs, self._scales
+        log_f = (normal.log_density(NATIVE, (value[..., None, :] - locs) / scales) - scales.log()).sum(-1)
         return (self.component_logits.log_softmax(-1) + log_f).logsumexp(-1)
 
     @property
@@ -178,10 +179,6 @@ class GaussianScaleMixture(_DiagNormals, host.GaussianScaleMixture):
     @property
     def _scales(self):
         return self.component_scale[..., None] * self.coord_scale[..., None, :]
-
-
-def _log_normal(x, locs, scales):
-    return -0.5 * ((x - locs) / scales) ** 2 - scales.log() - 0.5 * math.log(2.0 * math.pi)
 
 
 def _standard(locs, scales, logits):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from irg_kernels.families import normal
 from irg_kernels.generic import mixture, normal_mixture
 
 from ..attach import NATIVE, in_transform
@@ -75,7 +76,7 @@ def _shares(x, locs, scales, logits):
     """(shares, y, scales), of shape (..., D, K); y are the standardised coordinates."""
     scales = scales.mT
     y = (x[..., None] - locs.mT) / scales
-    log_f = -0.5 * y * y - scales.log() - 0.5 * math.log(2.0 * math.pi)
+    log_f = normal.log_density(NATIVE, y) - scales.log()
     first = logits[..., None, :].expand(*log_f.shape[:-2], 1, log_f.shape[-1])
     log_r = torch.cat([first, log_f[..., :-1, :]], -2).cumsum(-2)
     return mixture.shares(NATIVE, log_r, log_f, NATIVE.log_ndtr(y), NATIVE.log_ndtr(-y)), y, scales

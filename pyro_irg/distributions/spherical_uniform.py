@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 
 from irg_kernels.adapter.settings import is_integer
+from irg_kernels.numerics.elementary import log_area_of_sphere
 
 from .base import ImplicitMixin
 
@@ -53,8 +53,7 @@ class SphericalUniform(ImplicitMixin, TorchDistribution):
 
     @property
     def _log_area(self) -> float:
-        half = 0.5 * self.dim
-        return math.log(2.0) + half * math.log(math.pi) - math.lgamma(half)
+        return log_area_of_sphere(self.dim)
 
     def entropy(self) -> Tensor:
         return torch.full(self.batch_shape, self._log_area)
