@@ -11,8 +11,6 @@ from tests.checks import along_quantile
 from tests.families import BY_NAME, UNIVARIATE
 
 GAMMA = BY_NAME["Gamma"]
-# those with a kernel of their own; the others are Gammas in other coordinates
-KERNELS = ("Gamma", "Beta", "StudentT", "VonMises")
 
 
 def draw_of(adapter, family, seed=4):
@@ -73,7 +71,7 @@ def needed(adapter, case):
     family, name = case
     if adapter.eager:
         return name != "jvp_of_jvp"
-    return family is GAMMA or (family.name in KERNELS and name == "hessian")
+    return family is GAMMA or (bool(family.case) and name == "hessian")
 
 
 @over(CASES, "case", when=needed)
