@@ -36,7 +36,7 @@ TAMED_FROM = 4.0
 IMPOSSIBLE = -1e30
 """The log-density given to a point where the model's is not finite."""
 
-TRANSITIONS = ("leapfrog", "refreshed")
+TRANSITIONS = ("leapfrog", "refreshed", "coupled")
 
 
 def tamed(xp: Namespace[Array], g: Array, square: Array, count: Array) -> Array:
@@ -131,7 +131,9 @@ def check_settings(transition: str, settings: dict[str, bool], coefficients: Any
         raise ValueError(f"HVAE: transition must be one of {TRANSITIONS}, got {transition!r}")
     if transition != "leapfrog" and given:
         raise ValueError(f"HVAE: {given} are settings of transition='leapfrog', not of {transition!r}")
-    if coefficients is not None and transition != "refreshed":
-        raise ValueError(f"HVAE: coefficients are a setting of transition='refreshed', not of {transition!r}")
+    if coefficients is not None and transition == "leapfrog":
+        raise ValueError(
+            f"HVAE: coefficients are a setting of transition='refreshed' and 'coupled', not of {transition!r}"
+        )
     if coefficients is not None and not callable(coefficients):
         raise TypeError(f"HVAE: coefficients must be a function of the model's arguments, got {coefficients!r}")

@@ -107,10 +107,14 @@ def carried(xp: Namespace[Array], u: Array, to: Transport[Array]) -> tuple[Array
     return z, log_det + xp.sum(to.log_scale + xp.log(scales), axis=-1)
 
 
+def tanh(xp: Namespace[Array], x: Array) -> Array:
+    """By what the seam has."""
+    return 2.0 * xp.sigmoid(2.0 * x) - 1.0
+
+
 def _layer(xp: Namespace[Array], u: Array, layer: Layer, *, flipped: bool) -> tuple[Array, Array]:
     inward, outward = _masks(xp, u.shape[-1], flipped, like=u)
-    # tanh, by what the seam has
-    hidden = 2.0 * xp.sigmoid(2.0 * (_row_times(xp, u, inward * layer.inward) + layer.bias)) - 1.0
+    hidden = tanh(xp, _row_times(xp, u, inward * layer.inward) + layer.bias)
     log_scale, shift = (RATE * _row_times(xp, hidden, outward * weights) for weights in (layer.scale, layer.shift))
     return u * xp.exp(log_scale) + shift, xp.sum(log_scale, axis=-1)
 

@@ -216,10 +216,11 @@ def pareto_k(log_weights: Array) -> Array:
 def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """What a Hamiltonian guide has learned, and how its paths fare on the given data.
 
-    :returns: of a guide with refreshed momenta: "strengths", "angles" and "persistences" (part of the coordinates ->
-        array of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares" (how
-        often a draw is each of them), "energy_errors" (array of K, the change of -log w over each step),
-        "momentum_second_moment" (float), "rejected" (share of points without a finite density).
+    :returns: of steps that are not the leapfrog's: "strengths", "angles" and "persistences" (part of the coordinates ->
+        array of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares"
+        (how often a draw is each of them), "energy_errors" (array of K, the change of -log w over each step),
+        "momentum_second_moment" (float), "rejected" (share of points without a finite density); of coupled ones too
+        "log_jacobians" (array of K, of the steps, over all data).
 
         Otherwise "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K,
         the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
@@ -233,7 +234,7 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     messages.check_diagnosed(guide, HVAE)
     if guide.num_steps == 0:
         return {}
-    if guide.transition == "refreshed":
+    if guide.transition != "leapfrog":
         return _refreshed_diagnostics(guide, params, rng_key, args, kwargs)
     names: list[str] = []
 
@@ -261,9 +262,9 @@ def _refreshed_diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, 
         with block(), seed(rng_seed=key), substitute(data=params):
             path: Any = guide.refine(*args, **kwargs)[1]
         moment = jnp.mean(jnp.stack([jnp.mean(r**2) for r in path.rho]))
-        return path.shares, path.energy_errors, moment, path.not_finite
+        return path.shares, path.energy_errors, moment, path.not_finite, path.log_jacobians
 
-    chosen, errors, moment, rejected = jax.jit(run)(rng_key)
+    chosen, errors, moment, rejected, jacobians = jax.jit(run)(rng_key)
 
     def learned(suffix):
         start = f"{guide.prefix}_"
@@ -279,4 +280,5 @@ def _refreshed_diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, 
         "energy_errors": errors,
         "momentum_second_moment": float(moment),
         "rejected": float(rejected),
+        **({"log_jacobians": jacobians} if guide.transition == "coupled" else {}),
     }

@@ -18,7 +18,7 @@ from numpyro.handlers import block, seed, substitute
 from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 
 from irg_kernels.adapter import messages, settings
-from irg_kernels.inference import hamiltonian, refreshed
+from irg_kernels.inference import coupled, hamiltonian, refreshed
 
 from .. import xp
 from . import refreshed as refreshed_path
@@ -72,7 +72,9 @@ class HVAE:
     :param transition: "leapfrog", the paper's steps, to which all settings below up to `initial_temperature` belong; or
         "refreshed": turns and kicks in the base's own coordinates with new momenta in between, every point of the path
         weighed (`irg_kernels.inference.refreshed`), which begins as the importance-weighted bound of K + 1 draws for
-        each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.
+        each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.  Or
+        "coupled": the same, with small networks beside that scale and shift each step's momentum and position
+        (`irg_kernels.inference.coupled`).
     :param step_size: where the learned step sizes start, in units of the base's scale (its standard deviation where a
         site's distribution is Normal in unconstrained space, else 1).
     :param max_step_size: their upper bound.
@@ -82,7 +84,7 @@ class HVAE:
         "quadratic", the same in the temperature itself (the paper's code); "free", all alphas learned; or a function
         from K to K cooling factors in (0, 1].
     :param initial_temperature: T0 of "fixed" and "quadratic" to begin with, above 1.
-    :param coefficients: with "refreshed", a function of the model's arguments, such as a network of the encoder's
+    :param coefficients: not with "leapfrog", a function of the model's arguments, such as a network of the encoder's
         features, that returns for latents of the base (site -> (strengths, angles)) what is added to the strengths and
         angles of their steps: arrays that broadcast to (plates, num_steps, event), for each datum its own.  It must not
         draw; what it registers by `numpyro.param` or a module learns with the guide.
@@ -165,7 +167,7 @@ class HVAE:
         base, distributions = run_base(self.guide, self.prefix, args, kwargs)
         live = LiveModel(self.model, args, kwargs, base, self._observed)
         self._observed |= live.observed
-        if self.transition == "refreshed":
+        if self.transition != "leapfrog":
             return refreshed_path.refine(self, base, live, distributions, _normal)
         units = _units(self.guide, distributions, live.latents)
         alphas = self.cooling()
@@ -194,6 +196,20 @@ class HVAE:
             share = numpyro.param(f"{name}persistence", start, constraint=constraints.interval(-1.0, 1.0))
             kept.append(jnp.concatenate([jnp.zeros((1, *event_shape), dtype), share]))
         return tuple(strengths), tuple(angles), tuple(kept)
+
+    def coupled_params(
+        self, parts: Sequence[tuple[str, tuple[int, ...], Any]]
+    ) -> tuple[tuple[coupled.Network, coupled.Network], ...]:
+        """Networks of the momentum and of the position, of each part, with a leading axis of K; none if not coupled."""
+        found = []
+        for part, event_shape, dtype in parts if self.transition == "coupled" else ():
+            size, params = math.prod(event_shape), {}
+            for name, shape in coupled.shapes(size).items():
+                deviation = coupled.initial_deviation(name, size)
+                start = functools.partial(_normal_start, (self.num_steps, *shape), deviation, dtype)
+                params[name] = numpyro.param(f"{self.prefix}_{part}{name}", start)
+            found.append(coupled.networks(params))
+        return tuple(found)
 
     def share_logits(self) -> Array:
         """Of the shares pi_k of the path's points."""
@@ -280,6 +296,10 @@ class Path(NamedTuple):
     rejected: Array
     """the share of steps rejected"""
     alphas: Array
+
+
+def _normal_start(shape: tuple[int, ...], deviation: float, dtype: Any, key: Array) -> Array:
+    return deviation * jax.random.normal(key, shape, dtype)
 
 
 def _checked_cooling(returned: Any, num_steps: int) -> Array:

@@ -14,7 +14,7 @@ from jax import Array, lax
 from numpyro.distributions.util import scale_and_mask
 from numpyro.handlers import trace
 
-from irg_kernels.inference import refreshed, transport
+from irg_kernels.inference import coupled, refreshed, transport
 
 from ..attach import NATIVE
 from .masks import factor, is_lifted, taken
@@ -57,6 +57,8 @@ class Points(NamedTuple):
     rho: tuple[Array, ...]
     not_finite: Array
     """share of points at which the model has no finite density"""
+    log_jacobians: Array
+    """of the K steps, over all systems; without couplings 0"""
 
 
 class _Coordinates:
@@ -148,34 +150,55 @@ class _Run:
             total = total + sum_to(scale_and_mask(latent.log_det, drawn.scale, drawn.mask), self.dims)
         return total
 
-    def path(self, xi: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array, Array, tuple[Array, ...], Array]:
-        """Points (K + 1, ...), their log-weights but for the base's density, log-densities, momenta, and which are."""
-        learned = self.guide.refreshed_params([(part.name, part.event_shape, part.u.dtype) for part in self.parts])
-        learned = self.of_each_datum(*learned)
+    def path(self, xi: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array, Array, tuple[Array, ...], Array, Array]:
+        """Points (K + 1, ...), their log-weights but for the base's density, log-densities, momenta, which are fine,
+        and the log-Jacobians of the steps that led there."""
+        parts = [(part.name, part.event_shape, part.u.dtype) for part in self.parts]
+        learned = self.of_each_datum(*self.guide.refreshed_params(parts))
         # the start is a step that goes nowhere, for the model is compiled where it is written
-        steps = jax.tree.map(lambda a: jnp.concatenate([jnp.zeros_like(a[:1]), a]), (xi, learned))
+        steps = jax.tree.map(
+            lambda a: jnp.concatenate([jnp.zeros_like(a[:1]), a]), (xi, learned, self.guide.coupled_params(parts))
+        )
 
         def step(state, now):
             u, rho, force, gained = state
-            noise, (strength, angle, kept) = now
+            noise, (strength, angle, kept), networks = now
             new = [refreshed.renewal(NATIVE, share) * x for share, x in zip(kept, noise, strict=True)]
             half = [0.5 * x for x in strength]
             rho = tuple(refreshed.refresh(*args) for args in zip(rho, kept, new, strict=True))
             before = rho
             rho = tuple(refreshed.kick(*args) for args in zip(rho, half, force, strict=True))
+            stretched = jnp.zeros_like(gained)
+            if networks:
+                rho, stretched = self.coupled(rho, (u, force), [momentum for momentum, _ in networks])
             turned = [refreshed.turn(x, r, jnp.cos(a), jnp.sin(a)) for x, r, a in zip(u, rho, angle, strict=True)]
             u, rho = tuple(x for x, _ in turned), tuple(r for _, r in turned)
+            if networks:
+                u, more = self.coupled(u, (rho,), [position for _, position in networks])
+                stretched = stretched + more
+                gained = gained + stretched
             fine, density, force = self.look(u)
             rho = tuple(refreshed.kick(*args) for args in zip(rho, half, force, strict=True))
             gained = gained + self.sum([0.5 * (b * b - r * r) for b, r in zip(before, rho, strict=True)])
-            return (u, rho, force, gained), (u, density, gained, rho, fine)
+            return (u, rho, force, gained), (u, density, gained, rho, fine, stretched)
 
         body = jax.checkpoint(step) if self.guide.checkpoint else step
         start = tuple(part.u for part in self.parts)
         still = tuple(map(jnp.zeros_like, start))
         gained = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(self.look, start)[1])
-        _, (u, densities, gained, rho, fine) = lax.scan(body, (start, still, still, gained + 0.0 * self.count), steps)
-        return u, densities + gained, densities, rho, fine
+        state = start, still, still, gained + 0.0 * self.count
+        _, (u, densities, gained, rho, fine, stretched) = lax.scan(body, state, steps)
+        return u, densities + gained, densities, rho, fine, stretched[1:]
+
+    def coupled(
+        self, moved: tuple[Array, ...], given: tuple[tuple[Array, ...], ...], networks: list[coupled.Network]
+    ) -> tuple[tuple[Array, ...], Array]:
+        """Positions or momenta coupled to what is given, part by part, and the log-Jacobian of each system."""
+        pairs = [
+            coupled.couple(NATIVE, x, tuple(seen), network, part.batch_ndim)
+            for x, *seen, network, part in zip(moved, *given, networks, self.parts, strict=True)
+        ]
+        return tuple(x for x, _ in pairs), self.sum([log_scale for _, log_scale in pairs])
 
     def of_each_datum(
         self, strengths: tuple[Array, ...], angles: tuple[Array, ...], kept: tuple[Array, ...]
@@ -248,7 +271,7 @@ def refine(
     run = _Run(guide, base, live, _Coordinates(base, live, guide.guide, distributions, normal))
     xi, log_prob_xi = _momenta(run)
     log_q = functools.reduce(jnp.add, [sum_to(_log_prob(site), run.dims) for site in base.sites.values()])
-    u, log_weights, densities, rho, fine = run.path(xi)
+    u, log_weights, densities, rho, fine, stretched = run.path(xi)
     log_weights = log_weights - (log_q + run.start_log_det(base))
     bound, terms = _bound(guide, log_weights, run.scale)
     with Inside(run.outside):
@@ -276,7 +299,8 @@ def refine(
     share = 1.0 - jnp.mean(fine, dtype=bound.dtype)
     shares = jnp.exp(terms - refreshed.log_sum_exp(NATIVE, terms))
     often = jnp.mean(shares, tuple(range(1, shares.ndim)))
-    return values, Points(live, often, -jnp.diff(total), tuple(r[-1] for r in rho), share)
+    jacobians = jnp.sum(stretched, axis=tuple(range(1, stretched.ndim)))
+    return values, Points(live, often, -jnp.diff(total), tuple(r[-1] for r in rho), share, jacobians)
 
 
 def _momenta(run: _Run) -> tuple[tuple[Array, ...], Array]:

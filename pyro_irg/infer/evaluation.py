@@ -229,10 +229,11 @@ def plate_nesting(model: Callable, guide: Callable, args: tuple, kwargs: dict) -
 def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """What a Hamiltonian guide has learned, and how its paths fare on the given data.
 
-    :returns: of a guide with refreshed momenta: "strengths", "angles" and "persistences" (part of the coordinates ->
+    :returns: of steps that are not the leapfrog's: "strengths", "angles" and "persistences" (part of the coordinates ->
         tensor of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares"
         (how often a draw is each of them), "energy_errors" (tensor of K, the change of -log w over each step),
-        "momentum_second_moment" (float), "rejected" (share of points without a finite density).
+        "momentum_second_moment" (float), "rejected" (share of points without a finite density); of coupled ones too
+        "log_jacobians" (tensor of K, of the steps, over all data).
 
         Otherwise "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,
         the change of `U + |rho|^2/2` over each step before cooling, over all data), "momentum_second_moment" (site ->
@@ -251,7 +252,7 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     with torch.no_grad(), block():
         guide(*args, **kwargs)
         guide._watched = None
-        if guide.transition == "refreshed":
+        if guide.transition != "leapfrog":
             return guide.refreshed_diagnostics()
         logs = torch.stack([torch.as_tensor(a) for a in guide.cooling()]).log()
         overflows = watched[0].overflows()

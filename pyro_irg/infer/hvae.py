@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils import _pytree as tree
 
 from irg_kernels.adapter import messages, settings
-from irg_kernels.inference import hamiltonian, refreshed
+from irg_kernels.inference import coupled, hamiltonian, refreshed
 
 from .. import xp
 from .masks import Unmasked, mask_like
@@ -64,7 +64,9 @@ class HVAE(PyroModule):
     :param transition: "leapfrog", the paper's steps, to which all settings below up to `initial_temperature` belong; or
         "refreshed": turns and kicks in the base's own coordinates with new momenta in between, every point of the path
         weighed (`irg_kernels.inference.refreshed`), which begins as the importance-weighted bound of K + 1 draws for
-        each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.
+        each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.  Or
+        "coupled": the same, with small networks beside that scale and shift each step's momentum and position
+        (`irg_kernels.inference.coupled`).
     :param step_size: where the learned step sizes start, in units of the base's scale (its standard deviation where a
         site's distribution is Normal, else 1).
     :param max_step_size: their upper bound.
@@ -73,7 +75,7 @@ class HVAE(PyroModule):
         "quadratic", the same in the temperature itself (the paper's code); "free", all alphas learned; or a function
         from K to K cooling factors in (0, 1], held fixed.
     :param initial_temperature: T0 of "fixed" and "quadratic" to begin with, above 1.
-    :param coefficients: with "refreshed", a function of the model's arguments, such as a network of the encoder's
+    :param coefficients: not with "leapfrog", a function of the model's arguments, such as a network of the encoder's
         features, that returns for latents of the base (site -> (strengths, angles)) what is added to the strengths and
         angles of their steps: arrays that broadcast to (plates, num_steps, event), for each datum its own.  It must not
         draw.  Its parameters learn if it is a module itself, or by `pyro.param` and `pyro.module`.
@@ -124,7 +126,7 @@ class HVAE(PyroModule):
         """of the last call: names of the sites, energy errors of the steps, final momenta, share of steps rejected"""
         self.step_sizes = PyroModule()
         self.steps = PyroModule()
-        if num_steps and transition == "refreshed":
+        if num_steps and transition != "leapfrog":
             self.shares: Any = torch.nn.Parameter(torch.zeros(num_steps + 1))
         self._set_up_tempering(initial_temperature)
 
@@ -204,6 +206,19 @@ class HVAE(PyroModule):
         strength, angle, share = (getattr(self.steps, name) for name in names)
         return strength, angle, torch.cat([torch.zeros_like(strength[:1]), share])
 
+    def coupled_params(self, part: str, u: Tensor, event_dim: int) -> dict[str, Tensor]:
+        """Of the networks of a part of the coordinates, with a leading axis of K."""
+        size, found = math.prod(u.shape[u.dim() - event_dim :]), dict[str, Tensor]()
+        for what, shape in coupled.shapes(size).items():
+            name = f"{part}{what}".replace(".", "__")
+            if not hasattr(self.steps, name):
+                start = coupled.initial_deviation(what, size) * torch.randn(
+                    (self.num_steps, *shape), dtype=u.dtype, device=u.device
+                )
+                setattr(self.steps, name, torch.nn.Parameter(start))
+            found[what] = getattr(self.steps, name)
+        return found
+
     def refreshed_diagnostics(self) -> dict[str, Any]:
         """Of the last call, for `diagnostics`."""
         learned = dict(self.steps.named_parameters())
@@ -213,13 +228,16 @@ class HVAE(PyroModule):
             names = [name for name in names if name.endswith(what)]
             found[key] = {n.removesuffix(what).rstrip("_"): getattr(self.steps, n).detach() for n in names}
         moment = torch.stack([r.square().mean() for r in self.path["momenta"]]).mean()
-        return found | {
-            "shares": self.shares.detach().softmax(-1),
-            "posterior_shares": self.path["posterior_shares"],
-            "energy_errors": self.path["energy_errors"],
-            "momentum_second_moment": float(moment),
-            "rejected": self.path["rejected"],
-        }
+        return (
+            found
+            | {
+                "shares": self.shares.detach().softmax(-1),
+                "posterior_shares": self.path["posterior_shares"],
+                "energy_errors": self.path["energy_errors"],
+                "momentum_second_moment": float(moment),
+            }
+            | {key: self.path[key] for key in ("rejected", "log_jacobians") if key in self.path}
+        )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         self._restore_autoguides()
@@ -233,7 +251,7 @@ class HVAE(PyroModule):
         with BaseSites(self.prefix) as base:
             self.base(*args, **kwargs)
         potential = Potential(self.model, args, kwargs, base, self._observed)
-        again = self.transition == "refreshed" and self.num_steps > 0
+        again = self.transition != "leapfrog" and self.num_steps > 0
         z, gradient = ((), ()) if again else potential.start()
         if again:
             potential.begin()

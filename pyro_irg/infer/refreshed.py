@@ -13,7 +13,7 @@ from pyro.distributions.util import scale_and_mask
 from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 
-from irg_kernels.inference import refreshed, transport
+from irg_kernels.inference import coupled, refreshed, transport
 
 from ..attach import NATIVE
 from .bijections import bijection
@@ -170,6 +170,7 @@ class Refreshed:
         return (systems if self.potential.create_graph else systems.detach()), slopes, leaves
 
     def run(self) -> dict[str, Tensor]:
+        self.guide.path = {}
         xi, log_prob_xi = self.momenta()
         log_q = functools.reduce(torch.add, [sum_to(_log_prob(site), self.dims) for site in self.base.sites.values()])
         points, log_weights, densities, rho, fine = self.path(xi, log_q + self.start_log_det())
@@ -184,7 +185,7 @@ class Refreshed:
         with Inside(self.outside):
             pyro.factor(f"{self.guide.prefix}_flow", term / (self.scale or 1.0), has_rsample=True)
         total = log_weights.detach().reshape(len(log_weights), -1).sum(1)
-        self.guide.path = {
+        self.guide.path |= {
             "sites": self.names,
             "posterior_shares": self.often(shares.detach()),
             "energy_errors": -total.diff(),
@@ -260,13 +261,18 @@ class Refreshed:
         points, densities, fine = [u], [density], [ok]
         before: list[tuple[Tensor, ...]] = []
         after: list[tuple[Tensor, ...]] = []
+        stretched: list[Tensor] = []
         rho: tuple[Tensor, ...] = ()
-        for new, half, kept, cos, sin in self.steps(xi):
+        momentum, position = self.networks()
+        for k, (new, half, kept, cos, sin) in enumerate(self.steps(xi)):
             rho = tuple(refreshed.refresh(*args) for args in zip(rho, kept, new, strict=True)) if before else new
             before.append(rho)
             rho = tuple(refreshed.kick(*args) for args in zip(rho, half, force, strict=True))
+            rho, by_momentum = self.coupled(rho, (u, force), momentum[k])
             turned = [refreshed.turn(*args) for args in zip(u, rho, cos, sin, strict=True)]
             u, rho = tuple(x for x, _ in turned), tuple(r for _, r in turned)
+            u, by_position = self.coupled(u, (rho,), position[k])
+            stretched += [by_momentum + by_position] if momentum[k] else []
             ok, density, force = self.look(u)
             rho = tuple(refreshed.kick(*args) for args in zip(rho, half, force, strict=True))
             after.append(rho)
@@ -274,10 +280,36 @@ class Refreshed:
             densities.append(density)
             fine.append(ok)
         found, gained = torch.stack(densities), self.gained(before, after)
+        if stretched:
+            each = torch.stack(stretched)
+            gained = gained + _aligned(each.cumsum(0), gained.dim())
+            self.guide.path["log_jacobians"] = each.detach().reshape(len(each), -1).sum(1)
         rank = max(found.dim(), gained.dim(), 1 + log_start.dim())
         found, gained = _aligned(found, rank), _aligned(gained, rank)
         log_weights = found - log_start
         return points, torch.cat([log_weights[:1], log_weights[1:] + gained]), found, rho, fine
+
+    def networks(self) -> tuple[list[list[coupled.Network]], list[list[coupled.Network]]]:
+        """Of the momenta and of the positions: for each step, those of each part; none if the path is not coupled."""
+        steps: tuple[list[list[coupled.Network]], ...] = tuple([[] for _ in range(self.guide.num_steps)] for _ in "ab")
+        for part in self.parts if self.guide.transition == "coupled" else []:
+            params = self.guide.coupled_params(part.name, part.u, part.event_dim)
+            for k, weights in enumerate(zip(*(x.unbind() for x in params.values()), strict=True)):
+                for of, network in zip(steps, coupled.networks(dict(zip(params, weights, strict=True))), strict=True):
+                    of[k].append(network)
+        return steps[0], steps[1]
+
+    def coupled(
+        self, moved: tuple[Tensor, ...], given: tuple[tuple[Tensor, ...], ...], networks: list[coupled.Network]
+    ) -> tuple[tuple[Tensor, ...], Any]:
+        """Positions or momenta coupled to what is given, part by part, and the log-Jacobian of each system."""
+        if not networks:
+            return moved, 0.0
+        pairs = [
+            coupled.couple(NATIVE, x, tuple(seen), network, x.dim() - part.event_dim)
+            for x, *seen, network, part in zip(moved, *given, networks, self.parts, strict=True)
+        ]
+        return tuple(x for x, _ in pairs), self.sum(log_scale for _, log_scale in pairs)
 
     def steps(self, xi: list[Tensor]) -> list[tuple[tuple[Tensor, ...], ...]]:
         """Of each step new momenta, half the strengths, kept shares, cosines and sines of the angles, of each part."""

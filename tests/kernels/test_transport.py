@@ -104,7 +104,7 @@ def test_points_are_picked_by_their_shares():
 
 
 def test_settings():
-    with pytest.raises(ValueError, match=r"transition must be one of \('leapfrog', 'refreshed'\), got 'jump'"):
+    with pytest.raises(ValueError, match=r"transition must be one of \('leapfrog', 'refreshed', 'coupled'\), got"):
         refreshed.check_settings("jump", {})
     with pytest.raises(ValueError, match=r"\['tempering'\] are settings of transition='leapfrog', not of 'refreshed'"):
         refreshed.check_settings("refreshed", {"tempering": True, "step_size": False})

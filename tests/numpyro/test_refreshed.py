@@ -19,9 +19,10 @@ def float64():
         yield
 
 
-def test_minibatches_gradients_and_copies():
+@pytest.mark.parametrize("kind", ["refreshed", "coupled"])
+def test_minibatches_gradients_and_copies(kind):
     """Of the model's parameter and of the guide's, by finite differences on the same draws."""
-    guide = HVAE(linear, encoder, num_steps=3, transition="refreshed")
+    guide = HVAE(linear, encoder, num_steps=3, transition=kind)
     params = adapter.shaken(linear, guide, DATA)
     params["s"] = jnp.array(0.7)
     whole = jit(lambda x: Trace_ELBO(20_000).loss(jax.random.key(3), params, linear, guide, x, 6))
@@ -31,6 +32,7 @@ def test_minibatches_gradients_and_copies():
     np.testing.assert_allclose(0.5 * (whole(DATA[:3]) + whole(DATA[3:])), -weights.mean(), atol=0.05)
     value, slopes = check_gradient(loss(linear, guide, DATA, elbo=Trace_ELBO(4), key=5), params)
     names = {"s", "slope", "hvae_z_strength", "hvae_z_angle", "hvae_z_persistence", "hvae_shares"}
+    names |= {"hvae_z_network_shift_position"} if kind == "coupled" else set()
     assert names <= set(slopes)
     again = pickle.loads(pickle.dumps(guide))
     assert jit(loss(linear, again, DATA, elbo=Trace_ELBO(4), key=5))(params) == pytest.approx(float(value), rel=1e-12)

@@ -343,11 +343,10 @@ def test_copies_of_own_guides(model, base):
         assert torch.equal(other(DATA)["mu"], expected)
 
 
-def test_state_dict_and_param_store():
+@pytest.mark.parametrize("settings", [{"tempering": "free", "transition": "leapfrog"}, {"transition": "coupled"}])
+def test_state_dict_and_param_store(settings):
     def make():
-        guide = AutoHVAE(
-            global_model, num_steps=2, tempering="free", base=AutoMultivariateNormal, transition="leapfrog"
-        )
+        guide = AutoHVAE(global_model, num_steps=2, base=AutoMultivariateNormal, **settings)
         guide(DATA)  # as with Pyro's autoguides, the parameters come with the first call
         return guide
 

@@ -18,9 +18,9 @@ def fresh():
     pyro.set_rng_seed(0)
 
 
-@pytest.fixture
-def guide():
-    made = HVAE(local_model, local_guide, num_steps=2, transition="refreshed")
+@pytest.fixture(params=["refreshed", "coupled"])
+def guide(request):
+    made = HVAE(local_model, local_guide, num_steps=2, transition=request.param)
     adapter.shaken(local_model, made, DATA)
     return made
 

@@ -121,6 +121,15 @@ def test_a_guide_of_ones_own(adapter, programs, settings, model, base, exact):
     np.testing.assert_allclose(losses, -weights.mean(), rtol=0.0, atol=error)
 
 
+def test_couplings_of_what_is_masked(adapter, programs):
+    """With random networks, whose log-Jacobians count where the model counts the latents."""
+    model, data = programs.normal, programs.data
+    guide = adapter.irg.infer.HVAE(model, programs.normal_encoder, num_steps=2, transition="coupled")
+    params = adapter.shaken(model, guide, data, deviation=0.1)
+    weights = adapter.log_weights(model, guide, params, data, num_samples=10_000, batch_size=10_000)
+    assert_mean_weight(weights, NORMAL_EVIDENCE)
+
+
 def test_the_same_mask_in_both_gives_the_same_mean(adapter, programs):
     def masked(y):
         with adapter.mask(mask=~programs.missing(y)):

@@ -27,15 +27,20 @@ def quick(adapter):
         yield
 
 
-def refreshed(adapter, case, num_steps):
-    return adapter.irg.infer.HVAE(case.model, case.base, num_steps=num_steps, transition="refreshed")
+KINDS = "refreshed", "coupled"
 
 
+def refreshed(adapter, case, num_steps, kind="refreshed"):
+    return adapter.irg.infer.HVAE(case.model, case.base, num_steps=num_steps, transition=kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", CASES)
-def test_mean_weight_and_every_elbo(adapter, name):
+def test_mean_weight_and_every_elbo(adapter, name, kind):
     case, x = CASES[name](adapter), adapter.array(DATA)
-    guide, exact = refreshed(adapter, case, 3), np.sum(case.evidence(DATA))
-    params = adapter.shaken(case.model, guide, x)
+    guide, exact = refreshed(adapter, case, 3, kind), np.sum(case.evidence(DATA))
+    # networks stretch the more: so that the weights' spread still lets the mean be seen
+    params = adapter.shaken(case.model, guide, x, deviation=0.2 if kind == "refreshed" else 0.1)
     check_mean_weight(adapter, case.model, guide, params, x, exact=exact)
     elbo, *same = adapter.losses(case.model, guide, params, x, elbos=("Trace", "TraceGraph", "TraceMeanField"))
     np.testing.assert_allclose(same, elbo, rtol=1e-5 if adapter.eager else 1e-10)
@@ -65,16 +70,16 @@ BASES = {
 }
 
 
-def automatic(adapter, model, name, num_steps):
-    options = {} if name == "own" else {"base": getattr(adapter.autoguide, name), **BASES[name]}
+def automatic(adapter, model, name, num_steps, transition="refreshed"):
+    options = {"transition": transition} if name == "own" else {"base": getattr(adapter.autoguide, name), **BASES[name]}
     return adapter.irg.infer.AutoHVAE(model, num_steps=num_steps, **options)
 
 
-@pytest.mark.parametrize("base", BASES)
-def test_mean_weight_over_an_automatic_base(adapter, base):
+@pytest.mark.parametrize(("base", "kind"), [("own", "coupled"), *((base, "refreshed") for base in BASES)])
+def test_mean_weight_over_an_automatic_base(adapter, base, kind):
     """And the draws, weighted, are the posterior's, a Gamma(3 + sum x, 2 + n): which point of a path is drawn."""
     model, x = counts(adapter), adapter.array(COUNTS)
-    guide = automatic(adapter, model, base, 3)
+    guide = automatic(adapter, model, base, 3, kind)
     params = adapter.shaken(model, guide, x)
     log_w, rate = adapter.weights_and_draws(model, guide, params, x, site="rate", n=20_000)
     assert_mean_weight(log_w, counts_evidence(COUNTS))
@@ -157,6 +162,26 @@ def test_training_the_automatic_guide(adapter):
     np.testing.assert_array_equal(again, draws)
 
 
+def test_couplings_begin_as_nothing_and_are_copied(adapter):
+    """Before training the refreshed path itself; a copy draws the same."""
+    case, x = local(adapter), adapter.array(DATA)
+    losses = []
+    for kind in KINDS:
+        adapter.fresh()
+        guide = refreshed(adapter, case, 2, kind)
+        params = adapter.started(case.model, guide, x)
+        losses += adapter.losses(case.model, guide, params, x, elbos=("Trace",), seed=1)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-6)
+    params = adapter.shaken(case.model, guide, x)
+    found = adapter.diagnostics(guide, params, x)
+    assert found["log_jacobians"].shape == (2,) and np.abs(adapter.numpy(found["log_jacobians"])).min() > 1e-3
+    (loss,) = adapter.losses(case.model, guide, params, x, elbos=("Trace",), seed=1)
+    assert adapter.losses(case.model, copy.deepcopy(guide), params, x, elbos=("Trace",), seed=1) == [loss]
+    assert abs(loss - losses[0]) > 1e-3
+    names = {n for n in adapter.guide_parameters(guide, params) if "network" in n}
+    assert len(names) == 8
+
+
 def test_settings_of_the_leapfrog_are_refused(adapter):
     with pytest.raises(ValueError, match=r"\['step_size', 'tempering'\] are settings of transition='leapfrog'"):
         adapter.irg.infer.AutoHVAE(shared(adapter).model, step_size=0.3, tempering="free")
@@ -196,7 +221,7 @@ def test_what_coefficients_may_be(adapter):
         options = {"transition": "refreshed"} | options
         return adapter.irg.infer.HVAE(case.model, case.base, num_steps=2, coefficients=coefficients, **options)
 
-    with pytest.raises(ValueError, match="coefficients are a setting of transition='refreshed', not of 'leapfrog'"):
+    with pytest.raises(ValueError, match=r"coefficients are a setting of .* 'coupled', not of 'leapfrog'"):
         guide_with(lambda x: {}, transition="leapfrog")
     with pytest.raises(TypeError, match=r"coefficients must be a function of the model's arguments, got 0\.3"):
         guide_with(0.3)
