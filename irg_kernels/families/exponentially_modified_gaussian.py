@@ -142,7 +142,13 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, loc: Array, scale:
     return loc + scale * newton(xp, residual, normal.quantile(xp, q, one_minus_q), -most, most)
 
 
-def _mode(xp: Namespace[Array], k: Array) -> Array:
+def rise(xp: Namespace[Array], x: Array, v: Array, scale: Array, rate: Array) -> Array:
+    """log p(x + v) - log p(x) for loc = 0; far above, -rate v alone, in which no derivative in scale cancels."""
+    y, w = x / scale, v / scale
+    return log_ndtr_rise(xp, y - rate * scale, w, -rate * v, -w * (y + 0.5 * w))
+
+
+def mode(xp: Namespace[Array], k: Array) -> Array:
     """Of y, value only: phi(y - k) / Phi(y - k) = k, by Newton's method on the logarithm, which is concave."""
     k = xp.stop_gradient(k)
     z = xp.where(k < 0.4, xp.sqrt(xp.maximum(-2.0 * xp.log(xp.minimum(k, 0.4)) - math.log(2.0 * math.pi), 0.0)), -k)
@@ -153,11 +159,10 @@ def _mode(xp: Namespace[Array], k: Array) -> Array:
 
 
 def _shape(xp: Namespace[Array], loc: Array, scale: Array, rate: Array) -> Shape:
-    def rise(x: Array, v: Array) -> Array:
-        y, w = (x - loc) / scale, v / scale
-        return log_ndtr_rise(xp, y - rate * scale, w, -rate * v, -w * (y + 0.5 * w))
+    def rise_at(x: Array, v: Array) -> Array:
+        return rise(xp, x - loc, v, scale, rate)
 
-    return Shape(line(xp.stop_gradient(scale)), rise, loc + scale * _mode(xp, rate * scale))
+    return Shape(line(xp.stop_gradient(scale)), rise_at, loc + scale * mode(xp, rate * scale))
 
 
 def _draw(xp: Namespace[Array], standard: Array, uniform: Array, loc: Array, scale: Array, rate: Array) -> Array:

@@ -19,7 +19,9 @@ from collections.abc import Callable
 
 from ..generic.family import Draw, Family, Quantile, located
 from ..namespace import Array, Namespace
+from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, log_sum
+from ..numerics.quadrature import is_double
 from ..numerics.roots import logarithm, newton
 from . import asymmetric_laplace, normal
 from . import exponentially_modified_gaussian as one_sided
@@ -122,6 +124,58 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, k: Array, s: Array
     return newton(xp, residual, xp.where(is_lower, -start, start), -most, most)
 
 
+def _mode(xp: Namespace[Array], k: Array, s: Array) -> Array:
+    """Of y, value only, to a thousandth of the way between the modes of both parts, where a smooth density may be cut:
+    the density is log-concave."""
+    k, s = xp.stop_gradient(k), xp.stop_gradient(s)
+
+    def halve(state: tuple) -> tuple:
+        low, high = state
+        middle = 0.5 * (low + high)
+        rises = _score_y(xp, middle, k, s) > 0.0
+        return xp.where(rises, middle, low), xp.where(rises, high, middle)
+
+    start = -s * one_sided.mode(xp, s / k), s * one_sided.mode(xp, s * k)
+    low, high = xp.converge(halve, start, lambda state: state[0] > state[1], 10)
+    return xp.stop_gradient(0.5 * (low + high))
+
+
+def _at_end(xp: Namespace[Array], by_rise: Array, log_unit: Array, y: Array, w: Array, s: Array, rate: Array) -> Array:
+    """What a part has at y + w: `by_rise`, but where y lies so far below it that the rise to where it is all of the
+    density has lost its digits, from the part's density itself."""
+    below, at = y / s - rate * s, (y + w) / s - rate * s
+    lost = (below < -3.0) & (at > -4.0) & (rate * s < 3.0)
+    z = xp.where(lost, at, 0.0)
+    own = xp.log(rate) - rate * (y + w - 0.5 * rate * s * s) + xp.log_ndtr(z)
+    return xp.where(lost, log_unit + own, by_rise)
+
+
+def _shape(xp: Namespace[Array], k: Array, s: Array, loc: Array, scale: Array) -> Shape:
+    def rise(x: Array, v: Array) -> Array:
+        """log(r exp(R) + (1 - r) exp(L)) of the rises of both parts."""
+        y, w = (x - loc) / scale, v / scale
+        right, left = one_sided.rise(xp, y, w, s, k), one_sided.rise(xp, -y, -w, s, 1.0 / k)
+        of_right, of_left = _weighted(xp, y, k, s)
+        apart = of_right - of_left
+        near = (xp.abs(right) < 0.5) & (xp.abs(left) < 0.5)
+        small, other = (xp.expm1(xp.where(near, by, 0.0)) for by in (right, left))
+        change = xp.sigmoid(apart) * small + xp.sigmoid(-apart) * other
+        whole = log_sum(xp, of_right, of_left)
+        log_weights = _log_weights(xp, k)
+        far = log_sum(
+            xp,
+            _at_end(xp, right - xp.softplus(-apart), log_weights[0] - whole, y, w, s, k),
+            _at_end(xp, left - xp.softplus(apart), log_weights[1] - whole, -y, -w, s, 1.0 / k),
+        )
+        return xp.where(near, xp.log1p(change), far)
+
+    # of two lengths: the panels about the mode are as long as the normal number's reach, the others have the tails
+    mode, reach = _mode(xp, k, s), (8.5 if is_double(xp, s) else 5.5) * xp.stop_gradient(s)
+    chart = line(xp.stop_gradient(scale * xp.maximum(s, xp.minimum(k, 1.0 / k))))
+    below, middle, above = (loc + scale * y for y in (mode - reach, mode, mode + reach))
+    return Shape(chart, rise, below, valley=(middle, above))
+
+
 def _draw(
     xp: Namespace[Array], bell: Array, first: Array, second: Array, k: Array, s: Array, loc: Array, scale: Array
 ) -> Array:
@@ -140,7 +194,8 @@ FAMILY = dataclasses.replace(
             quantile=Quantile(_find, log_density, (_dy_dk, _dy_ds)),
             mean=lambda xp, k, s: 1.0 / k - k + 0.0 * s,
             variance=lambda xp, k, s: 1.0 / k / k + k * k + s * s,
-        )
+        ),
+        _shape,
     ),
     draw=Draw(_draw, ("normal", "uniform", "uniform")),
     about=r"""

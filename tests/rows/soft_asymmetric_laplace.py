@@ -57,5 +57,12 @@ ROW = Family(
         "scale": lambda rng, count: 10 ** rng.uniform(-3, 3, count),
         "loc": lambda rng, count: rng.choice([-1, 1], count) * 10 ** rng.uniform(-3, 3, count),
     },
+    truncations=(
+        (POINT, -1.0, 2.0),
+        (POINT, 3.0, None, 3.5, 9.0),
+        (POINT, None, -2.0, -2.25, -6.0),
+        (POINT, 1.0, 1.000002, 1.0000006, 1.000001, 1.0000018),
+        ({"asymmetry": 0.625, "softness": 1.0, "loc": 0.0, "scale": 1.0}, -1.0, 2.0, -0.75, 0.25, 1.5),
+    ),
     apart="shared/test_rows.py",
 )
