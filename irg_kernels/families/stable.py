@@ -83,12 +83,17 @@ def _q(xp: Namespace[Array], of: _Angles, beta: Array, d: Array, rest: Array) ->
 def draw(xp: Namespace[Array], u: Array, w: Array, alpha: Array, beta: Array, scale: Array) -> Array:
     """x of S0, from V = pi (u - 1/2) and W = w; held where scale * x would leave the range, with the relative
     derivative of the true draw."""
-    return _draw(xp, u, w, alpha, beta, scale, _of_s0)
+    return _draw(xp, u, w, alpha, beta, scale, _of_s0) + _edge(xp, alpha)
 
 
 def draw_of_s(xp: Namespace[Array], u: Array, w: Array, alpha: Array, beta: Array, scale: Array) -> Array:
     """X of S, which at alpha = 1 is S0."""
-    return _draw(xp, u, w, alpha, beta, scale, _of_s)
+    return _draw(xp, u, w, alpha, beta, scale, _of_s) + _edge(xp, alpha)
+
+
+def _edge(xp: Namespace[Array], alpha: Array) -> Array:
+    """0 with an infinite slope at 2, below which there are heavy tails: a right path has infinite variance there."""
+    return xp.where(alpha < 2.0, 0.0, xp.sqrt(2.0 - xp.where(alpha < 2.0, 1.0, alpha)))
 
 
 def _draw(

@@ -27,7 +27,7 @@ class Stable(ImplicitMixin, host.Distribution):
     \tan\frac{\pi \alpha}{2} (|\sigma t|^{1 - \alpha} - 1)))`.  A draw is a smooth function of its parameters and two
     random numbers, and `log_prob` an integral of one dimension.  A draw that would overflow is held at the end of the
     range, with the relative derivative of the true draw.  Next to stability 2 the gradient in it has a large variance,
-    and at 2 itself none that is right: heavy tails begin there.
+    and at 2 itself, where heavy tails begin, an infinite one: it is returned as infinite or NaN.
 
     :param stability: :math:`\alpha` in (0, 2]; broadcast with the others.
     :param skew: :math:`\beta` in [-1, 1].
