@@ -1,22 +1,9 @@
 """What must be set before XLA starts."""
 
-import os
-from importlib.metadata import PackageNotFoundError, version
+from tests.quick_xla import compile_quickly, jaxlib
 
-try:
-    jaxlib = version("jaxlib")
-except PackageNotFoundError:
-    jaxlib = ""
-# Nearly all time of NumPyro's tests is XLA's compilation: the former code generator takes half of the new one's, and
-# without LLVM's optimizations another quarter is gone; thunks in the order in which they were found save a little.
-# (One module in place of many would save more, and rounds otherwise: Beta's partials at shapes of 1e6 had five digits.)
-# Only where the flags are known to exist: XLA aborts the process for one that it has not.
-if jaxlib.startswith("0.10."):
-    flags = (
-        "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0 "
-        "--xla_cpu_enable_concurrency_optimized_scheduler=false"
-    )
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+if jaxlib:
+    compile_quickly()
 
 import gc
 

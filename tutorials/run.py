@@ -35,7 +35,11 @@ def main() -> None:
     if unknown:
         sys.exit(f"There is no notebook {', '.join(unknown)} in {HERE.name}/")
     if os.environ.get("SMOKE", "0") not in ("", "0"):
+        sys.path.insert(0, str(HERE.parent))
+        from tests.quick_xla import compile_quickly
+
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # a short run is mostly XLA's compilation
+        compile_quickly()
     if arguments.write:
         os.environ["TQDM_DISABLE"] = "1"  # progress bars are for whoever runs a notebook, not for its reader
     with ThreadPoolExecutor(arguments.jobs) as pool:
