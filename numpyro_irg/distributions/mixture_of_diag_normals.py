@@ -104,10 +104,9 @@ class _Located(_DiagNormals):
         self._begin(validate_args, locs=locs, coord_scale=coord_scale, component_logits=component_logits)
 
     def _locs_and_scales(self) -> tuple[Array, Array]:
-        shared = self._axes["coord_scale"] == 1
-        return self.locs, jnp.broadcast_to(
-            self.coord_scale[..., None, :], self.locs.shape
-        ) if shared else self.coord_scale
+        if self._axes["coord_scale"] == 1:
+            return self.locs, jnp.broadcast_to(self.coord_scale[..., None, :], self.locs.shape)
+        return self.locs, self.coord_scale
 
 
 class MixtureOfDiagNormals(_Located):
