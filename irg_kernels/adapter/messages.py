@@ -16,6 +16,12 @@ def shown(given: Any) -> str:
     return f"the class {given.__name__}" if isinstance(given, type) else f"{given!r} ({type(given).__name__})"
 
 
+def no_cdf(distribution: Any, package: str) -> str:
+    """Of one without distribution function; `package` is the adapter's name."""
+    kind = type(distribution).__name__
+    return f"{kind} has no cdf; take a distribution from {package}.distributions, or give the class a cdf"
+
+
 def pairs_in_order(names: Sequence[str]) -> list[tuple[str, str, bool]]:
     """(lesser, greater, whether they may be equal) of parameters that ascend, of which the ends differ."""
     if not names:

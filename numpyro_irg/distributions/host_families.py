@@ -11,6 +11,7 @@ from jax import Array, lax
 from jax.nn import log_softmax
 from jax.scipy.special import logsumexp
 
+from irg_kernels.adapter import messages
 from irg_kernels.adapter.host_families import HOST_FAMILIES as FAMILIES
 from irg_kernels.adapter.host_families import family_of_class
 from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
@@ -142,10 +143,7 @@ def _log_tails(distribution: Any, x: Array) -> tuple[Array, Array]:
     try:
         lower = distribution.cdf(x)
     except NotImplementedError:
-        raise NotImplementedError(
-            f"{type(distribution).__name__} has no cdf; take a distribution from numpyro_irg.distributions, or give "
-            "the class a cdf"
-        ) from None
+        raise NotImplementedError(messages.no_cdf(distribution, "numpyro_irg")) from None
     return _log_mass(lower), _log_mass(1.0 - lower)
 
 

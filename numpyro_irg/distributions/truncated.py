@@ -17,7 +17,7 @@ from numpyro.distributions.batch_util import vmap_over
 from numpyro.distributions.util import validate_sample
 from numpyro.util import not_jax_tracer
 
-from irg_kernels.adapter import arguments
+from irg_kernels.adapter import arguments, messages
 from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
@@ -312,10 +312,7 @@ def _univariate(name: str, base: Any) -> tuple[Any, tuple[int, ...]]:
     distribution = implicit_twin(distribution) or distribution
     arguments.check_univariate(name, distribution)
     if not has_tails(distribution):
-        raise ValueError(
-            f"{name}: base_dist {type(distribution).__name__} has no cdf; take a distribution from "
-            "numpyro_irg.distributions, or give the class a cdf"
-        )
+        raise ValueError(f"{name}: base_dist {messages.no_cdf(distribution, 'numpyro_irg')}")
     return distribution, shape
 
 

@@ -12,6 +12,7 @@ import torch
 from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
 from torch import Tensor
 
+from irg_kernels.adapter import messages
 from irg_kernels.adapter.host_families import HOST_FAMILIES as FAMILIES
 from irg_kernels.adapter.host_families import family_of_class
 from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
@@ -179,10 +180,7 @@ def _log_tails(distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     try:
         lower = distribution.cdf(x)
     except NotImplementedError:
-        raise NotImplementedError(
-            f"{type(distribution).__name__} has no cdf; take a distribution from pyro_irg.distributions, or give the "
-            "class a cdf"
-        ) from None
+        raise NotImplementedError(messages.no_cdf(distribution, "pyro_irg")) from None
     return _log_mass(lower), _log_mass(1.0 - lower)
 
 

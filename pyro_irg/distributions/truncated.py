@@ -13,7 +13,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 
-from irg_kernels.adapter import arguments
+from irg_kernels.adapter import arguments, messages
 from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
@@ -321,10 +321,7 @@ def _univariate(name: str, base: Any) -> tuple[Any, torch.Size]:
     distribution = implicit_twin(distribution) or distribution
     arguments.check_univariate(name, distribution)
     if not has_tails(distribution):
-        raise ValueError(
-            f"{name}: base_dist {type(distribution).__name__} has no cdf; take a distribution from "
-            "pyro_irg.distributions, or give the class a cdf"
-        )
+        raise ValueError(f"{name}: base_dist {messages.no_cdf(distribution, 'pyro_irg')}")
     return distribution, shape
 
 
