@@ -187,18 +187,21 @@ def _bessel_quotient(j, concentration, digits):
     return mp.besseli(j, concentration) / mp.besseli(0, concentration)
 
 
-def _log_density(x, loc, kappa):
+def _log_i0e(kappa):
+    """log I0 less kappa."""
     if kappa < 500:
-        log_i0e = mp.log(mp.besseli(0, kappa)) - kappa
-    else:  # DLMF 10.40.1
-        term = total = mp.one
-        for n in range(1, 400):
-            term *= mp.mpf((2 * n - 1) ** 2) / (8 * kappa * n)
-            total += term
-            if term < mp.eps:
-                break
-        log_i0e = mp.log(total) - mp.log(2 * mp.pi * kappa) / 2
-    return -2 * kappa * mp.sin((x - loc) / 2) ** 2 - mp.log(2 * mp.pi) - log_i0e
+        return mp.log(mp.besseli(0, kappa)) - kappa
+    term = total = mp.one  # DLMF 10.40.1
+    for n in range(1, 400):
+        term *= mp.mpf((2 * n - 1) ** 2) / (8 * kappa * n)
+        total += term
+        if term < mp.eps:
+            break
+    return mp.log(total) - mp.log(2 * mp.pi * kappa) / 2
+
+
+def _log_density(x, loc, kappa):
+    return -2 * kappa * mp.sin((x - loc) / 2) ** 2 - mp.log(2 * mp.pi) - _log_i0e(kappa)
 
 
 def wrapped(angle):
@@ -230,25 +233,17 @@ def _mean_cos(kappa, order=1):
     return mp.besseli(order, kappa) / mp.besseli(0, kappa)
 
 
-def _log_i0(kappa):
-    """log I0, and I1/I0 by its continued fraction (DLMF 10.33.1); the series of DLMF 10.40.1 where kappa is large."""
+def _mean_cos_of_large(kappa):
+    """I1/I0 by its continued fraction (DLMF 10.33.1)."""
     mean = mp.zero
     for n in range(int(mp.sqrt(2 * kappa * 120)) + 150, 0, -1):
         mean = kappa / (2 * n + kappa * mean)
-    if kappa < 300:
-        return mp.log(mp.besseli(0, kappa)), mean
-    term = total = mp.one
-    for n in range(1, 300):
-        term *= mp.mpf((2 * n - 1) ** 2) / (8 * kappa * n)
-        total += term
-        if term < mp.eps:
-            break
-    return kappa - mp.log(2 * mp.pi * kappa) / 2 + mp.log(total), mean
+    return mean
 
 
 def _divergence(mu, kappa, mu_q, kappa_q):
-    log_p, mean = _log_i0(kappa)
-    return _log_i0(kappa_q)[0] - log_p + kappa * mean - kappa_q * mean * mp.cos(mu - mu_q)
+    mean = _mean_cos_of_large(kappa)
+    return _log_i0e(kappa_q) + kappa_q - _log_i0e(kappa) - kappa + kappa * mean - kappa_q * mean * mp.cos(mu - mu_q)
 
 
 ROW = Family(
