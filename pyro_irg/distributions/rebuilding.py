@@ -33,6 +33,9 @@ def parts_of(distribution: Any) -> Parts:
     """What it is made of; `expand` and `mask` are left out."""
     while isinstance(distribution, ExpandedDistribution | MaskedDistribution):
         distribution = distribution.base_dist
+    known = family_of(distribution)
+    if known is not None:  # which may be a host's transformed distribution, with parameters of its own
+        return made_of.of_parameters(distribution, known, _is_real)
     return _parts(distribution)
 
 
@@ -42,7 +45,7 @@ def _is_real(value: Any) -> bool:
 
 @singledispatch
 def _parts(d: Any) -> Parts:
-    return made_of.of_parameters(d, family_of(d), _is_real)
+    return made_of.of_parameters(d, None, _is_real)
 
 
 @_parts.register(torch.distributions.Categorical)
