@@ -151,7 +151,7 @@ def _values(rule: _Rule, wanted: Sequence[bool], factor: Tensor, args: Sequence[
     partials, by_region, _ = rule
     if by_region is not None and not _is_cheaper(by_region, factor):
         by_region = None
-    if by_numpy.serves(partials, args):
+    if by_numpy.serves(partials, (factor, *args)):
         products: Callable = functools.partial(by_numpy.products, partials, by_region, wanted)
     elif by_region is not None:
         products = functools.partial(_products_by_region, by_region, wanted)

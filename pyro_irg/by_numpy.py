@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import forward_ad
 from torch.distributions import constraints
 
@@ -42,7 +43,8 @@ def serves(kernels: Sequence[Callable | None], args: Sequence[Tensor]) -> bool:
     like = args[0]
     if like.dtype not in _WIDTHS or like.device.type != "cpu" or not (like.numel() <= FEW or _is_wide()):
         return False
-    if not all(type(a) is Tensor for a in args):
+    # cotangents side by side (is_grads_batched) are no transformation of torch.func
+    if not all(type(a) is Tensor and not (a.is_neg() or is_legacy_batchedtensor(a)) for a in args):
         return False
     if torch.is_grad_enabled() and any(a.requires_grad for a in args):
         return False
