@@ -107,7 +107,7 @@ NUMPYRO = models(numpyro.sample, ndist, lambda x: jnp.asarray(x, jnp.float32), j
 PYRO = models(pyro.sample, pdist, lambda x: torch.as_tensor(x, dtype=torch.float32), torch.exp, pyro.plate)
 TARGETS = list(NUMPYRO)
 MODELS = {"numpyro": NUMPYRO | hvae_others.NUMPYRO, "pyro": PYRO | hvae_others.PYRO}
-ABLATION = "AutoHVAE, gradient 0"
+ABLATION, COUPLED = "AutoHVAE, gradient 0", "AutoHVAE, coupled"
 GUIDES: dict[str, Callable] = {
     "AutoHVAE": numpyro_irg.infer.AutoHVAE,
     "AutoMultivariateNormal": autoguide.AutoMultivariateNormal,
@@ -118,11 +118,8 @@ GUIDES: dict[str, Callable] = {
     "AutoMixture": lambda model: numpyro_irg.infer.AutoMixture(model, 4),
     "AutoNormal": autoguide.AutoNormal,
     ABLATION: numpyro_irg.infer.AutoHVAE,
+    COUPLED: lambda model: numpyro_irg.infer.AutoHVAE(model, transition="coupled"),
 }
-
-
-OTHERS = [name for name in GUIDES if name not in ("AutoDAIS", "AutoNormal")]
-"""for the targets of `hvae_others`"""
 
 
 def evidence(target: str) -> float:
@@ -250,7 +247,8 @@ def weight_cell(result: dict | None) -> str:
 def rows(targets: list[str], cell: Callable) -> tuple[list[str], list[list[str]]]:
     """Of the guides that were run on these targets."""
     found = read()
-    names = [name for name in GUIDES if name != ABLATION and any(("numpyro", t, name) in found for t in targets)]
+    compared = [name for name in GUIDES if name not in (ABLATION, COUPLED)]
+    names = [name for name in compared if any(("numpyro", t, name) in found for t in targets)]
     targets = [t for t in targets if ("numpyro", t, "AutoHVAE") in found]
     keys = [*(("numpyro", name) for name in names), ("pyro", "AutoHVAE")]
     lines = [[t, *(cell(found.get((library, t, name))) for library, name in keys)] for t in targets]
@@ -276,7 +274,15 @@ def others_table() -> str:
 
 
 def ablation_table() -> str:
-    """The gaps of all seeds, the worst in bold, and their effective sample sizes, with the gradient and with 0."""
+    return seeds_table(ABLATION, "its gradient set to 0")
+
+
+def coupled_table() -> str:
+    return seeds_table(COUPLED, "coupled")
+
+
+def seeds_table(other: str, title: str) -> str:
+    """Of AutoHVAE and another the gaps of all seeds, the worst in bold, and their effective sample sizes."""
 
     def cell(result: dict) -> str:
         several, worst = len(result["gaps"]) > 1, max(result["gaps"])
@@ -284,10 +290,10 @@ def ablation_table() -> str:
         parts = zip(marks, result["gaps"], result["ess"], strict=True)
         return ", ".join(f"{mark}{gap:.3f}{mark} ({100.0 * ess:.0f}%)" for mark, gap, ess in parts)
 
-    found, names = read(), ["AutoHVAE", ABLATION]
-    targets = [t for t in TARGETS if ("numpyro", t, ABLATION) in found]
+    found, names = read(), ["AutoHVAE", other]
+    targets = [t for t in TARGETS if ("numpyro", t, other) in found]
     lines = [[t, *(cell(found["numpyro", t, name]) for name in names)] for t in targets]
-    return markdown(["target", "AutoHVAE", "its gradient set to 0"], lines)
+    return markdown(["target", "AutoHVAE", title], lines)
 
 
 if __name__ == "__main__":
