@@ -136,7 +136,7 @@ class AutoHVAE(HVAE):
         """
         raise NotImplementedError(
             "AutoHVAE: the posterior has no density in closed form; draw from it with sample_posterior, weight draws "
-            "with numpyro_irg.infer.log_weights, or take the base's alone with guide.guide.get_posterior(params)"
+            "with numpyro_irg.infer.log_weights, or take the base's alone with guide.base.get_posterior(params)"
         )
 
 

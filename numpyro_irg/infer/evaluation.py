@@ -248,7 +248,7 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     errors, rho, rejected, alphas, overflows = jax.jit(run)(rng_key)
     passed = jnp.concatenate([jnp.zeros(1), jnp.cumsum(jnp.log(alphas))])
     return {
-        "step_sizes": {name: params[f"{guide.prefix}_{name}_step_size"] for name in names},
+        "step_sizes": {name: guide.step_size(name, params) for name in names},
         "inverse_temperatures": jnp.exp(2.0 * (passed[-1] - passed)),
         "energy_errors": errors,
         "momentum_second_moment": {n: float(jnp.mean(r**2)) for n, r in zip(names, rho, strict=True)},

@@ -121,9 +121,9 @@ class HVAE:
             "initial_temperature": initial_temperature != 2.0,
         }
         refreshed.check_settings(transition, given, coefficients)
-        self.model, self.guide, self.num_steps, self.prefix = model, guide, num_steps, prefix
+        self.model, self.base, self.num_steps, self.prefix = model, guide, num_steps, prefix
         self.transition, self.coefficients = transition, coefficients
-        self.step_size, self.max_step_size, self.step_size_shape = step_size, max_step_size, step_size_shape
+        self.initial_step_size, self.max_step_size, self.step_size_shape = step_size, max_step_size, step_size_shape
         self.tempering, self.initial_temperature, self.checkpoint = tempering, initial_temperature, checkpoint
         self._observed: frozenset[str] = frozenset()
         self._last: tuple[tuple, dict] | None = None
@@ -151,7 +151,7 @@ class HVAE:
         """The base guide itself, and the priors of latents that the model masks out."""
         base = BaseSites(None)
         with base:
-            drawn = self.guide(*args, **kwargs)
+            drawn = self.base(*args, **kwargs)
         values = {name: site.value for name, site in base.latents.items()}
         sites, _ = first_run(self.model, args, kwargs, numpyro.prng_key(), base.seen, substitute(data=values))
         for name, site in base.latents.items():
@@ -164,12 +164,12 @@ class HVAE:
 
     def refine(self, *args: Any, **kwargs: Any) -> tuple[dict[str, Array], Path | refreshed_path.Points]:
         """The latents and the path that led to them; in place of a call, under the handlers that a guide needs."""
-        base, distributions = run_base(self.guide, self.prefix, args, kwargs)
+        base, distributions = run_base(self.base, self.prefix, args, kwargs)
         live = LiveModel(self.model, args, kwargs, base, self._observed)
         self._observed |= live.observed
         if self.transition != "leapfrog":
             return refreshed_path.refine(self, base, live, distributions, _normal)
-        units = _units(self.guide, distributions, live.latents)
+        units = _units(self.base, distributions, live.latents)
         alphas = self.cooling()
         log_cooling = jnp.sum(jnp.log(alphas))
         z0 = tuple(latent.position for latent in live.latents)
@@ -231,14 +231,28 @@ class HVAE:
         roots = schedule(xp, root, jnp.linspace(0.0, 1.0, num_steps + 1, dtype=root.dtype))
         return roots[1:] / roots[:-1]
 
+    def step_size(self, site: str, params: dict[str, Any]) -> Array:
+        """The step sizes of a site: of shape (), of its unconstrained event's shape, or with a leading axis of K.
+
+        :param params: as `SVI.get_params` returns them.
+        :raises ValueError: for a site of which `params` has none.
+        """
+        name = self._step_size_of(site)
+        if name not in params:
+            raise ValueError(f"HVAE: no step size of {site!r} among the parameters {sorted(params)}")
+        return params[name]
+
+    def _step_size_of(self, site: str) -> str:
+        return f"{self.prefix}_{site}_step_size"
+
     def _step_sizes(self, live: LiveModel) -> tuple[Array, ...]:
         """Of each site, with a leading axis of K."""
         sizes = []
         for latent in live.latents:
             shapes = {"scalar": (), "dim": latent.event_shape, "step": (self.num_steps, *latent.event_shape)}
             size = numpyro.param(
-                f"{self.prefix}_{latent.name}_step_size",
-                jnp.full(shapes[self.step_size_shape], self.step_size),
+                self._step_size_of(latent.name),
+                jnp.full(shapes[self.step_size_shape], self.initial_step_size),
                 constraint=constraints.interval(0.0, self.max_step_size),
             )
             if self.step_size_shape != "step":

@@ -268,7 +268,7 @@ def refine(
 
     :param normal: (location, scale) of a latent's base.
     """
-    run = _Run(guide, base, live, _Coordinates(base, live, guide.guide, distributions, normal))
+    run = _Run(guide, base, live, _Coordinates(base, live, guide.base, distributions, normal))
     xi, log_prob_xi = _momenta(run)
     log_q = functools.reduce(jnp.add, [sum_to(_log_prob(site), run.dims) for site in base.sites.values()])
     u, log_weights, densities, rho, fine, stretched = run.path(xi)

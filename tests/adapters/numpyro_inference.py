@@ -22,7 +22,7 @@ def started(model, guide, *args):
 def _begun(model, guide, args, optimizer, elbo=None):
     """(svi, its state, parameters), with an initialisation that is compiled as a whole."""
     if isinstance(guide, numpyro_irg.infer.AutoHVAE):
-        handlers.seed(guide.guide, 0)(*args)  # an autoguide cannot be called inside `jit` for the first time
+        handlers.seed(guide.base, 0)(*args)  # an autoguide cannot be called inside `jit` for the first time
     elif isinstance(guide, infer.autoguide.AutoGuide):
         handlers.seed(guide, 0)(*args)
     svi = infer.SVI(model, guide, optimizer, elbo or infer.Trace_ELBO())

@@ -55,7 +55,7 @@ def fit(model, guide, *args, steps, rate=0.02, elbo=None):
     """Parameters after some steps of Adam, and the losses."""
     svi = SVI(model, guide, numpyro.optim.Adam(rate), Trace_ELBO() if elbo is None else elbo)
     if isinstance(guide, AutoHVAE):
-        seed(guide.guide, 0)(*args)  # an autoguide cannot be called inside `jit` for the first time
+        seed(guide.base, 0)(*args)  # an autoguide cannot be called inside `jit` for the first time
     state = jit(lambda key: svi.init(key, *args))(jax.random.key(0))
     state, losses = jit(lambda state: jax.lax.scan(lambda s, _: svi.update(s, *args), state, length=steps))(state)
     return svi.get_params(state), losses

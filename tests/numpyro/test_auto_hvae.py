@@ -38,7 +38,7 @@ def test_surface():
     guide = AutoHVAE(
         model, num_steps=2, base=AutoMultivariateNormal, base_options=options, tempering="free", transition="leapfrog"
     )
-    seed(guide.guide, 0)(DATA)  # an autoguide cannot be called inside `jit` for the first time
+    seed(guide.base, 0)(DATA)  # an autoguide cannot be called inside `jit` for the first time
     params = params_of(model, guide, DATA)
     assert np.isfinite(jit(loss(model, guide, DATA, elbo=TraceMeanField_ELBO()))(params))
     assert set(params) == {"auto_loc", "auto_scale_tril", "auto_cooling", "auto_rate_step_size", "auto_share_step_size"}

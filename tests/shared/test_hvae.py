@@ -173,3 +173,17 @@ def test_a_schedule_of_another_length(adapter):
     guide = adapter.irg.infer.HVAE(case.model, case.base, num_steps=2, tempering=lambda num_steps: [2.0])
     with pytest.raises(ValueError, match="must return 2 factors"):
         adapter.called(guide, adapter.array(DATA))
+
+
+def test_attributes(adapter):
+    """They agree in both libraries, but that NumPyro's guide keeps no parameters: they are given."""
+    case, x = local(adapter), adapter.array(DATA)
+    guide = adapter.irg.infer.HVAE(case.model, case.base, num_steps=4, step_size=0.25, step_size_shape="scalar")
+    params = adapter.started(case.model, guide, x)
+    if adapter.eager:
+        guide.setup(x)
+    given = () if adapter.eager else (params,)
+    assert guide.base is case.base and guide.initial_step_size == 0.25
+    np.testing.assert_allclose(adapter.numpy(guide.step_size("z", *given)), 0.25, rtol=1e-6)
+    with pytest.raises(ValueError, match="HVAE: no step size"):
+        guide.step_size("other", *given)
