@@ -67,6 +67,7 @@ def library(like: Tensor) -> tuple[Any, Callable[[Tensor], Any], Callable[[Any],
     return torch, Tensor.detach, Tensor.detach
 
 
+@np.errstate(all="ignore")
 def all_pass(params: Iterable[Tensor], kinds: Iterable[constraints.Constraint]) -> bool:
     """Whether all numbers are seen to be finite, and positive where they must be; False where they cannot be seen."""
     for param, kind in zip(params, kinds, strict=True):

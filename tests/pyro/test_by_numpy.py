@@ -148,3 +148,13 @@ def test_checks_that_one_look_saves(make, validate_args):
             continue
         with pytest.raises(ValueError, match="Expected parameter"):
             make(X, bad, validate_args=validate_args)
+
+
+@pytest.mark.filterwarnings("error")
+@PRECISIONS
+def test_the_look_at_parameters_warns_of_nothing(dtype):
+    """Not of locations whose sum overflows, which are valid, nor of infinities, which the error names."""
+    most, one = torch.finfo(dtype).max, torch.ones(2, dtype=dtype)
+    StudentT(one, torch.tensor([most, most], dtype=dtype), one)
+    with pytest.raises(ValueError, match=r"parameter loc .* to be finite"):
+        StudentT(one, torch.tensor([np.inf, -np.inf], dtype=dtype), one)
