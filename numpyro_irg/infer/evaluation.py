@@ -99,13 +99,15 @@ def _weigher(
 
 
 def _is_drawn(site: Any) -> bool:
-    """Whether a guide draws a site from a continuous density."""
+    """Whether a guide draws a site from a density of numbers or vectors; matrices have zeros of their own."""
     if site["type"] != "sample" or site["is_observed"]:
         return False
     fn = site["fn"]
     while hasattr(fn, "base_dist") and not hasattr(fn, "transforms"):
         fn = fn.base_dist
-    return not isinstance(fn, Delta) and jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
+    if isinstance(fn, Delta) or getattr(fn.support, "event_dim", 0) > 1:
+        return False
+    return jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
 
 
 def _at_the_end(value: Array) -> Array:

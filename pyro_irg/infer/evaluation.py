@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from pyro.distributions import Delta
+from pyro.distributions import Delta, RelaxedBernoulliStraightThrough, RelaxedOneHotCategoricalStraightThrough
 from pyro.distributions.util import scale_and_mask
 from pyro.poutine import block, replay, trace
 from pyro.poutine.util import prune_subsample_sites
@@ -94,13 +94,21 @@ def _weights(
 
 
 def _is_drawn(site: Any) -> bool:
-    """Whether a guide draws a site from a continuous density."""
-    if site["type"] != "sample" or site["is_observed"] or not torch.is_tensor(site["value"]):
+    """Whether a guide draws a site from a density of numbers or vectors; matrices have zeros of their own."""
+    if site["type"] != "sample" or site["is_observed"]:
+        return False
+    if not (torch.is_tensor(site["value"]) and site["value"].is_floating_point()):
         return False
     fn = site["fn"]
     while hasattr(fn, "base_dist") and not hasattr(fn, "transforms"):
         fn = fn.base_dist
-    return not isinstance(fn, Delta) and site["value"].is_floating_point() and not fn.support.is_discrete
+    if isinstance(fn, (Delta, RelaxedBernoulliStraightThrough, RelaxedOneHotCategoricalStraightThrough)):
+        return False
+    try:
+        support = fn.support
+    except NotImplementedError:
+        return False
+    return support is not None and not support.is_discrete and support.event_dim < 2
 
 
 def _at_the_end(value: Tensor) -> Tensor:

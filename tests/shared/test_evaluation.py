@@ -152,3 +152,14 @@ def test_draws_beside_1_are_told(adapter, concentration, warned):
         warnings.simplefilter("always")
         adapter.log_evidence(model, guide, {}, num_samples=500, batch_size=500)
     assert any("draws of 't' are the last number" in str(w.message) for w in told) == warned
+
+
+@pytest.mark.parametrize("name, args", [("LKJCholesky", (3, 1.0)), ("WishartCholesky", (5.0, np.eye(2)))])
+def test_zeros_and_ones_of_a_matrix_are_its_own(adapter, name, args):
+    def model():
+        adapter.sample("t", getattr(adapter.dist, name)(*(adapter.array(a) if np.ndim(a) else a for a in args)))
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        adapter.log_evidence(model, model, {}, num_samples=50, batch_size=50)
+    assert not any("are the last number" in str(w.message) for w in told)
