@@ -144,6 +144,7 @@ def _of_large(a: Tensor) -> Tensor:
     """
     if a.numel() < FEW or a.dtype != torch.float32 or a.device.type != "cpu" or torch.jit.is_tracing():
         return torch._standard_gamma(a)
+    a = a.contiguous()  # what is drawn like it has its strides
     d = a - 1.0 / 3.0
     normal, uniform = torch.randn_like(a), torch.rand_like(a)
     root = torch.addcmul(torch.ones_like(a), normal, (9.0 * d).rsqrt())

@@ -342,7 +342,7 @@ def reasons(overflows: Mapping[str, tuple[float, ...]], rejected: float) -> list
     return found
 
 
-def warn_of_held(shares: Mapping[str, float], dtype: Any) -> None:
+def warn_of_held(shares: Mapping[str, float]) -> None:
     """Warn of sites whose draws are rounded onto an end of their dtype: more than a hundredth, and densities are wrong.
 
     :param shares: of each site, the share of its draws that are the last number their dtype has.
@@ -350,8 +350,8 @@ def warn_of_held(shares: Mapping[str, float], dtype: Any) -> None:
     for name, share in shares.items():
         if share > 0.01:
             warnings.warn(
-                f"{share:.1%} of the guide's draws of {name!r} are the last number that {dtype} has there (next to 0, "
-                "to 1, or its largest): the density counts them all as that one, and the estimate may lie above the "
+                f"{share:.1%} of the guide's draws of {name!r} are the last number that their dtype has there (next to "
+                "0, to 1, or its largest): the density counts them all as that one, and the estimate may lie above the "
                 "evidence. Use float64, or a distribution of the logarithm or the logit (LogGamma, BetaPrime).",
                 stacklevel=4,
             )

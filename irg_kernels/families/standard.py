@@ -75,9 +75,9 @@ def _half_cauchy_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array
 
 
 def _above_0(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
-    """(whether y > 0, y there)"""
-    inside = y > 0.0
-    return inside, xp.where(inside, y, 1.0)
+    """(whether y > 0, y there); of a NaN too, which stays"""
+    outside = y <= 0.0
+    return ~outside, xp.where(outside, 1.0, y)
 
 
 def _half_cauchy_log_density(xp: Namespace[Array], y: Array) -> Array:

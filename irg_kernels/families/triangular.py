@@ -32,7 +32,7 @@ def log_tails(xp: Namespace[Array], x: Array, low: Array, high: Array, peak: Arr
     below, from_end, whole = _sides(xp, x, low, high, peak)
     width, share = high - low, from_end / whole
     beyond = (_other_side(xp, below, low, high, peak) + _to_peak(xp, x, peak, whole) * (1.0 + share)) / width
-    little, inside = beyond < 0.5, share > 0.0
+    little, inside = beyond < 0.5, ~(share <= 0.0)
     log_mass = xp.log(xp.where(inside, share, 1.0)) + xp.log(xp.where(inside, from_end / width, 1.0))
     log_own = xp.where(little, xp.log1p(-xp.where(little, beyond, 0.0)), xp.where(inside, log_mass, -math.inf))
     own = xp.where(little, 0.25, share * (from_end / width))

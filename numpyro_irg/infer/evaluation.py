@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.scipy.special import logsumexp
-from numpyro.distributions import Delta
+from numpyro.distributions import Delta, constraints
 from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import get_importance_trace
 from tqdm import tqdm
@@ -69,7 +69,7 @@ def log_weights(
     keys = split(rng_key, num_samples)
     _check_batch("log_weights", batch_size)
     weights, held = lax.map(_weigher(model, guide, params, plate, args, kwargs), keys, batch_size=batch_size)
-    _warn_of_held(held, weights.dtype)
+    _warn_of_held(held)
     return weights
 
 
@@ -99,13 +99,16 @@ def _weigher(
 
 
 def _is_drawn(site: Any) -> bool:
-    """Whether a guide draws a site from a density of numbers or vectors; matrices have zeros of their own."""
+    """Whether a guide draws a site from a density of numbers or vectors that ends; matrices have zeros of their own."""
     if site["type"] != "sample" or site["is_observed"]:
         return False
     fn = site["fn"]
     while hasattr(fn, "base_dist") and not hasattr(fn, "transforms"):
         fn = fn.base_dist
-    if isinstance(fn, Delta) or getattr(fn.support, "event_dim", 0) > 1:
+    support = fn.support
+    if isinstance(fn, Delta) or getattr(support, "base_constraint", support) is constraints.real:
+        return False
+    if getattr(support, "event_dim", 0) > 1:
         return False
     return jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
 
@@ -118,10 +121,10 @@ def _at_the_end(value: Array) -> Array:
     return jnp.mean((size <= float(limits.tiny)) | (size >= float(limits.max)) | next_to_1)
 
 
-def _warn_of_held(shares: dict[str, Array], dtype: Any) -> None:
+def _warn_of_held(shares: dict[str, Array]) -> None:
     """Outside of `jit`, warn of draws that are rounded onto an end of their dtype."""
     if not any(isinstance(share, jax.core.Tracer) for share in shares.values()):
-        messages.warn_of_held({name: float(jnp.mean(share)) for name, share in shares.items()}, dtype)
+        messages.warn_of_held({name: float(jnp.mean(share)) for name, share in shares.items()})
 
 
 def log_density(sites: Any, plate: str | None) -> Array:
@@ -173,7 +176,7 @@ def log_evidence(
     keys = split(rng_key, num_samples, "log_evidence")
     _check_batch("log_evidence", batch_size)
     weights, held = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
-    _warn_of_held(held, weights.dtype)
+    _warn_of_held(held)
     total = logsumexp(weights, axis=0)
     ess = jnp.exp(2.0 * total - logsumexp(2.0 * weights, axis=0))
     return Evidence(total - math.log(num_samples), ess, pareto_k(weights))

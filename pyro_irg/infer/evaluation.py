@@ -8,7 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from pyro.distributions import Delta, RelaxedBernoulliStraightThrough, RelaxedOneHotCategoricalStraightThrough
+from pyro.distributions import (
+    Delta,
+    RelaxedBernoulliStraightThrough,
+    RelaxedOneHotCategoricalStraightThrough,
+    constraints,
+)
 from pyro.distributions.util import scale_and_mask
 from pyro.poutine import block, replay, trace
 from pyro.poutine.util import prune_subsample_sites
@@ -86,15 +91,13 @@ def _weights(
         for name, site in q_trace.nodes.items():
             if _is_drawn(site):
                 shares.setdefault(name, []).append(_at_the_end(site["value"]))
-                dtype = site["value"].dtype
         weight = log_density(p_trace, plate, draws_dim) - log_density(q_trace, plate, draws_dim)
         yield weight[None] if draws_dim is None else weight
-    if shares:
-        messages.warn_of_held({name: float(torch.stack(found).mean()) for name, found in shares.items()}, dtype)
+    messages.warn_of_held({name: float(torch.stack(found).mean()) for name, found in shares.items()})
 
 
 def _is_drawn(site: Any) -> bool:
-    """Whether a guide draws a site from a density of numbers or vectors; matrices have zeros of their own."""
+    """Whether a guide draws a site from a density of numbers or vectors that ends; matrices have zeros of their own."""
     if site["type"] != "sample" or site["is_observed"]:
         return False
     if not (torch.is_tensor(site["value"]) and site["value"].is_floating_point()):
@@ -106,9 +109,10 @@ def _is_drawn(site: Any) -> bool:
         return False
     try:
         support = fn.support
-    except NotImplementedError:
+        is_bounded = getattr(support, "base_constraint", support) is not constraints.real
+        return support is not None and is_bounded and not support.is_discrete and support.event_dim < 2
+    except NotImplementedError:  # there is none, or it cannot say
         return False
-    return support is not None and not support.is_discrete and support.event_dim < 2
 
 
 def _at_the_end(value: Tensor) -> Tensor:

@@ -123,7 +123,7 @@ class HVAE(PyroModule):
         self._watched: list[Potential] | None = None  # for `diagnostics`
         self._autoguides: tuple[tuple[AutoGuide, Any], ...] = ()
         self.path: dict[str, Any] = {}
-        """of the last call: names of the sites, energy errors of the steps, final momenta, share of steps rejected"""
+        """of the last call, what `diagnostics` reads: the steps' energy errors, final momenta and others"""
         self.step_sizes = PyroModule()
         self.steps = PyroModule()
         if num_steps and transition != "leapfrog":

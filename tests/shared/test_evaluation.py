@@ -163,3 +163,15 @@ def test_zeros_and_ones_of_a_matrix_are_its_own(adapter, name, args):
         warnings.simplefilter("always")
         adapter.log_evidence(model, model, {}, num_samples=50, batch_size=50)
     assert not any("are the last number" in str(w.message) for w in told)
+
+
+def test_draws_of_the_line_are_not_told(adapter):
+    """Numbers next to 1 are no end of a normal's support."""
+
+    def model():
+        adapter.sample("t", adapter.dist.Normal(1.0, 1e-6))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = adapter.log_evidence(model, model, {}, num_samples=100, batch_size=100)
+    assert float(found.log_evidence) == 0.0
