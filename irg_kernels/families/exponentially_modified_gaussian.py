@@ -21,7 +21,7 @@ from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, log_sum
 from ..numerics.masses import rule
 from ..numerics.normal_tail import dlog_ndtr_dx, log_ndtr_rise
-from ..numerics.roots import logarithm, newton
+from ..numerics.roots import logarithm, newton_on_tail, smaller_mass
 from . import normal
 from .inverse_gaussian import bell_integral
 
@@ -126,20 +126,17 @@ def log_tails(xp: Namespace[Array], x: Array, loc: Array, scale: Array, rate: Ar
     return _tails(xp, y, k)
 
 
+def _density_of_y(xp: Namespace[Array], y: Array, k: Array) -> Array:
+    return xp.log(k) + _log_g(xp, y, k, k - y)
+
+
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, loc: Array, scale: Array, rate: Array) -> Array:
     """By Newton's method on the logarithm of the smaller tail, which is concave; from the normal quantile, to the left
     of the root."""
-    k, lower = rate * scale, q < one_minus_q
-    target = logarithm(xp, xp.where(lower, q, one_minus_q))
-
-    def residual(y: Array) -> tuple[Array, Array]:
-        tails = _tails(xp, y, k)
-        tail = xp.where(lower, tails[0], tails[1])
-        slope = k * xp.exp(_log_g(xp, y, k, k - y) - tail)
-        return target - tail, (target - tail) / xp.where(lower, slope, -slope)
-
-    most = 0.01 * float(xp.finfo(q).max)
-    return loc + scale * newton(xp, residual, normal.quantile(xp, q, one_minus_q), -most, most)
+    start, most = normal.quantile(xp, q, one_minus_q), 0.01 * float(xp.finfo(q).max)
+    return loc + scale * newton_on_tail(
+        xp, _tails, _density_of_y, *smaller_mass(xp, q, one_minus_q), start, most, rate * scale
+    )
 
 
 def rise(xp: Namespace[Array], x: Array, v: Array, scale: Array, rate: Array) -> Array:

@@ -23,7 +23,7 @@ from ..numerics.charts import HALF_LINE, Shape
 from ..numerics.elementary import both_log_tails, expm1mx, finite, log1pmx, log_quotient, positive
 from ..numerics.gamma_function import scaled_e1
 from ..numerics.quadrature import depth, tail_integral
-from ..numerics.roots import logarithm, newton
+from ..numerics.roots import logarithm, newton_on_tail, smaller_mass
 from . import normal
 
 NODES = {"nodes_f32": 16, "nodes_f64": 36}
@@ -104,26 +104,26 @@ def _draw(xp: Namespace[Array], standard: Array, uniform: Array, m: Array, k: Ar
     return m * xp.exp(xp.where(uniform < xp.sigmoid(y), -y, y))
 
 
+def _tails_of_y(xp: Namespace[Array], y: Array, m: Array, k: Array) -> tuple[Array, Array]:
+    return log_tails(xp, m * xp.exp(y), m, k)
+
+
+def _density_of_y(xp: Namespace[Array], y: Array, m: Array, k: Array) -> Array:
+    x = m * xp.exp(y)
+    return log_density(xp, x, m, k) + xp.log(x)
+
+
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, m: Array, k: Array) -> Array:
     """By Newton's method on the logarithm of the smaller tail, which is concave in y = log(x / m).
 
     From where a = 2 sqrt(k / m) sinh(y / 2) has the tail Phi(a) = q / 2 or Phi(-a) = 1 - q, beyond the root, since
     F < 2 Phi(a) and 1 - F < Phi(-a): every step then comes closer.
     """
-    lower = q < one_minus_q
-    target = logarithm(xp, xp.where(lower, q, one_minus_q))
+    lower, target = smaller_mass(xp, q, one_minus_q)
     size = normal.upper_quantile(xp, target - math.log(2.0))
     y = 2.0 * xp.arcsinh(0.5 * xp.where(lower, -size, size) * xp.sqrt(m / k))
 
-    def residual(y: Array) -> tuple[Array, Array]:
-        x = m * xp.exp(y)
-        tails = log_tails(xp, x, m, k)
-        tail = xp.where(lower, tails[0], tails[1])
-        error = target - tail
-        slope = xp.exp(log_density(xp, x, m, k) + xp.log(x) - tail)
-        return error, error / xp.where(lower, slope, -slope)
-
-    return m * xp.exp(newton(xp, residual, y, -1e3, 1e3))
+    return m * xp.exp(newton_on_tail(xp, _tails_of_y, _density_of_y, lower, target, y, 1e3, m, k))
 
 
 def entropy(xp: Namespace[Array], m: Array, k: Array) -> Array:

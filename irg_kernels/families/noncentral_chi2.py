@@ -23,7 +23,7 @@ from ..namespace import Array, Namespace
 from ..numerics.bessel_i import bessel_i, shift_of
 from ..numerics.elementary import both_log_tails, expm1mx, finite, log1pmx, positive
 from ..numerics.quadrature import depth, tail_integral
-from ..numerics.roots import logarithm, normal_quantile
+from ..numerics.roots import logarithm, normal_quantile, smaller_mass
 
 # worst error of a tail and of the slope over k in 1e-3..300 and lam in 1e-3..1e3: 7e-7 and 3e-14
 NODES = {"nodes_f32": 14, "nodes_f64": 40}
@@ -234,8 +234,8 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, k: Array, lam: Arr
     length of a vector of normal numbers: it changes by no more than the vector does, so that its tails are at most
     exp(-distance**2 / 2) at a distance from its centre, about sqrt(lam + k).
     """
-    mu, lower = 0.5 * k, q < one_minus_q
-    target = logarithm(xp, xp.where(lower, q, one_minus_q))
+    mu = 0.5 * k
+    lower, target = smaller_mass(xp, q, one_minus_q)
     log_q, log_rest = logarithm(xp, q), logarithm(xp, one_minus_q)
     tiny = float(xp.finfo(q).tiny)
     centre = xp.sqrt(k + lam)

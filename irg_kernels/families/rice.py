@@ -19,7 +19,7 @@ from ..namespace import Array, Namespace
 from ..numerics.bessel import deficit, log_i0e, mean_cosine
 from ..numerics.elementary import both_log_tails, finite, horner, positive
 from ..numerics.quadrature import depth, is_double, tail_integral
-from ..numerics.roots import logarithm, newton
+from ..numerics.roots import newton_on_tail, smaller_mass
 from . import normal
 
 # worst error of a tail over m in 0..1e6: 2e-7 and 1e-13
@@ -107,20 +107,12 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, nu: Array, s: Arra
     the quantiles of what bounds the tails: F is less than Rayleigh's F and than Phi(d), and 1 - F less than
     exp(-d**2 / 2).
     """
-    m, lower = nu / s, q < one_minus_q
-    target = logarithm(xp, xp.where(lower, q, one_minus_q))
+    m, one = nu / s, 1.0 + 0.0 * s
+    lower, target = smaller_mass(xp, q, one_minus_q)
     rayleigh = xp.sqrt(-2.0 * xp.log1p(-xp.where(lower, q, 0.5)))
     below = xp.maximum(rayleigh, m + normal.quantile(xp, q, one_minus_q))
     start = xp.where(lower, below, m + xp.sqrt(-2.0 * target))
-
-    def residual(y: Array) -> tuple[Array, Array]:
-        tails = log_tails(xp, y, m, 1.0 + 0.0 * m)
-        tail = xp.where(lower, tails[0], tails[1])
-        error = target - tail
-        slope = xp.exp(log_density(xp, y, m, 1.0 + 0.0 * m) - tail)
-        return error, error / xp.where(lower, slope, -slope)
-
-    return s * newton(xp, residual, start, float(xp.finfo(q).tiny), _most(xp, q))
+    return s * newton_on_tail(xp, log_tails, log_density, lower, target, start, _most(xp, q), m, one)
 
 
 def _draw(xp: Namespace[Array], first: Array, second: Array, nu: Array, s: Array) -> Array:

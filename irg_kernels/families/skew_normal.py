@@ -22,7 +22,7 @@ from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, finite, log1mexp
 from ..numerics.normal_tail import dlog_ndtr_dx, log_ndtr_rise
 from ..numerics.quadrature import depth, tail_integral
-from ..numerics.roots import logarithm, newton
+from ..numerics.roots import logarithm, newton_on_tail, smaller_mass
 from . import normal
 
 # worst error of the integral over k in 0..1e4 and h in 0..40: 1e-6 and 1e-13
@@ -89,22 +89,13 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, alpha: Array) -> A
     lower tail is less than Phi(t), and than erf(t / sqrt(2)) + L at 0; the upper one less than 2 Phi(-t)."""
     mirrored, k = alpha < 0.0, xp.abs(alpha)
     low, high = xp.where(mirrored, one_minus_q, q), xp.where(mirrored, q, one_minus_q)
-    is_lower = low < high
-    target = logarithm(xp, xp.minimum(low, high))
+    is_lower, target = smaller_mass(xp, low, high)
     beyond = low - xp.arctan2(1.0 + 0.0 * k, k) / math.pi  # of the mass of the half-line above 0
     inner = xp.log1p(-xp.minimum(xp.maximum(beyond, 0.0), 0.5))
     size = normal.upper_quantile(xp, xp.where(is_lower, inner, target) - math.log(2.0))
     first = normal.quantile(xp, low, high)
     start = xp.where(is_lower, xp.maximum(first, xp.where(beyond > 0.0, size, first)), size)
-
-    def residual(t: Array) -> tuple[Array, Array]:
-        tails = _tails_of_t(xp, t, k)
-        tail = xp.where(is_lower, tails[0], tails[1])
-        error = target - tail
-        slope = xp.exp(log_density(xp, t, k) - tail)
-        return error, error / xp.where(is_lower, slope, -slope)
-
-    t = newton(xp, residual, start, -1e4, 1e4)
+    t = newton_on_tail(xp, _tails_of_t, log_density, is_lower, target, start, 1e4, k)
     return xp.where(mirrored, -t, t)
 
 

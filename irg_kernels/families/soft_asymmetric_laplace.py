@@ -22,7 +22,7 @@ from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, log_sum
 from ..numerics.quadrature import is_double
-from ..numerics.roots import logarithm, newton
+from ..numerics.roots import newton_on_tail, smaller_mass
 from . import asymmetric_laplace, normal
 from . import exponentially_modified_gaussian as one_sided
 
@@ -105,23 +105,14 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, k: Array, s: Array
     From twice the farther of the two numbers' quantiles of half that tail, which is outside of the root: one of the
     numbers lies beyond half of where their sum lies.
     """
-    is_lower = q < one_minus_q
-    smaller = xp.minimum(q, one_minus_q)
-    target, half = logarithm(xp, smaller), 0.5 * smaller
+    is_lower, target = smaller_mass(xp, q, one_minus_q)
+    half = 0.5 * xp.minimum(q, one_minus_q)
     bell = s * normal.upper_quantile(xp, target - math.log(2.0))
     low, high = xp.where(is_lower, half, 1.0 - half), xp.where(is_lower, 1.0 - half, half)
     edge = xp.abs(asymmetric_laplace.find(xp, low, high, k))
     start = 2.0 * xp.maximum(bell, edge)
-
-    def residual(y: Array) -> tuple[Array, Array]:
-        tails = log_tails(xp, y, k, s)
-        tail = xp.where(is_lower, tails[0], tails[1])
-        error = target - tail
-        slope = xp.exp(log_density(xp, y, k, s) - tail)
-        return error, error / xp.where(is_lower, slope, -slope)
-
-    most = 0.01 * float(xp.finfo(q).max)
-    return newton(xp, residual, xp.where(is_lower, -start, start), -most, most)
+    start, most = xp.where(is_lower, -start, start), 0.01 * float(xp.finfo(q).max)
+    return newton_on_tail(xp, log_tails, log_density, is_lower, target, start, most, k, s)
 
 
 def _mode(xp: Namespace[Array], k: Array, s: Array) -> Array:

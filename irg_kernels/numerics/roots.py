@@ -25,6 +25,12 @@ def log_survival(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
     return xp.where(lower, xp.log1p(-xp.where(lower, q, 0.0)), logarithm(xp, one_minus_q))
 
 
+def smaller_mass(xp: Namespace[Array], q: Array, one_minus_q: Array) -> tuple[Array, Array]:
+    """(whether the lower of the two masses is the smaller, its logarithm)"""
+    is_lower = q < one_minus_q
+    return is_lower, logarithm(xp, xp.where(is_lower, q, one_minus_q))
+
+
 # Newton's method on a log-tail doubles its digits: one step after an error of sqrt(eps) there are no more to gain.
 # Halley's method triples them.  Gamma takes 3 at most over a in 1e-6..1e8 and quantiles 1e-300..1 - 1e-16; the limit is
 # there to end what is NaN.
@@ -64,3 +70,30 @@ def newton(
 
     start = xp.minimum(xp.maximum(start, low), high)
     return xp.converge(step, (start, xp.abs(start) * 0.0 + 1.0), done, MAX_STEPS)[0]
+
+
+def newton_on_tail(
+    xp: Namespace[Array],
+    log_tails: Callable,
+    log_density: Callable,
+    is_lower: Array,
+    log_mass: Array,
+    start: Array,
+    most: float,
+    *params: Array,
+) -> Array:
+    """The x, |x| <= most, whose lower tail, where `is_lower`, else whose upper one is exp(log_mass); values only.
+
+    The logarithms of a log-concave density's tails are concave: from a start farther out than the root every step falls
+    short of it.
+
+    :param log_tails: as a `Family` has it, of (xp, x, *params), and so `log_density`.
+    """
+
+    def residual(x: Array) -> tuple[Array, Array]:
+        lower, upper = log_tails(xp, x, *params)
+        tail = xp.where(is_lower, lower, upper)
+        error, slope = log_mass - tail, xp.exp(log_density(xp, x, *params) - tail)
+        return error, error / xp.where(is_lower, slope, -slope)
+
+    return newton(xp, residual, start, -most, most)
