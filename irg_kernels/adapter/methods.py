@@ -15,17 +15,30 @@ from ..generic.family import Family, cdf_of, log_cdf_of, log_sf_of
 A = TypeVar("A")
 
 
-def described(own: str | None, about: str) -> str | None:
-    """The docstring of a class: its own first paragraph, what the record says, its own examples.
+def described(own: str | None, family: Family, array: str) -> str | None:
+    """The docstring of a class: its own first paragraph, what the record says, what is refused, its own examples.
 
     One that describes its parameters itself stays as it is, and None under `python -OO`.
+
+    :param array: what the library calls one.
     """
-    if own is None or not about or ":param" in own:
+    if own is None or not family.about or ":param" in own:
         return own
+    about = inspect.cleandoc(family.about).replace("number or array", f"number or {array}")
+    about, source, cited = about.partition("\n\nSource:")
+    if ":raises" not in about:
+        about += f"\n:raises ValueError: {_refused(family)}."
     text = inspect.cleandoc(own)
     start = text.find(">>>")
     parts = (text, "") if start < 0 else (text[:start], text[start:])
-    return "\n\n".join(part.strip() for part in (parts[0], inspect.cleandoc(about), parts[1]) if part)
+    return "\n\n".join(part.strip() for part in (parts[0], about + source + cited, parts[1]) if part)
+
+
+def _refused(family: Family) -> str:
+    if len(family.parameters) == 1:
+        return "for a parameter outside its constraint or not finite"
+    order = " not in order," if family.order else ""
+    return f"for parameters outside their constraint, not finite,{order} or that do not broadcast"
 
 
 class FamilyMethods(Generic[A]):
@@ -43,7 +56,7 @@ class FamilyMethods(Generic[A]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "family" in cls.__dict__:
-            cls.__doc__ = described(cls.__doc__, cls.family.about.replace("number or array", f"number or {cls._array}"))
+            cls.__doc__ = described(cls.__doc__, cls.family, cls._array)
 
     def _family_parameters(self) -> tuple[A, ...]:
         return tuple(getattr(self, name) for name in self.family.parameters)

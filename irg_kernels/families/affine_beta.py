@@ -112,6 +112,5 @@ FAMILY = replace(
     :param concentration0: :math:`b > 0`.
     :param loc: the lower end :math:`\mu`.
     :param scale: the length :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
 )

@@ -75,7 +75,6 @@ FAMILY = located(
         :param loc: :math:`\mu`; number or array, broadcast with the others.
         :param scale: :math:`\sigma > 0`.
         :param asymmetry: :math:`\kappa > 0`.
-        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
         """,
         parameters={"asymmetry": "positive"},
         support=(-math.inf, math.inf),

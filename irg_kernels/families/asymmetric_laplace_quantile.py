@@ -70,7 +70,6 @@ FAMILY = located(
         :param loc: :math:`\mu`; number or array, broadcast with the others.
         :param scale: :math:`\sigma > 0`.
         :param quantile: :math:`0 < q < 1`.
-        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
         """,
         parameters={"quantile": "open_interval 0 1"},
         support=(-math.inf, math.inf),

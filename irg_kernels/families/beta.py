@@ -372,7 +372,6 @@ FAMILY = Family(
 
     :param concentration1: :math:`a > 0`; number or array, broadcast with `concentration0`.
     :param concentration0: :math:`b > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"concentration1": "positive", "concentration0": "positive"},
     support=(0.0, 1.0),

@@ -16,6 +16,5 @@ FAMILY = dataclasses.replace(
     ),
     about="""
     :param df: degrees of freedom, positive.
-    :raises ValueError: for parameters outside their constraint or not finite.
     """,
 )

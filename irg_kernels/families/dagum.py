@@ -138,7 +138,6 @@ FAMILY = Family(
     :param concentration: :math:`p > 0`; number or array, broadcast with the others.
     :param sharpness: :math:`a > 0`.
     :param scale: :math:`b > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"concentration": "positive", "sharpness": "positive", "scale": "positive"},
     support=(0.0, math.inf),

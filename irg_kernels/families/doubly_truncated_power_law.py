@@ -102,7 +102,6 @@ FAMILY = Family(
     :param alpha: :math:`\alpha`, any number; number or array, broadcast with the others.
     :param low: :math:`a > 0`.
     :param high: :math:`b > a`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"alpha": "real", "low": "greater_than 0", "high": "greater_than 0"},
     order=("low", "high"),

@@ -175,7 +175,6 @@ FAMILY = Family(
     :param loc: mean of the normal number; number or array, broadcast with the others.
     :param scale: its standard deviation, positive.
     :param rate: of the exponential number, positive.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"loc": "real", "scale": "positive", "rate": "positive"},
     support=(-math.inf, math.inf),

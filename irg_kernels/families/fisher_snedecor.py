@@ -185,7 +185,6 @@ FAMILY = Family(
 
     :param df1: :math:`d_1 > 0`; number or array, broadcast with the others.
     :param df2: :math:`d_2 > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"df1": "positive", "df2": "positive"},
     support=(0.0, math.inf),

@@ -371,7 +371,6 @@ FAMILY = Family(
 
     :param concentration: shape :math:`a > 0`; number or array, broadcast with `rate`.
     :param rate: inverse scale :math:`b > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"concentration": "positive", "rate": "positive"},
     support=(0.0, math.inf),

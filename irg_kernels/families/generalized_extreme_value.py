@@ -228,6 +228,5 @@ FAMILY = dataclasses.replace(
     :param loc: :math:`\mu`; number or array, broadcast with the others.
     :param scale: :math:`\sigma > 0`.
     :param concentration: c, any number; below 0 the support ends at :math:`\mu - \sigma / c`, above 0 it begins there.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
 )

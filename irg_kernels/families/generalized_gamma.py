@@ -127,7 +127,6 @@ FAMILY = Family(
     :param concentration: :math:`a > 0`; number or array, broadcast with the others.
     :param scale: :math:`s > 0`.
     :param power: :math:`p > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
 
     Source: Stacy 1962.
     """,

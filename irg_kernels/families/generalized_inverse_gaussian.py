@@ -282,7 +282,6 @@ FAMILY = Family(
     :param p: any number; number or array, broadcast with the others.
     :param b: concentration about `scale`, positive.
     :param scale: :math:`s > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"p": "real", "b": "positive", "scale": "positive"},
     support=(0.0, math.inf),

@@ -80,7 +80,6 @@ FAMILY = located(
         :param loc: :math:`\mu`; number or array, broadcast with the others.
         :param scale: :math:`\sigma > 0`.
         :param power: :math:`p > 0`.
-        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
 
         Source: Subbotin 1923.
         """,

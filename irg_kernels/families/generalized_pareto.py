@@ -186,7 +186,6 @@ FAMILY = dataclasses.replace(
     :param loc: lower end :math:`\mu`; number or array, broadcast with the others.
     :param scale: :math:`\sigma > 0`.
     :param concentration: c, any number; below 0 the support ends at :math:`\mu - \sigma / c`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
 
     Source: Hosking and Wallis 1987, whose k is -c.
     """,

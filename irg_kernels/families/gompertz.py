@@ -77,7 +77,6 @@ FAMILY = Family(
 
     :param concentration: :math:`c > 0`; number or array, broadcast with the others.
     :param rate: :math:`r > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"concentration": "positive", "rate": "positive"},
     support=(0.0, math.inf),

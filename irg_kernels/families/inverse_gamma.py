@@ -112,7 +112,6 @@ FAMILY = Family(
 
     :param concentration: shape :math:`a > 0`; number or array, broadcast with `rate`.
     :param rate: :math:`b > 0`, the scale of x.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"concentration": "positive", "rate": "positive"},
     support=(0.0, math.inf),

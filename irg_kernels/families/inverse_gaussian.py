@@ -158,7 +158,6 @@ FAMILY = Family(
 
     :param loc: mean :math:`\mu > 0`; number or array, broadcast with `concentration`.
     :param concentration: :math:`\lambda > 0`; the variance is :math:`\mu^3 / \lambda`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
 
     Source: Shuster 1968 for its tails, Michael, Schucany and Haas 1976 for the draws.
     """,

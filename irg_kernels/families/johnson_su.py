@@ -108,7 +108,6 @@ FAMILY = located(
         :param tailweight: :math:`\delta > 0`.
         :param loc: :math:`\mu`.
         :param scale: :math:`\sigma > 0`.
-        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
 
         Source: Johnson 1949.
         """,

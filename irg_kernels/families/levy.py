@@ -64,7 +64,6 @@ FAMILY = located(
 
         :param loc: lower end :math:`\mu`; number or array, broadcast with the others.
         :param scale: :math:`c > 0`.
-        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
         """,
         parameters={},
         support=(0.0, math.inf),

@@ -78,7 +78,6 @@ FAMILY = Family(
 
     :param concentration: shape :math:`a > 0`; number or array, broadcast with `rate`.
     :param rate: inverse scale :math:`b > 0` of z, so that the distribution is shifted by :math:`-\log b`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"concentration": "positive", "rate": "positive"},
     support=(-math.inf, math.inf),

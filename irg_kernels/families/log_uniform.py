@@ -84,7 +84,6 @@ FAMILY = Family(
 
     :param low: :math:`a > 0`; number or array, broadcast with the others.
     :param high: :math:`b > a`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"low": "positive", "high": "positive"},
     order=("low", "high"),

@@ -81,7 +81,6 @@ FAMILY = Family(
 
     :param loc: :math:`\mu`; number or array, broadcast with the others.
     :param scale: :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"loc": "real", "scale": "positive"},
     support=(0.0, 1.0),

@@ -26,6 +26,5 @@ FAMILY = dataclasses.replace(
 
     :param alpha: :math:`\alpha < -1`; number or array, broadcast with the others.
     :param low: :math:`a > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
 )

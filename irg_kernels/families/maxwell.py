@@ -33,6 +33,5 @@ FAMILY = dataclasses.replace(
     Density :math:`\sqrt{2/\pi} x^2 / \sigma^3 \exp(-x^2 / (2 \sigma^2))`.
 
     :param scale: :math:`\sigma > 0`; number or array.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
 )

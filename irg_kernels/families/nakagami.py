@@ -155,7 +155,6 @@ FAMILY = Family(
 
     :param concentration: :math:`m > 0`, from 1/2 on in Nakagami's own use; number or array, broadcast with the others.
     :param spread: :math:`\Omega > 0`, the mean of :math:`x^2`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"concentration": "positive", "spread": "positive"},
     support=(0.0, math.inf),

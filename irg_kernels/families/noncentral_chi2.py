@@ -277,7 +277,6 @@ FAMILY = Family(
 
     :param df: degrees of freedom :math:`k > 0`; number or array, broadcast with `noncentrality`.
     :param noncentrality: :math:`\lambda > 0`; of :math:`\lambda = 0` it is `Chi2`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
 
     Source: Patnaik 1949.
     """,

@@ -65,7 +65,6 @@ FAMILY = Family(
 
     :param scale: :math:`s > 0`; number or array, broadcast with the others.
     :param alpha: :math:`\alpha > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"scale": "positive", "alpha": "positive"},
     support=(lambda xp, scale, alpha: scale, math.inf),

@@ -149,7 +149,6 @@ FAMILY = Family(
     :param peak: mode :math:`m`, between them.
     :param high: upper end :math:`h > l`.
     :param temperature: how firmly the distribution sits about its mode, :math:`t > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, not in order, or that do not broadcast.
     """,
     parameters={"low": "real", "peak": "real", "high": "real", "temperature": "positive"},
     order=("low", "peak", "high"),

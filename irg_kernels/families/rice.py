@@ -164,7 +164,6 @@ FAMILY = Family(
 
     :param nu: :math:`\nu \ge 0`, the length of the vector's mean; number or array, broadcast with `sigma`.
     :param sigma: :math:`\sigma > 0`, the standard deviation of either coordinate.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"nu": "nonnegative", "sigma": "positive"},
     support=(0.0, math.inf),

@@ -80,6 +80,5 @@ FAMILY = dataclasses.replace(
     :param loc: :math:`\mu`; number or array, broadcast with the others.
     :param scale: :math:`\sigma > 0`.
     :param asymmetry: :math:`a > 0`; the distribution leans to the right where it is above 1.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
 )

@@ -150,7 +150,6 @@ FAMILY = dataclasses.replace(
     :param loc: :math:`\mu`; number or array, broadcast with the others.
     :param scale: :math:`\sigma > 0`.
     :param skewness: :math:`\alpha`; positive for a longer tail to the right.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
 
     Source: Azzalini 1985.
     """,

@@ -196,6 +196,5 @@ FAMILY = dataclasses.replace(
     :param scale: :math:`\sigma > 0`.
     :param asymmetry: :math:`\kappa > 0`.
     :param softness: :math:`s > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
 )

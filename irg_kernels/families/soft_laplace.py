@@ -46,7 +46,6 @@ FAMILY = located(
 
         :param loc: :math:`\mu`; number or array, broadcast with the others.
         :param scale: :math:`\sigma > 0`.
-        :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
         """,
         parameters={},
         support=(-math.inf, math.inf),

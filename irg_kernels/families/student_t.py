@@ -349,6 +349,5 @@ FAMILY = dataclasses.replace(
     :param df: degrees of freedom :math:`\nu > 0`; number or array, broadcast with the others.
     :param loc: location :math:`\mu`.
     :param scale: scale :math:`\sigma > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
 )

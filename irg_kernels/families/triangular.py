@@ -133,7 +133,6 @@ FAMILY = Family(
     :param low: lower end; number or array, broadcast with the others.
     :param high: upper end.
     :param peak: mode, between them.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"low": "real", "high": "real", "peak": "real"},
     order=("low", "peak", "high"),

@@ -338,7 +338,6 @@ FAMILY = Family(
 
     :param loc: mean direction :math:`\mu`, in radians; number or array, broadcast with `concentration`.
     :param concentration: :math:`\kappa > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"loc": "real", "concentration": "positive"},  # every function takes loc in [-pi, pi]
     support=(-math.pi, math.pi),

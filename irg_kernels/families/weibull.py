@@ -126,7 +126,6 @@ FAMILY = Family(
 
     :param scale: :math:`s > 0`; number or array, broadcast with the others.
     :param concentration: :math:`k > 0`.
-    :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """,
     parameters={"scale": "positive", "concentration": "positive"},
     support=(0.0, math.inf),

@@ -55,7 +55,7 @@ class Family:
     """
 
     about: str = ""
-    """of what its classes say of themselves all but the first paragraph and examples: density, arguments, errors"""
+    """what the docstrings of its classes say after their first paragraph: density, arguments, papers after `Source:`"""
     parameters: Mapping[str, str]
     """name -> the constraint, by the hosts' name for it"""
     order: tuple[str, ...] = ()
