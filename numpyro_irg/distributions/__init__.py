@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from numpyro import distributions as _host
 from numpyro.distributions import *
 
+from irg_kernels.adapter.later import later as _later
+
 from . import divergences as _divergences
 from .asymmetric_laplace import AsymmetricLaplace
 from .asymmetric_laplace_quantile import AsymmetricLaplaceQuantile
@@ -87,49 +89,6 @@ if TYPE_CHECKING:  # what LATER loads
     from .triangular import Triangular
     from .von_mises_fisher import VonMisesFisher
     from .wrapped import Wrapped
-
-LATER = {
-    "AffineBeta": "affine_beta",
-    "BetaPrime": "beta_prime",
-    "ConditionalChain": "conditional_chain",
-    "ContinuousBernoulli": "continuous_bernoulli",
-    "ExponentiallyModifiedGaussian": "exponentially_modified_gaussian",
-    "FisherSnedecor": "fisher_snedecor",
-    "GaussianScaleMixture": "mixture_of_diag_normals",
-    "GeneralizedExtremeValue": "generalized_extreme_value",
-    "GeneralizedGamma": "generalized_gamma",
-    "GeneralizedInverseGaussian": "generalized_inverse_gaussian",
-    "GeneralizedNormal": "generalized_normal",
-    "GeneralizedPareto": "generalized_pareto",
-    "HalfStudentT": "half_student_t",
-    "Implicit": "implicit_density",
-    "ImplicitDensity": "implicit_density",
-    "InverseGaussian": "inverse_gaussian",
-    "JohnsonSU": "johnson_su",
-    "LogitNormal": "logit_normal",
-    "Maxwell": "maxwell",
-    "MixtureOfDiagNormals": "mixture_of_diag_normals",
-    "MixtureOfDiagNormalsSharedCovariance": "mixture_of_diag_normals",
-    "Nakagami": "nakagami",
-    "NoncentralChi2": "noncentral_chi2",
-    "NormalInverseGaussian": "normal_inverse_gaussian",
-    "PERT": "pert",
-    "PowerSpherical": "power_spherical",
-    "Rayleigh": "rayleigh",
-    "RelaxedOneHotCategorical": "relaxed_one_hot_categorical",
-    "Rice": "rice",
-    "Rosenblatt": "conditional_chain",
-    "SkewLogistic": "skew_logistic",
-    "SkewNormal": "skew_normal",
-    "SoftAsymmetricLaplace": "soft_asymmetric_laplace",
-    "SphericalUniform": "spherical_uniform",
-    "Stable": "stable",
-    "Triangular": "triangular",
-    "VonMisesFisher": "von_mises_fisher",
-    "Wrapped": "wrapped",
-}
-"""Class -> module, of those that NumPyro has not and nothing here needs: each is loaded when it is first asked for,
-which saves a third of the import.  The host's classes and their twins are all there, for `implicit` to know them."""
 
 __all__ = [
     "LKJ",
@@ -221,6 +180,17 @@ IMPLICIT = tuple(__all__)
 
 __all__ += _host.__all__  # so written that type checkers read it
 __all__[:] = sorted(set(__all__))
+
+_ELSEWHERE = {
+    "GaussianScaleMixture": "mixture_of_diag_normals",
+    "Implicit": "implicit_density",
+    "MixtureOfDiagNormalsSharedCovariance": "mixture_of_diag_normals",
+    "Rosenblatt": "conditional_chain",
+}
+
+LATER = _later(__name__, (*IMPLICIT, "Rosenblatt"), globals(), _ELSEWHERE)
+"""Class -> module, of those that NumPyro has not and nothing here needs: each is loaded when it is first asked for,
+which saves a third of the import.  The host's classes and their twins are all there, for `implicit` to know them."""
 
 for _name in LATER.keys() & globals().keys():  # a newer host's class of that name
     del globals()[_name]

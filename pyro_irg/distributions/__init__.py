@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from pyro import distributions as _host
 from pyro.distributions import *
 
+from irg_kernels.adapter.later import later as _later
+
 from . import divergences as _divergences
 from .affine_beta import AffineBeta
 from .asymmetric_laplace import AsymmetricLaplace
@@ -85,53 +87,6 @@ if TYPE_CHECKING:  # what LATER loads
     from .von_mises_fisher import VonMisesFisher
     from .wrapped import Wrapped
     from .zero_sum_normal import ZeroSumNormal
-
-LATER = {
-    "AsymmetricLaplaceQuantile": "asymmetric_laplace_quantile",
-    "BetaPrime": "beta_prime",
-    "BetaProportion": "beta_proportion",
-    "ConditionalChain": "conditional_chain",
-    "Dagum": "dagum",
-    "DoublyTruncatedPowerLaw": "doubly_truncated_power_law",
-    "ExponentiallyModifiedGaussian": "exponentially_modified_gaussian",
-    "GaussianCopula": "gaussian_copula",
-    "GaussianCopulaBeta": "gaussian_copula",
-    "GeneralizedExtremeValue": "generalized_extreme_value",
-    "GeneralizedGamma": "generalized_gamma",
-    "GeneralizedInverseGaussian": "generalized_inverse_gaussian",
-    "GeneralizedNormal": "generalized_normal",
-    "Gompertz": "gompertz",
-    "HalfStudentT": "half_student_t",
-    "Implicit": "implicit_density",
-    "ImplicitDensity": "implicit_density",
-    "IntervalCensoredDistribution": "censored",
-    "InverseGaussian": "inverse_gaussian",
-    "JohnsonSU": "johnson_su",
-    "LeftCensoredDistribution": "censored",
-    "Levy": "levy",
-    "LogUniform": "log_uniform",
-    "LogitNormal": "logit_normal",
-    "LowerTruncatedPowerLaw": "lower_truncated_power_law",
-    "MatrixNormal": "matrix_normal",
-    "Maxwell": "maxwell",
-    "Nakagami": "nakagami",
-    "NoncentralChi2": "noncentral_chi2",
-    "NormalInverseGaussian": "normal_inverse_gaussian",
-    "PERT": "pert",
-    "PowerSpherical": "power_spherical",
-    "Rayleigh": "rayleigh",
-    "Rice": "rice",
-    "RightCensoredDistribution": "censored",
-    "Rosenblatt": "conditional_chain",
-    "SkewNormal": "skew_normal",
-    "SphericalUniform": "spherical_uniform",
-    "Triangular": "triangular",
-    "VonMisesFisher": "von_mises_fisher",
-    "Wrapped": "wrapped",
-    "ZeroSumNormal": "zero_sum_normal",
-}
-"""Class -> module, of those that Pyro has not and nothing here needs: each is loaded when it is first asked for, which
-saves a third of the import.  The host's classes and their twins are all there, for `implicit` to know them."""
 
 __all__ = [
     "LKJ",
@@ -224,6 +179,19 @@ IMPLICIT = tuple(__all__)
 
 __all__ += _host.__all__  # so written that type checkers read it
 __all__[:] = sorted(set(__all__))
+
+_ELSEWHERE = {
+    "GaussianCopulaBeta": "gaussian_copula",
+    "Implicit": "implicit_density",
+    "IntervalCensoredDistribution": "censored",
+    "LeftCensoredDistribution": "censored",
+    "RightCensoredDistribution": "censored",
+    "Rosenblatt": "conditional_chain",
+}
+
+LATER = _later(__name__, (*IMPLICIT, "Rosenblatt"), globals(), _ELSEWHERE)
+"""Class -> module, of those that Pyro has not and nothing here needs: each is loaded when it is first asked for,
+which saves a third of the import.  The host's classes and their twins are all there, for `implicit` to know them."""
 
 for _name in LATER.keys() & globals().keys():  # a newer host's class of that name
     del globals()[_name]
