@@ -31,9 +31,14 @@ q_kd = sum_{e<d} eps_ke^2, have
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
+from . import truncation
+from .family import Family
+from .fixed_quantile import remembered
 
 
 class Shares(NamedTuple, Generic[Array]):
@@ -143,3 +148,37 @@ def residual(xp: Namespace[Array], at: Anchor, log_r: Array, log_lower: Array, l
     """
     log_tail = xp.where(at.sign[..., None] > 0.0, log_lower, log_upper)
     return at.step * xp.expm1(_log_sum(xp, _normalised(xp, log_r) + log_tail)[..., 0] - at.target)
+
+
+@cache
+def quantiles_of(family: Family) -> Callable:
+    """(xp, q, log_weights, low, high, *params) -> the x, (..., D), with S_d = q_d in every dimension, of factorised
+    components of one family; values only.
+
+    q, `low` and `high`, the least and the largest quantile of a component, are of shape (..., D), `log_weights`,
+    normalised, of shape (..., K), the components' parameters (..., D, K).
+    """
+
+    def find(xp: Namespace[Array], q: Array, log_weights: Array, low: Array, high: Array, *params: Array) -> Array:
+        log_r, found = log_weights + 0.0 * q[..., :1], []
+        for d in range(q.shape[-1]):
+            log_tails, log_density = _of_dimension(xp, family, log_r, [p[..., d, :] for p in params])
+            found.append(truncation.quantile_by_tails(xp, log_tails, log_density, q[..., d], low[..., d], high[..., d]))
+            if d + 1 < q.shape[-1]:
+                at = found[-1][..., None] + 0.0 * params[0][..., d, :]
+                log_r = _normalised(xp, log_r + family.log_density(xp, at, *(p[..., d, :] for p in params)))
+        return xp.stack(found, axis=-1)
+
+    return find
+
+
+def _of_dimension(xp: Namespace[Array], family: Family, log_r: Array, params: list[Array]) -> tuple[Callable, Callable]:
+    """(log-tails, log-density) of x_d given those before it."""
+
+    @remembered
+    def logarithms(x: Array) -> list[Array]:
+        at = x[..., None] + 0.0 * params[0]
+        each = family.log_density(xp, at, *params), *family.log_tails(xp, at, *params)
+        return [_log_sum(xp, log_r + log_of)[..., 0] for log_of in each]
+
+    return lambda x: logarithms(x)[1:], lambda x: logarithms(x)[0]

@@ -50,11 +50,18 @@ def beta_start(xp: Namespace[Array], log_q: Array, log_s: Array, a: Array, b: Ar
     beside = _beside_a_small_shape(xp, xp.minimum(log_q, log_s), large, xp.minimum(little, 1.0))
     middle = xp.where((large > 1.0) & (little < 1.0), xp.where(is_lower, beside, -beside), middle)
     low_holds, high_holds = _power_law_holds(xp, low, a, b, mode), _power_law_holds(xp, high, b, a, -mode)
+    low, high = _bent(xp, low, a, b), _bent(xp, high, b, a)
     return xp.where(low_holds, low, xp.where(high_holds, -high, middle))
 
 
 def _normal_quantile(xp: Namespace[Array], log_q: Array, log_s: Array) -> Array:
     return xp.copysign(normal_quantile(xp, xp.minimum(log_q, log_s)), log_q - log_s)
+
+
+def _bent(xp: Namespace[Array], log_z: Array, a: Array, b: Array) -> Array:
+    """log(z / w) where z**a alone would be exp(a log_z): less by z (1 - b) / (a + 1), more by z."""
+    z = xp.exp(xp.minimum(log_z, 0.0))
+    return log_z + xp.minimum(xp.maximum(z * (a + b) / (a + 1.0), -0.5), 0.5)
 
 
 def _power_law_holds(xp: Namespace[Array], log_z: Array, a: Array, b: Array, mode: Array) -> Array:

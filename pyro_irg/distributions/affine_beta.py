@@ -61,6 +61,5 @@ class AffineBeta(Univariate):
     def _clamped(self, x: Tensor) -> Tensor:
         return clamped_in(NATIVE, self.family.support, x, *self._family_parameters())
 
-    def icdf(self, value: Any) -> Tensor:
-        """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
-        return self.loc + self.scale * self._standard().icdf(self._at(value, 0.0, 1.0, "quantile"))
+    def _quantile(self, q: Tensor) -> Tensor:
+        return self.loc + self.scale * self._standard()._quantile(q)

@@ -12,6 +12,7 @@ import torch
 from pyro.distributions import constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.adapter.methods import FamilyMethods
@@ -40,6 +41,7 @@ __all__ = [
     "quantile",
     "refuse_outside",
     "sigmoid",
+    "stands_still",
     "support_of",
     "together",
     "uniforms",
@@ -176,15 +178,19 @@ class UnivariateMixin(ImplicitMixin, FamilyMethods[Tensor]):
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
         q, *params = together(self._at(value, 0.0, 1.0, "quantile"), *self._family_parameters())
         inside = (q > 0.0) & (q < 1.0)
-        safe = torch.where(inside, q, 0.5)
         low, high = support_of(self.family, *params)
         low, high = (end if isinstance(end, Tensor) else torch.full_like(q, end) for end in (low, high))
         ends = torch.where(q <= 0.0, low, torch.where(q >= 1.0, high, torch.nan))
-        return torch.where(inside, quantile(self.family, safe, 1.0 - safe, *params), ends)
+        return torch.where(inside, self._quantile(torch.where(inside, q, 0.5)), ends)
 
     def from_uniform(self, u: Any) -> Tensor:
         """The draw that u makes, its `icdf`; see the function `from_uniform`."""
-        return self.icdf(uniforms(self, u))
+        return self._quantile(uniforms(self, u))
+
+    def _quantile(self, q: Tensor) -> Tensor:
+        """`icdf` of 0 < q < 1."""
+        q, *params = together(q, *self._family_parameters())
+        return quantile(self.family, q, 1.0 - q, *params)
 
     def _at(self, value: Any, low: Any, high: Any, what: str) -> Tensor:
         """`value` as a tensor of the parameters' dtype at least, checked to lie in [low, high]."""
@@ -318,6 +324,11 @@ def uniforms(distribution: Any, u: Any) -> Tensor:
         raise ValueError(f"from_uniform: u must lie in [0, 1], but found:\n{u}")
     limits = torch.finfo(u.dtype)
     return u.clamp(limits.tiny, 1.0 - 0.5 * limits.eps)
+
+
+def stands_still(u: Tensor) -> bool:
+    """Whether nobody asks for a derivative in u."""
+    return not (u.requires_grad or in_transform() or forward_ad._current_level >= 0)
 
 
 def support_of(family: Family, *params: Tensor) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ Arrays have the shape (..., D, K), dimension and component last; see `irg_kernel
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,10 +24,11 @@ from irg_kernels.generic.family import log_cdf_of
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics.elementary import log1mexp
 
-from ..attach import NATIVE, attach, attach_jointly, call, in_transform, pulled, pushed
+from .. import by_numpy
+from ..attach import FLOAT64, NATIVE, attach, attach_jointly, call, in_transform, pulled, pushed
 from ..samplers import draw, standard_gamma
 from . import normal_mixture
-from .base import together
+from .base import stands_still, together
 from .from_uniform import from_uniform as quantile_at
 from .host_families import family_of, has_tails, log_tails, unwrapped
 from .student_t import StudentT
@@ -185,6 +187,11 @@ def from_uniform(log_weights: Tensor, component: Any, u: Tensor) -> Tensor:
     :param component: a distribution whose last batch axis is that of the components.
     """
     event = component.event_shape
+    is_fixed = stands_still(u)
+    if is_fixed:
+        found = _quantiles(log_weights, component, u)
+        if found is not None:
+            return at_fixed_quantile(log_weights, component, found).to(u.dtype)
     q = _widened(u.flatten(u.dim() - len(event)) if event else u[..., None])
     if is_elliptical(component):
         wide: list[Any] = [p if p is None else p.to(q.dtype) for p in _Elliptical.of(component)]
@@ -215,10 +222,38 @@ def from_uniform(log_weights: Tensor, component: Any, u: Tensor) -> Tensor:
     x: list[Tensor] = []
     for d, level in enumerate(q.unbind(-1)):
         with torch.no_grad():
-            found = truncation.quantile_by_tails(NATIVE, *functions(list(x)), level, low[..., d], high[..., d])
+            at_level = truncation.quantile_by_tails(NATIVE, *functions(list(x)), level, low[..., d], high[..., d])
+        if is_fixed:
+            x.append(at_level)
+            continue
         masses = level.log(), (-level).log1p()
-        x.append(fixed_quantile.at_fixed_quantile(NATIVE, *functions(list(x)), found, masses))
-    return torch.stack(x, -1).to(u.dtype).reshape(u.shape)
+        x.append(fixed_quantile.at_fixed_quantile(NATIVE, *functions(list(x)), at_level, masses))
+    made = torch.stack(x, -1).reshape(u.shape)
+    return (at_fixed_quantile(log_weights, component, made) if is_fixed else made).to(u.dtype)
+
+
+@torch.no_grad()
+def _quantiles(log_weights: Tensor, component: Any, u: Tensor) -> Tensor | None:
+    """The values of `from_uniform` of factorised components of one family, in few operations."""
+    known = None if is_elliptical(component) else family_of(unwrapped(component))
+    if known is None:
+        return None
+    family, params = known
+    event, distribution = component.event_shape, _Factorised(component)
+    lead, dtype = (
+        u.shape[: u.dim() - len(event)],
+        functools.reduce(torch.promote_types, (p.dtype for p in params), u.dtype),
+    )
+    q = (u.flatten(len(lead)) if event else u[..., None]).to(dtype)
+    each = distribution._last_two(quantile_at(component, distribution._stretched(q)))
+    rows = (distribution._last_two(p.to(dtype).expand(*lead, log_weights.shape[-1], *event)) for p in params)
+    args = [a.detach() for a in (q, log_weights.to(dtype), each.amin(-1), each.amax(-1), *rows)]
+    find = mixture.quantiles_of(family)
+    if by_numpy.serves((find,), args):
+        return by_numpy.value(find, *args).reshape(u.shape)
+    if dtype == torch.float64 or q.device.type == "mps":
+        return find(NATIVE, *args).reshape(u.shape)
+    return find(FLOAT64, *(a.double() for a in args)).to(dtype).reshape(u.shape)
 
 
 def drawn(component: Any, which: Tensor) -> Tensor:

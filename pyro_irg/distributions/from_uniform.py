@@ -8,15 +8,14 @@ from typing import Any
 import pyro.distributions as host
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from irg_kernels.adapter import messages
 from irg_kernels.families import normal
 from irg_kernels.generic import fixed_quantile, truncation
 
-from ..attach import NATIVE, in_transform
+from ..attach import NATIVE
 from ..registry import implicit_twin
-from .base import quantile, together, uniforms
+from .base import quantile, stands_still, together, uniforms
 from .host_families import ends_of, family_of, has_tails, log_tails, unwrapped
 
 __all__ = ["from_uniform"]
@@ -78,7 +77,7 @@ def _normal(base, u):
 
 def _noise(u: Tensor) -> Tensor:
     """Normal numbers; of fixed u they are constants, which the native function gives at a fifth of the time."""
-    if not (u.requires_grad or in_transform() or forward_ad._current_level >= 0):
+    if stands_still(u):
         return torch.special.ndtri(u)
     zero = torch.zeros_like(u)
     return quantile(normal.FAMILY, u, 1.0 - u, zero, zero + 1.0)

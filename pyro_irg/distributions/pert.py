@@ -33,6 +33,5 @@ class PERT(Univariate):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         return self._affine().rsample(sample_shape)
 
-    def icdf(self, value: Any) -> Tensor:
-        """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""
-        return self._affine().icdf(self._at(value, 0.0, 1.0, "quantile"))
+    def _quantile(self, q: Tensor) -> Tensor:
+        return self._affine()._quantile(q)

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pyro
+import pytest
 import torch
 from pyro.infer import Trace_ELBO
 from pyro.infer.autoguide import AutoNormal
 from pyro.infer.autoguide.initialization import init_to_value
 
 import pyro_irg.distributions as dist
+from pyro_irg import from_uniform
 from pyro_irg.infer import QMC_ELBO
 from tests.checks import AUTO_NORMAL, assert_less_noise, auto_normal_slopes
 
@@ -38,3 +40,31 @@ def gradients(elbo):
 def test_auto_normal():
     independent = gradients(Trace_ELBO(num_particles=64, vectorize_particles=True, max_plate_nesting=0))
     assert_less_noise(independent, gradients(QMC_ELBO(num_particles=64)), auto_normal_slopes())
+
+
+COMPONENTS = {
+    "Gamma": lambda p: dist.Gamma(p[:2].exp(), p[2:4].exp()),
+    "Beta": lambda p: dist.Beta(p[:2].exp(), p[2:4].exp()),
+    "factorised": lambda p: dist.VonMises(p[:4].reshape(2, 2), p[4:].exp()).to_event(1),
+    "transformed": lambda p: dist.LogNormal(p[:2], p[2:4].exp()),
+    "elliptical": lambda p: dist.MultivariateNormal(p[:4].reshape(2, 2), p[4:].exp().diag()),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_mixtures_at_fixed_points(name, dtype):
+    """Where u has no derivative the draw is found as a value, and moves as any draw does."""
+    pyro.set_rng_seed(0)
+    params = 0.7 * torch.randn(6, dtype=dtype)
+    logits = torch.randn(2, dtype=dtype)
+
+    def draws(u):
+        given = logits.clone().requires_grad_(), params.clone().requires_grad_()
+        weights = dist.Categorical(logits=given[0])
+        x = from_uniform(dist.MixtureSameFamily(weights, COMPONENTS[name](given[1])), u)
+        return x.detach(), *torch.autograd.grad((x * torch.arange(1.0, 1.0 + x.numel()).reshape(x.shape)).sum(), given)
+
+    u = torch.rand(7, *((2,) if name in ("factorised", "elliptical") else ()), dtype=dtype)
+    for found, wanted in zip(draws(u), draws(u.clone().requires_grad_()), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=2e-6 if dtype == torch.float32 else 1e-12, atol=1e-12)
