@@ -4,6 +4,7 @@ pages, notebooks and files mean the same here as on the project's page."""
 from __future__ import annotations
 
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -15,7 +16,9 @@ project = "pyro-irg"
 author = copyright = "The pyro-irg developers"
 version = release = re.findall(r'__version__ = "(.*?)"', (ROOT / "irg_kernels/__init__.py").read_text())[0]
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "myst_nb"]
+sys.path.append(str(ROOT / "docs"))  # for mathml
+extensions = ["sphinx.ext.autodoc", "myst_nb", "mathml"]
+html_math_renderer = "mathml"
 root_doc = "docs/index"
 include_patterns = [
     "CHANGELOG.md",
@@ -70,7 +73,7 @@ def with_families(page: str, package: str) -> str:
     """The page with an entry for each of the package's own classes that has no other."""
     module = import_module(f"{package}.distributions")
     listed = re.findall(rf"{re.escape(f'.. autoclass:: {package}.distributions.')}(\w+)", page)
-    kinds = {n: "class" if isinstance(getattr(module, n), type) else "function" for n in module.IMPLICIT}
+    kinds = {n: "class" if isinstance(getattr(module, n), type) else "function" for n in sorted(module.IMPLICIT)}
     entries = [f".. auto{kind}:: {package}.distributions.{n}" for n, kind in kinds.items() if n not in listed]
     return page.replace(".. families", "\n".join(entries))
 

@@ -85,6 +85,46 @@ class TestBibliography:
         assert unlinked == {("Penny", "2001"), ("Knuth", "1969")}  # a report and a book
 
 
+class TestFormulas:
+    """Docstrings and notebooks: each formula becomes MathML, and nothing of TeX is left in it."""
+
+    @staticmethod
+    def all() -> set[str]:
+        files = [p for package in ("irg_kernels", "pyro_irg", "numpyro_irg") for p in (ROOT / package).rglob("*.py")]
+        found = {f for p in files for f in re.findall(r":math:`(.*?)`", p.read_text(encoding="utf-8"), re.S)}
+        for path in NOTEBOOKS:
+            cells = json.loads(path.read_text())["cells"]
+            text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+            found |= {a or b for a, b in re.findall(r"\$\$(.+?)\$\$|\$([^$]+?)\$", text, re.S)}
+        return found
+
+    def test_are_converted(self):
+        pytest.importorskip("latex2mathml")
+        from docs.mathml import mathml
+
+        converted = {formula: mathml(formula) for formula in self.all()}
+        assert len(converted) > 200
+        left = [formula for formula, found in converted.items() if re.search(r"\\|\$|\^\{|<mo ?/>", found)]
+        assert not left
+
+    @pytest.mark.parametrize(
+        ("formula", "wanted"),
+        [
+            (r"\log x", "<mi>log</mi>_<mi>x</mi>"),
+            (r"\log(x)", '<mi>log</mi><mo stretchy="false">(</mo><mi>x</mi><mo stretchy="false">)</mo>'),
+            (r"a\cos^2 x", "<mi>a</mi>_<msup><mi>cos</mi><mn>2</mn></msup>_<mi>x</mi>"),
+            (r"x \sim N", "<mi>x</mi><mo>∼</mo><mi>N</mi>"),
+            (r"-\mathrm{logit} x", "<mo>−</mo><mi>logit</mi>_<mi>x</mi>"),
+        ],
+    )
+    def test_names_of_functions_stand_apart(self, formula, wanted):
+        pytest.importorskip("latex2mathml")
+        from docs.mathml import mathml
+
+        row = re.fullmatch(r"<math.*?><mrow>(.*)</mrow></math>", mathml(formula))
+        assert row and row[1].replace('<mspace width="0.1667em" />', "_") == wanted
+
+
 class TestTableOfDistributions:
     """docs/distributions.md has the registry's classes: every twin has its row, and no row promises another."""
 

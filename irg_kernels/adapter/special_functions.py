@@ -64,7 +64,7 @@ class SpecialFunctions(Generic[A]):
         return self._called(special_line.STDTR, "stdtr", df=df, t=t)
 
     def stdtrit(self, df: Any, p: Any) -> A:
-        r"""The t with :math:`\mathrm{stdtr}(df, t) = p`.  For df > 0, 0 <= p <= 1; -inf at p = 0, where SciPy 1.17 has
+        r"""The t with ``stdtr(df, t) = p``.  For df > 0, 0 <= p <= 1; -inf at p = 0, where SciPy 1.17 has
         +inf (Abramowitz & Stegun 26.7.1).
         """
         return self._called(special_line.STDTRIT, "stdtrit", df=df, p=p)
@@ -76,7 +76,7 @@ class SpecialFunctions(Generic[A]):
         return self._called(special_line.VON_MISES_CDF, "von_mises_cdf", kappa=kappa, x=x)
 
     def von_mises_cdfinv(self, kappa: Any, p: Any) -> A:
-        r"""The angle x in :math:`[-\pi, \pi]` with :math:`\mathrm{von\_mises\_cdf}(kappa, x) = p`.  For kappa >= 0, 0
+        r"""The angle x in :math:`[-\pi, \pi]` with ``von_mises_cdf(kappa, x) = p``.  For kappa >= 0, 0
         <= p <= 1 (DLMF 10.35.2).
         """
         return self._called(special_line.VON_MISES_CDFINV, "von_mises_cdfinv", kappa=kappa, p=p)
