@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Family, Quantile
+from ..generic.family import Draw, Family, Noise, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise
 from ..numerics.elementary import finite, positive, two_product, two_sum
@@ -130,6 +130,7 @@ FAMILY = Family(
     slopes=(_by_a, _by_b),
     scores=(_score_x, _score_a, _score_b),
     quantile=Quantile(beta.logit_quantile, beta.logit_density, (beta.dlogit_da, beta.dlogit_db), "log"),
+    draw=Draw(lambda xp, logit, a, b: logit, (Noise("logit beta", lambda xp, a, b: (a, b)),)),
     entropy=entropy,
     mean=_mean,
     variance=_variance,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Family, Quantile
+from ..generic.family import Draw, Family, Noise, Quantile
 from ..namespace import Array, Namespace
 from ..numerics import beta_series, beta_tail
 from ..numerics.beta_score import level_score, level_score_at, score_parts
@@ -125,6 +125,10 @@ def _by_df2(xp: Namespace[Array], x: Array, df1: Array, df2: Array) -> Array:
     return x * dlogx_ddf2(xp, xp.log(positive(xp, x)), df1, df2)
 
 
+def _draw(xp: Namespace[Array], logit: Array, df1: Array, df2: Array) -> Array:
+    return logit + xp.log(df2 / df1)
+
+
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, df1: Array, df2: Array) -> Array:
     """log x"""
     return beta.logit_quantile(xp, q, one_minus_q, 0.5 * df1, 0.5 * df2) - log_quotient(xp, df1, df2)
@@ -175,8 +179,6 @@ def _shape(xp: Namespace[Array], df1: Array, df2: Array) -> Shape:
     return Shape(HALF_LINE, rise, 1.0 + 0.0 * df1)
 
 
-LOG_SLOPES = (dlogx_ddf1, dlogx_ddf2)
-
 FAMILY = Family(
     about="""
     :math:`x = (s_1 / d_1) / (s_2 / d_2)`, with s chi-squared numbers of d degrees of freedom.
@@ -192,7 +194,8 @@ FAMILY = Family(
     log_tails=log_tails,
     slopes=(_by_df1, _by_df2),
     scores=(_score_x, _score_df1, _score_df2),
-    quantile=Quantile(_find, _density_of_log, LOG_SLOPES, "log"),
+    quantile=Quantile(_find, _density_of_log, (dlogx_ddf1, dlogx_ddf2), "log"),
+    draw=Draw(_draw, (Noise("logit beta", lambda xp, df1, df2: (0.5 * df1, 0.5 * df2)),)),
     entropy=_entropy,
     mean=_mean,
     variance=_variance,

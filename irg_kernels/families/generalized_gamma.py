@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Family, Quantile
+from ..generic.family import Draw, Family, Noise, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise
 from ..numerics.elementary import finite, positive
@@ -75,6 +75,10 @@ def _density_of_log(xp: Namespace[Array], log_x: Array, a: Array, scale: Array, 
     return gamma.log_density_of_log_z(xp, _log_z(xp, log_x, scale, p), a) + xp.log(p)
 
 
+def _draw(xp: Namespace[Array], log_z: Array, a: Array, scale: Array, p: Array) -> Array:
+    return xp.log(scale) + log_z / p
+
+
 def dlogx_da(xp: Namespace[Array], log_x: Array, a: Array, scale: Array, p: Array) -> Array:
     at = gamma.tamed_log(xp, _log_z(xp, log_x, scale, p), a)
     return gamma.dlogz_da_at(xp, at.z, at.log_z, a) / p
@@ -109,9 +113,6 @@ def shape(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Shape:
     return Shape(HALF_LINE, rise, scale * xp.exp(xp.log(a) / p))
 
 
-LOG_SLOPES = (dlogx_da, dlogx_dscale, dlogx_dp)
-
-
 def _variance(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:
     """scale**2 (Gamma(a + 2 r) / Gamma(a) - (Gamma(a + r) / Gamma(a))**2), r = 1 / p."""
     mean = _mean(xp, a, scale, p)
@@ -136,7 +137,8 @@ FAMILY = Family(
     log_tails=log_tails,
     slopes=(_by_a, _by_scale, _by_p),
     scores=(_score_x, _score_a, _score_scale, _score_p),
-    quantile=Quantile(_find, _density_of_log, LOG_SLOPES, "log"),
+    quantile=Quantile(_find, _density_of_log, (dlogx_da, dlogx_dscale, dlogx_dp), "log"),
+    draw=Draw(_draw, (Noise("log gamma", lambda xp, a, scale, p: (a,)),)),
     entropy=entropy,
     mean=_mean,
     shape=shape,

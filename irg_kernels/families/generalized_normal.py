@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Family, Quantile, located
+from ..generic.family import Draw, Family, Noise, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.elementary import both_log_tails, finite, positive
 from ..numerics.gamma_function import digamma
@@ -54,7 +54,7 @@ def _dy_dp(xp: Namespace[Array], y: Array, p: Array) -> Array:
     return -y * (a * (a * gamma.product_slope(xp, at.z, at.log_z, a)))
 
 
-def of_log_z(xp: Namespace[Array], log_z: Array, p: Array) -> Array:
+def _of_log_z(xp: Namespace[Array], log_z: Array, p: Array) -> Array:
     """|y|, held in the range of its dtype."""
     return xp.exp(xp.minimum(log_z / p, 0.98 * math.log(float(xp.finfo(log_z).max))))
 
@@ -62,7 +62,11 @@ def of_log_z(xp: Namespace[Array], log_z: Array, p: Array) -> Array:
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, p: Array) -> Array:
     apart = q - one_minus_q
     log_z = gamma.log_quantile(xp, xp.abs(apart), 2.0 * xp.minimum(q, one_minus_q), 1.0 / p)
-    return xp.copysign(of_log_z(xp, log_z, p), apart)
+    return xp.copysign(_of_log_z(xp, log_z, p), apart)
+
+
+def _draw(xp: Namespace[Array], log_z: Array, uniform: Array, p: Array) -> Array:
+    return xp.copysign(_of_log_z(xp, log_z, p), uniform - 0.5)
 
 
 def _variance(xp: Namespace[Array], p: Array) -> Array:
@@ -90,6 +94,7 @@ FAMILY = located(
         slopes=(_dy_dp,),
         scores=(_score_y, _score_p),
         quantile=Quantile(_find, log_density, (_dy_dp,)),
+        draw=Draw(_draw, (Noise("log gamma", lambda xp, p: (1.0 / p,)), "uniform")),
         entropy=lambda xp, p: 1.0 / p + gamma.log_gamma_of_next(xp, 1.0 / p) + math.log(2.0),
         mean=lambda xp, p: 0.0 * p,
         variance=_variance,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from ..generic.family import Family, Quantile, located
+from ..generic.family import Draw, Family, Noise, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise, odds_shares
 from ..numerics.elementary import log1pmx
@@ -112,6 +112,9 @@ _STANDARD = Family(
 FAMILY = dataclasses.replace(
     located(_STANDARD, _shape, has_loc=False, log_scale_score=_score_log_scale),
     quantile=Quantile(_find, _density_of_log, (dlogx_dnu, dlogx_dscale), "log"),
+    draw=Draw(
+        lambda xp, log_t, nu, scale: log_t + xp.log(scale), (Noise("log student t", lambda xp, nu, scale: (nu,)),)
+    ),
     about=r"""
     Density :math:`\propto (1 + y^2/\nu)^{-(\nu+1)/2}` with :math:`y = x/\sigma \ge 0`.
 

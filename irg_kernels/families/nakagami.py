@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Family, Quantile
+from ..generic.family import Draw, Family, Noise, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.elementary import (
     digamma_minus_log,
@@ -120,6 +120,10 @@ def _at_log(xp: Namespace[Array], log_x: Array, m: Array, spread: Array) -> gamm
     return gamma.Point(m * xp.exp(log_ratio), log_ratio + xp.log(m), m * xp.expm1(log_ratio), 0.0)
 
 
+def _draw(xp: Namespace[Array], log_z: Array, m: Array, spread: Array) -> Array:
+    return 0.5 * (log_z + xp.log(spread / m))
+
+
 def dlogx_dm(xp: Namespace[Array], log_x: Array, m: Array, spread: Array) -> Array:
     return 0.5 * _level_slope(xp, _at_log(xp, log_x, m, spread), m)
 
@@ -145,8 +149,6 @@ def _by_spread(xp: Namespace[Array], x: Array, m: Array, spread: Array) -> Array
     return 0.5 * x / spread
 
 
-LOG_SLOPES = (dlogx_dm, dlogx_dspread)
-
 FAMILY = Family(
     about=r"""
     Density :math:`2 m^m x^{2m-1} e^{-m x^2 / \Omega} / (\Gamma(m) \Omega^m)` for x > 0.
@@ -162,7 +164,8 @@ FAMILY = Family(
     log_tails=log_tails,
     slopes=(_by_m, _by_spread),
     scores=(_score_x, _score_m, _score_spread),
-    quantile=Quantile(_find, _density_of_log, LOG_SLOPES, "log"),
+    quantile=Quantile(_find, _density_of_log, (dlogx_dm, dlogx_dspread), "log"),
+    draw=Draw(_draw, (Noise("log gamma", lambda xp, m, spread: (m,)),)),
     entropy=lambda xp, m, spread: generalized_gamma.entropy(xp, *_into(xp, m, spread)),
     mean=_mean,
     variance=_variance,

@@ -13,7 +13,6 @@ dy / dalpha = phi(alpha y) / Phi(alpha y) / (1 + alpha**2), from dT / dk.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from ..generic.family import Draw, Family, Quantile, located
@@ -99,8 +98,8 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, alpha: Array) -> A
     return xp.where(mirrored, -t, t)
 
 
-def _draw(xp: Namespace[Array], first: Array, second: Array, alpha: Array, loc: Array, scale: Array) -> Array:
-    return loc + scale * ((alpha * xp.abs(first) + second) / xp.sqrt(1.0 + alpha * alpha))
+def _draw(xp: Namespace[Array], first: Array, second: Array, alpha: Array) -> Array:
+    return (alpha * xp.abs(first) + second) / xp.sqrt(1.0 + alpha * alpha)
 
 
 def _variance(xp: Namespace[Array], alpha: Array) -> Array:
@@ -128,29 +127,27 @@ def _shape(xp: Namespace[Array], alpha: Array, loc: Array, scale: Array) -> Shap
     return Shape(chart, rise, loc + scale * xp.copysign(away, alpha))
 
 
-FAMILY = dataclasses.replace(
-    located(
-        Family(
-            parameters={"skewness": "real"},
-            support=(-math.inf, math.inf),
-            log_density=log_density,
-            log_tails=log_tails,
-            slopes=(_dy_dalpha,),
-            scores=(_score_y, _score_alpha),
-            quantile=Quantile(_find, log_density, (_dy_dalpha,)),
-            mean=lambda xp, alpha: math.sqrt(2.0 / math.pi) * alpha / xp.sqrt(1.0 + alpha * alpha),
-            variance=_variance,
-        ),
-        _shape,
+FAMILY = located(
+    Family(
+        about=r"""
+        Density :math:`2 \phi(y) \Phi(\alpha y) / \sigma` with :math:`y = (x - \mu) / \sigma`.
+
+        :param loc: :math:`\mu`; number or array, broadcast with the others.
+        :param scale: :math:`\sigma > 0`.
+        :param skewness: :math:`\alpha`; positive for a longer tail to the right.
+
+        Source: Azzalini 1985.
+        """,
+        parameters={"skewness": "real"},
+        support=(-math.inf, math.inf),
+        log_density=log_density,
+        log_tails=log_tails,
+        slopes=(_dy_dalpha,),
+        scores=(_score_y, _score_alpha),
+        quantile=Quantile(_find, log_density, (_dy_dalpha,)),
+        draw=Draw(_draw, ("normal", "normal")),
+        mean=lambda xp, alpha: math.sqrt(2.0 / math.pi) * alpha / xp.sqrt(1.0 + alpha * alpha),
+        variance=_variance,
     ),
-    draw=Draw(_draw, ("normal", "normal")),
-    about=r"""
-    Density :math:`2 \phi(y) \Phi(\alpha y) / \sigma` with :math:`y = (x - \mu) / \sigma`.
-
-    :param loc: :math:`\mu`; number or array, broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param skewness: :math:`\alpha`; positive for a longer tail to the right.
-
-    Source: Azzalini 1985.
-    """,
+    _shape,
 )

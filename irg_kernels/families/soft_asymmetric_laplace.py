@@ -13,7 +13,6 @@ P(R > y) - P(L > y) = p_R / k + k p_L.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 
@@ -167,34 +166,30 @@ def _shape(xp: Namespace[Array], k: Array, s: Array, loc: Array, scale: Array) -
     return Shape(chart, rise, below, valley=(middle, above))
 
 
-def _draw(
-    xp: Namespace[Array], bell: Array, first: Array, second: Array, k: Array, s: Array, loc: Array, scale: Array
-) -> Array:
-    return loc + scale * (s * bell + (k * xp.log(first) - xp.log(second) / k))
+def _draw(xp: Namespace[Array], bell: Array, first: Array, second: Array, k: Array, s: Array) -> Array:
+    return s * bell + (k * xp.log(first) - xp.log(second) / k)
 
 
-FAMILY = dataclasses.replace(
-    located(
-        Family(
-            parameters={"asymmetry": "positive", "softness": "positive"},
-            support=(-math.inf, math.inf),
-            log_density=log_density,
-            log_tails=log_tails,
-            slopes=(_dy_dk, _dy_ds),
-            scores=(_score_y, _score_k, _score_s),
-            quantile=Quantile(_find, log_density, (_dy_dk, _dy_ds)),
-            mean=lambda xp, k, s: 1.0 / k - k + 0.0 * s,
-            variance=lambda xp, k, s: 1.0 / k / k + k * k + s * s,
-        ),
-        _shape,
+FAMILY = located(
+    Family(
+        about=r"""
+        :math:`\mu + \sigma (s n - \kappa u + v / \kappa)`, with n a standard normal number and u, v exponential ones.
+
+        :param loc: :math:`\mu`; number or array, broadcast with the others.
+        :param scale: :math:`\sigma > 0`.
+        :param asymmetry: :math:`\kappa > 0`.
+        :param softness: :math:`s > 0`.
+        """,
+        parameters={"asymmetry": "positive", "softness": "positive"},
+        support=(-math.inf, math.inf),
+        log_density=log_density,
+        log_tails=log_tails,
+        slopes=(_dy_dk, _dy_ds),
+        scores=(_score_y, _score_k, _score_s),
+        quantile=Quantile(_find, log_density, (_dy_dk, _dy_ds)),
+        draw=Draw(_draw, ("normal", "uniform", "uniform")),
+        mean=lambda xp, k, s: 1.0 / k - k + 0.0 * s,
+        variance=lambda xp, k, s: 1.0 / k / k + k * k + s * s,
     ),
-    draw=Draw(_draw, ("normal", "uniform", "uniform")),
-    about=r"""
-    :math:`\mu + \sigma (s n - \kappa u + v / \kappa)`, with n a standard normal number and u, v exponential ones.
-
-    :param loc: :math:`\mu`; number or array, broadcast with the others.
-    :param scale: :math:`\sigma > 0`.
-    :param asymmetry: :math:`\kappa > 0`.
-    :param softness: :math:`s > 0`.
-    """,
+    _shape,
 )

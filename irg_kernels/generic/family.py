@@ -37,13 +37,22 @@ class Quantile(NamedTuple):
     """(xp, y, q, 1 - q, *params) -> x, where rounding y costs digits of x; values only"""
 
 
+class Noise(NamedTuple):
+    """Random numbers with parameters, from a sampler of the library's adapter."""
+
+    kind: str
+    """"log gamma", the logarithm of one of rate 1; "logit beta"; "log student t", of its absolute value"""
+    of: Callable
+    """(xp, *params of the family) -> a tuple, the noise's"""
+
+
 class Draw(NamedTuple):
     """A draw from standard random numbers, cheaper than by the quantile of a uniform one."""
 
     find: Callable
     """(xp, *noise, *params) -> y, the coordinate of the quantile; values only"""
-    noise: tuple[str, ...]
-    """of which distributions the numbers are, "uniform" (between 0 and 1) or "normal" """
+    noise: tuple[str | Noise, ...]
+    """of which distributions the numbers are, "uniform" (between 0 and 1), "normal", or a `Noise`"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -298,6 +307,23 @@ class _Located:
 
         return Quantile(find, self.log_density, slopes)
 
+    def draw(self) -> Draw | None:
+        known = self.standard.draw
+        if known is None:
+            return None
+        count = len(known.noise)
+
+        def find(xp: Namespace[Array], *args: Array) -> Array:
+            own, loc, scale = self.split(args[count:])
+            return loc + scale * known.find(xp, *args[:count], *own)
+
+        def of_all(noise: str | Noise) -> str | Noise:
+            if isinstance(noise, str):
+                return noise
+            return Noise(noise.kind, lambda xp, *params: noise.of(xp, *self.split(params)[0]))
+
+        return Draw(find, tuple(map(of_all, known.noise)))
+
     def end(self, end: End) -> End:
         if not callable(end) and (math.isinf(end) or not (self.has_loc or end)):
             return end
@@ -354,6 +380,7 @@ def located(
         scores=at.scores(),
         tails_are_closed=standard.tails_are_closed,
         quantile=at.quantile(slopes),
+        draw=at.draw(),
         entropy=moment(standard.entropy, lambda xp, value, loc, scale: value + xp.log(scale) + 0.0 * loc),
         mean=moment(standard.mean, lambda xp, value, loc, scale: loc + scale * value),
         variance=moment(standard.variance, lambda xp, value, loc, scale: scale * scale * value + 0.0 * loc),

@@ -20,10 +20,11 @@ from numpyro.util import is_prng_key, not_jax_tracer
 
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.adapter.methods import FamilyMethods
-from irg_kernels.generic.family import Family, draw_of, log_density_of, quantile_of
+from irg_kernels.generic.family import Family, Noise, draw_of, log_density_of, quantile_of
 from irg_kernels.numerics.elementary import clamped_in, finite
 
 from ..attach import NATIVE, attach, call, evaluate
+from ..samplers import standard_beta_logit, standard_gamma, standard_student_t
 from .ends import from_to
 
 __all__ = [
@@ -234,10 +235,10 @@ class Univariate(UnivariateMixin, host.Distribution):
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         params = self._extended(key, sample_shape, *self._family_parameters())
-        quantile, draw, like = self.family.quantile, draw_of(self.family), params[0]
+        quantile, draw = self.family.quantile, draw_of(self.family)
         assert quantile is not None
         keys = random.split(key, len(draw.noise))
-        noise = [_NOISE[kind](k, like.shape, like.dtype) for k, kind in zip(keys, draw.noise, strict=True)]
+        noise = [_numbers(each, key, *params) for each, key in zip(draw.noise, keys, strict=True)]
         found, slopes = evaluate(draw.find, *lax.stop_gradient((*noise, *params))), quantile.slopes
         if quantile.coordinate == "x":
             edge = 0.25 / float(jnp.finfo(found.dtype).tiny)
@@ -334,7 +335,19 @@ def _uniform(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     return jnp.maximum(random.uniform(key, shape, dtype), 0.25 * jnp.finfo(dtype).eps)
 
 
-_NOISE: dict[str, Callable] = {"uniform": _uniform, "normal": random.normal}
+def _numbers(noise: str | Noise, key: Array, *params: Array) -> Array:
+    if isinstance(noise, Noise):
+        return _NOISE[noise.kind](key, *noise.of(NATIVE, *params))
+    return _NOISE[noise](key, params[0].shape, params[0].dtype)
+
+
+_NOISE: dict[str, Callable] = {
+    "uniform": _uniform,
+    "normal": random.normal,
+    "log gamma": lambda key, concentration: standard_gamma(key, concentration)[1],
+    "logit beta": standard_beta_logit,
+    "log student t": lambda key, df: standard_student_t(key, df)[1],
+}
 
 
 def together(*values: Array) -> tuple[Array, ...]:

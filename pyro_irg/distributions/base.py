@@ -16,12 +16,12 @@ from torch.autograd import forward_ad
 
 from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
 from irg_kernels.adapter.methods import FamilyMethods
-from irg_kernels.generic.family import Family, draw_of, log_density_of, quantile_of
+from irg_kernels.generic.family import Family, Noise, draw_of, log_density_of, quantile_of
 from irg_kernels.numerics.elementary import clamped_in
 
 from .. import by_numpy
 from ..attach import NATIVE, attach, call, evaluate, in_transform
-from ..samplers import draw
+from ..samplers import draw, standard_beta_logit, standard_gamma, standard_student_t
 from .ends import from_to
 from .native import faster, precise_quantile
 
@@ -366,8 +366,16 @@ def _from_coordinate(coordinate: str, y: Tensor) -> Tensor:
 
 def _drawn(family: Family, *params: Tensor) -> Tensor:
     """A draw's coordinate, as a value."""
-    found = draw_of(family)
-    return evaluate(found.find, *(_NOISE[kind](params[0]) for kind in found.noise), *params)
+    find, noise = draw_of(family)
+    if any(isinstance(each, Noise) for each in noise):  # what is left to do is not worth a way to NumPy and back
+        return find(NATIVE, *(_numbers(each, *params) for each in noise), *params)
+    return evaluate(find, *(_numbers(each, *params) for each in noise), *params)
+
+
+def _numbers(noise: str | Noise, *params: Tensor) -> Tensor:
+    if isinstance(noise, Noise):
+        return _NOISE[noise.kind](*noise.of(NATIVE, *params))
+    return _NOISE[noise](params[0])
 
 
 def _uniform(like: Tensor) -> Tensor:
@@ -375,7 +383,13 @@ def _uniform(like: Tensor) -> Tensor:
     return torch.rand_like(like).clamp(min=0.25 * torch.finfo(like.dtype).eps)
 
 
-_NOISE: dict[str, Callable] = {"uniform": _uniform, "normal": torch.randn_like}
+_NOISE: dict[str, Callable] = {
+    "uniform": _uniform,
+    "normal": torch.randn_like,
+    "log gamma": lambda concentration: standard_gamma(concentration)[1],
+    "logit beta": standard_beta_logit,
+    "log student t": lambda df: standard_student_t(df)[1],
+}
 
 
 def together(*values: Tensor) -> tuple[Tensor, ...]:
