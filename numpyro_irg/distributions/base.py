@@ -327,7 +327,7 @@ def _from_coordinate(coordinate: str, y: Array) -> Array:
     """x"""
     if coordinate == "x":
         return y
-    return sigmoid(y) if coordinate == "logit" else exponential(y, jnp.exp(lax.stop_gradient(y)))
+    return sigmoid(y) if coordinate == "logit" else exponential(y)
 
 
 def _uniform(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -368,13 +368,13 @@ def log_density(family: Family, x: Array, *params: Array) -> Array:
     return call(log_density_of(family), *together(x, *params))
 
 
-def exponential(log_x: Array, x: Array) -> Array:
-    """x = +-exp(log_x) with dx = x d log_x, where x is given and may be held inside the range of its dtype.
+def exponential(log_x: Array, x: Array | None = None) -> Array:
+    """exp(log_x), or x = +-exp(log_x) where that is known better, held inside the range of its dtype; dx = x d log_x.
 
     At the ends of the range the *relative* derivative stays right, so that an expectation whose integrand behaves as
     log x there has an unbiased gradient; a `clip` would cut it.
     """
-    return attach((_itself,), in_range(x), log_x)
+    return attach((_itself,), in_range(jnp.exp(lax.stop_gradient(log_x)) if x is None else x), log_x)
 
 
 def sigmoid(logit: Array) -> Array:

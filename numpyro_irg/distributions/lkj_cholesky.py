@@ -131,7 +131,7 @@ def _by_partial_correlations(logit: Array, b: Array) -> Array:
 
 def _assembled(rows: Array, log_diagonal: Array) -> Array:
     """L of what lies left of its diagonal from row 1 on, and of the logarithm of that."""
-    diagonal = exponential(log_diagonal, jnp.exp(lax.stop_gradient(log_diagonal)))
+    diagonal = exponential(log_diagonal)
     leading = ((0, 0),) * (diagonal.ndim - 1)
     diagonal = jnp.pad(diagonal, (*leading, (1, 0)), constant_values=1.0)
     identity = jnp.eye(diagonal.shape[-1], dtype=diagonal.dtype)

@@ -29,7 +29,7 @@ class NoncentralChi2(Univariate):
         df, noncentrality = self._extended(key, sample_shape, self.df, self.noncentrality)
         log_x = _log_draw(key, *lax.stop_gradient((df, noncentrality)))
         log_x = attach(noncentral_chi2.LOG_SLOPES, log_x, df, noncentrality)
-        return exponential(log_x, jnp.exp(lax.stop_gradient(log_x)))
+        return exponential(log_x)
 
 
 def _log_draw(key: Array, df: Array, noncentrality: Array) -> Array:

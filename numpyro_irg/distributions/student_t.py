@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array
@@ -38,7 +37,7 @@ class StudentT(UnivariateMixin, host.StudentT):
         df, loc, scale = self._extended(key, sample_shape, self.df, self.loc, self.scale)
         sign, log_t = standard_student_t(key, df)
         log_size = attach((student_t.dlogt_dnu,), log_t, df) + jnp.log(scale)
-        size = exponential(log_size, jnp.exp(jax.lax.stop_gradient(log_size)))
+        size = exponential(log_size)
         return loc + sign * size
 
     @property

@@ -160,9 +160,9 @@ class WishartCholesky(Factor, host.WishartCholesky):
 
     def _at(self, below: Array, log_diagonal: Array) -> Array:
         identity = jnp.eye(below.shape[-1], dtype=below.dtype)
-        factor = below + exponential(log_diagonal, jnp.exp(lax.stop_gradient(log_diagonal)))[..., None] * identity
+        factor = below + exponential(log_diagonal)[..., None] * identity
         log_all = log_diagonal + jnp.log(_diagonal(self.scale_tril))
-        diagonal = exponential(log_all, jnp.exp(lax.stop_gradient(log_all)))
+        diagonal = exponential(log_all)
         return jnp.tril(jnp.matmul(self.scale_tril, factor), -1) + diagonal[..., None] * identity
 
     @validate_sample

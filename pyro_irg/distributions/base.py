@@ -361,7 +361,7 @@ def _from_coordinate(coordinate: str, y: Tensor) -> Tensor:
     """x"""
     if coordinate == "x":
         return y
-    return sigmoid(y) if coordinate == "logit" else exponential(y, y.detach().exp())
+    return sigmoid(y) if coordinate == "logit" else exponential(y)
 
 
 def _drawn(family: Family, *params: Tensor) -> Tensor:
@@ -410,13 +410,13 @@ def log_density(family: Family, x: Tensor, *params: Tensor) -> Tensor:
     return call(log_density_of(family), *together(x, *params))
 
 
-def exponential(log_x: Tensor, x: Tensor) -> Tensor:
-    """x = +-exp(log_x) with dx = x d log_x, where x is given and may be held inside the range of its dtype.
+def exponential(log_x: Tensor, x: Tensor | None = None) -> Tensor:
+    """exp(log_x), or x = +-exp(log_x) where that is known better, held inside the range of its dtype; dx = x d log_x.
 
     At the ends of the range the *relative* derivative stays right, so that an expectation whose integrand behaves as
     log x there has an unbiased gradient; a `clamp` would cut it.
     """
-    return attach((_itself,), in_range(x), log_x)
+    return attach((_itself,), in_range(log_x.detach().exp() if x is None else x), log_x)
 
 
 def sigmoid(logit: Tensor) -> Tensor:

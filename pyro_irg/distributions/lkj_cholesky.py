@@ -80,7 +80,7 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
         radius = torch.nn.functional.logsigmoid(logit).mul(0.5).exp()
         rows = radius[..., None] * directions
         log_diagonal = 0.5 * torch.nn.functional.logsigmoid(-logit)
-        diagonal = exponential(log_diagonal, log_diagonal.detach().exp())
+        diagonal = exponential(log_diagonal)
         pad = torch.nn.functional.pad
         return pad(rows, (0, 1, 1, 0)) + pad(diagonal, (1, 0), value=1.0).diag_embed()
 

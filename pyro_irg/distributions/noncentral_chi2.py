@@ -28,7 +28,7 @@ class NoncentralChi2(Univariate):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         df, noncentrality = self._extended(sample_shape, self.df, self.noncentrality)
         log_x = attach(noncentral_chi2.LOG_SLOPES, draw(_log_draw, df, noncentrality), df, noncentrality)
-        return exponential(log_x, log_x.detach().exp())
+        return exponential(log_x)
 
 
 def _log_draw(df: Tensor, noncentrality: Tensor) -> Tensor:

@@ -42,5 +42,5 @@ class StudentT(UnivariateMixin, host.StudentT):
         if not in_transform() and all_inside(t.abs()) and all_inside((scale.detach() * t).abs()):  # the usual case
             return loc + scale * attach((student_t.dt_dnu,), t, df, by_region=by_region.STUDENT_T)
         log_size = attach((student_t.dlogt_dnu,), log_t, df, by_region=by_region.STUDENT_T_LOG) + scale.log()
-        size = exponential(log_size, log_size.detach().exp())
+        size = exponential(log_size)
         return loc + sign * size

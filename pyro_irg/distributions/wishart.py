@@ -162,9 +162,9 @@ class WishartCholesky(Factor):
         return solved_matrix(self._tril, x)
 
     def _at(self, below: Tensor, log_diagonal: Tensor) -> Tensor:
-        factor = below + exponential(log_diagonal, log_diagonal.detach().exp()).diag_embed()
+        factor = below + exponential(log_diagonal).diag_embed()
         log_all = log_diagonal + _diagonal(self._tril).log()
-        return (self._tril @ factor).tril(-1) + exponential(log_all, log_all.detach().exp()).diag_embed()
+        return (self._tril @ factor).tril(-1) + exponential(log_all).diag_embed()
 
     def log_prob(self, value: Any) -> Tensor:
         """log p(value), to rounding."""
