@@ -1,9 +1,11 @@
 """The backends of the kernels' tests: each evaluates a function of (xp, *arrays) on columns of NumPy float64."""
 
+import functools
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,10 +57,18 @@ class Backend:
                 stack.enter_context(jax.numpy_rank_promotion("raise"))
             yield
 
-    def values(self, function: Callable, *columns) -> np.ndarray:
-        """function(xp, *columns), an array."""
+    def values(self, function: Callable, *columns) -> Any:
+        """function(xp, *columns), an array or a tuple of them, from one compilation in JAX."""
         with self.session():
             return self._numpy(self._traced(lambda *args: function(self.xp, *args))(*map(self.array, columns)))
+
+    def dtype_of(self, function: Callable, *columns) -> str:
+        """Of function(xp, *columns), the name of the array's dtype; nothing is compiled."""
+        with self.session():
+            arrays = list(map(self.array, columns))
+            evaluate = functools.partial(function, self.xp)
+            found = jax.eval_shape(evaluate, *arrays) if self.xp is numpyro_irg.xp else evaluate(*arrays)
+            return str(found.dtype).removeprefix("torch.")
 
     def slopes(self, function: Callable, *columns) -> np.ndarray:
         """The derivative of function, elementwise, by each column in turn: a leading axis more."""
@@ -84,10 +94,12 @@ class Backend:
     def _traced(self, function: Callable) -> Callable:
         return jax.jit(function) if self.jit else function
 
-    def _numpy(self, array) -> np.ndarray:
+    def _numpy(self, array) -> Any:
+        if isinstance(array, tuple):
+            return tuple(map(self._numpy, array))
         if isinstance(array, torch.Tensor):
             return array.detach().to(getattr(torch, self.precision)).double().numpy()
-        return np.asarray(array, dtype=np.float64)
+        return np.asarray(array, dtype=self.precision).astype(np.float64)
 
 
 class OfValues(Backend):
@@ -96,9 +108,9 @@ class OfValues(Backend):
     def array(self, column):
         return np.asarray(column, dtype=self.precision).astype(np.float64)
 
-    def values(self, function: Callable, *columns) -> np.ndarray:
+    def values(self, function: Callable, *columns) -> Any:
         with np.errstate(all="ignore"):
-            return np.asarray(function(self.xp, *map(self.array, columns)), dtype=self.precision).astype(np.float64)
+            return self._numpy(function(self.xp, *map(self.array, columns)))
 
     def values_and_slopes(self, function: Callable, *columns) -> tuple[np.ndarray, np.ndarray]:
         torch_xp = pyro_irg.xp64 if self.xp is pyro_irg.xp_numpy64 else pyro_irg.xp

@@ -118,31 +118,32 @@ FAR = {
 @pytest.mark.parametrize("name", FAR)
 def test_far_tails(name, backend):
     """Value, and the derivative in x: +-exp(log p - log tail), finite and right where neither mass is a number."""
-    record = RECORDS[name]
-    for params, values in FAR[name].items():
-        x = np.array([*values])
-        columns = [np.full(len(x), p) for p in params]
-        log_density = [BY_NAME[name].value_and_slopes(v, np.array(params))[0] for v in x]
-        for k, of in enumerate((log_cdf_of, log_sf_of)):
-            function = of(record)
+    functions = [of(RECORDS[name]) for of in (log_cdf_of, log_sf_of)]
+    points = [(x, params, tails) for params, values in FAR[name].items() for x, tails in values.items()]
 
-            def both(xp, *args, function=function):
-                tail = function.value(xp, *args)
-                return xp.stack([tail, *(p(xp, tail, *args) + 0.0 * tail for p in function.partials)])
+    def both(xp, *args):
+        tails = [function.value(xp, *args) for function in functions]
+        parts = [
+            [tail, *(p(xp, tail, *args) + 0.0 * tail for p in function.partials)]
+            for function, tail in zip(functions, tails, strict=True)
+        ]
+        return xp.stack([xp.stack(part) for part in parts])
 
-            tail, by_x, *others = backend.values(both, x, *columns)
-            assert np.isfinite(others).all()
-            for i, at in enumerate(x):
-                exact = values[at][k]
-                if exact is None:
-                    continue
-                # float32's own rounding of x and of the parameters moves a tail of 1e4 by 4e-3
-                rtol = 1e-9 if backend.precision == "float64" else 3e-6
-                np.testing.assert_allclose(tail[i], exact, rtol=rtol, atol=1e-30)
-                slope = math.exp(log_density[i] - exact) * (1.0 - 2.0 * k)
-                if abs(slope) > 1e3 * np.finfo(backend.precision).tiny:
-                    rounding = 2.0 * backend.eps * max(1.0, abs(exact), abs(log_density[i]))
-                    np.testing.assert_allclose(by_x[i], slope, rtol=1e-7 + 10 * rounding)
+    found = backend.values(both, *np.array([(x, *params) for x, params, _ in points]).T)
+    for k, (tail, by_x, *others) in enumerate(found):
+        assert np.isfinite(others).all()
+        for i, (x, params, tails) in enumerate(points):
+            exact = tails[k]
+            if exact is None:
+                continue
+            # float32's own rounding of x and of the parameters moves a tail of 1e4 by 4e-3
+            rtol = 1e-9 if backend.precision == "float64" else 3e-6
+            np.testing.assert_allclose(tail[i], exact, rtol=rtol, atol=1e-30)
+            log_density = BY_NAME[name].value_and_slopes(x, np.array(params))[0]
+            slope = math.exp(log_density - exact) * (1.0 - 2.0 * k)
+            if abs(slope) > 1e3 * np.finfo(backend.precision).tiny:
+                rounding = 2.0 * backend.eps * max(1.0, abs(exact), abs(log_density))
+                np.testing.assert_allclose(by_x[i], slope, rtol=1e-7 + 10 * rounding)
 
 
 @quick
