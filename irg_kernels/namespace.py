@@ -87,6 +87,10 @@ class Namespace(Protocol[Array]):
     def arctan2(self, y: Array, x: Array, /) -> Array: ...
     def abs(self, x: Array, /) -> Array: ...
     def copysign(self, x: Array, y: Array, /) -> Array: ...
+
+    def round(self, x: Array, /) -> Array:
+        """The nearest whole number, the even one of two; its derivative is 0."""
+
     def sigmoid(self, x: Array, /) -> Array: ...
     def softplus(self, x: Array, /) -> Array: ...
 
@@ -106,6 +110,9 @@ class Namespace(Protocol[Array]):
     def minimum(self, x: Array | float, y: Array | float, /) -> Array: ...
     def maximum(self, x: Array | float, y: Array | float, /) -> Array: ...
 
+    def clip(self, x: Array, low: float, high: float, /) -> Array:
+        """`x` held between two numbers, without derivative beyond them."""
+
     def blend(self, x: Array, y: Array, weight: Array, /) -> Array:
         """`x` where `weight` is 0 and `y` where it is 1; both must be finite.  (Cheaper in torch than `where`.)"""
 
@@ -121,6 +128,9 @@ class Namespace(Protocol[Array]):
 
     def max(self, x: Array, /, *, axis: int, keepdims: bool = False) -> Array:
         """Largest element along one axis."""
+
+    def log_softmax(self, x: Array, /) -> Array:
+        """`x` less the logarithm of the sum of its exponentials, along the last axis, of one element at least."""
 
     def stack(self, arrays: Sequence[Array], /, *, axis: int = 0) -> Array:
         """Arrays of one shape, along a new axis."""

@@ -29,6 +29,7 @@ __all__ = [
     "arctan2",
     "bivariate",
     "blend",
+    "clip",
     "constant",
     "converge",
     "copysign",
@@ -49,11 +50,13 @@ __all__ = [
     "log",
     "log1p",
     "log_ndtr",
+    "log_softmax",
     "matmul",
     "max",
     "maximum",
     "minimum",
     "ndtri",
+    "round",
     "sigmoid",
     "sin",
     "softplus",
@@ -67,8 +70,10 @@ __all__ = [
 has_guard_digits = False
 
 exp, expm1, log, log1p, sqrt = (unary(f) for f in (jnp.exp, jnp.expm1, jnp.log, jnp.log1p, jnp.sqrt))
-sin, cos, arcsin, abs = (unary(f) for f in (jnp.sin, jnp.cos, jnp.arcsin, jnp.abs))
-sigmoid, softplus, stop_gradient = (unary(f) for f in (jax.nn.sigmoid, jax.nn.softplus, lax.stop_gradient))
+sin, cos, arcsin, abs, round = (unary(f) for f in (jnp.sin, jnp.cos, jnp.arcsin, jnp.abs, jnp.round))
+sigmoid, softplus, log_softmax, stop_gradient = (
+    unary(f) for f in (jax.nn.sigmoid, jax.nn.softplus, jax.nn.log_softmax, lax.stop_gradient)
+)
 digamma, lgamma, erf, erfc, i0e, i1e, ndtri = (
     unary(f)
     for f in (
@@ -128,6 +133,10 @@ def _log_ndtr_jvp(primals, tangents):
 
 
 log_ndtr = unary(_log_ndtr)
+
+
+def clip(x: Any, low: float, high: float) -> Any:
+    return minimum(maximum(x, low), high)
 
 
 def indicator(condition: Any, *, like: Any) -> Any:

@@ -25,6 +25,7 @@ __all__ = [
     "arctan2",
     "bivariate",
     "blend",
+    "clip",
     "constant",
     "converge",
     "copysign",
@@ -45,11 +46,13 @@ __all__ = [
     "log",
     "log1p",
     "log_ndtr",
+    "log_softmax",
     "matmul",
     "max",
     "maximum",
     "minimum",
     "ndtri",
+    "round",
     "sigmoid",
     "sin",
     "softplus",
@@ -62,7 +65,7 @@ __all__ = [
 
 exp, expm1, log, log1p, sqrt = torch.exp, torch.expm1, torch.log, torch.log1p, torch.sqrt
 sin, cos, arcsin, arctan2, sigmoid = torch.sin, torch.cos, torch.arcsin, torch.arctan2, torch.sigmoid
-abs, copysign, lgamma, matmul = torch.abs, torch.copysign, torch.lgamma, torch.matmul
+abs, round, copysign, lgamma, matmul = torch.abs, torch.round, torch.copysign, torch.lgamma, torch.matmul
 where: Callable[[Tensor, Tensor | float, Tensor | float], Tensor] = torch.where  # type: ignore[assignment]
 
 has_guard_digits = False
@@ -112,6 +115,10 @@ def maximum(x: Any, y: Any) -> Tensor:
     return torch.maximum(x, y) if isinstance(x, Tensor) else y.clamp(min=x)
 
 
+def clip(x: Tensor, low: float, high: float) -> Tensor:
+    return x.clamp(low, high)
+
+
 def indicator(condition: Tensor, *, like: Tensor) -> Tensor:
     return condition.to(like.dtype)
 
@@ -134,6 +141,10 @@ def stack(arrays: Sequence[Tensor], *, axis: int = 0) -> Tensor:
 
 def max(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
     return torch.amax(x, dim=axis, keepdim=keepdims)
+
+
+def log_softmax(x: Tensor) -> Tensor:
+    return torch.log_softmax(x, -1)
 
 
 def addcmul(x: Tensor, y: Tensor, z: Tensor, scale: float = 1.0) -> Tensor:

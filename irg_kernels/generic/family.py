@@ -229,7 +229,7 @@ def quantile_of(quantile: Quantile) -> Function:
     def find(xp: Namespace[Array], *args: Array) -> Array:
         """Of a heavy tail held in the range of its dtype, as a draw is."""
         found, most = quantile.find(xp, *args), 0.25 / float(xp.finfo(args[0]).tiny)
-        return xp.minimum(xp.maximum(found, -most), most) if quantile.coordinate == "x" else found
+        return xp.clip(found, -most, most) if quantile.coordinate == "x" else found
 
     return Function(find, (by_q, None, *map(at_quantile, quantile.slopes)))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..namespace import Array, Namespace
+from ..numerics.elementary import finite
 from .family import Family, Function, from_coordinate, quantile_of
 
 
@@ -73,8 +74,7 @@ def guarded(function: Function, domain: Domain) -> Function:
 
 def moving_limit(xp: Namespace[Array], end: Array, x: Array, at: float, slope: Array) -> Array:
     """`end`, with the derivative `slope` in x where x = at, held in the range of its dtype."""
-    most = float(xp.finfo(x).max)
-    return end + xp.where(equal(x, at), x - at, 0.0) * xp.minimum(xp.maximum(slope, -most), most)
+    return end + xp.where(equal(x, at), x - at, 0.0) * finite(xp, slope)
 
 
 def equal(x: Array, y: Array | float) -> Array:

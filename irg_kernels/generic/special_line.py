@@ -128,7 +128,7 @@ VON_MISES_CDFINV = guarded(
 def _interval(xp: Namespace[Array], low: Array, high: Array) -> tuple[Array, Array, Array, Array, Array]:
     """(low, high, where low < high, the point of the interval nearest 0, its mass over the density there)."""
     most = math.sqrt(float(xp.finfo(low).max)) * 1e-3
-    low, high = xp.minimum(xp.maximum(low, -most), most), xp.minimum(xp.maximum(high, -most), most)
+    low, high = xp.clip(low, -most, most), xp.clip(high, -most, most)
     ordered = low < high
     low, high = xp.where(ordered, low, -1.0), xp.where(ordered, high, 1.0)
     near = xp.minimum(xp.maximum(low, 0.0), xp.maximum(high, low))

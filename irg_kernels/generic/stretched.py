@@ -20,7 +20,7 @@ def forward(xp: Namespace[Array], x: Array, low: Array, high: Array) -> Array:
     """The point of the interval; between two ends a spacing away from either at least."""
     both, above, below, low, high = _kinds(xp, low, high)
     eps = xp.finfo(x).eps
-    share = xp.minimum(xp.maximum(xp.sigmoid(xp.where(both, x, 0.0)), eps), 1.0 - eps)
+    share = xp.clip(xp.sigmoid(xp.where(both, x, 0.0)), eps, 1.0 - eps)
     inside = low + xp.where(both, high - low, 1.0) * share
     beyond = low + xp.exp(xp.where(above, x, 0.0))
     under = high - xp.exp(-xp.where(below, x, 0.0))

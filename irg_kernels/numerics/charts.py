@@ -144,7 +144,7 @@ def log_rest(xp: Namespace[Array], near: Array, own: Array, change: Array, rest:
 def in_exponent(xp: Namespace[Array], v: Array) -> Array:
     """v where it and -v have exponentials in range."""
     most = 0.9 * math.log(float(xp.finfo(v).max))
-    return xp.minimum(xp.maximum(v, -most), most)
+    return xp.clip(v, -most, most)
 
 
 def half_line_from(xp: Namespace[Array], origin: Array) -> Chart:

@@ -42,7 +42,7 @@ def expm1mx_near_0(xp: Namespace[Array], t: Array) -> Array:
     """The same where t may be so small that guard digits do not help."""
     # the first omitted term, 2 t**k / (k + 2)!, is 1e-8 in float32 (k = 6) and 2e-17 in float64 (k = 8)
     radius, terms = (0.05, 8) if is_double(xp, t) else (0.25, 6)
-    s = xp.minimum(xp.maximum(t, -radius), radius)
+    s = xp.clip(t, -radius, radius)
     r = t - s
     h = s * s * horner(s, [1.0 / math.factorial(k + 2) for k in range(terms)])
     return h + ((1.0 + s + h) * xp.expm1(r) - r)
@@ -224,7 +224,7 @@ def clamped_in(xp: Namespace[Array], support: tuple[Any, Any], x: Array, *params
 def finite(xp: Namespace[Array], x: Array) -> Array:
     """x held in the range of its dtype, so that a gradient of it times 0 is 0."""
     most = float(xp.finfo(x).max)
-    return xp.minimum(xp.maximum(x, -most), most)
+    return xp.clip(x, -most, most)
 
 
 def log_quotient(xp: Namespace[Array], x: Array, y: Array) -> Array:

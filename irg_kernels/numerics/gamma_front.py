@@ -68,7 +68,7 @@ def tamed(xp: Namespace[Array], z: Array, log_z: Array | None, a: Array, error: 
     limits = xp.finfo(z)
     largest = 0.1 * float(limits.max)
     if xp.has_guard_digits:  # and a range to spare
-        z = xp.minimum(xp.maximum(z, float(limits.tiny) ** 4), largest)
+        z = xp.clip(z, float(limits.tiny) ** 4, largest)
         return Point(z, xp.log(z), z - a, 0.0)
     normal = (z > float(limits.tiny)) & (z < largest)
     z = xp.minimum(z, largest)

@@ -105,7 +105,7 @@ def _near(
     y, dy = (xp.stop_gradient(f) for f in _positions(xp, end, xp.stop_gradient(core), _nodes(xp, nu)))
     log_w = -nu * _log_cosh(xp, y)
     far = 40.0 if is_double(xp, nu) else 20.0  # from here on d is a constant and a multiple of |y|
-    near_y = xp.minimum(xp.maximum(y, -far), far)
+    near_y = xp.clip(y, -far, far)
     sinh = _sinh(xp, near_y)
     t, q = xp.sqrt(nu) * sinh, sinh * sinh
     log1p_q = 2.0 * _log_cosh(xp, y)

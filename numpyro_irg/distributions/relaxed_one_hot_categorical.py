@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
@@ -13,7 +12,9 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 
 from irg_kernels.adapter import arguments
+from irg_kernels.families import relaxed_one_hot_categorical as kernel
 
+from ..attach import NATIVE
 from .base import ImplicitMixin, exponential
 from .multivariate import event_parameters
 
@@ -58,28 +59,23 @@ class RelaxedOneHotCategorical(ImplicitMixin, host.Distribution):
         return jnp.exp(self.logits)
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        temperature, logits = self._extended(key, sample_shape, self.temperature[..., None], self.logits)
+        (logits,) = self._extended(key, sample_shape, self.logits)
         limits = jnp.finfo(logits.dtype)
         gumbel = -jnp.log(jnp.maximum(random.exponential(key, logits.shape, logits.dtype), float(limits.tiny)))
-        return _softmax((logits + gumbel) / temperature)
+        return _held(kernel.log_draw(NATIVE, gumbel, self.temperature, logits))
 
     def at_fixed_quantile(self, x: Array) -> Array:
-        """x, unchanged in value, that moves as a draw does: of the noise all but a common summand is known."""
-        x, temperature = lax.stop_gradient(x), self.temperature[..., None]
-        log_x = jnp.log(jnp.maximum(x, float(jnp.finfo(x.dtype).tiny)))
-        noise = lax.stop_gradient(temperature * log_x - self.logits)
-        moving = _softmax((self.logits + noise) / temperature)
+        """x, unchanged in value, that moves as a draw does."""
+        x = lax.stop_gradient(x)
+        moving = _held(kernel.log_at_fixed_quantile(NATIVE, x, self.temperature, self.logits))
         return x + (moving - lax.stop_gradient(moving))
 
     @validate_sample
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
-        value = jnp.asarray(value)
-        k, log_x = self.event_shape[-1], jnp.log(jnp.maximum(value, float(jnp.finfo(value.dtype).tiny)))
-        score = jax.nn.log_softmax(self.logits - self.temperature[..., None] * log_x)
-        return math.lgamma(k) + (k - 1.0) * jnp.log(self.temperature) + jnp.sum(score - log_x, -1)
+        return kernel.log_density(NATIVE, jnp.asarray(value), self.temperature, self.logits)
 
 
-def _softmax(x: Array) -> Array:
-    log_x = jax.nn.log_softmax(x)
-    most = 1.0 - float(jnp.finfo(x.dtype).eps)
+def _held(log_x: Array) -> Array:
+    """x, below 1"""
+    most = 1.0 - float(jnp.finfo(log_x.dtype).eps)
     return exponential(log_x, jnp.minimum(jnp.exp(lax.stop_gradient(log_x)), most))

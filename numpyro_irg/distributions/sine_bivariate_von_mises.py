@@ -12,12 +12,12 @@ from jax import Array, lax, random
 from irg_kernels.adapter import arguments
 from irg_kernels.families import sine_bivariate_von_mises as kernel
 from irg_kernels.families import von_mises
+from irg_kernels.numerics.angles import wrap
 
 from ..attach import NATIVE, attach, attach_jointly, compiled, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import reject, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters
-from .von_mises import wrap
 
 __all__ = ["SineBivariateVonMises"]
 
@@ -87,20 +87,20 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         side = rho * jnp.sin(u)
         concentration = kernel.length(NATIVE, k2, side)
         v = attach((von_mises.dz_dkappa,), standard_von_mises(v_key, concentration), concentration)
-        return wrap(locs + jnp.stack([u, v + jnp.arctan2(side, k2)], -1))
+        return wrap(NATIVE, locs + jnp.stack([u, v + jnp.arctan2(side, k2)], -1))
 
     def log_prob(self, value: Array) -> Array:
         if self._validate_args:
             self._validate_sample(value)
         value = jnp.asarray(value)
-        u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
+        u, v = wrap(NATIVE, value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
         params = self._shape_parameters()
         return closed_form(kernel.log_density, u, v, *params, *compiled(kernel.frame)(*params))
 
     def _implicit_gradients(self, value):
         k1, k2, rho = self._shape_parameters()
-        u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
-        z = wrap(v - jnp.arctan2(rho * jnp.sin(u), k2))
+        u, v = wrap(NATIVE, value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
+        z = wrap(NATIVE, v - jnp.arctan2(rho * jnp.sin(u), k2))
         found = evaluate(kernel.slopes, u, z, *(jnp.broadcast_to(p, u.shape) for p in (k1, k2, rho)))
         identity = jnp.broadcast_to(jnp.eye(2, dtype=value.dtype), (*value.shape, 2))
         names = ("phi_concentration", "psi_concentration", "correlation")

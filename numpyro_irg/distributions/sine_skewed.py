@@ -13,12 +13,13 @@ from numpyro.util import not_jax_tracer
 
 from irg_kernels.adapter import messages
 from irg_kernels.families import sine_skewed as kernel
+from irg_kernels.numerics.angles import wrap
 
-from ..attach import attach
+from ..attach import NATIVE, attach
 from ..registry import implicit_twin, implicit_twin_of
 from .base import ImplicitMixin
 from .host_families import unwrapped
-from .von_mises import VonMises, wrap
+from .von_mises import VonMises
 
 __all__ = ["SineSkewed"]
 
@@ -91,5 +92,5 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
                 "ImplicitDensity (docs/sharp_bits.md has SineBivariateVonMises)"
             )
         loc, kappa, skewness = (jnp.broadcast_to(p, x.shape) for p in (*angles, self.skewness))
-        z = wrap(x - lax.stop_gradient(loc))
-        return wrap(loc + attach((kernel.dz_dkappa, kernel.dz_dskewness), z, kappa, skewness))
+        z = wrap(NATIVE, x - lax.stop_gradient(loc))
+        return wrap(NATIVE, loc + attach((kernel.dz_dkappa, kernel.dz_dskewness), z, kappa, skewness))

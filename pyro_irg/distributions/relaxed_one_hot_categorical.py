@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pyro.distributions as host
@@ -13,7 +12,9 @@ from torch import Tensor
 from torch.distributions.utils import probs_to_logits
 
 from irg_kernels.adapter import arguments
+from irg_kernels.families import relaxed_one_hot_categorical as kernel
 
+from ..attach import NATIVE
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gumbel
 from .base import ImplicitMixin, exponential, refuse_outside
@@ -69,24 +70,20 @@ class RelaxedOneHotCategorical(ImplicitMixin, TorchDistribution):
         return self.logits.exp()
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        temperature, logits = self._extended(sample_shape, self.temperature[..., None], self.logits)
-        return _softmax((logits + draw(standard_gumbel, logits)) / temperature)
+        (logits,) = self._extended(sample_shape, self.logits)
+        return _held(kernel.log_draw(NATIVE, draw(standard_gumbel, logits), self.temperature, logits))
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
-        """x, unchanged in value, that moves as a draw does: of the noise all but a common summand is known."""
-        temperature = self.temperature[..., None]
-        noise = (temperature * x.clamp(min=torch.finfo(x.dtype).tiny).log() - self.logits).detach()
-        moving = _softmax((self.logits + noise) / temperature)
+        """x, unchanged in value, that moves as a draw does."""
+        moving = _held(kernel.log_at_fixed_quantile(NATIVE, x.detach(), self.temperature, self.logits))
         return x.detach() + (moving - moving.detach())
 
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        k, log_x = self.event_shape[-1], value.clamp(min=torch.finfo(value.dtype).tiny).log()
-        score = (self.logits - self.temperature[..., None] * log_x).log_softmax(-1)
-        return math.lgamma(k) + (k - 1.0) * self.temperature.log() + (score - log_x).sum(-1)
+        return kernel.log_density(NATIVE, value, self.temperature, self.logits)
 
 
-def _softmax(x: Tensor) -> Tensor:
-    log_x = x.log_softmax(-1)
+def _held(log_x: Tensor) -> Tensor:
+    """x, below 1"""
     return exponential(log_x, log_x.detach().exp().clamp(max=1.0 - torch.finfo(log_x.dtype).eps))

@@ -14,12 +14,12 @@ from torch import Tensor
 from irg_kernels.adapter import arguments
 from irg_kernels.families import sine_bivariate_von_mises as kernel
 from irg_kernels.families import von_mises
+from irg_kernels.numerics.angles import wrap
 
 from ..attach import FLOAT64, NATIVE, attach, attach_jointly, by_chunks, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import draw, refuse_tracing, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters
-from .von_mises import wrap
 
 __all__ = ["SineBivariateVonMises"]
 
@@ -96,19 +96,19 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         side = rho * u.sin()
         concentration = kernel.length(NATIVE, k2, side)
         v = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
-        return wrap(locs + torch.stack([u, v + torch.atan2(side, k2)], -1))
+        return wrap(NATIVE, locs + torch.stack([u, v + torch.atan2(side, k2)], -1))
 
     def log_prob(self, value: Any) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
+        u, v = wrap(NATIVE, value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
         params = self._shape_parameters()
         return closed_form(kernel.log_density, u, v, *params, *_frame(*params))
 
     def _implicit_gradients(self, value):
         k1, k2, rho = self._shape_parameters()
-        u, v = wrap(value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
-        z = wrap(v - torch.atan2(rho * u.sin(), k2))
+        u, v = wrap(NATIVE, value[..., 0] - self.phi_loc), value[..., 1] - self.psi_loc
+        z = wrap(NATIVE, v - torch.atan2(rho * u.sin(), k2))
         found = evaluate(kernel.slopes, u, z, *(p.expand_as(u) for p in (k1, k2, rho)))
         identity = torch.eye(2, dtype=value.dtype, device=value.device).expand(*value.shape, 2)
         names = ("phi_concentration", "psi_concentration", "correlation")

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from irg_kernels.adapter import messages
 from irg_kernels.families import sine_skewed as kernel
+from irg_kernels.numerics.angles import wrap
 
-from ..attach import attach
+from ..attach import NATIVE, attach
 from ..registry import implicit_twin, implicit_twin_of
 from ..samplers import draw
 from .base import ImplicitMixin
 from .host_families import unwrapped
-from .von_mises import VonMises, wrap
+from .von_mises import VonMises
 
 __all__ = ["SineSkewed"]
 
@@ -87,7 +88,7 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
         with torch.no_grad():
             y, mean = self.base_dist.sample(torch.Size(sample_shape)), self.base_dist.mean
             chance = 0.5 + 0.5 * (self.skewness * (y - mean).sin()).sum(-1)
-            return wrap(torch.where((draw(torch.rand_like, y[..., 0]) <= chance)[..., None], y, 2.0 * mean - y))
+            return wrap(NATIVE, torch.where((draw(torch.rand_like, y[..., 0]) <= chance)[..., None], y, 2.0 * mean - y))
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         return self.at_fixed_quantile(self.sample(sample_shape))
@@ -102,5 +103,5 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
                 "ImplicitDensity (docs/sharp_bits.md has SineBivariateVonMises)"
             )
         loc, kappa, skewness = (p.expand(x.shape) for p in (*angles, self.skewness))
-        z = wrap(x - loc.detach())
-        return wrap(loc + attach((kernel.dz_dkappa, kernel.dz_dskewness), z, kappa, skewness))
+        z = wrap(NATIVE, x - loc.detach())
+        return wrap(NATIVE, loc + attach((kernel.dz_dkappa, kernel.dz_dskewness), z, kappa, skewness))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pyro.distributions as host
@@ -11,13 +10,14 @@ from torch import Tensor
 
 from irg_kernels.families import von_mises
 from irg_kernels.generic.special_line import VON_MISES_CDFINV
+from irg_kernels.numerics.angles import turned, wrap
 
-from ..attach import attach, call
+from ..attach import NATIVE, attach, call
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_von_mises
 from .base import UnivariateMixin, parameters, together, uniforms
 
-__all__ = ["VonMises", "wrap"]
+__all__ = ["VonMises"]
 
 
 @implicit_twin_of(host.VonMises)
@@ -36,37 +36,21 @@ class VonMises(UnivariateMixin, host.VonMises):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         loc, concentration = self._extended(sample_shape, self.loc, self.concentration)
         centred = attach((von_mises.dz_dkappa,), draw(standard_von_mises, concentration), concentration)
-        return _turned(loc, centred)
+        return turned(NATIVE, loc, centred)
 
     def from_uniform(self, u: Any) -> Tensor:
         """The draw that u makes, its quantile counted from the location; see the function `from_uniform`."""
         loc, concentration, u = together(self.loc, self.concentration, uniforms(self, u))
-        return _turned(loc, call(VON_MISES_CDFINV, concentration, u))
+        return turned(NATIVE, loc, call(VON_MISES_CDFINV, concentration, u))
 
     def _family_parameters(self):
-        return wrap(self.loc), self.concentration
+        return wrap(NATIVE, self.loc), self.concentration
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value), periodic in the value."""
-        return super().log_prob(wrap(value))
+        return super().log_prob(wrap(NATIVE, value))
 
     @property
     def mean(self) -> Tensor:
         """The circular one, `loc`."""
         return self.loc
-
-
-def _turned(loc: Tensor, centred: Tensor) -> Tensor:
-    """The angle loc + centred, inside (-pi, pi)."""
-    angle = wrap(wrap(loc) + centred)
-    # inside (-pi, pi) also in its dtype, where float32's pi lies beyond pi
-    end = math.pi * (1.0 - torch.finfo(angle.dtype).eps)
-    fixed = angle.detach()
-    return angle + (fixed.clamp(-end, end) - fixed)
-
-
-def wrap(angle: Tensor) -> Tensor:
-    """The angle in [-pi, pi]; one that lies there already keeps all its digits."""
-    turns = (angle / (2.0 * math.pi)).round()
-    # 2 pi in two numbers, the first of so few digits that its multiples are exact
-    return ((angle - 6.28125 * turns) - 0.001935307179586477 * turns).clamp(-math.pi, math.pi)

@@ -195,6 +195,29 @@ def check_reduction(backend: Backend, name, function):
         np.testing.assert_array_equal(value, function(x, **option))
 
 
+def check_clip(backend: Backend):
+    x = np.array([-3.0, -0.5, 0.5, 4.0, np.inf])
+    np.testing.assert_array_equal(backend.values(lambda xp, x: xp.clip(x, -1.0, 2.0), x), np.clip(x, -1.0, 2.0))
+    slopes = backend.slopes(lambda xp, x: xp.clip(x, -1.0, 2.0), x)[0]
+    np.testing.assert_array_equal(slopes, [0.0, 1.0, 1.0, 0.0, 0.0])
+
+
+def check_round(backend: Backend):
+    x = np.array([-2.5, -1.5, -0.4, 0.5, 1.5, 2.6, 1e6])
+    np.testing.assert_array_equal(backend.values(lambda xp, x: xp.round(x), x), [-2.0, -2.0, 0.0, 0.0, 2.0, 3.0, 1e6])
+    np.testing.assert_array_equal(backend.slopes(lambda xp, x: x * xp.round(x), x)[0], np.round(x))
+
+
+def check_log_softmax(backend: Backend):
+    """Along the last axis, also of what overflows."""
+    x = np.array([[0.5, -1.0, 2.0], [1e4, 1e4 - 1.0, -1e4]])
+    below = x - x.max(axis=-1, keepdims=True)
+    exact = below - np.log(np.exp(below).sum(axis=-1, keepdims=True))
+    np.testing.assert_allclose(backend.values(lambda xp, x: xp.log_softmax(x), x), exact, rtol=8 * backend.eps)
+    slopes = backend.slopes(lambda xp, x: xp.log_softmax(x), x)[0]
+    np.testing.assert_allclose(slopes, 1.0 - 3.0 * np.exp(exact), rtol=8 * backend.eps, atol=8 * backend.eps)
+
+
 def check_stack(backend: Backend):
     x, y = np.arange(6.0).reshape(2, 3), -np.arange(6.0).reshape(2, 3)
     axes = (0, 1, 2, -1)
@@ -320,6 +343,9 @@ CHECKS = {
     "indicator": check_indicator,
     "sum": partial(check_reduction, name="sum", function=np.sum),
     "max": partial(check_reduction, name="max", function=np.max),
+    "clip": check_clip,
+    "round": check_round,
+    "log_softmax": check_log_softmax,
     "stack": check_stack,
     "matmul": check_matmul,
     "stop_gradient": check_stop_gradient,
@@ -382,6 +408,9 @@ ON_VECTORS = {
     "indicator": lambda xp, x: x * xp.indicator(x > 0.4, like=x),
     "sum": lambda xp, x: xp.sum(x * x, axis=0),
     "max": lambda xp, x: xp.max(x * x, axis=0, keepdims=True),
+    "clip": lambda xp, x: xp.clip(x, 0.25, 0.6),
+    "round": lambda xp, x: x * xp.round(4.0 * x),
+    "log_softmax": lambda xp, x: xp.log_softmax(x),
     "stack": lambda xp, x: xp.stack([x, x * x], axis=1),
     "matmul": lambda xp, x: xp.matmul(x.reshape((3, 1)), x.reshape((1, 3))),
     "stop_gradient": lambda xp, x: x * xp.stop_gradient(x),

@@ -1,0 +1,21 @@
+"""Angles in [-pi, pi]."""
+
+from __future__ import annotations
+
+import math
+
+from ..namespace import Array, Namespace
+
+
+def wrap(xp: Namespace[Array], angle: Array) -> Array:
+    """The angle in [-pi, pi]; one that lies there already keeps all its digits."""
+    turns = xp.round(angle / (2.0 * math.pi))
+    # 2 pi in two numbers, the first of so few digits that its multiples are exact
+    return xp.clip((angle - 6.28125 * turns) - 0.001935307179586477 * turns, -math.pi, math.pi)
+
+
+def turned(xp: Namespace[Array], loc: Array, centred: Array) -> Array:
+    """The angle loc + centred, inside (-pi, pi) also in its dtype, where float32's pi lies beyond pi."""
+    angle = wrap(xp, wrap(xp, loc) + centred)
+    end, fixed = math.pi * (1.0 - float(xp.finfo(angle).eps)), xp.stop_gradient(angle)
+    return angle + (xp.clip(fixed, -end, end) - fixed)
