@@ -7,17 +7,17 @@ from ..numerics.elementary import log1mexp, log_sum
 
 
 def log_between(
-    xp: Namespace[Array], at_low: tuple[Array, Array], at_high: tuple[Array, Array], is_point: Array
+    xp: Namespace[Array], at_low: tuple[Array, Array], at_high: tuple[Array, Array], unused: Array
 ) -> Array:
     """log(F(h) - F(l)), by the tails on whose side of the median the interval lies, where no digit is lost to 1.
 
     :param at_low: (log F, log S) at l, and `at_high` at h; -inf where there is no mass.
-    :param is_point: where l is h, at which the value, of no use, and its derivatives are finite.
+    :param unused: where the value is of no use, and it and its derivatives are finite, though l may be h.
     """
     by_upper = at_low[1] < at_high[0]
     more, less = xp.where(by_upper, at_low[1], at_high[0]), xp.where(by_upper, at_high[1], at_low[0])
     open_ended = less < -float(xp.finfo(less).max)
-    gap = xp.where(open_ended | is_point, -1.0, less) - xp.where(open_ended | is_point, 0.0, more)
+    gap = xp.where(open_ended | unused, -1.0, less) - xp.where(open_ended | unused, 0.0, more)
     return more + xp.where(open_ended, 0.0, log1mexp(xp, gap))
 
 

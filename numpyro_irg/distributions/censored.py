@@ -165,7 +165,8 @@ class IntervalCensoredDistribution(_Censored, host.IntervalCensoredDistribution)
     def log_prob(self, value: Array) -> Array:
         value = _floating(value)
         is_left, is_right, _, is_outside, is_point = self._get_censoring_masks(value)
-        low, high = value[..., 0], value[..., 1]
+        # where one is censored, the other end says nothing, whatever it is
+        low, high = jnp.where(is_left, value[..., 1], value[..., 0]), jnp.where(is_right, value[..., 0], value[..., 1])
         shape = jnp.broadcast_shapes(low.shape, self.batch_shape)
         # both ends in one: half of what is to be compiled
         ends = jnp.stack([jnp.broadcast_to(end, shape) for end in (low, high)])
@@ -173,7 +174,7 @@ class IntervalCensoredDistribution(_Censored, host.IntervalCensoredDistribution)
         found = jnp.where(
             is_outside,
             censoring.log_outside(NATIVE, at_low, at_high),
-            censoring.log_between(NATIVE, at_low, at_high, is_point),
+            censoring.log_between(NATIVE, at_low, at_high, is_point | is_left | is_right | is_outside),
         )
         found = jnp.where(is_left, at_high[0], jnp.where(is_right, at_low[1], found))
         return jnp.where(is_point, self._density(low, is_point), found)

@@ -159,17 +159,19 @@ class IntervalCensoredDistribution(_Censored):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        low, high = value.unbind(-1)
         left, right = self.left_censored, self.right_censored
+        is_left, is_right, low, high = left & ~right, right & ~left, *value.unbind(-1)
         is_point = low.isclose(high) & ~left & ~right
+        # where one is censored, the other end says nothing, whatever it is
+        low, high = torch.where(is_left, high, low), torch.where(is_right, low, high)
         shape = torch.broadcast_shapes(low.shape, self.batch_shape)
         # both ends in one: half of the operations
         at_low, at_high = zip(*self._tails(torch.stack([low.expand(shape), high.expand(shape)])), strict=True)
         found = torch.where(
             left & right,
             censoring.log_outside(NATIVE, at_low, at_high),
-            censoring.log_between(NATIVE, at_low, at_high, is_point),
+            censoring.log_between(NATIVE, at_low, at_high, is_point | left | right),
         )
-        found = torch.where(left & ~right, at_high[0], torch.where(right & ~left, at_low[1], found))
+        found = torch.where(is_left, at_high[0], torch.where(is_right, at_low[1], found))
         density = self._density(low, is_point)
         return torch.where(is_point, density, found.to(density.dtype))

@@ -115,6 +115,36 @@ def test_bounds_beyond_the_support(adapter):
     np.testing.assert_allclose(adapter.numpy(d.log_prob(value)), expected, rtol=1e-6)
 
 
+# of a Gamma: what is reported, and the bounds that say the same
+REPORTS = [
+    ("left", (0.5, 0.5), (0.25, 0.5)),
+    ("left", (math.nan, 0.5), (0.25, 0.5)),
+    ("left", (-math.inf, 0.5), (0.25, 0.5)),
+    ("right", (3.0, 3.0), (3.0, 5.0)),
+    ("right", (3.0, math.nan), (3.0, 5.0)),
+    ("right", (3.0, math.inf), (3.0, 5.0)),
+]
+
+
+@pytest.mark.parametrize("kind, given, same", REPORTS)
+def test_the_end_that_says_nothing(adapter, kind, given, same):
+    """Of a value that is censored on one side, in a batch with others: nothing of the other end reaches a gradient."""
+    flags = (adapter.array([float(KINDS[kind][i]), 0.0, 1.0]) for i in range(2))
+    left, right = flags
+    left, right = (adapter.xp.where(f > 0.5, f == f, f != f) for f in (left, right))
+
+    def total(params, value):
+        base = adapter.dist.Gamma(params["concentration"], params["rate"])
+        return adapter.dist.IntervalCensoredDistribution(base, left, right, validate_args=False).log_prob(value).sum()
+
+    params = {"concentration": adapter.array(2.0), "rate": adapter.array(1.0)}
+    # beside it an interval, and values seen to be outside of nothing
+    found, wanted = (adapter.grad(total)(params, adapter.array([row, (1.0, 2.0), (1.0, 1.0)])) for row in (given, same))
+    for name in params:
+        assert math.isfinite(float(wanted[name])) and float(wanted[name]) != 0.0
+        np.testing.assert_allclose(float(found[name]), float(wanted[name]), rtol=1e-6)
+
+
 def test_shapes(adapter):
     dist = adapter.dist
     base = dist.Normal(adapter.array(np.zeros(3)), 1.0)
