@@ -186,12 +186,17 @@ def from_uniform(log_weights: Tensor, component: Any, u: Tensor) -> Tensor:
     :param log_weights: (..., K), normalised.
     :param component: a distribution whose last batch axis is that of the components.
     """
+    if not stands_still(u):
+        return _by_coordinates(log_weights, component, u)
+    x = _quantiles(log_weights, component, u)
+    with torch.no_grad():
+        x = _by_coordinates(log_weights, component, u, moves=False) if x is None else x
+    return at_fixed_quantile(log_weights, component, x).to(u.dtype)
+
+
+def _by_coordinates(log_weights: Tensor, component: Any, u: Tensor, moves: bool = True) -> Tensor:
+    """The same of any components; where it does not move, values in float64."""
     event = component.event_shape
-    is_fixed = stands_still(u)
-    if is_fixed:
-        found = _quantiles(log_weights, component, u)
-        if found is not None:
-            return at_fixed_quantile(log_weights, component, found).to(u.dtype)
     q = _widened(u.flatten(u.dim() - len(event)) if event else u[..., None])
     if is_elliptical(component):
         wide: list[Any] = [p if p is None else p.to(q.dtype) for p in _Elliptical.of(component)]
@@ -223,13 +228,12 @@ def from_uniform(log_weights: Tensor, component: Any, u: Tensor) -> Tensor:
     for d, level in enumerate(q.unbind(-1)):
         with torch.no_grad():
             at_level = truncation.quantile_by_tails(NATIVE, *functions(list(x)), level, low[..., d], high[..., d])
-        if is_fixed:
-            x.append(at_level)
-            continue
-        masses = level.log(), (-level).log1p()
-        x.append(fixed_quantile.at_fixed_quantile(NATIVE, *functions(list(x)), at_level, masses))
+        if moves:
+            masses = level.log(), (-level).log1p()
+            at_level = fixed_quantile.at_fixed_quantile(NATIVE, *functions(list(x)), at_level, masses)
+        x.append(at_level)
     made = torch.stack(x, -1).reshape(u.shape)
-    return (at_fixed_quantile(log_weights, component, made) if is_fixed else made).to(u.dtype)
+    return made.to(u.dtype) if moves else made
 
 
 @torch.no_grad()
@@ -240,10 +244,8 @@ def _quantiles(log_weights: Tensor, component: Any, u: Tensor) -> Tensor | None:
         return None
     family, params = known
     event, distribution = component.event_shape, _Factorised(component)
-    lead, dtype = (
-        u.shape[: u.dim() - len(event)],
-        functools.reduce(torch.promote_types, (p.dtype for p in params), u.dtype),
-    )
+    lead = u.shape[: u.dim() - len(event)]
+    dtype = functools.reduce(torch.promote_types, (p.dtype for p in params), u.dtype)
     q = (u.flatten(len(lead)) if event else u[..., None]).to(dtype)
     each = distribution._last_two(quantile_at(component, distribution._stretched(q)))
     rows = (distribution._last_two(p.to(dtype).expand(*lead, log_weights.shape[-1], *event)) for p in params)
