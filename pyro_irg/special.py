@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from irg_kernels.adapter.special_functions import SpecialFunctions
@@ -22,7 +21,7 @@ from irg_kernels.generic.family import Function
 
 from .attach import call
 from .distributions.base import parameters
-from .distributions.native import LEAST_UPPER, with_native
+from .distributions.native import GAMMAINC, GAMMAINCC, with_native
 
 __all__ = [
     "bessel_ratio",
@@ -48,8 +47,8 @@ __all__ = [
 
 
 _NATIVE = {
-    "gammainc": with_native(special.GAMMAINC, torch.special.gammainc, 0.0, 0.0),
-    "gammaincc": with_native(special.GAMMAINCC, torch.special.gammaincc, LEAST_UPPER, 1e-12),
+    "gammainc": with_native(special.GAMMAINC, GAMMAINC),
+    "gammaincc": with_native(special.GAMMAINCC, GAMMAINCC),
 }
 
 

@@ -1,14 +1,15 @@
-"""Values by torch's own incomplete gamma functions where those are right, in a tenth of the time of the kernels.
+"""Values of Gamma's tails by torch's own functions where those are right, and by Temme's expansion: in a tenth of the
+time of the kernels.
 
-In float64 they are right to 1e-14 up to a = 20 and to 2e-9 up to 1e5, more than a float32 shows; beyond, far tails are
-wrong in the sixth digit and worse.  (The upper tail of a tiny a is wrong by 2e-11, and far out, where it is 0, wholly.)
+In float64 torch's are right to 1e-14 up to a = 20, and to 2e-9 beyond.  (The upper tail of a tiny a is wrong by 2e-11,
+and far out, where it is 0, wholly.)
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -17,36 +18,80 @@ from torch.special import gammainc, gammaincc
 from irg_kernels.families import gamma
 from irg_kernels.generic.family import Function, Quantile, cdf_of, quantile_of
 from irg_kernels.namespace import Namespace
+from irg_kernels.numerics import gamma_uniform
 
-from ..attach import FLOAT64, NATIVE, by_chunks, in_transform
+from ..attach import FLOAT64, NATIVE, by_chunks, evaluate, in_transform
 
-__all__ = ["LEAST_UPPER", "faster", "precise_quantile", "with_native"]
+__all__ = ["GAMMAINC", "GAMMAINCC", "faster", "precise_quantile", "with_native"]
 
-LEAST_UPPER = 0.1
-"""of a, for the upper tail"""
+_LEAST_UPPER, _MOST = 0.1, gamma_uniform.LEAST_A
+"""of a, for torch's upper tail, and for both"""
 
 
-def with_native(function: Function, native: Callable, least: float, tail: float) -> Function:
-    """`function` of (a, x), its value the native one for least <= a and above `tail`."""
+class _Way(NamedTuple):
+    """A function of (a, z) in float64, perhaps with axes before theirs, and where it is right."""
+
+    where: Callable
+    find: Callable
+    safe: float
+    """of a and z, a place for elements elsewhere"""
+    least: float
+    """of the result, above which it is right"""
+
+
+def _ways(native: Callable, uniform: Callable, least_a: float, least: float) -> tuple[_Way, ...]:
+    def is_native(a: Tensor, z: Tensor) -> Tensor:
+        return (a >= least_a) & (a <= _MOST) & (z > torch.finfo(z.dtype).tiny) & (z < torch.inf)
+
+    return (
+        _Way(is_native, native, 1.0, least),
+        # below, the exponential has too few digits
+        _Way(functools.partial(gamma_uniform.serves, NATIVE), functools.partial(evaluate, uniform), 30.0, 1e-50),
+    )
+
+
+GAMMAINC = _ways(gammainc, gamma_uniform.lower, 0.0, 0.0)
+GAMMAINCC = _ways(gammaincc, gamma_uniform.upper, _LEAST_UPPER, 1e-12)
+_BOTH = _ways(lambda a, z: torch.stack((gammainc(a, z), gammaincc(a, z))), gamma_uniform.both, _LEAST_UPPER, 0.0)
+
+
+def _by_ways(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:
+    """Of each element by the first way that is right there, or ours(*args, ...) where none is.
+
+    :param args: a and z, and others that `ours` alone takes.
+    """
+    if not ways:
+        return ours(*args)
+    where, find, safe, least = ways[0]
+    inside = where(*args[:2])
+    looks = not (in_transform() or torch.jit.is_tracing())
+    if looks and not inside.any():
+        return _by_ways(ways[1:], ours, *args)
+    whole = looks and torch._is_all_true(inside)
+    found = find(*(args[:2] if whole else (torch.where(inside, x, safe) for x in args[:2])))
+    right = found > least
+    good = inside & (right if right.dim() == inside.dim() else right.all(0))
+    return _by_rows(good, found, functools.partial(_by_ways, ways[1:], ours), *args)
+
+
+def with_native(function: Function, ways: Sequence[_Way]) -> Function:
+    """`function` of (a, x), its value by the ways where they are right."""
 
     def value(xp: Namespace[Tensor], a: Tensor, x: Tensor) -> Tensor:
         if a.dtype != torch.float64:
             return function.value(xp, a, x)
-        good = (a >= least) & (a <= _most(xp)) & (x > 0.0) & (x < torch.inf)
-        found = native(torch.where(good, a, 1.0), torch.where(good, x, 1.0))
-        return _by_rows(good & (found > tail), found, functools.partial(function.value, xp), a, x)
+        return _by_ways(ways, functools.partial(_value, function.value, xp), a, x)
 
     return Function(value, function.partials)
+
+
+def _value(kernel: Callable, xp: Namespace[Tensor], *args: Tensor) -> Tensor:
+    return kernel(xp, *args) if xp.has_guard_digits else evaluate(kernel, *args)
 
 
 def faster(function: Function) -> Function:
     """The same, where a faster one is known."""
     return _FASTER.get(function, function)
-
-
-def _most(xp: Namespace[Tensor]) -> float:
-    """The largest a, by the precision of the answer."""
-    return 1e5 if xp.has_guard_digits else 20.0
 
 
 def _by_rows(good: Tensor, native: Tensor, ours: Callable, *args: Tensor) -> Tensor:
@@ -60,13 +105,18 @@ def _by_rows(good: Tensor, native: Tensor, ours: Callable, *args: Tensor) -> Ten
     return native.reshape(*others.shape[:-1], -1).index_copy(-1, rows, others).view(native.shape)
 
 
+def _both(a: Tensor, z: Tensor) -> Tensor:
+    return torch.stack(gamma.tails(NATIVE, z, a, torch.ones_like(a)))
+
+
 def _cdf(xp: Namespace[Tensor], x: Tensor, a: Tensor, rate: Tensor) -> Tensor:
     if x.dtype != torch.float64:
         return _CDF.value(xp, x, a, rate)
-    z = x * rate
-    good = (z > torch.finfo(z.dtype).tiny) & (z < torch.inf) & (a <= _most(xp))
-    found = gammainc(torch.where(good, a, 1.0), torch.where(good, z, 1.0))
-    return _by_rows(good & (found > 0.0), found, functools.partial(_CDF.value, xp), x, a, rate)
+
+    def ours(a: Tensor, z: Tensor, x: Tensor, rate: Tensor) -> Tensor:
+        return _value(_CDF.value, xp, x, a, rate)
+
+    return _by_ways(GAMMAINC, ours, a, x * rate, x, rate)
 
 
 _CDF, _QUANTILE = cdf_of(gamma.FAMILY), cast(Quantile, gamma.FAMILY.quantile)
@@ -95,7 +145,7 @@ def _refined(of: Quantile, xp: Namespace[Tensor], *args: Tensor) -> Tensor:
 
 
 def _gamma_quantile(xp: Namespace[Tensor], q: Tensor, one_minus_q: Tensor, a: Tensor, rate: Tensor) -> Tensor:
-    good = (a >= LEAST_UPPER) & (a <= _most(xp)) & (torch.minimum(q, one_minus_q) > 1e-11)
+    good = (a >= _LEAST_UPPER) & (a < 1e12) & (torch.minimum(q, one_minus_q) > 1e-11)
     lower, upper, shape = (torch.where(good, x, rest) for x, rest in ((q, 0.5), (one_minus_q, 0.5), (a, 1.0)))
     y = gamma.log_quantile(xp, lower, upper, shape, _log_tails) - rate.log()
     ours = functools.partial(_refined, _QUANTILE, xp)
@@ -105,4 +155,5 @@ def _gamma_quantile(xp: Namespace[Tensor], q: Tensor, one_minus_q: Tensor, a: Te
 def _log_tails(xp: Namespace[Tensor], at: gamma.Point, a: Tensor) -> tuple[Tensor, ...]:
     """And the logarithm of what scales a step, of which fewer digits will do."""
     front = a * at.log_z - at.z - (a + 1.0).lgamma()
-    return gammainc(a, at.z).log(), gammaincc(a, at.z).log(), front
+    lower, upper = _by_ways(_BOTH, _both, a, at.z)
+    return lower.log(), upper.log(), front

@@ -1,0 +1,66 @@
+"""Gamma's tails by torch's functions, by Temme's expansion and by the kernels, in one tensor."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from mpmath import mp
+
+import pyro_irg.distributions as dist
+from pyro_irg import special
+
+SHAPES = (0.05, 0.5, 5.0, 20.0, 20.5, 300.0, 3e4)
+STEPS = (-30.0, -12.0, -6.0, -1.0, 0.0, 0.3, 4.0, 9.0, 25.0)  # in standard deviations of log z
+
+
+@cache
+def points() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(a, z, P, Q), by the series of P, in float32 numbers."""
+    rows = []
+    with mp.workdps(140):
+        for a in SHAPES:
+            for step in STEPS:
+                z = float(np.float32(a * np.exp(step / np.sqrt(a + 1.0))))
+                if z > 10.0 * a + 500.0:
+                    continue
+                shape, at = mp.mpf(float(np.float32(a))), mp.mpf(z)
+                term = total = mp.mpf(1)
+                n = 0
+                while term > total * mp.mpf(10) ** -130:
+                    n += 1
+                    term *= at / (shape + n)
+                    total += term
+                lower = mp.exp(shape * mp.log(at) - at - mp.loggamma(shape + 1)) * total
+                if min(lower, 1 - lower) > mp.mpf(10) ** -100:
+                    rows.append((shape, at, lower, 1 - lower))
+    return tuple(np.array(rows, dtype=float).T)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("grad", [False, True], ids=["no_grad", "grad"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_tails(dtype, grad):
+    a, z, *tails = points()
+    given = [torch.tensor(x, dtype=dtype, requires_grad=grad) for x in (a, z)]
+    lower, upper = special.gammainc(*given), special.gammaincc(*given)
+    cdf = dist.Gamma(given[0], 1.0).cdf(given[1])
+    largest = np.finfo(np.float32 if dtype == torch.float32 else float)
+    for found, truth in zip((lower, upper, cdf), (*tails, tails[0]), strict=True):
+        # far out the exponential loses eps for each unit of its exponent
+        allowed = 4e-14 + 3e-16 * np.abs(np.log(truth)) if dtype == torch.float64 else 2e-7
+        error = np.abs(found.detach().numpy().astype(float) / truth - 1.0)
+        shown = (truth > 1e3 * largest.tiny) & (truth < largest.max)
+        assert (error <= allowed)[shown].all(), np.max((error / allowed)[shown])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_quantiles(dtype):
+    """Those of the masses are z, as far as the mass says: one eps of it is eps times mass / density."""
+    a, z, lower, _ = points()
+    eps = np.finfo(np.float32 if dtype == torch.float32 else float).eps
+    sharp = lower < 0.5
+    a, z, lower = a[sharp], z[sharp], lower[sharp]
+    seen = lower > 1e3 * np.finfo(np.float32).tiny
+    found = dist.Gamma(torch.tensor(a[seen], dtype=dtype), 1.0).icdf(torch.tensor(lower[seen], dtype=dtype))
+    width = np.minimum(1.0 / a[seen], 1.0)  # of log z, at most, for one of log P
+    assert (np.abs(found.numpy().astype(float) / z[seen] - 1.0) <= 8.0 * eps + 4.0 * eps * width + 1e-14).all()
