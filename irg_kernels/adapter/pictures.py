@@ -32,11 +32,11 @@ class Pictures:
         except ImportError as error:
             raise plots.missing(where, "matplotlib", "plot", error) from error
 
-    def elbo(self, losses: Any, *, window: int = 50, ax: Any = None) -> Any:
+    def elbo(self, losses: Any, *, window: int | None = None, ax: Any = None) -> Any:
         """The bound of each step and its running mean.
 
         :param losses: what Pyro's `SVI.step` returned, step by step, or `losses` of what NumPyro's `SVI.run` returned.
-        :param window: how many steps the mean is taken over.
+        :param window: how many steps the mean is taken over; by default 50, or a fifth of all steps if that is less.
         :param ax: matplotlib's axes; by default new ones.
         :returns: the axes.
         :raises ValueError: for no losses, or an empty window.

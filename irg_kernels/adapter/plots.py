@@ -44,13 +44,15 @@ def numbers(where: str, what: str, values: Any, convert: Callable[[Any], list[fl
     raise ValueError(f"{where}: {what} must be numbers, got {shown(values)}")
 
 
-def elbo(ax: Any, losses: Sequence[float], window: int) -> Any:
+def elbo(ax: Any, losses: Sequence[float], window: int | None) -> Any:
     """The bound, which is minus the loss, of each step and its running mean."""
     check_numbers("plot.elbo", "losses", losses)
+    if window is None:
+        window = max(1, min(50, len(losses) // 5))
     check_count("plot.elbo", "window", window)
     bounds = [-loss for loss in losses]
     means = running_mean(bounds, window)
-    ax.plot(bounds, lw=0.5, alpha=0.4, label="each step")
+    ax.plot(bounds, lw=0.5, alpha=0.4, marker="." if len(bounds) < 3 else "", label="each step")
     ax.plot(means, lw=1.5, label=f"mean of {window} steps")
     finite = sorted(mean for mean in means if math.isfinite(mean))
     if finite:  # the first steps are far below all others
@@ -58,6 +60,8 @@ def elbo(ax: Any, losses: Sequence[float], window: int) -> Any:
         margin = 0.1 * (high - low) or 1.0
         ax.set_ylim(low - 3.0 * margin, high + 3.0 * margin)
     ax.set(xlabel="step", ylabel="ELBO")
+    if lost := sum(not math.isfinite(loss) for loss in losses):
+        ax.set_title(f"{lost} of {len(losses)} losses are not finite")
     ax.legend()
     return ax
 
@@ -74,8 +78,10 @@ def weights(ax: Any, log_weights: Sequence[float], pareto_k: float) -> Any:
     mean = math.fsum(scaled) / len(scaled)
     ordered = sorted((w / mean for w in scaled if w > 0.0), reverse=True)
     ax.loglog(range(1, len(ordered) + 1), ordered, marker=".", ls="none", ms=3)
-    verdict = "reliable" if pareto_k < RELIABLE else "not reliable"
-    ax.set(xlabel="rank", ylabel="weight / mean", title=f"k-hat {pareto_k:.2f}: {verdict}")
+    verdict = f"k-hat {pareto_k:.2f}: {'reliable' if pareto_k < RELIABLE else 'not reliable'}"
+    if math.isnan(pareto_k):
+        verdict = f"k-hat is not known of {len(log_weights)} draws"
+    ax.set(xlabel="rank", ylabel="weight / mean", title=verdict)
     return ax
 
 

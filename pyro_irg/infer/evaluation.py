@@ -197,8 +197,8 @@ def pareto_k(log_weights: Tensor) -> Tensor:
     """k-hat of importance weights: below 0.7 what is estimated by them is reliable (Vehtari et al. 2024).
 
     :param log_weights: draws along the first axis, as `log_weights` gives them.
-    :returns: of the shape of one draw; -inf where the largest weights are all equal, NaN below 25 draws and where
-        the largest is not finite.
+    :returns: of the shape of one draw; -inf where the largest weights are all equal, inf where the others vanish
+        beside them, NaN below 25 draws, where many of the largest are tied, and where the largest is not finite.
     :raises ImportError: without ArviZ.
     """
     shape = log_weights.shape[1:]

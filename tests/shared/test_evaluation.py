@@ -118,6 +118,19 @@ def test_pareto_k_where_there_is_none(adapter):
     assert np.isnan(adapter.pareto_k(draws[:20, 4]))
 
 
+def test_pareto_k_of_weights_that_vanish(adapter):
+    """A standard deviation of 1,000 nats: ArviZ alone says 0.05.  So it does where few weights are above all others."""
+    z = np.random.default_rng(0).normal(size=1000)
+    wide = [adapter.pareto_k(scale * z) for scale in (100.0, 300.0, 1000.0, 1e5)]
+    assert 25.0 < wide[0] < wide[1] < 100.0 and np.isposinf(wide[2:]).all()
+    few = np.where(np.arange(1000) < 40, 8.0 * np.abs(z), -50.0)
+    assert np.isnan(adapter.pareto_k(few))
+    assert np.isposinf(adapter.pareto_k(np.where(np.arange(1000) < 40, z, -np.inf)))
+    assert np.isfinite(adapter.pareto_k(np.where(np.arange(1000) < 100, z, -np.inf)))
+    rounded = np.round(0.01 * z, 2) - 97_000.0  # of a good guide for many data, in float32
+    assert adapter.pareto_k(rounded) < 0.7
+
+
 def test_without_arviz(adapter, monkeypatch):
     monkeypatch.setitem(sys.modules, "arviz_stats.base", None)
     case, x = shared(adapter), adapter.array(DATA)

@@ -38,6 +38,8 @@ def test_elbo(adapter, plot):
     each, mean = (line.get_ydata() for line in ax.get_lines())
     assert list(each) == [-3.0, -2.0, -1.0, -1.0] and list(mean) == [-3.0, -2.5, -1.5, -1.0]
     assert plot.elbo([1.0], ax=ax) is ax
+    assert plot.elbo([1.0] * 30).get_lines()[1].get_label() == "mean of 6 steps"
+    assert plot.elbo([1.0, math.nan, math.inf]).get_title() == "2 of 3 losses are not finite"
     with pytest.raises(ValueError, match=r"plot\.elbo: losses must hold at least one number"):
         plot.elbo([])
     with pytest.raises(ValueError, match=r"plot\.elbo: window must be an integer >= 1, got 0"):
@@ -53,6 +55,8 @@ def test_weights_of_draws(adapter, plot):
     assert ax.get_title().endswith(": reliable") and plot.weights(adapter.array(bad)).get_title().endswith(
         "not reliable"
     )
+    assert plot.weights(adapter.array(good[:20])).get_title() == "k-hat is not known of 20 draws"
+    assert plot.weights(adapter.array(1e4 * good)).get_title() == "k-hat inf: not reliable"
     with pytest.raises(ValueError, match=r"plot\.weights: log_weights must have a finite largest value, got -inf"):
         plot.weights(adapter.array([-math.inf] * 30))
 
