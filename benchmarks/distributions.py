@@ -28,7 +28,7 @@ import pyro_irg.xp
 from benchmarks import accuracy
 from benchmarks.hosts import COMPOSED, IN_README, PARAMETERS, REMARKS
 from benchmarks.tables import ROOT, markdown, publish
-from irg_kernels.generic.family import Family
+from irg_kernels.generic.family import Family, Noise
 from tests.cases import CASES
 from tests.families import BY_NAME
 from tests.kernels import test_families, test_slopes
@@ -152,8 +152,10 @@ def _draw(name: str, record: Family, args: list[Any]) -> str:
     source = inspect.getsource(cls.rsample if hasattr(cls, "rsample") else cls.sample)
     if re.search(r"standard_(gamma|beta|student|von)|draw_log_gamma|_affine", source):
         return "sampler"
+    if record.draw is not None and any(isinstance(noise, Noise) for noise in record.draw.noise):
+        return "sampler"
     if record.draw is not None:
-        return " and ".join(sorted({*record.draw.noise})) + " numbers"
+        return " and ".join(sorted(map(str, {*record.draw.noise}))) + " numbers"
     if record.quantile is None:
         return "sampler"
     watched, half = _Watched(pyro_irg.xp), 0.0 * args[0] + 0.4
