@@ -127,8 +127,12 @@ class GaussianCopula(_Reparameterized):
 class GaussianCopulaBeta(_Reparameterized, host.GaussianCopulaBeta):
     """A `GaussianCopula` of Beta marginals.
 
-    :param concentration1: of shape (..., D), as `concentration0`.
-    :param correlation_matrix: or `correlation_cholesky`, as in `GaussianCopula`.
+    :param concentration1: positive, of shape (..., D).
+    :param concentration0: likewise.
+    :param correlation_matrix: as in `GaussianCopula`.
+    :param correlation_cholesky: instead, its lower Cholesky factor.
+    :raises ValueError: for concentrations outside their constraint, no or both correlations, or shapes that do not
+        match.
     """
 
     def __init__(

@@ -38,9 +38,13 @@ class RelaxedBernoulliLogits(Univariate):
 def RelaxedBernoulli(
     temperature: Any, probs: Any = None, logits: Any = None, *, validate_args: bool | None = None
 ) -> RelaxedBernoulliLogits:
-    r"""`RelaxedBernoulliLogits` by probability or logit.
+    """`RelaxedBernoulliLogits` by probability or logit.
 
-    :raises ValueError: for both or none of the two.
+    :param temperature: positive; number or array, broadcast with the other.
+    :param probs: the probability of 1 at temperature 0, between 0 and 1.
+    :param logits: instead of it, its logit.
+    :raises ValueError: for both or none of the two, and for parameters outside their constraint, not finite, or that do
+        not broadcast.
     """
     arguments.one_of("RelaxedBernoulli", probs=probs, logits=logits)
     if logits is None:

@@ -44,6 +44,8 @@ def weighted_draws(
         posterior, and the weights nearer to p(x).
     :returns: `latents` (site -> array with a leading axis of draws, deterministic sites too), `log_weights` (array of
         `num_samples`), `observed` (site -> data).
+    :raises ValueError: for counts below 1.
+    :raises TypeError: for a model or guide that cannot be called.
     """
     check_programs(model, guide, "weighted_draws")
     observed: dict[str, Any] = {}

@@ -39,6 +39,8 @@ def weighted_draws(
     :param batch_size: as in `log_weights`: how many draws run side by side.
     :returns: `latents` (site -> tensor with a leading axis of draws, deterministic sites too), `log_weights` (tensor of
         `num_samples`), `observed` (site -> data).
+    :raises ValueError: for counts below 1.
+    :raises TypeError: for a model or guide that cannot be called.
     """
     check_programs(model, guide, "weighted_draws")
     check_count("weighted_draws", "num_samples", num_samples)
