@@ -357,6 +357,21 @@ def warn_of_held(shares: Mapping[str, float]) -> None:
             )
 
 
+def warn_of_modes(where: str, found: int, components: int) -> None:
+    """Warn if a search has found more modes than a guide can take in.
+
+    :param components: how many it can.
+    """
+    if found > components:
+        takes = "one of them" if components == 1 else f"{components} of them"
+        warnings.warn(
+            f"{where}: the search found {found} modes of comparable mass, apart from each other; the guide will end in "
+            f"{takes}, and its bound below the evidence by the mass of the others (log 2 for two equal ones). Take "
+            f"AutoMixture(model, {found}).",
+            stacklevel=2,
+        )
+
+
 def no_quantile(distribution: Any, *, is_discrete: bool = False) -> str:
     if is_discrete:
         return (

@@ -46,6 +46,20 @@ SHORTEST = 1e-7
 SEPARATE = 20.0
 """What a component that is near one chosen already must gain in ELBO over one that is not, in nats."""
 
+SETTLED = 0.01
+"""g'H g up to which the end of a path counts as an optimum; .1 is met beside the ridge of a narrow banana, too."""
+
+COMPARABLE = 4.0
+"""How many nats an optimum's ELBO may lie below the best one's to count as a mode: e^-4 of the mass costs .02 nats."""
+
+MOST_MODES = 6
+
+PARTED = 1.0
+"""How many nats the energy must rise between two optima, in a straight line, if they are two modes."""
+
+LINE = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Where on that line it is looked at."""
+
 
 LEAST_MASS = 4.5e-5
 """e^-10: the least weight of a component to begin with, of the greatest one's."""
@@ -93,6 +107,11 @@ class Path(NamedTuple, Generic[Array]):
     best_x: Array
     best_factor: Array
     best_log_det: Array
+    end: Array
+    """where the descent ended, (S, D)"""
+    end_factor: Array
+    settled: Array
+    """1 where that is an optimum"""
 
 
 def paths(
@@ -114,7 +133,8 @@ def paths(
     f, g = gradient(start, one)
     active = xp.indicator(_finite(xp, f, g), like=f)
     least = -float(xp.finfo(f).max)
-    path = Path(start, f, g, factor, 0.0 * one, one, 0.0 * one, active, least * one, start, factor, 0.0 * one)
+    best = least * one, start, factor, 0.0 * one
+    path = Path(start, f, g, factor, 0.0 * one, one, 0.0 * one, active, *best, start, factor, 0.0 * one)
     # the first step is at most as long as the scale to begin with
     length = xp.sqrt(_dot(xp, *2 * (_transposed(xp, factor, g),)))
     path = path._replace(t=xp.where(active > 0.0, 1.0 / xp.maximum(length, 1.0 + 0.0 * length), one))
@@ -124,6 +144,7 @@ def paths(
 
     max_steps = evaluations(start.shape[0])
     path = Path(*xp.converge(step, path, lambda state: Path(*state).active <= 0.0, max_steps))
+    path = path._replace(end=path.x, end_factor=path.factor, settled=_settled(xp, path, path.factor))
     return _better(xp, *_probed(xp, path, gradient), eps, potential)
 
 
@@ -268,6 +289,66 @@ def chosen(xp: Namespace[Array], elbo: Array, distance: Array, dimension: int, c
         picks.append((pick, xp.max(pick * shared, axis=-1)))
         shared = shared + xp.max(pick[..., :, None] * near, axis=-2)
     return picks
+
+
+def _settled(xp: Namespace[Array], p: Path, factor: Array) -> Array:
+    """1 where the Newton step from a path's end, by this C, has next to nothing to gain; else 0."""
+    to_gain = _dot(xp, *2 * (_transposed(xp, factor, p.g),))
+    return xp.indicator(_finite(xp, p.f, p.g) & (to_gain < SETTLED), like=p.f)
+
+
+def confirmed(xp: Namespace[Array], p: Path, gradient: Callable[[Array, Array], tuple[Array, Array]]) -> Path:
+    """The paths, with the curvature probed at their ends in place of the best approximation's, and settled by that.
+
+    Along a curved ridge a descent's own scales may be far too short, and it seems to have arrived.
+    """
+    at_end, _ = _probed(xp, p._replace(best_x=p.end, best_factor=p.end_factor), gradient)
+    return at_end._replace(settled=p.settled * _settled(xp, p, at_end.factor), best_factor=at_end.factor)
+
+
+def optima(xp: Namespace[Array], p: Path, distance: Array) -> tuple[Array, Array]:
+    """Up to `MOST_MODES` different ends of paths, (M, D), the best first, and 1 for those that may be modes, (M,).
+
+    :param distance: (S, S), between two ends, as in `chosen`.
+    """
+    least = -float(xp.finfo(p.elbo).max)
+    elbo = xp.where(p.settled > 0.0, p.elbo, 0.5 * least)
+    picks = chosen(xp, elbo, distance, p.end.shape[-1], min(MOST_MODES, p.end.shape[0]))
+    found = xp.stack([xp.sum(pick * elbo, axis=-1) for pick, _ in picks])
+    fresh = xp.stack([1.0 - xp.indicator(shared > 0.0, like=shared) for _, shared in picks])
+    ends = xp.stack([xp.sum(pick[..., None] * p.end, axis=-2) for pick, _ in picks])
+    good = (found > 0.25 * least) & (found > xp.max(found, axis=-1, keepdims=True) - COMPARABLE)
+    return ends, fresh * xp.indicator(good, like=found)
+
+
+def between(xp: Namespace[Array], ends: Sequence[Array]) -> Array:
+    """Points on the line between each two ends (D,), in the order of `modes`, (pairs, len(LINE), D)."""
+    lines = []
+    for i in range(len(ends)):
+        for j in range(i):
+            lines.append(xp.stack([ends[j] + part * (ends[i] - ends[j]) for part in LINE]))
+    return xp.stack(lines)
+
+
+def modes(count: int, energies: Sequence[Sequence[float]]) -> int:
+    """How many of `count` ends are parted from all before that are: the energy rises in between, or is not finite.
+
+    A descent along a curved or flat ridge may end anywhere on it, and in a poor approximation's scales far from others.
+
+    :param energies: at the points of `between`.
+    """
+    rows, found = iter(energies), list[int]()
+    for i in range(count):
+        rises = [_rise(next(rows)) for _ in range(i)]
+        if all(rises[j] > PARTED for j in found):
+            found.append(i)
+    return len(found)
+
+
+def _rise(energies: Sequence[float]) -> float:
+    """How far they rise above both ends."""
+    first, *inner, last = energies
+    return max(inner) - max(first, last) if all(map(math.isfinite, inner)) else math.inf
 
 
 def shrunk(xp: Namespace[Array], energies: Sequence[Array], points: Array) -> list[Array]:

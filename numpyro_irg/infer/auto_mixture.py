@@ -37,10 +37,11 @@ class AutoMixture(AutoContinuous):
     It is reparameterized in the weights too, under every ELBO.  The components begin where a search of the model's
     density finds its modes: quasi-Newton descents from `num_starts` points, half of them around that of `init_loc_fn`,
     half draws of the prior, and on each path the best normal approximation (Pathfinder: Zhang, Carpenter, Gelman,
-    Vehtari 2022).  The K best of different modes are taken, then some twice.  A mode that no start leads to stays
-    unfound.  Each component learns in units of the scales it began with, whatever the posterior's; the weights learn
-    at a tenth of the rate, since between modes far apart their gradient is mostly noise.  The parameters `log_weights`,
-    `origins` and `units` are where the search ended, of gradient 0: an optimizer with weight decay must leave them out.
+    Vehtari 2022).  The K best of different modes are taken, then some twice; a warning tells of modes of comparable
+    mass beyond K.  A mode that no start leads to stays unfound.  Each component learns in units of the scales it began
+    with, whatever the posterior's; the weights learn at a tenth of the rate, since between modes far apart their
+    gradient is mostly noise.  The parameters `log_weights`, `origins` and `units` are where the search ended, of
+    gradient 0: an optimizer with weight decay must leave them out.
 
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
@@ -57,6 +58,7 @@ class AutoMixture(AutoContinuous):
     """
 
     _shrinks = True  # components that could not be trained from their scales, and they are weighed
+    _where = "AutoMixture"
 
     def __init__(
         self,
@@ -106,7 +108,9 @@ class AutoMixture(AutoContinuous):
         unit = self.init_scale * jnp.eye(size, dtype=like.dtype)
         noise = jax.random.normal(key_of_noise, (count, size), like.dtype)
         if self.num_starts:
-            self._start = jax.jit(lambda key: self._searched(key, unit, noise, args, kwargs))(key)
+            self._start, found = jax.jit(lambda key: self._searched(key, unit, noise, args, kwargs))(key)
+            if not isinstance(found.end, jax.core.Tracer):
+                messages.warn_of_modes(self._where, self._modes(found), count)
         else:
             locs = like + self.init_spread * (noise if count > 1 else 0.0 * noise)
             self._start = jnp.zeros(count, like.dtype), locs, jnp.broadcast_to(unit, (count, size, size))
@@ -156,27 +160,45 @@ class AutoMixture(AutoContinuous):
                 values[name] = bijection(trace[name]["fn"].support).inv(trace[name]["value"])
         return ravel_pytree(values)[0].astype(self._init_latent.dtype)
 
-    def _searched(self, key: Array, unit: Array, noise: Array, args: tuple, kwargs: dict) -> tuple[Array, ...]:
-        """Log-weights, locations and lower triangular scales of the components to begin with."""
+    def _potential(self, z: Array) -> Array:
+        with handlers.block():
+            return self._potential_fn(self._unpack_latent(z))
 
-        def potential(z: Array) -> Array:
-            with handlers.block():
-                return self._potential_fn(self._unpack_latent(z))
+    def _potentials(self, z: Array) -> Array:
+        """At (S, M, D), not all at once, for the data's sake."""
+        return lax.map(jax.vmap(self._potential), z)
+
+    def _gradients(self, z: Array, _: Any) -> tuple[Array, Array]:
+        """Potentials and gradients at (S, D)."""
+        return jax.vmap(jax.value_and_grad(self._potential))(z)
+
+    def _modes(self, found: pathfinder.Path) -> int:
+        """How many modes of comparable mass the search has seen."""
+        ends = _optima(found)
+        if len(ends) > 1:
+            ends = _optima(jax.jit(lambda p: pathfinder.confirmed(xp, p, self._gradients))(found))
+        if len(ends) < 2:
+            return len(ends)
+        lines = pathfinder.between(xp, list(ends))
+        return pathfinder.modes(len(ends), jax.jit(self._potentials)(lines).tolist())
+
+    def _searched(
+        self, key: Array, unit: Array, noise: Array, args: tuple, kwargs: dict
+    ) -> tuple[tuple[Array, ...], pathfinder.Path]:
+        """Log-weights, locations and lower triangular scales of the components to begin with, and the paths."""
 
         def potentials(z: Array, _: Any) -> Array:
-            return lax.map(jax.vmap(potential), z)  # not all at once, for the data's sake
+            return self._potentials(z)
 
-        several, size, gradient = self.num_starts, self.latent_dim, jax.vmap(jax.value_and_grad(potential))
+        several, size = self.num_starts, self.latent_dim
         keys = jax.random.split(key, 3)
         eps = jax.random.normal(keys[0], (pathfinder.ELBO_DRAWS, size), unit.dtype)
         factor, eps = (jnp.broadcast_to(a, (several, *a.shape)) for a in (unit, eps))
         starts = self._starts(keys[1], args, kwargs)
-        found = pathfinder.paths(xp, starts, factor, eps, lambda z, _: gradient(z), potentials)
-        upper = jnp.linalg.qr(found.best_factor.mT, mode="r")
-        scale_trils = (upper * jnp.sign(jnp.diagonal(upper, axis1=-2, axis2=-1))[..., None]).mT
-        apart = (found.best_x[None, :, :] - found.best_x[:, None, :]).mT
-        distance = jnp.square(solve_triangular(scale_trils, apart, lower=True)).sum(-2)
-        picks = pathfinder.chosen(xp, found.elbo, jnp.minimum(distance, distance.T), size, self.num_components)
+        found = pathfinder.paths(xp, starts, factor, eps, self._gradients, potentials)
+        scale_trils = _lower(found.best_factor)
+        distance = _distance(scale_trils, found.best_x)
+        picks = pathfinder.chosen(xp, found.elbo, distance, size, self.num_components)
         which = jnp.stack([jnp.argmax(pick) for pick, _ in picks])
         repeated = jnp.stack([shared for _, shared in picks]) > 0.0
         locs, scale_trils = found.best_x[which], scale_trils[which]
@@ -185,8 +207,8 @@ class AutoMixture(AutoContinuous):
         locs = locs + jnp.where(repeated[:, None], moved, 0.0)
         points = jax.random.normal(keys[2], (pathfinder.MASS_DRAWS, *locs.shape), unit.dtype).at[0].set(0.0)
         if not self._shrinks:
-            return jnp.zeros(self.num_components, unit.dtype), locs, scale_trils
-        return _weighed(locs, scale_trils, points, potentials)
+            return (jnp.zeros(self.num_components, unit.dtype), locs, scale_trils), found
+        return _weighed(locs, scale_trils, points, potentials), found
 
     def _get_posterior(self) -> MixtureSameFamily:
         count, size = self.num_components, self.latent_dim
@@ -238,6 +260,24 @@ class AutoMixture(AutoContinuous):
         """Marginal medians of each latent from draws."""
         found = self.quantiles(params, [0.5], rng_key=rng_key, num_samples=num_samples)
         return {name: values[0] for name, values in found.items()}
+
+
+def _distance(scale_trils: Array, points: Array) -> Array:
+    """Squared distances (S, S) of points (S, D), each two in the standard deviations of the wider of their scales."""
+    apart = (points[None, :, :] - points[:, None, :]).mT
+    distance = jnp.square(solve_triangular(scale_trils, apart, lower=True)).sum(-2)
+    return jnp.minimum(distance, distance.T)
+
+
+def _lower(factor: Array) -> Array:
+    """The lower triangular L with L L' = C C'."""
+    upper = jnp.linalg.qr(factor.mT, mode="r")
+    return (upper * jnp.sign(jnp.diagonal(upper, axis1=-2, axis2=-1))[..., None]).mT
+
+
+def _optima(found: pathfinder.Path) -> Array:
+    ends, flags = pathfinder.optima(xp, found, _distance(_lower(found.best_factor), found.end))
+    return ends[flags > 0.0]
 
 
 def _weighed(locs: Array, scale_trils: Array, points: Array, potentials: Callable) -> tuple[Array, Array, Array]:

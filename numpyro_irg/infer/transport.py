@@ -59,6 +59,7 @@ class AutoTransport(AutoMixture):
     """
 
     _shrinks = False  # the best approximation weighs its draws best, and there is one alone
+    _where = "AutoHVAE"
 
     def __init__(
         self,

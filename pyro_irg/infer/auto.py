@@ -29,7 +29,8 @@ class AutoHVAE(HVAE):
 
     Its own base carries N(0, I) to the posterior by autoregressive layers and a full-rank affine map that begins where
     a search of the density ends (`AutoTransport`; beyond 100 latent numbers diagonal plus low rank, without a search),
-    for global latents.  The paper's guide is `base=AutoNormal, transition="leapfrog"`.
+    for global latents; it warns of several modes, of which it takes in one.  The paper's guide is `base=AutoNormal,
+    transition="leapfrog"`.
 
     :param model: the model.
     :param num_steps: as in `HVAE`, with all its other settings as keywords.

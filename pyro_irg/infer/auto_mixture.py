@@ -44,9 +44,10 @@ class AutoMixture(AutoContinuous):
     It is reparameterized in the weights too, under every ELBO.  The components begin where a search of the model's
     density finds its modes: quasi-Newton descents from `num_starts` points, half of them around that of `init_loc_fn`,
     half draws of the prior, and on each path the best normal approximation (Pathfinder: Zhang, Carpenter, Gelman,
-    Vehtari 2022).  The K best of different modes are taken, then some twice.  A mode that no start leads to stays
-    unfound.  Each component learns in units of the scales it began with, whatever the posterior's; the weights learn
-    at a tenth of the rate, since between modes far apart their gradient is mostly noise.
+    Vehtari 2022).  The K best of different modes are taken, then some twice; a warning tells of modes of comparable
+    mass beyond K.  A mode that no start leads to stays unfound.  Each component learns in units of the scales it began
+    with, whatever the posterior's; the weights learn at a tenth of the rate, since between modes far apart their
+    gradient is mostly noise.
 
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
@@ -72,6 +73,7 @@ class AutoMixture(AutoContinuous):
     scale_trils: Any
 
     _shrinks = True  # components that could not be trained from their scales, and they are weighed
+    _where = "AutoMixture"
 
     def __init__(
         self,
@@ -241,11 +243,10 @@ class AutoMixture(AutoContinuous):
         most = pathfinder.rounds(several, size) + 1
         with tqdm(total=most, desc=f"AutoMixture: search{how}", delay=SILENT_SECONDS, leave=False) as bar:
             found = pathfinder.paths(NATIVE, starts, factor, eps, gradient, potentials)
-        upper = torch.linalg.qr(found.best_factor.mT, mode="r").R
-        scale_trils = (upper * upper.diagonal(dim1=-2, dim2=-1).sign()[..., None]).mT.contiguous()
-        apart = (found.best_x - found.best_x[:, None]).mT
-        distance = torch.linalg.solve_triangular(scale_trils, apart, upper=False).square().sum(-2)
-        distance = torch.minimum(distance, distance.mT)
+            modes = _modes(found, gradient, potentials)
+        messages.warn_of_modes(self._where, modes, self.num_components)
+        scale_trils = _lower(found.best_factor)
+        distance = _distance(scale_trils, found.best_x)
         picks = pathfinder.chosen(NATIVE, found.elbo, distance, size, self.num_components)
         which = torch.stack([pick.argmax() for pick, _ in picks])
         repeated = torch.stack([shared for _, shared in picks]) > 0.0
@@ -311,6 +312,35 @@ class AutoMixture(AutoContinuous):
     def median(self, *args: Any, num_samples: int = 1000, **kwargs: Any) -> dict[str, Tensor]:
         """Marginal medians of each latent from draws."""
         return {k: v[0] for k, v in self.quantiles([0.5], *args, num_samples=num_samples, **kwargs).items()}
+
+
+def _distance(scale_trils: Tensor, points: Tensor) -> Tensor:
+    """Squared distances (S, S) of points (S, D), each two in the standard deviations of the wider of their scales."""
+    apart = (points - points[:, None]).mT
+    distance = torch.linalg.solve_triangular(scale_trils, apart, upper=False).square().sum(-2)
+    return torch.minimum(distance, distance.mT)
+
+
+def _lower(factor: Tensor) -> Tensor:
+    """The lower triangular L with L L' = C C'."""
+    upper = torch.linalg.qr(factor.mT, mode="r").R
+    return (upper * upper.diagonal(dim1=-2, dim2=-1).sign()[..., None]).mT.contiguous()
+
+
+def _optima(found: pathfinder.Path) -> Tensor:
+    ends, flags = pathfinder.optima(NATIVE, found, _distance(_lower(found.best_factor), found.end))
+    return ends[flags > 0.0]
+
+
+def _modes(found: pathfinder.Path, gradient: Callable, potentials: Callable) -> int:
+    """How many modes of comparable mass the search has seen."""
+    ends = _optima(found)
+    if len(ends) > 1:
+        ends = _optima(pathfinder.confirmed(NATIVE, found, gradient))
+    if len(ends) < 2:
+        return len(ends)
+    lines = pathfinder.between(NATIVE, list(ends))
+    return pathfinder.modes(len(ends), potentials(lines, lines.new_ones(len(lines))).tolist())
 
 
 def _weighed(

@@ -117,3 +117,54 @@ def test_scales_are_shrunk_where_the_curvature_overstates_them():
     flags = torch.stack(pathfinder.shrunk(xp, [potentials(s) for s in pathfinder.STRETCHED], points))
     shrinks = torch.tensor(pathfinder.SHRINKS, dtype=torch.float64)
     assert (flags.sum(0) == 1.0).all() and (flags * shrinks[:, None]).sum(0).tolist() == [1.0, 0.125, 1.0]
+
+
+def settled_ends(potential, start):
+    """The optima that a search has seen, and whether all are confirmed by the curvature there."""
+    path = followed(potential, start)
+
+    def gradient(x, active):
+        x = x.detach().requires_grad_()
+        return potential(x).detach(), torch.autograd.grad(potential(x).sum(), x)[0]
+
+    confirmed = pathfinder.confirmed(xp, path, gradient)
+    white = torch.linalg.solve(confirmed.best_factor[:, None], (path.end - path.end[:, None])[..., None])
+    distance = white.square().sum((-1, -2))
+    ends, flags = pathfinder.optima(xp, confirmed, torch.minimum(distance, distance.mT))
+    return ends[flags > 0.0]
+
+
+def count(potential, ends):
+    return pathfinder.modes(len(ends), potential(pathfinder.between(xp, list(ends))).tolist())
+
+
+def test_modes_are_counted():
+    def potential(x):  # modes at 3 and -3 of each coordinate; that at -3 of the last has e^-8 of the mass
+        apart = torch.stack([0.5 * (x - c).square().sum(-1) for c in (3.0, -3.0)])
+        return -torch.logsumexp(-apart, 0)
+
+    ends = settled_ends(potential, starts())
+    torch.testing.assert_close(ends[:, 0].abs(), torch.full((2,), 3.0, dtype=ends.dtype), rtol=0.0, atol=0.2)
+    assert count(potential, ends) == 2
+    faint = settled_ends(lambda x: potential(x) - torch.log(1e-4 + (1.0 - 1e-4) * (x[..., 0] > 0.0)), starts())
+    assert len(faint) == 1 and faint[0, 0] > 0.0
+
+
+def test_points_along_a_curved_ridge_are_no_modes():
+    def potential(x):
+        return 0.5 * x[..., 0].square() + 50.0 * (x[..., 1] - x[..., 0] ** 2).square()
+
+    for seed in range(20):
+        start = 2.0 * torch.randn(16, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        assert len(settled_ends(potential, start)) == 1
+
+
+def test_optima_are_modes_if_the_energy_rises_between_all():
+    level, hill, gone = [0.0, 0.1, 0.5, 0.2, 0.0], [0.0, 1.0, 2.0, 1.0, 0.5], [0.0, 1.0, math.nan, 1.0, 0.0]
+    assert pathfinder.modes(2, [level]) == 1
+    assert pathfinder.modes(2, [hill]) == pathfinder.modes(2, [gone]) == 2
+    # the third is the second's mode, not the first's; then of both a mode of its own
+    assert pathfinder.modes(3, [hill, hill, level]) == 2
+    assert pathfinder.modes(3, [hill, hill, hill]) == 3
+    # what is no mode parts nothing from others
+    assert pathfinder.modes(3, [level, hill, level]) == 2

@@ -44,6 +44,13 @@ def test_what_the_search_found_stands_still(adapter, model):
         assert (before[name] != after[name]).any(), name
 
 
+def test_more_modes_than_a_guide_takes_in_are_told(adapter, model):
+    adapter.started_guide(auto(adapter, model, 2), model)  # a warning would be an error
+    message = r"AutoHVAE: the search found 2 modes of comparable mass.* \(log 2 .*Take AutoMixture\(model, 2\)"
+    with pytest.warns(UserWarning, match=message):
+        adapter.started_guide(adapter.irg.infer.AutoHVAE(model, num_steps=1), model)
+
+
 @pytest.mark.slow
 def test_finds_both_modes(adapter, model):
     guide = auto(adapter, model, 4)
