@@ -57,11 +57,11 @@ def attach(
     return _Attach.apply(_Rule(tuple(partials), by_region, mix), draw.detach(), *params)
 
 
-def call(function: Function, *args: Tensor) -> Tensor:
-    """The function's value at `args`, of one shape and dtype, with its partial derivatives."""
+def call(function: Function, *args: Tensor, by_region: ByRegion | None = None) -> Tensor:
+    """The function's value at `args`, of one shape and dtype, with its partial derivatives, as those of `attach`."""
     with torch.no_grad():
         value = evaluate(function.value, *(a.detach() for a in args))
-    return attach(function.partials, value, *args)
+    return attach(function.partials, value, *args, by_region=by_region)
 
 
 def attach_jointly(push: Callable, pull: Callable, draw: Tensor, *params: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ def _products_by_region(rule: ByRegion, wanted: Sequence[bool], factor: Tensor, 
     spaces, regions = ((FLOAT64, FLOAT64), rule.regions) if narrow else ((TAME, NATIVE), rule.regions_f64)
     factor, *wide = (x.double() for x in (factor, *args)) if narrow else (factor, *args)
     slopes = _slopes_by_region(spaces, regions, rule.place(spaces[0], *wide), rule.share if narrow else 0.0)
-    found = itertools.compress(rule.partials(spaces[0], slopes, *wide), wanted)
+    found = itertools.compress(rule.partials(spaces[1], slopes, *wide), wanted)
     return [(factor * partial).to(dtype) for partial in found]
 
 

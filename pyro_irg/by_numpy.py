@@ -109,7 +109,7 @@ def products(
                 ((FLOAT64, FLOAT64), by_region.regions) if narrow else ((TAME, NATIVE), by_region.regions_f64)
             )
             slopes = _slopes(spaces, regions, by_region.place(spaces[0], *at), by_region.share if narrow else 0.0)
-            found = list(itertools.compress(by_region.partials(spaces[0], slopes, *at), wanted))
+            found = list(itertools.compress(by_region.partials(spaces[1], slopes, *at), wanted))
         return [_tensor(factor * partial, dtype) for partial in found]
 
 

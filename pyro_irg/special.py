@@ -11,15 +11,17 @@ their common floating dtype.  Derivatives of an inverse are those at the result 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from irg_kernels.adapter.special_functions import SpecialFunctions
-from irg_kernels.generic import special
+from irg_kernels.generic import by_region
 from irg_kernels.generic.family import Function
 
-from .attach import call
+from .attach import NATIVE, call, in_transform
 from .distributions.base import parameters
 from .distributions.native import GAMMAINC, GAMMAINCC, with_native
 
@@ -46,14 +48,29 @@ __all__ = [
 ]
 
 
-_NATIVE = {
-    "gammainc": with_native(special.GAMMAINC, GAMMAINC),
-    "gammaincc": with_native(special.GAMMAINCC, GAMMAINCC),
+_NATIVE = {"gammainc": GAMMAINC, "gammaincc": GAMMAINCC}
+_BY_REGION = {
+    "gammainc": by_region.of_gamma_tail(1.0),
+    "gammaincc": by_region.of_gamma_tail(-1.0),
+    "betainc": by_region.of_beta_tail(1.0),
+    "betaincc": by_region.of_beta_tail(-1.0),
 }
 
 
 def _called(function: Function, name: str, **values: Any) -> Tensor:
-    return call(_NATIVE.get(name, function), *parameters(name, **values))
+    args, rule = parameters(name, **values), None
+    if function.inside is not None and _is_inside(function.inside, args):  # nor are there limits to compute
+        function, rule = function.formula, _BY_REGION.get(name)
+    if name in _NATIVE:
+        function = with_native(function, _NATIVE[name])
+    return call(function, *args, by_region=rule)
+
+
+def _is_inside(inside: Callable, args: tuple[Tensor, ...]) -> bool:
+    """Whether all elements are seen to be."""
+    if in_transform() or torch.jit.is_tracing() or torch.compiler.is_compiling() or args[0].device.type != "cpu":
+        return False
+    return bool(torch._is_all_true(inside(NATIVE, *(a.detach() for a in args))))
 
 
 _functions = SpecialFunctions(_called)

@@ -102,15 +102,15 @@ def dlogit_db(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
 
 def dz_da(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     """dz/da for z ~ Beta(a, b) at fixed quantile, 0 <= z <= 1."""
-    return z * (1.0 - z) * dlogit_da(xp, _logit(xp, z), a, b)
+    return z * (1.0 - z) * dlogit_da(xp, logit(xp, z), a, b)
 
 
 def dz_db(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     """dz/db for z ~ Beta(a, b) at fixed quantile, 0 <= z <= 1."""
-    return -z * (1.0 - z) * dlogit_da(xp, -_logit(xp, z), b, a)
+    return -z * (1.0 - z) * dlogit_da(xp, -logit(xp, z), b, a)
 
 
-def _logit(xp: Namespace[Array], z: Array) -> Array:
+def logit(xp: Namespace[Array], z: Array) -> Array:
     """Finite at 0 and 1 too, where the derivatives above vanish."""
     tiny = float(xp.finfo(z).tiny)
     return xp.log(xp.maximum(z, tiny)) - xp.log(xp.maximum(1.0 - z, tiny))

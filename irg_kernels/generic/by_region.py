@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..families import beta, dirichlet, gamma, student_t
 from ..namespace import Array, Namespace
 from ..numerics import beta_pair, gamma_table, student_t_regions
+from ..numerics.gamma_front import density_of_log
 
 
 class ByRegion(NamedTuple):
@@ -30,7 +31,7 @@ class ByRegion(NamedTuple):
     regions_f64: tuple[tuple[Callable | None, Callable], ...]
     """the same for answers in float64"""
     partials: Callable
-    """(xp, slopes, draw, *params) -> the partials, one for each parameter"""
+    """(xp, slopes, draw, *params) -> the partials, one for each parameter, by arithmetic that is exact anywhere"""
     least: int = 0
     """elements from which on this is faster than the kernels, in float32: eager torch pays by the operation"""
     share: float = 0.0
@@ -158,3 +159,29 @@ STUDENT_T = ByRegion(_place_t, _STUDENT_T, _STUDENT_T_F64, lambda xp, slopes, t,
 """`student_t.dt_dnu`"""
 STUDENT_T_LOG = ByRegion(_place_log_t, _STUDENT_T, _STUDENT_T_F64, lambda xp, slopes, *_: slopes)
 """`student_t.dlogt_dnu`"""
+
+
+def of_gamma_tail(sign: float) -> ByRegion:
+    """The partials of P(a, x), sign 1, or Q(a, x), sign -1, in a and x > 0."""
+
+    def partials(xp: Namespace[Array], slopes: tuple[Array], result: Array, a: Array, x: Array) -> tuple[Array, Array]:
+        density = sign * density_of_log(xp, x, a)
+        return -density * slopes[0], density / x
+
+    return GAMMA._replace(place=lambda xp, result, a, x: (x, a), partials=partials)
+
+
+def of_beta_tail(sign: float) -> ByRegion:
+    """Those of I_x(a, b), sign 1, or 1 - I_x(a, b), sign -1, in a, b and 0 < x < 1."""
+
+    def place(xp: Namespace[Array], result: Array, a: Array, b: Array, x: Array) -> beta_pair.Place[Array]:
+        return beta_pair.place(xp, beta.logit(xp, x), a, b)
+
+    def partials(
+        xp: Namespace[Array], slopes: tuple[Array, Array], result: Array, a: Array, b: Array, x: Array
+    ) -> tuple[Array, ...]:
+        density = sign * xp.exp(beta.log_density(xp, x, a, b))
+        moved = -density * (x * (1.0 - x))
+        return moved * slopes[0], moved * slopes[1], density
+
+    return BETA._replace(place=place, partials=partials)

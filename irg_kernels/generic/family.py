@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..namespace import Array, Namespace
 
@@ -114,6 +114,10 @@ class Function(NamedTuple):
 
     value: Callable
     partials: tuple[Callable | None, ...]
+    inside: Callable | None = None
+    """(xp, *args) -> where `formula` serves, of a function that has limits elsewhere"""
+    formula: Any = None
+    """a `Function`: the same without the limits"""
 
 
 @cache

@@ -69,7 +69,7 @@ def guarded(function: Function, domain: Domain) -> Function:
 
         return partial
 
-    return Function(value, tuple(map(at, range(len(function.partials)))))
+    return Function(value, tuple(map(at, range(len(function.partials)))), domain.inside, function)
 
 
 def moving_limit(xp: Namespace[Array], end: Array, x: Array, at: float, slope: Array) -> Array:

@@ -6,8 +6,17 @@ import math
 from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
-from .elementary import compensated, log_quotient, log_split, positive, times_log1pmx, two_sum
-from .gamma_function import HALF_LOG_2PI, log_gamma1p, stirling
+from .elementary import (
+    compensated,
+    horner,
+    log1pmx,
+    log_quotient,
+    log_split,
+    positive,
+    times_log1pmx,
+    two_sum,
+)
+from .gamma_function import HALF_LOG_2PI, STIRLING, log_gamma1p, stirling
 from .in_two import keeps_rests, log_in_two, quotient, times_log1pmx_terms
 
 
@@ -38,6 +47,18 @@ def log_front_times(xp: Namespace[Array], at: Point[Array], a: Array, unit: Arra
     large = large - (HALF_LOG_2PI + stirling(xp, many))
     log_unit, rest = log_split(xp, unit)
     return (xp.where(small, few * at.log_z - at.z - log_gamma1p(xp, few), large) + log_unit) + rest
+
+
+def density_of_log(xp: Namespace[Array], z: Array, a: Array) -> Array:
+    """z**a exp(-z) / Gamma(a), z > 0, in few operations of float64: to 1e-13 where it is above 1e-50."""
+    large = a > 20.0
+    few, many = xp.where(large, 1.0, a), xp.where(large, a, 20.0)
+    at = xp.where(large, z, 20.0)
+    r = 1.0 / many
+    fall = many * log1pmx(xp, (at - many) * r, xp.log(at * r)) - r * horner(r * r, STIRLING)
+    far = xp.sqrt((0.5 / math.pi) * many) * xp.exp(fall)
+    near = xp.where(large, 1.0, z)
+    return xp.where(large, far, xp.exp(few * xp.log(near) - near - xp.lgamma(few)))
 
 
 def front_in_two(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array | None]:

@@ -18,7 +18,7 @@ from .quadrature import depth, gauss_legendre, is_double, tail_integral
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 # B_2k / (2k (2k - 1)), DLMF 5.11.1
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
 
 # the Taylor series of (1 / Gamma(1 + a) - 1) / a, DLMF 5.7.1
 _RECIPROCAL = (
@@ -32,7 +32,7 @@ _RECIPROCAL = (
 
 
 def stirling_start(xp: Namespace[Array], like: Array) -> int:
-    """From where `_STIRLING` is good to eps/10."""
+    """From where `STIRLING` is good to eps/10."""
     return 10 if is_double(xp, like) else 4
 
 
@@ -43,7 +43,7 @@ def stirling(xp: Namespace[Array], a: Array) -> Array:
     small = xp.where(is_small, a, float(n))
     shifted = xp.where(is_small, small + float(n), a)
     r = 1.0 / shifted
-    series = r * horner(r * r, _STIRLING)
+    series = r * horner(r * r, STIRLING)
     if not is_double(xp, a):
         return xp.where(is_small, series + _stirling_steps(xp, small, n), series)
     # (x - 1/2) log x - x at a + N less that at a, without the terms that cancel
@@ -98,9 +98,9 @@ def log_gamma_step(xp: Namespace[Array], b: Array, a: Array, log_z: Array | None
         total = x * log1pmx(xp, v, v) - 0.5 * xp.log1p(v) + a * log_product
     # u**m - w**m = -a u w h_m, h_m = sum_k u**k w**(m-1-k)
     h: Array | float = 1.0
-    series: Array | float = _STIRLING[0]
+    series: Array | float = STIRLING[0]
     power = u
-    for coefficient in _STIRLING[1:]:
+    for coefficient in STIRLING[1:]:
         for _ in range(2):
             h, power = w * h + power, power * u
         series = series + coefficient * h
@@ -155,7 +155,7 @@ def bregman_log_gamma(xp: Namespace[Array], x: Array, y: Array, d: Array) -> Arr
     is_small = (x < float(n)) | (y < float(n))
     shift = float(n) * xp.indicator(is_small, like=y)
     big_x, big_y = x + shift, y + shift
-    large = 0.5 * _dev(xp, big_x, big_y, d) + power_bregman(1.0 / big_x, 1.0 / big_y, d, _STIRLING)
+    large = 0.5 * _dev(xp, big_x, big_y, d) + power_bregman(1.0 / big_x, 1.0 / big_y, d, STIRLING)
     near_x, near_y = xp.where(is_small, x, 1.0), xp.where(is_small, y, 1.0)
     near_d = xp.where(is_small, d, 0.0)
     steps = (near_x + float(n)) * _dev(xp, near_y + float(n), near_x + float(n), -near_d)

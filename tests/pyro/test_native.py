@@ -64,3 +64,27 @@ def test_quantiles(dtype):
     found = dist.Gamma(torch.tensor(a[seen], dtype=dtype), 1.0).icdf(torch.tensor(lower[seen], dtype=dtype))
     width = np.minimum(1.0 / a[seen], 1.0)  # of log z, at most, for one of log P
     assert (np.abs(found.numpy().astype(float) / z[seen] - 1.0) <= 8.0 * eps + 4.0 * eps * width + 1e-14).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", ["gammainc", "gammaincc", "betainc", "betaincc"])
+def test_slopes_by_region(name, dtype):
+    """Those of a backward pass are those that can be differentiated again, which mpmath judges; at an end of the domain
+    too."""
+    rng = np.random.default_rng(0)
+    shapes = 10.0 ** rng.uniform(-2, 5, (2 if name.startswith("beta") else 1, 3000))
+    step = rng.normal(size=3000) * 2.0
+    if len(shapes) == 1:
+        x = shapes[0] * np.exp(step / np.sqrt(shapes[0] + 0.3))
+    else:
+        x = 1.0 / (1.0 + np.exp(-step * np.sqrt((1.0 / shapes).sum(0)).clip(max=4.0)) * shapes[1] / shapes[0])
+    for at_end in (False, True):
+        x[:1] = 0.0 if at_end else 0.3
+        args = [torch.tensor(p, dtype=dtype, requires_grad=True) for p in (*shapes, x)]
+        value = getattr(special, name)(*args)
+        plain = torch.autograd.grad(value.sum(), args, retain_graph=True)
+        further = torch.autograd.grad(value.sum(), args, create_graph=True)
+        floor = 1e3 * torch.finfo(dtype).tiny
+        tolerance = 2e-6 if dtype == torch.float32 else 2e-12
+        for found, wanted in zip(plain, further, strict=True):
+            torch.testing.assert_close(found, wanted.detach(), rtol=tolerance, atol=floor)
