@@ -25,7 +25,7 @@ from irg_kernels.numerics.elementary import log1mexp
 
 from ..attach import NATIVE, attach, attach_jointly, call, once
 from .base import together
-from .from_uniform import from_uniform as quantile_at
+from .from_uniform import quantile_at
 from .host_families import has_tails, log_tails, unwrapped
 from .student_t import StudentT
 

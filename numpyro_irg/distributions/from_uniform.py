@@ -18,7 +18,7 @@ from ..registry import implicit_twin
 from .base import quantile, together, uniforms
 from .host_families import ends_of, family_of, has_tails, log_tails, unwrapped
 
-__all__ = ["from_uniform"]
+__all__ = ["by_tails", "from_uniform", "own_quantile", "quantile_at"]
 
 
 def from_uniform(distribution: Any, u: Any) -> Array:
@@ -49,6 +49,31 @@ def from_uniform(distribution: Any, u: Any) -> Array:
     return base.from_uniform(u) if hasattr(base, "from_uniform") else _drawn(base, u)
 
 
+def quantile_at(distribution: Any, q: Array) -> Array:
+    """The x with F(x) = q: the draw that q makes, save of an angle, which counts from elsewhere, and where x falls."""
+    base = unwrapped(distribution)
+    return own_quantile(implicit_twin(base) or base, q)
+
+
+@singledispatch
+def own_quantile(base: Any, q: Array) -> Array:
+    """`quantile_at`, of each class."""
+    return from_uniform(base, q)
+
+
+@own_quantile.register(host.TransformedDistribution)
+def _of_transformed(base: Any, q: Array) -> Array:
+    if family_of(base) is not None:
+        return from_uniform(base, q)
+    rises: Any = True
+    for transform in base.transforms:
+        rises = rises == (transform.sign > 0)
+    x = quantile_at(base.base_dist, jnp.where(rises, q, 1.0 - q))
+    for transform in base.transforms:
+        x = transform(x)
+    return x
+
+
 @singledispatch
 def _drawn(base: Any, u: Array) -> Array:
     known = family_of(base)
@@ -57,10 +82,11 @@ def _drawn(base: Any, u: Array) -> Array:
         return quantile(known[0], q, 1.0 - q, *params)
     if base.event_shape or base.is_discrete or not has_tails(base):
         raise NotImplementedError(messages.no_quantile(base, is_discrete=base.is_discrete))
-    return _by_tails(base, u)
+    return by_tails(base, u)
 
 
-def _by_tails(base: Any, u: Array) -> Array:
+def by_tails(base: Any, u: Array) -> Array:
+    """The quantile of a univariate distribution with log-tails."""
     still, q = lax.stop_gradient((base, u))
     far = 0.25 * float(jnp.finfo(u.dtype).max)
     low, high = (jnp.broadcast_to(jnp.clip(jnp.asarray(e, u.dtype), -far, far), u.shape) for e in ends_of(still))

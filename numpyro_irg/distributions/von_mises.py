@@ -17,6 +17,7 @@ from ..attach import NATIVE, attach, call
 from ..registry import implicit_twin_of
 from ..samplers import standard_von_mises
 from .base import UnivariateMixin, parameters, together, uniforms
+from .from_uniform import own_quantile
 
 __all__ = ["VonMises"]
 
@@ -56,3 +57,6 @@ class VonMises(UnivariateMixin, host.VonMises):
     def mean(self) -> Array:
         """The circular one, `loc`."""
         return jnp.broadcast_to(self.loc, self.batch_shape)
+
+
+own_quantile.register(VonMises)(VonMises.icdf)

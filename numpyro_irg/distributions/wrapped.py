@@ -18,7 +18,7 @@ from irg_kernels.generic import wrapping
 from ..attach import NATIVE
 from ..registry import implicit_twin
 from .base import uniforms
-from .from_uniform import from_uniform
+from .from_uniform import by_tails, from_uniform, own_quantile
 from .host_families import ends_of, family_of, has_tails, inner_point, tails_anywhere, unwrapped
 
 __all__ = ["Wrapped"]
@@ -110,6 +110,9 @@ class Wrapped(host.Distribution):
         shape = jnp.broadcast_shapes(jnp.shape(value), self.batch_shape)
         dtype = jnp.result_type(value, float, *jax.tree.leaves(unwrapped(self.base_dist)))
         return jnp.broadcast_to(jnp.asarray(value, dtype), shape)
+
+
+own_quantile.register(Wrapped)(lambda base, q: by_tails(base, uniforms(base, q)))
 
 
 @jax.jit

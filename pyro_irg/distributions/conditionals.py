@@ -29,7 +29,7 @@ from ..attach import FLOAT64, NATIVE, attach, attach_jointly, call, in_transform
 from ..samplers import draw, standard_gamma
 from . import normal_mixture
 from .base import stands_still, together
-from .from_uniform import from_uniform as quantile_at
+from .from_uniform import quantile_at
 from .host_families import family_of, has_tails, log_tails, unwrapped
 from .student_t import StudentT
 

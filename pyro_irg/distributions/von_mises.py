@@ -16,6 +16,7 @@ from ..attach import NATIVE, attach, call
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_von_mises
 from .base import UnivariateMixin, parameters, together, uniforms
+from .from_uniform import own_quantile
 
 __all__ = ["VonMises"]
 
@@ -54,3 +55,6 @@ class VonMises(UnivariateMixin, host.VonMises):
     def mean(self) -> Tensor:
         """The circular one, `loc`."""
         return self.loc
+
+
+own_quantile.register(VonMises)(VonMises._quantile)

@@ -18,7 +18,7 @@ from ..attach import NATIVE, in_transform
 from ..registry import implicit_twin
 from .base import ImplicitMixin, uniforms
 from .fixed_quantile import at_fixed_quantile, drawn
-from .from_uniform import from_uniform
+from .from_uniform import by_tails, from_uniform, own_quantile
 from .host_families import ends_of, family_of, has_tails, inner_point, tails_anywhere, tensors, unwrapped
 
 __all__ = ["Wrapped"]
@@ -125,6 +125,9 @@ class Wrapped(ImplicitMixin, TorchDistribution):
         span = span + (span.clamp(min=0.0) - span).detach()  # float32's -pi lies below -pi
         mass = wrapping.cdf(NATIVE, line, start, span)
         return mass.to(self._dtype(value))
+
+
+own_quantile.register(Wrapped)(lambda base, q: by_tails(base, uniforms(base, q)))
 
 
 def _wrapped(x: Tensor) -> Tensor:

@@ -105,6 +105,30 @@ def test_place(adapter, name):
             np.testing.assert_allclose(adapter.numpy(method), adapter.numpy(x), rtol=1e-12)
 
 
+TURNED = {
+    "VonMises": lambda a: a.dist.VonMises(a.array((-3.0, 3.0)), a.array((2.0, 5.0))),
+    "Wrapped": lambda a: a.dist.Wrapped(a.dist.Normal(a.array((-2.0, 3.0)), a.array((0.5, 0.9)))),
+    "falling": lambda a: affine(a, a.dist.Gamma(a.array((1.0, 20.0)), a.array(1.0)), -1.0),
+    "one of two falling": lambda a: affine(a, a.dist.Gumbel(a.array((0.0, 4.0)), a.array(1.0)), a.array((1.0, -1.0))),
+}
+
+
+def affine(a, base, scale):
+    return a.host.TransformedDistribution(base, [a.host.transforms.AffineTransform(0.0, scale)])
+
+
+@over(TURNED, "component")
+def test_mixture_of_what_is_no_quantile(adapter, component):
+    """F(x) = u also where a component's own draw counts from its location, or falls as u grows."""
+    with adapter.precision("float64"):
+        d = mixture(adapter, {"logits": adapter.array(LOGITS["logits"])}, component(adapter))
+
+        def place(u):
+            return adapter.dist.host_families.log_tails(d, adapter.irg.from_uniform(d, u))[0]
+
+        np.testing.assert_allclose(np.exp(adapter.numpy(adapter.jit(place)(adapter.array(U)))), U, rtol=1e-11)
+
+
 def along(adapter, at):
     """A direction, and the parameters a step to either side."""
     rng, step = np.random.default_rng(0), 1e-5
