@@ -1,5 +1,8 @@
 """Reparameterized gradients that are right, for NumPyro."""
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 try:
     import jax as _jax  # noqa: F401
     import numpyro as _numpyro  # noqa: F401
@@ -33,3 +36,10 @@ __all__ = [
     "special",
     "unregister",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """`infer` and `plot` when they are first asked for."""
+    if name in ("infer", "plot"):
+        return _import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

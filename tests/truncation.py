@@ -177,7 +177,7 @@ def refusals(adapter):
         r"Truncated: high must lie in the support .* Beta": lambda: d.Truncated(d.Beta(a(1.0), 1.0), None, 1.5),
         r"must be univariate, but Dirichlet has event": lambda: d.Truncated(d.Dirichlet(a([1.0] * 3)), 0.1),
         rf"{adapter.WITHOUT_CDF(d)} has no cdf": lambda: d.Truncated(adapter.WITHOUT_CDF(d, True), 0.1),
-        r"base_dist must be a distribution, got float": lambda: d.Truncated(1.0, 0.1),
+        r"base_dist must be a distribution, got 1\.0 \(float\)": lambda: d.Truncated(1.0, 0.1),
         r"low of shape \(2,\) cannot be": lambda: d.Truncated(d.Normal(a([0.0] * 3), 1.0), a([0.0] * 2)),
         r"quantile must lie in \[0, 1\]": lambda: d.Truncated(normal, 0.0).icdf(a(1.5)),
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .messages import no_distribution
+
 
 def one_of(where: str, **given: Any) -> tuple[str, Any]:
     """(name, value) of the one argument that is given.
@@ -20,7 +22,7 @@ def one_of(where: str, **given: Any) -> tuple[str, Any]:
 def check_is_distribution(where: str, base: Any, kind: type) -> None:
     """:raises ValueError: unless `base_dist` is a distribution."""
     if not isinstance(base, kind):
-        raise ValueError(f"{where}: base_dist must be a distribution, got {type(base).__name__}")
+        raise ValueError(f"{where}: base_dist must be a distribution, got {no_distribution(base)}")
 
 
 def check_univariate(where: str, base: Any) -> None:

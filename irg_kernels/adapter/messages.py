@@ -8,12 +8,30 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+LONGEST = 200  # characters of an argument that an error shows
 TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "TransformedDistribution")
 
 
 def shown(given: Any) -> str:
-    """A wrong argument, for an error."""
-    return f"the class {given.__name__}" if isinstance(given, type) else f"{given!r} ({type(given).__name__})"
+    """A wrong argument, for an error; of a long one the beginning."""
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    text = repr(given)
+    return f"{text if len(text) <= LONGEST else text[:LONGEST] + '...'} ({type(given).__name__})"
+
+
+def no_distribution(given: Any) -> str:
+    """What is no distribution of the library, for an error: a class, or a distribution of another library, is told."""
+    if isinstance(given, type):
+        return f"the class {given.__name__}; write {given.__name__}(...)"
+    if is_distribution(given):
+        return f"{type(given).__name__} of {type(given).__module__.partition('.')[0]}, another library's"
+    return shown(given)
+
+
+def is_distribution(given: Any) -> bool:
+    """Of any library."""
+    return all(hasattr(given, name) for name in ("log_prob", "batch_shape", "event_shape"))
 
 
 def no_cdf(distribution: Any, package: str) -> str:
@@ -102,7 +120,7 @@ def described(fn: Any) -> str:
 def check_distribution(what: str, name: str, given: Any, kind: type) -> None:
     """:raises TypeError: unless `given` is an instance of the library's class of distributions."""
     if not isinstance(given, kind):
-        raise TypeError(f"{what}: {name} must be a distribution, got {shown(given)}")
+        raise TypeError(f"{what}: {name} must be a distribution, got {no_distribution(given)}")
 
 
 def check_wrapped(base: Any, is_discrete: bool, has_tails: bool) -> None:
@@ -139,18 +157,56 @@ def no_mixture(what: str, components: Iterable[Any], supports: Iterable[Any]) ->
     )
 
 
-def check_density(what: str, log_prob: Any, support: Any) -> None:
-    """:raises TypeError: unless the one can be called and the other is a constraint."""
+def check_mixture(mixing: str, count: int | None, given: Any, component: Any) -> None:
+    """What a MixtureSameFamily is made of.
+
+    :param mixing: the name of the argument with the weights; `count` is None unless it is a `Categorical`.
+    :raises ValueError: for other weights, and for components of another number.
+    """
+    if count is None:
+        kind = f"{type(given).__name__} of {type(given).__module__.partition('.')[0]}"
+        raise ValueError(f"MixtureSameFamily: {mixing} must be a Categorical of this library, got {kind}")
+    shape = tuple(component.batch_shape)
+    if shape[-1:] != (count,):
+        raise ValueError(
+            f"MixtureSameFamily: {mixing} has {count} components, but component_distribution the batch shape {shape}, "
+            "whose last axis must have as many"
+        )
+
+
+def no_path(distribution: Any, is_discrete: bool) -> str:
+    """Why `implicit_gradients` does not take a distribution."""
+    kind = type(distribution).__name__
+    if is_discrete:
+        return f"implicit_gradients does not take {kind}, which is discrete: its draws jump, and have no such gradient"
+    return f"implicit_gradients does not take {kind}; differentiate a draw of the distribution instead"
+
+
+def check_density(what: str, log_prob: Any, support: Any, kind: type) -> None:
+    """:raises TypeError: unless the one can be called and the other is a constraint of the library's class."""
     if not callable(log_prob):
         raise TypeError(f"{what}: log_prob must be a function of (x, **params), got {shown(log_prob)}")
-    if not hasattr(support, "is_discrete") or isinstance(support, type):
+    if not isinstance(support, kind):
         raise TypeError(f"{what}: support must be a constraint, as constraints.real, got {shown(support)}")
 
 
 def check_program(what: str, name: str, given: Any) -> None:
-    """:raises TypeError: unless `given` can be called, as a model or guide."""
+    """:raises TypeError: unless `given` can be called, as a model or guide; as a distribution can, which is neither."""
+    if is_distribution(given):
+        raise TypeError(
+            f"{what}: {name} must be a model or guide, a function with sample sites, got the distribution "
+            f"{type(given).__name__}; write implicit_twin for what stands in its place"
+        )
     if not callable(given):
         raise TypeError(f"{what}: {name} must be a model or guide, a callable, got {type(given).__name__}")
+
+
+def check_params(what: str, params: Any) -> None:
+    """:raises TypeError: for what is no dictionary, of which NumPyro would take each guide's initial values."""
+    if not isinstance(params, Mapping):
+        inside = "its .params" if hasattr(params, "params") else "svi.get_params(state)"
+        kind = type(params).__name__
+        raise TypeError(f"{what}: params must be a dictionary, site -> value, got {kind}; write {inside}")
 
 
 def check_hamiltonian(model: Any, guide: Any, autoguides: tuple[type, ...]) -> None:
@@ -256,8 +312,28 @@ def masked_but_used(who: str, site: str) -> str:
     )
 
 
-def swapped(observed: Iterable[str]) -> str:
-    return f"HVAE: the guide observes {sorted(observed)} and the model nothing; write HVAE(model, guide), in that order"
+def check_order(who: str, of_model: Mapping[str, Any], of_guide: Mapping[str, Any], factor: type) -> None:
+    """:raises ValueError: where the guide's sites have data and the model's none; a factor of the guide is no datum."""
+    seen, observed = (
+        {name: site["fn"] for name, site in sites.items() if site["type"] == "sample" and site["is_observed"]}
+        for sites in (of_model, of_guide)
+    )
+    if not seen and (data := [name for name, fn in observed.items() if not isinstance(innermost(fn), factor)]):
+        raise ValueError(swapped(who, data))
+
+
+def only_points(sites: Iterable[str]) -> str:
+    return (
+        f"HVAE: the base guide's sites {sorted(sites)} are points (Delta), without a density; take a base with random "
+        "draws, such as AutoNormal"
+    )
+
+
+def swapped(who: str, observed: Iterable[str]) -> str:
+    return (
+        f"{who}: the guide observes {sorted(observed)} and the model nothing; write {who}(model, guide, ...), in that "
+        "order"
+    )
 
 
 def arguments(where: str, model: Any, args: tuple, kwargs: dict, last: Any) -> tuple[tuple, dict]:

@@ -41,7 +41,8 @@ def numbers(where: str, what: str, values: Any, convert: Callable[[Any], list[fl
             return convert(values)
     except (TypeError, ValueError, RuntimeError):
         pass
-    raise ValueError(f"{where}: {what} must be numbers, got {shown(values)}")
+    inside = f"; write its .{what}" if hasattr(values, what) else ""  # of what NumPyro's SVI.run returned
+    raise ValueError(f"{where}: {what} must be numbers, got {shown(values)}{inside}")
 
 
 def elbo(ax: Any, losses: Sequence[float], window: int | None) -> Any:
@@ -101,6 +102,8 @@ def path(axes: Sequence[Any], found: Mapping[str, Any], numbers: Callable[[Any],
     :param found: what `diagnostics` returns.
     :param numbers: makes a list of an array.
     """
+    if not isinstance(found, Mapping):
+        raise TypeError(f"plot.path: found must be what diagnostics(guide, ...) returns, got {shown(found)}")
     if not found:
         raise ValueError("plot.path: the guide takes no steps (num_steps=0)")
     errors, (left, right) = numbers(found["energy_errors"]), axes

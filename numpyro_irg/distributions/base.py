@@ -58,7 +58,7 @@ def promoted(distribution: str, **values: Any) -> tuple[Array, ...]:
     :raises ValueError: for a value that is no real number or array.
     """
     for name, value in values.items():
-        if not isinstance(value, Number) and not hasattr(value, "dtype"):
+        if not isinstance(value, Number) and not isinstance(getattr(value, "dtype", None), np.dtype):
             raise ValueError(
                 f"{distribution}: {name} must be a number or an array, got {type(value).__name__}; "
                 f"write jnp.asarray({name})"

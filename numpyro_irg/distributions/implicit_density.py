@@ -64,7 +64,7 @@ class ImplicitDensity(DensityMethods[Array], ChecksValues, host.Distribution):
     def __init__(
         self, log_prob: Any, support: Any, sampler: Any = None, *, validate_args: bool | None = None, **params: Any
     ) -> None:
-        messages.check_density("ImplicitDensity", log_prob, support)
+        messages.check_density("ImplicitDensity", log_prob, support, constraints.Constraint)
         found = dict(zip(params, parameters("ImplicitDensity", **params))) if params else {}
         self._begin(log_prob, support, sampler, found, found)
         self.reparametrized_params = list(params)

@@ -92,9 +92,7 @@ def _by_moving(base: Any, value: Array) -> dict[str, Array]:
     is_map = isinstance(base, host.TransformedDistribution)
     known = any(hasattr(base, name) for name in ("at_fixed_quantile", "log_tails"))
     if base.is_discrete or not (known or has_tails(base) or is_map):
-        raise NotImplementedError(
-            f"implicit_gradients does not take {type(base).__name__}; differentiate a draw of the distribution instead"
-        )
+        raise NotImplementedError(messages.no_path(base, base.is_discrete))
     from .rebuilding import parts_of  # of every class that is made of others; an import does without
 
     leaves, event = leaves_of(parts_of, base), len(base.event_shape)

@@ -118,14 +118,10 @@ def _one_kind(distributions: list[Any]) -> bool:
 
 
 def _check_count(mixing: Any, component: Any) -> None:
-    if not isinstance(mixing, (host.CategoricalProbs, host.CategoricalLogits)):
-        return  # the host's own error says what is
-    count = (mixing.probs if isinstance(mixing, host.CategoricalProbs) else mixing.logits).shape[-1]
-    if component.batch_shape[-1:] != (count,):
-        raise ValueError(
-            f"MixtureSameFamily: mixing_distribution has {count} components, but component_distribution the batch "
-            f"shape {component.batch_shape}, whose last axis must have as many"
-        )
+    count = None
+    if isinstance(mixing, (host.CategoricalProbs, host.CategoricalLogits)):
+        count = (mixing.probs if isinstance(mixing, host.CategoricalProbs) else mixing.logits).shape[-1]
+    messages.check_mixture("mixing_distribution", count, mixing, component)
 
 
 @implicit_twin_of(host.MixtureSameFamily)

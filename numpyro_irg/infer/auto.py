@@ -83,6 +83,7 @@ class AutoHVAE(HVAE):
         :param args: the model's arguments, by default those of the last call outside `jit`, as `SVI.init` is.
         :param num_importance: each draw is one of so many, taken in proportion to their weights (`weighted_draws`).
         """
+        messages.check_params("AutoHVAE.sample_posterior", params)
         args, kwargs = messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
 
         def one(key):

@@ -232,6 +232,7 @@ class AutoMixture(AutoContinuous):
         """The mixture, over all latents in unconstrained space."""
         if self.prototype_trace is None:
             raise RuntimeError(messages.not_set_up("get_posterior"))
+        messages.check_params("AutoMixture.get_posterior", params)
         return numpyro.handlers.substitute(self._get_posterior, params)()
 
     def sample_posterior(

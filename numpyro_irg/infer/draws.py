@@ -47,7 +47,7 @@ def weighted_draws(
     :raises ValueError: for counts below 1.
     :raises TypeError: for a model or guide that cannot be called.
     """
-    check_programs(model, guide, "weighted_draws")
+    check_programs(model, guide, "weighted_draws", params)
     observed: dict[str, Any] = {}
 
     def one(key: Array) -> tuple[dict[str, Array], Array]:

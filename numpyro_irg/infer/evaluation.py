@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.scipy.special import logsumexp
-from numpyro.distributions import Delta, constraints
+from numpyro.distributions import Delta, Unit, constraints
 from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import get_importance_trace
 from tqdm import tqdm
@@ -65,10 +65,12 @@ def log_weights(
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises ValueError: for a site outside `plate`, and for counts below 1.
     """
-    check_programs(model, guide, "log_weights")
+    check_programs(model, guide, "log_weights", params)
     keys = split(rng_key, num_samples)
     _check_batch("log_weights", batch_size)
-    weights, held = lax.map(_weigher(model, guide, params, plate, args, kwargs), keys, batch_size=batch_size)
+    weights, held = lax.map(
+        _weigher("log_weights", model, guide, params, plate, args, kwargs), keys, batch_size=batch_size
+    )
     _warn_of_held(held)
     return weights
 
@@ -85,15 +87,16 @@ def _check_batch(where: str, batch_size: int | None) -> None:
 
 
 def _weigher(
-    model: Callable, guide: Callable, params: dict[str, Any], plate: str | None, args: tuple, kwargs: dict
+    where: str, model: Callable, guide: Callable, params: dict[str, Any], plate: str | None, args: tuple, kwargs: dict
 ) -> Callable[[Array], tuple[Array, dict[str, Array]]]:
     """The logarithm of a draw's weight, and of each site the share of its numbers at an end of their dtype."""
 
     def one(key):
         for_model, for_guide = jax.random.split(key)
-        pair = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
-        log_p, log_q = (log_density(sites, plate) for sites in pair)
-        return log_p - log_q, {name: _at_the_end(site["value"]) for name, site in pair[1].items() if _is_drawn(site)}
+        of_model, of_guide = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
+        messages.check_order(where, of_model, of_guide, Unit)
+        log_p, log_q = (log_density(sites, plate) for sites in (of_model, of_guide))
+        return log_p - log_q, {name: _at_the_end(site["value"]) for name, site in of_guide.items() if _is_drawn(site)}
 
     return one
 
@@ -144,9 +147,10 @@ def log_density(sites: Any, plate: str | None) -> Array:
     return total
 
 
-def check_programs(model: Any, guide: Any, where: str) -> None:
+def check_programs(model: Any, guide: Any, where: str, params: Any) -> None:
     messages.check_program(where, "model", model)
     messages.check_program(where, "guide", guide)
+    messages.check_params(where, params)
 
 
 def log_evidence(
@@ -171,8 +175,8 @@ def log_evidence(
     :returns: `Evidence`, each field of shape () or (size of the plate,).
     :raises ImportError: without arviz-stats, outside `jit`.
     """
-    check_programs(model, guide, "log_evidence")
-    one = _weigher(model, guide, params, plate, args, kwargs)
+    check_programs(model, guide, "log_evidence", params)
+    one = _weigher("log_evidence", model, guide, params, plate, args, kwargs)
     keys = split(rng_key, num_samples, "log_evidence")
     _check_batch("log_evidence", batch_size)
     weights, held = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
@@ -238,6 +242,7 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     steps that are too long, so that none diverges.
     """
     messages.check_diagnosed(guide, HVAE)
+    messages.check_params("diagnostics", params)
     if guide.num_steps == 0:
         return {}
     if guide.transition != "leapfrog":

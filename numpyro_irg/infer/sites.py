@@ -146,10 +146,7 @@ def run_base(guide: Callable, prefix: str, args: tuple, kwargs: dict) -> tuple[B
     if isinstance(guide, AutoGuide):
         base.supports = {name: guide.prototype_trace[name]["fn"].support for name in base.latents}
     if base.latents and all(isinstance(unwrapped(s.fn), dist.Delta) for s in base.sites.values() if not s.observed):
-        raise ValueError(
-            f"HVAE: the base guide's sites {sorted(base.latents)} are points (Delta), without a density; "
-            "take a base with random draws, such as AutoNormal"
-        )
+        raise ValueError(messages.only_points(base.latents))
     distributions = {name: site.fn for name, site in base.sites.items()}
     random = [s for s in base.sites.values() if not s.observed and not isinstance(unwrapped(s.fn), dist.Delta)]
     if len(random) > 1:
@@ -260,7 +257,7 @@ class LiveModel:
         observed = [(name, unwrapped(site.fn)) for name, site in base.sites.items() if site.observed]
         guide_observes = [name for name, fn in observed if not isinstance(fn, dist.Unit)]
         if guide_observes and not self.observed:
-            raise ValueError(messages.swapped(guide_observes))
+            raise ValueError(messages.swapped("HVAE", guide_observes))
         self.names = [name for name, site in samples.items() if not site["is_observed"] and name in base.latents]
         known = {*base.latents, *unobserved}
         _check(self.names, base, samples, [n for n, s in samples.items() if not s["is_observed"] and n not in known])

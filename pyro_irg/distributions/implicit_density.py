@@ -59,7 +59,7 @@ class ImplicitDensity(DensityMethods[Tensor], ImplicitMixin, TorchDistribution):
     def __init__(
         self, log_prob: Any, support: Any, sampler: Any = None, *, validate_args: bool | None = None, **params: Any
     ) -> None:
-        messages.check_density("ImplicitDensity", log_prob, support)
+        messages.check_density("ImplicitDensity", log_prob, support, constraints.Constraint)
         found = parameters("ImplicitDensity", **params) if params else ()
         like = found[0] if found else torch.zeros(())
         self._begin(log_prob, support, sampler, dict(zip(params, found)), like)

@@ -73,9 +73,7 @@ def _by_moving(base: Any, value: Tensor) -> dict[str, Tensor]:
     """Each element of the value moves with parameters of its own, whose derivatives are then the partials."""
     known = any(hasattr(base, name) for name in ("at_fixed_quantile", "log_tails"))
     if base.support.is_discrete or not (known or has_tails(base) or _is_map(base)):
-        raise NotImplementedError(
-            f"implicit_gradients does not take {type(base).__name__}; differentiate a draw of the distribution instead"
-        )
+        raise NotImplementedError(messages.no_path(base, base.support.is_discrete))
     from .rebuilding import parts_of  # of every class that is made of others; an import does without
 
     leaves, event = leaves_of(parts_of, base), len(base.event_shape)

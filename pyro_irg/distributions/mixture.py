@@ -39,8 +39,13 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
     def __init__(
         self, mixture_distribution: Any, component_distribution: Any, validate_args: bool | None = None
     ) -> None:
-        if isinstance(component_distribution, torch.distributions.Distribution):  # the host refuses what is none
-            component_distribution = implicit_twin(component_distribution) or component_distribution
+        messages.check_distribution(
+            "MixtureSameFamily", "component_distribution", component_distribution, torch.distributions.Distribution
+        )
+        weights = mixture_distribution
+        count = weights.param_shape[-1] if isinstance(weights, torch.distributions.Categorical) else None
+        messages.check_mixture("mixture_distribution", count, weights, component_distribution)
+        component_distribution = implicit_twin(component_distribution) or component_distribution
         super().__init__(mixture_distribution, component_distribution, validate_args=validate_args)
         self.has_rsample = _has_gradient(component_distribution)
         self._unexpanded = self.mixture_distribution, self.component_distribution

@@ -320,6 +320,8 @@ def _univariate(name: str, base: Any) -> tuple[Any, torch.Size]:
     shape, distribution = base.batch_shape + base.event_shape, unwrapped(base)
     distribution = implicit_twin(distribution) or distribution
     arguments.check_univariate(name, distribution)
+    if distribution.support.is_discrete:
+        raise ValueError(f"{name}: base_dist must be continuous, but {type(distribution).__name__} is discrete")
     if not has_tails(distribution):
         raise ValueError(f"{name}: base_dist {messages.no_cdf(distribution, 'pyro_irg')}")
     return distribution, shape

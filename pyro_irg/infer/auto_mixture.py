@@ -24,7 +24,7 @@ from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 from .bijections import bijection
 from .masks import Lifted, Unmasked, check_absent, mask_like
-from .sites import buffers_kept, side_by_side, sum_to
+from .sites import buffers_kept, log_prob_of, side_by_side, sum_to
 
 __all__ = ["AutoMixture"]
 
@@ -146,6 +146,8 @@ class AutoMixture(AutoContinuous):
         with block(), torch.enable_grad(), buffers_kept(self._bare[0]):
             with Unmasked("AutoMixture", values) as model:
                 self._bare[0](*args, **kwargs)
+            for msg in model.messages:
+                log_prob_of(msg)  # validated here, as the search does not
             check_absent("AutoMixture", model.lifted, model.messages)
         frames = [frame.dim for msg in model.messages for frame in msg["cond_indep_stack"] if frame.dim is not None]
         self._nesting = -min(frames, default=0)
@@ -190,7 +192,7 @@ class AutoMixture(AutoContinuous):
             with Unmasked("AutoMixture", values) as model:
                 program(*args, **kwargs)
         for msg in model.messages:
-            term = scale_and_mask(msg["fn"].log_prob(msg["value"]), msg["scale"], msg["mask"])
+            term = scale_and_mask(log_prob_of(msg), msg["scale"], msg["mask"])
             energy = energy - _each(term, count, dims)
         return energy
 

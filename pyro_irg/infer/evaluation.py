@@ -12,6 +12,7 @@ from pyro.distributions import (
     Delta,
     RelaxedBernoulliStraightThrough,
     RelaxedOneHotCategoricalStraightThrough,
+    Unit,
     constraints,
 )
 from pyro.distributions.util import scale_and_mask
@@ -73,11 +74,12 @@ def log_weights(
     """
     check_programs(model, guide, "log_weights")
     sizes = batches("log_weights", num_samples, batch_size)
-    return torch.cat(list(_weights(model, guide, args, kwargs, plate, sizes, batch_size)))
+    return torch.cat(list(_weights("log_weights", model, guide, args, kwargs, plate, sizes, batch_size)))
 
 
 @torch.no_grad()
 def _weights(
+    where: str,
     model: Callable,
     guide: Callable,
     args: tuple,
@@ -88,6 +90,7 @@ def _weights(
 ) -> Iterator[Tensor]:
     shares: dict[str, list[Tensor]] = {}
     for p_trace, q_trace, draws_dim in runs(model, guide, args, kwargs, sizes, batch_size):
+        messages.check_order(where, p_trace.nodes, q_trace.nodes, Unit)
         for name, site in q_trace.nodes.items():
             if _is_drawn(site):
                 shares.setdefault(name, []).append(_at_the_end(site["value"]))
@@ -187,7 +190,7 @@ def log_evidence(
     """
     check_programs(model, guide, "log_evidence")
     sizes = tqdm(list(batches("log_evidence", num_samples, batch_size)), "log evidence", disable=not progress_bar)
-    weights = torch.cat(list(_weights(model, guide, args, kwargs, plate, sizes, batch_size)))
+    weights = torch.cat(list(_weights("log_evidence", model, guide, args, kwargs, plate, sizes, batch_size)))
     total = weights.logsumexp(0)
     ess = (2.0 * total - (2.0 * weights).logsumexp(0)).exp()
     return Evidence(total - math.log(num_samples), ess, pareto_k(weights))

@@ -32,6 +32,7 @@ __all__ = [
     "base_normals",
     "buffers_kept",
     "differentiable",
+    "log_prob_of",
     "side_by_side",
     "sum_to",
 ]
@@ -226,11 +227,20 @@ class ModelSites(Messenger):
         """Of each latent, in unconstrained space, and each observed site; scaled and masked."""
         terms = []
         for msg in self.messages:
-            term = msg["fn"].log_prob(msg["value"])
+            term = log_prob_of(msg)
             if msg["name"] in self.log_dets:
                 term = term + self.log_dets[msg["name"]]
             terms.append(scale_and_mask(term, msg["scale"], msg["mask"]))
         return terms
+
+
+def log_prob_of(msg: Any) -> Tensor:
+    """Of a site's value; an error names the site."""
+    try:
+        return msg["fn"].log_prob(msg["value"])
+    except (RuntimeError, ValueError) as error:
+        error.add_note(f"in the log_prob of site {msg['name']!r}")
+        raise
 
 
 def differentiable(x: Tensor) -> Tensor:
@@ -253,6 +263,9 @@ class Potential:
     def __init__(self, model: Callable, args: tuple, kwargs: dict, base: BaseSites, unobserved: frozenset[str]) -> None:
         self.model, self.args, self.kwargs = model, args, kwargs
         self.latents = base.latents
+        drawn = [site.message["fn"] for site in base.sites.values() if not site.message["is_observed"]]
+        if self.latents and all(isinstance(messages.innermost(fn), dist.Delta) for fn in drawn):
+            raise ValueError(messages.only_points(self.latents))
         # a factor, such as an automatic guide's Jacobian, is no datum
         observed = [(name, site.message["fn"]) for name, site in base.sites.items() if site.message["is_observed"]]
         self.guide_observes = [name for name, fn in observed if not isinstance(fn, dist.Unit)]
@@ -368,7 +381,7 @@ class Potential:
 
     def _check(self, sites: ModelSites) -> None:
         if self.guide_observes and not sites.observed:
-            raise ValueError(messages.swapped(self.guide_observes))
+            raise ValueError(messages.swapped("HVAE", self.guide_observes))
         messages.check_latents(sites.fns, self.values)
 
 

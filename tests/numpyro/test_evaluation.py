@@ -10,7 +10,7 @@ import numpyro.distributions as dist
 import pytest
 from jax.scipy.special import logsumexp
 
-from numpyro_irg.infer import HVAE, log_evidence
+from numpyro_irg.infer import HVAE, AutoMixture, log_evidence, log_weights, weighted_draws
 from numpyro_irg.infer.evaluation import pareto_k
 from tests.numpyro.hvae import (
     DATA,
@@ -77,3 +77,23 @@ def test_chunks_give_the_same():
 def test_pareto_k_under_jit():
     draws = np.random.default_rng(0).normal(size=(100, 5))
     assert np.isnan(jax.jit(pareto_k)(draws)).all()
+
+
+def test_a_result_in_place_of_its_params():
+    """NumPyro would take the guide's initial values, and return numbers like any others."""
+
+    def model():
+        numpyro.sample("z", dist.Normal(0.0, 1.0))
+
+    guide = AutoMixture(model, 2)
+    svi = numpyro.infer.SVI(model, guide, numpyro.optim.Adam(0.01), numpyro.infer.Trace_ELBO())
+    result = svi.run(jax.random.key(0), 1, progress_bar=False)
+    with pytest.raises(
+        TypeError, match=r"log_evidence: params must be a dictionary, .* got SVIRunResult; write its \."
+    ):
+        log_evidence(model, guide, result, jax.random.key(1))
+    for name, method in (("weighted_draws", weighted_draws), ("log_weights", log_weights)):
+        with pytest.raises(TypeError, match=rf"{name}: params must be .* got SVIState; write svi.get_params\(state\)"):
+            method(model, guide, result.state, jax.random.key(1))
+    with pytest.raises(TypeError, match=r"AutoMixture.get_posterior: params must be a dictionary"):
+        guide.sample_posterior(jax.random.key(1), result)

@@ -68,7 +68,7 @@ def test_model_and_guide_swapped(adapter, model, guide):
     x, auto = adapter.array(X), adapter.autoguide.AutoNormal(model)
     with pytest.raises(TypeError, match=r"model is a guide, of class AutoNormal; write HVAE\(model, guide\)"):
         adapter.irg.infer.HVAE(auto, model, num_steps=1)
-    with pytest.raises(ValueError, match=r"guide observes \['x'\] and the model nothing; write HVAE\(model, guide\)"):
+    with pytest.raises(ValueError, match=r"guide observes \['x'\] and the model nothing; write HVAE\(model, guide, "):
         adapter.called(adapter.irg.infer.HVAE(guide, model, num_steps=1), x)
 
 
@@ -117,5 +117,90 @@ def test_counts_and_sizes(adapter, model, guide):
 
 def test_weights_that_do_not_match_their_components(adapter):
     dist = adapter.dist
-    with pytest.raises(ValueError, match=r"(has 3 components, .* batch shape \(2,\)|\(3\) does not equal .* \(2\))"):
-        dist.MixtureSameFamily(dist.Categorical(logits=adapter.array(X)), dist.Gamma(adapter.array([1.0, 2.0]), 1.0))
+    of_three, of_two = dist.Categorical(logits=adapter.array(X)), dist.Gamma(adapter.array([1.0, 2.0]), 1.0)
+    with pytest.raises(ValueError, match=r"has 3 components, .* batch shape \(2,\)"):
+        dist.MixtureSameFamily(of_three, of_two)
+    with pytest.raises(ValueError, match=r"has 3 components, .* batch shape \(\)"):
+        dist.MixtureSameFamily(of_three, dist.Gamma(1.0, 1.0))
+    with pytest.raises(ValueError, match=r"mix\w+_distribution must be a Categorical of this library, got Gamma of "):
+        dist.MixtureSameFamily(of_two, of_three)
+    with pytest.raises(TypeError, match=r"component_distribution must be a distribution, got \[.*\(list\)"):
+        dist.MixtureSameFamily(of_three, [of_two, of_two, of_two])
+
+
+class Foreign:
+    """As a distribution of another library looks."""
+
+    batch_shape = event_shape = ()
+
+    def log_prob(self, value):
+        raise NotImplementedError
+
+
+def test_what_is_no_distribution_of_the_library(adapter):
+    """A class, and a distribution of another library under the same name, are called so."""
+    dist = adapter.dist
+    with pytest.raises(
+        ValueError, match=r"base_dist must be a distribution, got the class Gamma; write Gamma\(\.\.\.\)"
+    ):
+        dist.Truncated(dist.Gamma, low=1.0)
+    with pytest.raises(ValueError, match=r"base_dist must be a distribution, got Foreign of \w+, another library's"):
+        dist.Truncated(Foreign(), low=1.0)
+    with pytest.raises(TypeError, match=r"must be a distribution, got Foreign of \w+, another library's"):
+        adapter.irg.from_uniform(Foreign(), 0.5)
+    with pytest.raises(ValueError, match=r"Gamma: rate must be a number or .*, got Foreign; write"):
+        dist.Gamma(1.0, Foreign())
+
+
+def test_a_constraint_of_another_library(adapter):
+    class Constraint:
+        is_discrete = False
+
+    with pytest.raises(TypeError, match=r"support must be a constraint, as constraints.real, got .*Constraint"):
+        adapter.dist.ImplicitDensity(lambda x: -x, Constraint())
+
+
+def test_discrete_ones(adapter):
+    dist = adapter.dist
+    with pytest.raises(ValueError, match="Truncated: base_dist must be continuous, but Poisson is discrete"):
+        dist.Truncated(dist.Poisson(2.0), low=1.0)
+    with pytest.raises(NotImplementedError, match="does not take Poisson, which is discrete"):
+        adapter.irg.implicit_gradients(dist.Poisson(2.0), adapter.array(1.0))
+
+
+def test_a_distribution_in_place_of_a_guide(adapter):
+    angle = adapter.host.VonMises(0.0, 1.0)
+    for wrap in (adapter.irg.implicit, adapter.irg.check_reparameterized):
+        with pytest.raises(TypeError, match=r"must be a model or guide, .* got the distribution VonMises; write"):
+            wrap(angle)
+
+
+def test_evidence_of_model_and_guide_swapped(adapter, model, guide):
+    """It would be a number like any other."""
+    for name in ("log_weights", "log_evidence"):
+        with pytest.raises(
+            ValueError, match=rf"{name}: the guide observes \['x'\] and the model nothing; write {name}"
+        ):
+            getattr(adapter, name)(guide, model, {}, adapter.array(X), num_samples=2)
+
+
+def test_a_guide_of_points(adapter, model):
+    x, points = adapter.array(X), adapter.autoguide.AutoDelta(model)
+    with pytest.raises(ValueError, match=r"the base guide's sites \['mu'\] are points \(Delta\)"):
+        adapter.called(adapter.irg.infer.HVAE(model, points, num_steps=1), x)
+
+
+def test_submodules_without_an_import(adapter):
+    assert adapter.irg.infer.HVAE and adapter.irg.plot.elbo
+    with pytest.raises(AttributeError, match=r"module '(num)?pyro_irg' has no attribute 'inference'"):
+        adapter.irg.inference  # noqa: B018
+
+
+def test_a_long_argument_is_cut_short(adapter):
+    with pytest.raises(ValueError, match=r"plot.elbo: losses must be numbers, got .{200}\.\.\. \(list\)$"):
+        adapter.irg.plot.elbo(["a" * 1000])
+
+
+def test_the_path_of_a_guide(adapter, model, guide):
+    with pytest.raises(TypeError, match=r"found must be what diagnostics\(guide, \.\.\.\) returns, got .*HVAE"):
+        adapter.irg.plot.path(adapter.irg.infer.HVAE(model, guide, num_steps=1))
