@@ -19,7 +19,7 @@ from time import perf_counter
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
@@ -63,7 +63,7 @@ def run(name: str, write: bool) -> bool:
     start = perf_counter()
     try:
         client.execute()
-    except CellExecutionError as error:
+    except (CellExecutionError, CellTimeoutError) as error:
         print(f"{name}: failed after {perf_counter() - start:.0f} s\n{error}", flush=True)
         return False
     if write:
