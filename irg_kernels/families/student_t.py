@@ -248,9 +248,9 @@ def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
         # near: sinh(y + v) - sinh(y) and cosh(y + v) / cosh(y) - 1 by half angles
         sinh = 0.5 * (xp.expm1(0.5 * little) - xp.expm1(-0.5 * little))
         cosh = xp.sqrt(1.0 + sinh * sinh)
-        step = 2.0 * sinh * (cosh_y * cosh + s * sinh)
-        by_offset = step / xp.where(beyond_squares, offset, 1.0)
-        inner_step = xp.where(beyond_squares, 0.0, step)
+        far_offset = xp.where(beyond_squares, offset, 1.0)  # divides each term: the sum may overflow
+        step = 2.0 * sinh * ((cosh_y / far_offset) * cosh + (s / far_offset) * sinh)
+        by_offset, inner_step = xp.where(beyond_squares, step, 0.0), xp.where(beyond_squares, 0.0, step)
         ratio = inner_step * ((inner_step + 2.0 * square_root) / spread)
         ratio = xp.where(beyond_squares, by_offset * (by_offset + 2.0), ratio)
         # with t = (x - loc) / scale: (nu + 1) / (nu + t**2) = 1 + (1 - t**2) / (nu + t**2), whose derivative in nu is
@@ -337,9 +337,30 @@ def _score_nu_at(xp: Namespace[Array], x: Array, nu: Array, loc: Array, scale: A
     return score_at(xp, q, log1p_q, c_at(xp, nu), nu)
 
 
+def _flow(xp: Namespace[Array], log_unit: Array | float, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+    """p (x - loc) / exp(log_unit): far out the density underflows long before its product with x."""
+    size = xp.maximum(xp.abs(x - loc), float(xp.finfo(x).tiny))
+    return xp.copysign(xp.exp((_log_density_at(xp, x, nu, loc, scale) + xp.log(size)) - log_unit), x - loc)
+
+
+def _flow_nu_at(xp: Namespace[Array], log_unit: Array | float, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+    t, log_excess = _beyond(xp, x, loc, scale)
+    u = xp.log(xp.maximum(xp.abs(t), float(xp.finfo(t).tiny))) + log_excess
+    return _flow(xp, log_unit, x, nu, loc, scale) * dlogt_dnu(xp, u, nu)
+
+
+def _flow_loc(xp: Namespace[Array], log_unit: Array | float, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+    return xp.exp(_log_density_at(xp, x, nu, loc, scale) - log_unit)
+
+
+def _flow_scale(xp: Namespace[Array], log_unit: Array | float, x: Array, nu: Array, loc: Array, scale: Array) -> Array:
+    return _flow(xp, log_unit, x, nu, loc, scale) / scale
+
+
 FAMILY = dataclasses.replace(
     _LOCATED,
     log_density=_log_density_at,
+    flows=(_flow_nu_at, _flow_loc, _flow_scale),
     divergences={"StudentT": divergence},
     scores=_LOCATED.scores and (_score_x, _score_nu_at, _score_loc, _LOCATED.scores[-1]),
     about=r"""

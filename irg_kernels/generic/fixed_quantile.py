@@ -7,6 +7,19 @@ from typing import Any
 
 from ..namespace import Array, Namespace
 
+FAR = 1e15
+"""from where on a draw is counted in its own size; below, slopes are in range, and logarithms of units would round"""
+
+
+def unit_of(xp: Namespace[Array], x: Array) -> Array:
+    """|x| far out in a heavy tail, else 1; constant.
+
+    There dx/dtheta may overflow, where the product with the incoming gradient does not: slopes in this unit are in
+    range, and the gradient meets the unit first.
+    """
+    size = xp.abs(xp.stop_gradient(x))
+    return xp.where(size > FAR, size, 1.0)
+
 
 def at_fixed_quantile(
     xp: Namespace[Array],
@@ -27,6 +40,7 @@ def at_fixed_quantile(
     :param log_masses: (log u, log(1 - u)) where the quantile moves; only their derivatives count.
     """
     x = xp.stop_gradient(x)
+    unit = unit_of(xp, x)
     lower, upper = log_tails(x)
     is_lower = lower < upper
     sign = 2.0 * xp.indicator(is_lower, like=x) - 1.0
@@ -39,7 +53,7 @@ def at_fixed_quantile(
         if k:
             lower, upper = log_tails(moving)
         log_tail = xp.where(is_lower, lower, upper)
-        moving = moving - sign * (log_tail - target) * xp.exp(log_tail - log_density(moving))
+        moving = moving - unit * (sign * (log_tail - target) * xp.exp(log_tail - log_density(moving) - xp.log(unit)))
     return x + (moving - xp.stop_gradient(moving))  # a compiler may round the two steps' tails differently
 
 

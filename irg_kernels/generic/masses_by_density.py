@@ -25,6 +25,7 @@ from ..numerics.charts import Chart, Shape
 from ..numerics.elementary import along_axis
 from ..numerics.masses import Piece, Pieces, moving_end, rule
 from ..numerics.quadrature import depth, is_double
+from .fixed_quantile import unit_of
 
 # Nodes for one way from the peak; 2e-7 and 1e-13 for every family with shapes from 1/10 to 1e6.
 NODES_F32, NODES_F64 = 18, 36
@@ -66,6 +67,7 @@ def masses_by_density(
         panels = [_panels(xp, fixed, xp.stop_gradient(x), bound, side) for side, bound in enumerate(bounds)]
         masses = _masses(xp, shape, fixed, x, panels[0] + panels[1])
         count, unit = len(panels[0]), shape.chart.unit(xp, x)
+        far = unit_of(xp, unit)
         found = []
         for side, (bound, parts) in enumerate(zip(bounds, (masses[:count], masses[count:]), strict=True)):
             top = parts[0][1]
@@ -74,7 +76,7 @@ def masses_by_density(
             mass = sum(mass * xp.exp(own - top) for mass, own in parts)
             if bound is not None:
                 mass = mass + _end(xp, shape, fixed, x, bound, side, top)
-            found.append(Piece(unit * mass, top))
+            found.append(Piece((unit / far) * mass, top + xp.log(far)))
         return found[0], found[1]
 
     return pieces

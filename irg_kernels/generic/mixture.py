@@ -122,13 +122,15 @@ class Anchor(NamedTuple, Generic[Array]):
     target: Array
     """logarithm of the smaller tail, S_d or 1 - S_d"""
     step: Array
-    """sign times the smaller tail / p_d"""
+    """sign times the smaller tail / p_d, in the unit of x_d"""
     log_tails: Array
     """that tail of every component, (..., D, K)"""
 
 
-def anchor(xp: Namespace[Array], log_r: Array, log_f: Array, log_lower: Array, log_upper: Array) -> Anchor:
-    """The `Anchor` of a draw; arguments as those of `shares`."""
+def anchor(
+    xp: Namespace[Array], log_r: Array, log_f: Array, log_lower: Array, log_upper: Array, unit: Array | None = None
+) -> Anchor:
+    """The `Anchor` of a draw; arguments as those of `shares`, and the unit in which `residual` counts x, (..., D)."""
     of, log_r = shares(xp, log_r, log_f, log_lower, log_upper), _normalised(xp, log_r)
     lower, upper = (_log_sum(xp, log_r + tail)[..., 0] for tail in (log_lower, log_upper))
     is_lower = lower < upper
@@ -136,12 +138,15 @@ def anchor(xp: Namespace[Array], log_r: Array, log_f: Array, log_lower: Array, l
     target = xp.where(is_lower, lower, upper)
     # no draw is seen in a gap so empty that this is cut, and an infinite step would make 0 * inf
     most = 0.5 * math.log(float(xp.finfo(target).max))
-    step = sign * xp.exp(xp.minimum(target - _log_sum(xp, log_r + log_f)[..., 0], most))
+    log_p = _log_sum(xp, log_r + log_f)[..., 0]
+    if unit is not None:
+        log_p = log_p + xp.log(unit)
+    step = sign * xp.exp(xp.minimum(target - log_p, most))
     return Anchor(of, sign, target, step, xp.where(is_lower[..., None], log_lower, log_upper))
 
 
 def residual(xp: Namespace[Array], at: Anchor, log_r: Array, log_lower: Array, log_upper: Array) -> Array:
-    """(S_d - S_d at the draw) / p_d at the draw, 0 there: in the tails by logarithms.
+    """(S_d - S_d at the draw) / p_d at the draw, 0 there, in the anchor's unit: in the tails by logarithms.
 
     With J = dS/dx, its row d divided by p_d (triangular, of diagonal 1), a draw moves by -J^-1 times the differential
     of this in the parameters.

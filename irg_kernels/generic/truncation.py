@@ -29,6 +29,7 @@ from ..numerics.elementary import log_sum
 from ..numerics.masses import Piece, Pieces
 from ..numerics.roots import log_survival, logarithm
 from .family import Family, Quantile, from_coordinate
+from .fixed_quantile import unit_of
 from .masses_by_density import masses_by_density
 
 
@@ -86,7 +87,8 @@ def log_tails(xp: Namespace[Array], pieces: Pieces, x: Array) -> tuple[Array, Ar
 
 
 def residual(xp: Namespace[Array], pieces: Pieces, x: Array, shares: tuple[Array, Array] | None = None) -> Array:
-    """(1 - u) A - u B, which is 0 at x; at fixed x its derivative is -dx, of the x that keeps its quantile u.
+    """(1 - u) A - u B, which is 0 at x; at fixed x its derivative is -dx, of the x that keeps its quantile u, in
+    `fixed_quantile.unit_of`.
 
     :param shares: (u, 1 - u) where they move themselves, as in a quantile function.
     """
@@ -94,7 +96,7 @@ def residual(xp: Namespace[Array], pieces: Pieces, x: Array, shares: tuple[Array
     if shares is None:
         total = xp.stop_gradient(a + b)
         shares = xp.stop_gradient(a) / total, xp.stop_gradient(b) / total
-    return (shares[1] * a - shares[0] * b) * xp.exp(xp.minimum(top, _most(xp, x)))
+    return (shares[1] * a - shares[0] * b) * xp.exp(xp.minimum(top - xp.log(unit_of(xp, x)), _most(xp, x)))
 
 
 def at_fixed_quantile(
@@ -105,9 +107,9 @@ def at_fixed_quantile(
     For pieces that close over their parameters; where these are at hand, -`residual` is the rule for a derivative.
     """
     x = xp.stop_gradient(x)
-    moving = x
+    moving, unit = x, unit_of(xp, x)
     for _ in range(2):
-        moving = moving - residual(xp, pieces, moving, shares)
+        moving = moving - unit * residual(xp, pieces, moving, shares)
     return x + (moving - xp.stop_gradient(moving))
 
 

@@ -118,12 +118,15 @@ def heavy_step(xp: Namespace[Array], y: Array, z: Array, apart: Array) -> Array:
     """asinh(z) - asinh(y), apart = z - y."""
     at_y, at_z = hypot1(xp, y), hypot1(xp, z)
     one_side = (y > 0.0) & (z > 0.0) | (y < 0.0) & (z < 0.0)
+    # so far apart that nothing cancels, where the derivative of the quotient overflows
+    one_side = one_side & (xp.maximum(at_y, at_z) < 1e12 * xp.minimum(at_y, at_z))
     # in units of the larger, where a product would overflow
     most = xp.stop_gradient(xp.maximum(at_y, at_z))
     most = xp.where(most > 1e15, most, 1.0)
     u, v = y / most, z / most
     total = xp.where(one_side, v * (at_y / most) + u * (at_z / most), 1.0)
-    return xp.arcsinh(xp.where(one_side, (apart / most) * ((v + u) / total), z * at_y - y * at_z))
+    near, far = xp.where(one_side, 0.0, y), xp.where(one_side, 0.0, z)  # nor does it of two signs
+    return xp.arcsinh(xp.where(one_side, (apart / most) * ((v + u) / total), 0.0)) + xp.arcsinh(far) - xp.arcsinh(near)
 
 
 # With ends that are parameters: the chart holds them constant, for the derivative of a displacement would be that of

@@ -142,7 +142,8 @@ def _push(tangents: Any, x: Array, mixed: tuple[Array, list[Any]]) -> Array:
 
 
 def _push_at(x: Array, tangents: Any, mixed: tuple[Array, list[Any]]) -> Array:
-    at = mixture.anchor(NATIVE, *_conditionals(x, *mixed))
+    unit = fixed_quantile.unit_of(NATIVE, x) if x.shape[-1] == 1 else None
+    at = mixture.anchor(NATIVE, *_conditionals(x, *mixed), unit=unit)
 
     def residual(mixed):
         log_weights, components = mixed
@@ -150,8 +151,8 @@ def _push_at(x: Array, tangents: Any, mixed: tuple[Array, list[Any]]) -> Array:
         return mixture.residual(NATIVE, at, log_r, lower, upper)
 
     b = jax.jvp(residual, (mixed,), (tangents,))[1]
-    if x.shape[-1] == 1:
-        return -b
+    if unit is not None:
+        return -(unit * b)  # the incoming gradient meets the unit first
     components = mixed[1]
     jacobian = (_elliptical_jacobian if is_elliptical(components[0]) else _factorised_jacobian)(at.of, components, x)
     jacobian = jnp.broadcast_to(jacobian, b.shape + b.shape[-1:])

@@ -21,6 +21,7 @@ from irg_kernels.adapter import arguments, messages
 from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
+from irg_kernels.generic.fixed_quantile import unit_of
 
 from ..attach import NATIVE, attach_jointly, evaluate, once
 from ..lean import leant
@@ -273,7 +274,8 @@ def _rule(family: Family, has_low: bool, has_high: bool, has_q: bool) -> Callabl
         if slopes:
             moves = leant(functools.partial(slopes, NATIVE), x, *args)
             return sum(m * slope for m, slope in zip(tangents, moves, strict=True))
-        return -jax.jvp(lambda *a: leant(functools.partial(residual, NATIVE), x, *a), args, tangents)[1]
+        moved = jax.jvp(lambda *a: leant(functools.partial(residual, NATIVE), x, *a), args, tangents)[1]
+        return -unit_of(NATIVE, x) * moved
 
     return push
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from irg_kernels.families import normal
 from irg_kernels.generic import truncated_normal, truncation
 from irg_kernels.generic.family import Family
+from irg_kernels.generic.fixed_quantile import unit_of
 
 from ..attach import FLOAT64, NATIVE, by_chunks, in_transform, pulled, pushed
 
@@ -38,12 +39,12 @@ def rule_of(family: Family, has_low: bool, has_high: bool, has_q: bool, is_wide:
     def push(tangents: Any, x: Tensor, *args: Tensor) -> Any:
         if slopes:
             return sum(m * slope for m, slope in zip(tangents, slopes(NATIVE, x, *args), strict=True) if m is not None)
-        return -pushed(lambda *a: residual(NATIVE, x, *a), tangents, *args)
+        return -unit_of(NATIVE, x) * pushed(lambda *a: residual(NATIVE, x, *a), tangents, *args)
 
     def by_masses(cotangent: Tensor, x: Tensor, *args: Tensor) -> Tensor:
         if slopes:
             return cotangent * torch.stack(slopes(NATIVE, x, *args))
-        return torch.stack(pulled(lambda *a: residual(NATIVE, x, *a), -cotangent, *args))
+        return torch.stack(pulled(lambda *a: residual(NATIVE, x, *a), -cotangent * unit_of(NATIVE, x), *args))
 
     def pull(cotangent: Tensor, x: Tensor, *args: Tensor) -> Any:
         looks = is_wide and by_tails and not (in_transform() or torch.jit.is_tracing())
