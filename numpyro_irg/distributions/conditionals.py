@@ -143,7 +143,8 @@ def _push(tangents: Any, x: Array, mixed: tuple[Array, list[Any]]) -> Array:
 
 def _push_at(x: Array, tangents: Any, mixed: tuple[Array, list[Any]]) -> Array:
     unit = fixed_quantile.unit_of(NATIVE, x) if x.shape[-1] == 1 else None
-    at = mixture.anchor(NATIVE, *_conditionals(x, *mixed), unit=unit)
+    log_r, log_f, lower, upper = _conditionals(x, *mixed)
+    at = mixture.anchor(NATIVE, log_r, log_f, lower, upper, unit)
 
     def residual(mixed):
         log_weights, components = mixed
