@@ -316,6 +316,9 @@ def slopes_by_tails(family: Family, has_low: bool, has_high: bool, has_q: bool) 
             differences.append((slopes[-1], functools.reduce(xp.maximum, map(xp.abs, terms))))
         least = TAIL_DIGITS * (1.0 + xp.abs(log_p[0]) - xp.minimum(lower[0], upper[0]))
         right = functools.reduce(operator.and_, (xp.abs(left) > least * largest for left, largest in differences))
+        # at an end of the support what a density says may be that of the outside
+        for k in range(1, 1 + has_low + has_high):
+            right = right & ((log_p[k] > -math.inf) | (xp.minimum(lower[k], upper[k]) > -math.inf))
         return [*itertools.compress((whole, *by_bounds), wanted), *slopes], right
 
     return at
@@ -371,6 +374,8 @@ class Base(NamedTuple):
     log_tails: Callable
     """x -> (log F, log S)"""
     log_density: Callable
+    is_dense_at_ends: bool = False
+    """whether `log_density` is that of the inside at an end of the support too"""
 
 
 def masses_by_tails(xp: Namespace[Array], base: Base, low: Array | None, high: Array | None, within: Array) -> Pieces:
@@ -379,12 +384,13 @@ def masses_by_tails(xp: Namespace[Array], base: Base, low: Array | None, high: A
     :param within: some point of the support, in the shape of the bounds.
     """
     at_low, at_high = _tails_at(xp, base, low, within, 0), _tails_at(xp, base, high, within, 1)
+    ends = _end_at(xp, base, low, within, 0), _end_at(xp, base, high, within, 1)
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
         log_p, (lower, upper) = base.log_density(x), base.log_tails(x)
         below = _difference(xp, lower, upper, at_low, log_p)
         above = _difference(xp, upper, lower, at_high and at_high[::-1], log_p)
-        return below, above
+        return _moved(xp, below, ends[0], log_p), _moved(xp, above, ends[1], log_p)
 
     return pieces
 
@@ -404,6 +410,27 @@ def _tails_at(
     open_ended = (NOTHING, 0.0) if which == 0 else (0.0, NOTHING)
     lower, upper = (xp.where(empty, value, tail) for value, tail in zip(open_ended, tails, strict=True))
     return lower, upper
+
+
+def _end_at(
+    xp: Namespace[Array], base: Base, bound: Array | None, within: Array, which: int
+) -> tuple[Array, Array] | None:
+    """(how a bound at the end of the support moves inwards, 0 in value, and log p there)."""
+    if bound is None or not base.is_dense_at_ends:
+        return None
+    fixed = xp.stop_gradient(bound)
+    at_end = (base.log_tails(fixed)[which] < -float(xp.finfo(bound).max)) & (xp.abs(fixed) < math.inf)
+    moved = xp.where(at_end, bound, 0.0) - xp.where(at_end, fixed, 0.0)
+    return moved if which else -moved, xp.stop_gradient(base.log_density(xp.where(at_end, fixed, within)))
+
+
+def _moved(xp: Namespace[Array], piece: Piece, end: tuple[Array, Array] | None, log_p: Array) -> Piece:
+    """With the derivative that an end's motion brings, where its tail says nothing of it."""
+    if end is None:
+        return piece
+    moved, log_end = end
+    unit = xp.exp(xp.minimum(log_end - xp.stop_gradient(log_p) - piece.log_unit, _most(xp, log_p)))
+    return Piece(piece.mass + moved * unit, piece.log_unit)
 
 
 def _difference(

@@ -336,7 +336,7 @@ def _base(base: Any) -> truncation.Base:
         free._validate_args = False
         return truncation.Base(lambda x: log_tails(free, x), free.log_prob)
     family, params = known
-    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params))
+    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)
 
 
 def _within(base: Any, low: Array | None, high: Array | None, dtype: Any) -> Array:

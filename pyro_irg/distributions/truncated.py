@@ -353,7 +353,7 @@ def _base(base: Any) -> truncation.Base:
         return truncation.Base(lambda x: log_tails(wide, x), wide.log_prob)
     family, params = known
     params = tuple(p.double() for p in params)
-    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params))
+    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)
 
 
 def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:

@@ -153,6 +153,7 @@ ENDS = {
     "Gamma 1": (lambda d, one: d.Gamma(one, 1.0), lambda x: 1.0),
     "Beta": (lambda d, one: d.Beta(one, 3.0), lambda x: 1.0 - x),
     "Uniform": (lambda d, one: d.Uniform(0.0 * one, 2.0 * one), lambda x: 1.0 - x / 2.0),
+    "GeneralizedPareto": (lambda d, one: d.GeneralizedPareto(0.0 * one, one, 0.5), lambda x: 1.0 + x / 2.0),
 }
 
 
@@ -168,6 +169,17 @@ def test_bound_at_the_end_of_the_support(adapter, end):
 
         found = adapter.numpy(adapter.slopes(draw)(adapter.array(0.0)))
     np.testing.assert_allclose(found, slope(0.7), rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("name", ["Gamma", "Beta", "Kumaraswamy"])
+def test_bound_where_the_density_is_infinite(adapter, name):
+    dist, low = adapter.dist, adapter.array(0.0)
+
+    def draw(low):
+        base = getattr(dist, name)(adapter.array(0.5), adapter.array(2.0))
+        return dist.Truncated(base, low).at_fixed_quantile(adapter.array(0.25))
+
+    assert float(adapter.slopes(draw)(low)) > 1e15
 
 
 def test_support_that_moves(adapter):
