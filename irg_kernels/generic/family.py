@@ -239,6 +239,21 @@ def quantile_of(quantile: Quantile) -> Function:
 
 
 @cache
+def precise_quantile_of(quantile: Quantile) -> Callable:
+    """(xp, q, 1 - q, *params) -> (y, x) along a new first axis, y = log x; values only.
+
+    x by one more step where y has no guard digits.
+    """
+    find, refine = quantile_of(quantile).value, quantile.refine
+
+    def both(xp: Namespace[Array], *args: Array) -> Array:
+        y = find(xp, *args)
+        return xp.stack([y, xp.exp(y) if xp.has_guard_digits or refine is None else refine(xp, y, *args)])
+
+    return both
+
+
+@cache
 def draw_of(family: Family) -> Draw:
     """The family's, or the quantile of a uniform number."""
     quantile = family.quantile

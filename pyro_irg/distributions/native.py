@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.special import gammainc, gammaincc
 
 from irg_kernels.families import gamma
-from irg_kernels.generic.family import Function, Quantile, cdf_of, quantile_of
+from irg_kernels.generic.family import Function, Quantile, cdf_of, precise_quantile_of
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics import gamma_uniform
 
@@ -126,29 +126,21 @@ _FASTER = {_CDF: Function(_cdf, _CDF.partials)}
 def precise_quantile(of: Quantile, *args: Tensor) -> tuple[Tensor, Tensor]:
     """(y, x) of a quantile whose coordinate y is a logarithm, at (q, 1 - q, *params)."""
     dtype = args[0].dtype
-    if args[0].device.type == "mps":
-        return _refined(of, NATIVE, *args).unbind()  # type: ignore[return-value]
+    if of is not _QUANTILE or args[0].device.type == "mps":
+        return evaluate(precise_quantile_of(of), *args).unbind()  # type: ignore[return-value]
     xp = NATIVE if dtype == torch.float64 else FLOAT64
-    find = _gamma_quantile if of is _QUANTILE else functools.partial(_refined, of)
 
     def values(*args: Tensor) -> Tensor:
-        return find(xp, *(a.double() for a in args)).to(dtype)
+        return _gamma_quantile(xp, *(a.double() for a in args)).to(dtype)
 
     return by_chunks(values, args).unbind()  # type: ignore[return-value]
-
-
-def _refined(of: Quantile, xp: Namespace[Tensor], *args: Tensor) -> Tensor:
-    y = quantile_of(of).value(xp, *args)
-    if xp.has_guard_digits or of.refine is None:  # y has digits to spare
-        return torch.stack((y, y.exp()))
-    return torch.stack((y, of.refine(xp, y, *args)))
 
 
 def _gamma_quantile(xp: Namespace[Tensor], q: Tensor, one_minus_q: Tensor, a: Tensor, rate: Tensor) -> Tensor:
     good = (a >= _LEAST_UPPER) & (a < 1e12) & (torch.minimum(q, one_minus_q) > 1e-11)
     lower, upper, shape = (torch.where(good, x, rest) for x, rest in ((q, 0.5), (one_minus_q, 0.5), (a, 1.0)))
     y = gamma.log_quantile(xp, lower, upper, shape, _log_tails) - rate.log()
-    ours = functools.partial(_refined, _QUANTILE, xp)
+    ours = functools.partial(precise_quantile_of(_QUANTILE), xp)
     return _by_rows(good, torch.stack((y, y.exp())), ours, q, one_minus_q, a, rate)
 
 
