@@ -140,6 +140,8 @@ class HVAE(PyroModule):
         modules = self.base.modules() if isinstance(self.base, torch.nn.Module) else ()
         if not self._autoguides:
             self._autoguides = tuple((part, part._model) for part in modules if isinstance(part, AutoGuide))
+        for parameter in self.parameters():  # Pyro's store hangs a weak reference on it, at each look
+            parameter.__dict__.pop("unconstrained", None)
         return {**self.__dict__, "_last": None}  # the data stay here
 
     def _restore_autoguides(self) -> None:

@@ -20,7 +20,7 @@ from pyro.infer import (
 )
 from pyro.infer.autoguide import AutoGuideList, AutoMultivariateNormal, AutoNormal
 from pyro.nn import PyroModule
-from pyro.optim import Adam
+from pyro.optim import Adam, ClippedAdam
 from torch import nn
 
 import pyro_irg.distributions as dist
@@ -318,6 +318,18 @@ def test_copies(base, called, other):
     copied = other(guide)
     draws = []
     for each in (copied, guide):
+        pyro.clear_param_store()
+        pyro.set_rng_seed(5)
+        draws.append(each(DATA)["mu"])
+    assert torch.equal(*draws)
+
+
+@pytest.mark.parametrize("transition", ["refreshed", "coupled"])
+def test_a_guide_with_parameters_of_its_own_is_pickled_after_a_step(transition):
+    guide = AutoHVAE(global_model, num_steps=2, transition=transition, base_options={"num_starts": 0})
+    SVI(global_model, guide, ClippedAdam({"lr": 0.01}), Trace_ELBO()).step(DATA)
+    draws = []
+    for each in (pickle.loads(pickle.dumps(guide)), guide):
         pyro.clear_param_store()
         pyro.set_rng_seed(5)
         draws.append(each(DATA)["mu"])
