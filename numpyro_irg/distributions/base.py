@@ -237,7 +237,7 @@ class Univariate(UnivariateMixin, host.Distribution):
         params = self._extended(key, sample_shape, *self._family_parameters())
         quantile, draw = self.family.quantile, draw_of(self.family)
         assert quantile is not None
-        keys = random.split(key, len(draw.noise))
+        keys = random.split(key, len(draw.noise)) if len(draw.noise) > 1 else (key,)
         noise = [_numbers(each, key, *params) for each, key in zip(draw.noise, keys, strict=True)]
         found, slopes = evaluate(draw.find, *lax.stop_gradient((*noise, *params))), quantile.slopes
         if quantile.coordinate == "x":
