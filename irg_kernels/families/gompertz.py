@@ -12,7 +12,7 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, exponential_rise, line
-from ..numerics.elementary import finite, log1mexp_exp, log_expm1, two_product
+from ..numerics.elementary import finite, finite_exp, log1mexp_exp, log_expm1, two_product
 from ..numerics.gamma_function import scaled_e1
 from ..numerics.roots import log_survival
 
@@ -29,7 +29,7 @@ def log_density(xp: Namespace[Array], x: Array, c: Array, r: Array) -> Array:
 def _grown(xp: Namespace[Array], x: Array, r: Array) -> Array:
     """exp(r x) - 1, with what rounding r x has left."""
     u, rest = two_product(xp, r, xp.maximum(x, 0.0))
-    growth = xp.expm1(u)
+    growth = xp.where(u > 1.0, finite_exp(xp, u) - 1.0, xp.expm1(xp.minimum(u, 1.0)))
     return growth + (1.0 + growth) * rest
 
 
@@ -48,7 +48,7 @@ def _score_r(xp: Namespace[Array], x: Array, c: Array, r: Array) -> Array:
 def log_tails(xp: Namespace[Array], x: Array, c: Array, r: Array) -> tuple[Array, Array]:
     inside = x > 0.0
     log_e = _log_e(xp, xp.where(inside, x, 1.0), c, r)
-    upper = -finite(xp, xp.exp(log_e))
+    upper = -finite_exp(xp, log_e)
     return xp.where(inside, log1mexp_exp(xp, log_e), -math.inf), xp.where(inside, upper, 0.0)
 
 

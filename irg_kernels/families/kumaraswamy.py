@@ -16,6 +16,7 @@ from ..numerics.charts import INTERVAL, Shape
 from ..numerics.elementary import (
     expm1mx,
     finite,
+    finite_exp,
     log1mexp,
     log1mexp_exp,
     log_expm1,
@@ -61,7 +62,7 @@ def _powers(xp: Namespace[Array], x: Array, a: Array) -> tuple[Array, Array]:
 def _powers_of_logit(xp: Namespace[Array], y: Array, a: Array) -> tuple[Array, Array]:
     """The same from y = logit x."""
     t = xp.log(a) + log_softplus(xp, -y)
-    return -finite(xp, xp.exp(t)), log1mexp_exp(xp, t)
+    return -finite_exp(xp, t), log1mexp_exp(xp, t)
 
 
 def log_density(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
@@ -95,7 +96,7 @@ def _score_b(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
 
 def log_tails(xp: Namespace[Array], x: Array, a: Array, b: Array) -> tuple[Array, Array]:
     log_e = xp.log(b) + _log_g(xp, *_powers(xp, x, a))
-    lower, upper = log1mexp_exp(xp, log_e), -finite(xp, xp.exp(log_e))
+    lower, upper = log1mexp_exp(xp, log_e), -finite_exp(xp, log_e)
     return (
         xp.where(x <= 0.0, -math.inf, xp.where(x >= 1.0, 0.0, lower)),
         xp.where(x <= 0.0, 0.0, xp.where(x >= 1.0, -math.inf, upper)),

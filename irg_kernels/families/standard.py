@@ -12,7 +12,7 @@ import math
 from ..generic.family import Family, Quantile, located
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise, line, logistic_rise, odds_shares
-from ..numerics.elementary import finite, log1mexp, log_quotient, log_split, positive
+from ..numerics.elementary import finite, finite_exp, log1mexp, log_quotient, log_split, positive
 from ..numerics.roots import log_survival, logarithm
 from . import gamma, normal, student_t
 
@@ -208,13 +208,13 @@ LOGISTIC = located(
 
 
 def _gumbel_log_density(xp: Namespace[Array], y: Array) -> Array:
-    return -y - xp.exp(-y)
+    return -y - finite_exp(xp, -y)
 
 
 def gumbel_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     # log(1 - exp(-e)), e = exp(-y): beyond y = 60 it is -y, and e underflows
     far = y > 60.0
-    log_lower = -xp.exp(-y)
+    log_lower = -finite_exp(xp, -y)
     return log_lower, xp.where(far, -y, log1mexp(xp, xp.where(far, -1.0, log_lower)))
 
 

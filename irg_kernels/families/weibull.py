@@ -12,7 +12,7 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise, log_ratio
-from ..numerics.elementary import finite, log1mexp, log_quotient, log_split, positive, two_product
+from ..numerics.elementary import finite, finite_exp, log1mexp, log_quotient, log_split, positive, two_product
 from ..numerics.roots import log_survival
 from .generalized_extreme_value import log_gamma_ratio, log_gamma_second
 
@@ -36,7 +36,7 @@ def log_power(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[A
 
 def log_density(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:
     log_e, rest = log_power(xp, x, scale, k)
-    e = xp.exp(log_e)
+    e = finite_exp(xp, log_e)
     inside = log_quotient(xp, k, positive(xp, x)) + log_e - e + (1.0 - e) * rest
     # at the end itself: 1 / scale for k = 1, else nothing or everything
     end = xp.where(k > 1.0, -math.inf, xp.where(k < 1.0, math.inf, -xp.log(scale)))
@@ -46,7 +46,7 @@ def log_density(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array
 def _less(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[Array, Array, Array]:
     """(log e, e, 1 - e), the last 0 outside the support."""
     log_e, rest = log_power(xp, x, scale, k)
-    e = finite(xp, xp.exp(log_e))
+    e = finite_exp(xp, log_e)
     e = finite(xp, e + e * rest)
     return log_e, e, xp.where(x >= 0.0, finite(xp, -xp.expm1(log_e)) - e * rest, 0.0)
 
@@ -72,8 +72,8 @@ def log_tails(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[A
     log_e = log_e + rest
     # log(1 - exp(-e)) is log e where e is nothing beside 1
     far = log_e < -60.0
-    lower = xp.where(far, log_e, log1mexp(xp, -xp.exp(xp.where(far, 0.0, log_e))))
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, -xp.exp(log_e), 0.0)
+    lower = xp.where(far, log_e, log1mexp(xp, -finite_exp(xp, xp.where(far, 0.0, log_e))))
+    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, -finite_exp(xp, log_e), 0.0)
 
 
 def _by_scale(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:

@@ -227,6 +227,11 @@ def finite(xp: Namespace[Array], x: Array) -> Array:
     return xp.clip(x, -most, most)
 
 
+def finite_exp(xp: Namespace[Array], x: Array) -> Array:
+    """exp(x) held in the range of its dtype, there of derivative 0: that of `finite(exp(x))` is 0 times infinity."""
+    return xp.exp(xp.minimum(x, 0.9999 * math.log(float(xp.finfo(x).max))))
+
+
 def log_quotient(xp: Namespace[Array], x: Array, y: Array) -> Array:
     """log(x / y), x, y > 0, rounded once where the quotient is in the range of its dtype."""
     if xp.has_guard_digits:

@@ -234,6 +234,30 @@ def test_one_matrix_for_all_components(adapter, name):
     np.testing.assert_allclose(slope.sum(0), np.full(3, 4.0), rtol=1e-5)
 
 
+APART = {
+    "Weibull": ({"scale": (1.0, 1e4), "concentration": (100.0, 2.0)}, "scale", 1.0),
+    "Gompertz": ({"concentration": (1.0, 1e4), "rate": (1.0, 1e3)}, "rate", -1.0),
+}
+
+
+@over({k: k for k in APART}, "family")
+def test_no_density_at_the_others_draws(adapter, family):
+    """Each draw x moves with its own component's scale as x / scale, though another's log-density there is -inf."""
+    params, name, sign = APART[family]
+
+    def draw(leaves):
+        return adapter.draw(mixture_of(adapter, family, leaves), adapter.key(0), (100,))
+
+    with adapter.precision("float64"):
+        both = adapter.jit(adapter.value_and_slopes(draw))
+        x, slopes = both(adapter.arrays({**params, "logits": (0.0, 0.0)}))
+        x = np.sort(adapter.numpy(x))
+        assert np.isfinite(x).all() and all(np.isfinite(adapter.numpy(s)).all() for s in slopes.values())
+        split = np.argmax(np.diff(np.log(x))) + 1
+        parts = np.array([x[:split].sum(), x[split:].sum()])[:: int(sign)]
+        np.testing.assert_allclose(adapter.numpy(slopes[name]), sign * parts / np.array(params[name]), rtol=1e-3)
+
+
 OTHERS = {
     "Poisson": lambda d, a, w: d.MixtureSameFamily(w, d.Poisson(a([1.0, 1.0]))),
     "Dirichlet": lambda d, a, w: d.MixtureSameFamily(w, d.Dirichlet(a(np.ones((2, 3))))),
