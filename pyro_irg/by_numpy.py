@@ -86,11 +86,11 @@ def all_pass(params: Iterable[Tensor], kinds: Iterable[constraints.Constraint]) 
     return True
 
 
-def value(kernel: Callable, *args: Tensor) -> Tensor:
-    """kernel(xp, *args)"""
-    dtype = args[0].dtype
+def value(kernel: Callable, *args: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """kernel(xp, *args), of the arguments' dtype unless another is asked for."""
+    given = args[0].dtype
     with np.errstate(all="ignore"):
-        return _tensor(kernel(NATIVE if dtype == torch.float64 else FLOAT64, *_arrays(args)), dtype)
+        return _tensor(kernel(NATIVE if given == torch.float64 else FLOAT64, *_arrays(args)), dtype or given)
 
 
 def products(

@@ -238,7 +238,8 @@ def _by_coordinates(log_weights: Tensor, component: Any, u: Tensor, moves: bool 
 
 @torch.no_grad()
 def _quantiles(log_weights: Tensor, component: Any, u: Tensor) -> Tensor | None:
-    """The values of `from_uniform` of factorised components of one family, in few operations."""
+    """The values of `from_uniform` of factorised components of one family, in few operations; not yet rounded to u's
+    dtype, for the derivatives are those at x."""
     known = None if is_elliptical(component) else family_of(unwrapped(component))
     if known is None:
         return None
@@ -252,10 +253,10 @@ def _quantiles(log_weights: Tensor, component: Any, u: Tensor) -> Tensor | None:
     args = [a.detach() for a in (q, log_weights.to(dtype), each.amin(-1), each.amax(-1), *rows)]
     find = mixture.quantiles_of(family)
     if by_numpy.serves((find,), args):
-        return by_numpy.value(find, *args).reshape(u.shape)
+        return by_numpy.value(find, *args, dtype=torch.float64).reshape(u.shape)
     if dtype == torch.float64 or q.device.type == "mps":
         return find(NATIVE, *args).reshape(u.shape)
-    return find(FLOAT64, *(a.double() for a in args)).to(dtype).reshape(u.shape)
+    return find(FLOAT64, *(a.double() for a in args)).reshape(u.shape)
 
 
 def drawn(component: Any, which: Tensor) -> Tensor:
