@@ -113,6 +113,8 @@ def _is_drawn(site: Any) -> bool:
         return False
     if getattr(support, "event_dim", 0) > 1:
         return False
+    if fn.event_shape == (1,) and support is constraints.simplex:  # which is 1
+        return False
     return jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
 
 

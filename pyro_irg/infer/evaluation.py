@@ -112,6 +112,8 @@ def _is_drawn(site: Any) -> bool:
         return False
     try:
         support = fn.support
+        if support is constraints.simplex and fn.event_shape == (1,):  # which is 1
+            return False
         is_bounded = getattr(support, "base_constraint", support) is not constraints.real
         return support is not None and is_bounded and not support.is_discrete and support.event_dim < 2
     except NotImplementedError:  # there is none, or it cannot say

@@ -167,8 +167,13 @@ def test_draws_beside_1_are_told(adapter, concentration, warned):
     assert any("draws of 't' are the last number" in str(w.message) for w in told) == warned
 
 
-@pytest.mark.parametrize("name, args", [("LKJCholesky", (3, 1.0)), ("WishartCholesky", (5.0, np.eye(2)))])
-def test_zeros_and_ones_of_a_matrix_are_its_own(adapter, name, args):
+OWN = [("LKJCholesky", (3, 1.0)), ("WishartCholesky", (5.0, np.eye(2))), ("Dirichlet", ([2.0],))]
+
+
+@pytest.mark.parametrize("name, args", OWN)
+def test_zeros_and_ones_that_are_its_own(adapter, name, args):
+    """Of a matrix, and the one number of a simplex that has no other."""
+
     def model():
         adapter.sample("t", getattr(adapter.dist, name)(*(adapter.array(a) if np.ndim(a) else a for a in args)))
 
