@@ -44,6 +44,13 @@ def test_a_normal_distribution_is_found():
     assert path.elbo.max() + 0.5 * DIM * (1.0 + math.log(2.0 * math.pi)) == pytest.approx(0.0, abs=1.5)
 
 
+def test_scales_a_million_apart_are_found_in_float64():
+    loc, scale = torch.tensor([[1e3, -1e3], [1e-3, 1e3]], dtype=torch.float64)
+    path = followed(lambda x: 0.5 * ((x - loc) / scale).square().sum(-1), starts()[:, :2])
+    best = path.best_factor[path.elbo.argmax()]
+    torch.testing.assert_close((best @ best.mT).diagonal().sqrt(), scale, rtol=0.01, atol=0.0)
+
+
 def test_log_determinant_is_the_factors():
     def potential(x):
         return (x[..., 1:] - x[..., :-1] ** 2).square().sum(-1) + 0.5 * (x - 1.0).square().sum(-1)
