@@ -1,4 +1,4 @@
-"""What the implicit distributions share: parameters on the way in, the way from a log-draw to a draw."""
+"""What the implicit distributions share: parameters on the way in, and the methods of a family's record."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from irg_kernels.numerics.elementary import clamped_in, finite
 
 from ..attach import NATIVE, attach, call, evaluate
 from ..samplers import standard_beta_logit, standard_gamma, standard_student_t
+from .clamping import exponential, from_coordinate
 from .ends import from_to
 
 __all__ = [
@@ -34,16 +35,12 @@ __all__ = [
     "UnivariateMixin",
     "check_key",
     "closed_form",
-    "exponential",
-    "in_range",
     "is_within",
     "known",
     "log_density",
-    "outside",
     "parameters",
     "promoted",
     "quantile",
-    "sigmoid",
     "support_of",
     "together",
     "uniforms",
@@ -243,7 +240,7 @@ class Univariate(UnivariateMixin, host.Distribution):
         if quantile.coordinate == "x":
             edge = 0.25 / float(jnp.finfo(found.dtype).tiny)
             found, slopes = jnp.clip(found, -edge, edge), tuple(map(_finite, slopes))
-        x = _from_coordinate(quantile.coordinate, attach(slopes, found, *params))
+        x = from_coordinate(quantile.coordinate, attach(slopes, found, *params))
         return clamped_in(NATIVE, self.family.support, x, *params)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
@@ -319,15 +316,8 @@ def quantile(family: Family, q: Array, one_minus_q: Array, *params: Array) -> Ar
         raise NotImplementedError("the family has no quantile function")
     y = call(quantile_of(of), q, one_minus_q, *params)
     if of.refine is None:
-        return clamped_in(NATIVE, family.support, _from_coordinate(of.coordinate, y), *params)
+        return clamped_in(NATIVE, family.support, from_coordinate(of.coordinate, y), *params)
     return exponential(y, evaluate(of.refine, *lax.stop_gradient((y, q, one_minus_q, *params))))
-
-
-def _from_coordinate(coordinate: str, y: Array) -> Array:
-    """x"""
-    if coordinate == "x":
-        return y
-    return sigmoid(y) if coordinate == "logit" else exponential(y)
 
 
 def _uniform(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -366,39 +356,3 @@ def log_density(family: Family, x: Array, *params: Array) -> Array:
     if family.scores is None:
         return closed_form(family.log_density, x, *params)
     return call(log_density_of(family), *together(x, *params))
-
-
-def exponential(log_x: Array, x: Array | None = None) -> Array:
-    """exp(log_x), or x = +-exp(log_x) where that is known better, held inside the range of its dtype; dx = x d log_x.
-
-    At the ends of the range the *relative* derivative stays right, so that an expectation whose integrand behaves as
-    log x there has an unbiased gradient; a `clip` would cut it.
-    """
-    return attach((_itself,), in_range(jnp.exp(lax.stop_gradient(log_x)) if x is None else x), log_x)
-
-
-def sigmoid(logit: Array) -> Array:
-    """1 / (1 + exp(-logit)), held next to 0 and 1 with the derivative of the true value."""
-    limits = jnp.finfo(logit.dtype)
-    value = jnp.clip(jax.nn.sigmoid(lax.stop_gradient(logit)), limits.tiny, 1.0 - limits.eps)
-    return attach((_logistic_slope,), value, logit)
-
-
-def in_range(x: Array) -> Array:
-    """x > 0, held where it and its reciprocal are normal numbers of its dtype (XLA takes others for 0)."""
-    tiny = float(jnp.finfo(x.dtype).tiny)
-    return lax.stop_gradient(jnp.clip(x, tiny, 0.25 / tiny))
-
-
-def outside(x: Array) -> Array:
-    """Where x > 0 lies at or beyond the ends of its dtype's normal range."""
-    tiny = float(jnp.finfo(x.dtype).tiny)
-    return (x < 2.0 * tiny) | (x > 0.125 / tiny)
-
-
-def _itself(xp, x, log_x):
-    return x
-
-
-def _logistic_slope(xp, value, logit):
-    return value * (1.0 - value)

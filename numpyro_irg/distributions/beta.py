@@ -13,7 +13,8 @@ from irg_kernels.families import beta
 from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import standard_beta_logit
-from .base import UnivariateMixin, parameters, sigmoid
+from .base import UnivariateMixin, parameters
+from .clamping import sigmoid
 
 __all__ = ["Beta"]
 

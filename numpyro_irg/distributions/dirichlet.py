@@ -16,8 +16,9 @@ from irg_kernels.namespace import Namespace, along_last_axis
 from ..attach import attach, call, evaluate
 from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
-from .base import ImplicitMixin, exponential, parameters, together, uniforms
+from .base import ImplicitMixin, parameters, together, uniforms
 from .beta import Beta
+from .clamping import exponential
 
 __all__ = ["Dirichlet"]
 

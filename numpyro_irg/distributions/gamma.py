@@ -13,7 +13,8 @@ from irg_kernels.families import gamma
 from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import standard_gamma
-from .base import UnivariateMixin, exponential, outside, parameters
+from .base import UnivariateMixin, parameters
+from .clamping import exponential, outside
 
 __all__ = ["Gamma", "draw_log_gamma", "precise"]
 

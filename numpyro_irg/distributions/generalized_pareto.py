@@ -10,7 +10,8 @@ from jax import Array, lax, random
 from irg_kernels.families import generalized_pareto as kernel
 
 from ..attach import NATIVE
-from .base import Univariate, exponential
+from .base import Univariate
+from .clamping import exponential
 from .ends import line_between
 
 __all__ = ["GeneralizedPareto"]

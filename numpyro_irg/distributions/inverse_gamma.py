@@ -10,7 +10,8 @@ from jax import Array
 from irg_kernels.families import inverse_gamma
 
 from ..registry import implicit_twin_of
-from .base import Univariate, exponential
+from .base import Univariate
+from .clamping import exponential
 from .gamma import draw_log_gamma, precise
 
 __all__ = ["InverseGamma"]

@@ -14,7 +14,8 @@ from irg_kernels.families import wishart as kernel
 
 from ..attach import NATIVE
 from ..registry import implicit_twin_of
-from .base import exponential, log_density
+from .base import log_density
+from .clamping import exponential
 from .wishart import Factor, Matrix
 
 __all__ = ["InverseWishart", "InverseWishartCholesky"]

@@ -13,7 +13,8 @@ from irg_kernels.numerics.elementary import clamped_in
 
 from ..attach import NATIVE, evaluate
 from ..registry import implicit_twin_of
-from .base import Univariate, exponential
+from .base import Univariate
+from .clamping import exponential
 
 __all__ = ["LogUniform"]
 

@@ -12,7 +12,8 @@ from irg_kernels.families import noncentral_chi2
 
 from ..attach import attach
 from ..samplers import standard_gamma
-from .base import Univariate, exponential
+from .base import Univariate
+from .clamping import exponential
 
 __all__ = ["NoncentralChi2"]
 

@@ -15,7 +15,8 @@ from irg_kernels.adapter import arguments
 from irg_kernels.families import relaxed_one_hot_categorical as kernel
 
 from ..attach import NATIVE
-from .base import ImplicitMixin, exponential
+from .base import ImplicitMixin
+from .clamping import exponential
 from .multivariate import event_parameters
 
 __all__ = ["RelaxedOneHotCategorical"]

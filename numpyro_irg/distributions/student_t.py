@@ -14,7 +14,8 @@ from irg_kernels.families import student_t
 from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import standard_student_t
-from .base import UnivariateMixin, exponential, parameters
+from .base import UnivariateMixin, parameters
+from .clamping import exponential
 
 __all__ = ["StudentT"]
 

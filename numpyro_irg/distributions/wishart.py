@@ -20,7 +20,8 @@ from irg_kernels.families import wishart as kernel
 
 from ..attach import NATIVE, attach
 from ..registry import implicit_twin_of
-from .base import ImplicitMixin, exponential, log_density
+from .base import ImplicitMixin, log_density
+from .clamping import exponential
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters
 

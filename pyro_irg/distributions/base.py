@@ -1,4 +1,4 @@
-"""What the implicit distributions share: parameters on the way in, the way from a log-draw to a draw."""
+"""What the implicit distributions share: parameters on the way in, and the methods of a family's record."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from irg_kernels.numerics.elementary import clamped_in
 from .. import by_numpy
 from ..attach import NATIVE, attach, call, evaluate, in_transform
 from ..samplers import draw, standard_beta_logit, standard_gamma, standard_student_t
+from .clamping import exponential, from_coordinate
 from .ends import from_to
 from .native import faster, precise_quantile
 
@@ -29,18 +30,13 @@ __all__ = [
     "ImplicitMixin",
     "Univariate",
     "UnivariateMixin",
-    "all_inside",
     "closed_form",
-    "exponential",
-    "in_range",
     "is_within",
     "log_density",
-    "outside",
     "parameters",
     "promoted",
     "quantile",
     "refuse_outside",
-    "sigmoid",
     "stands_still",
     "support_of",
     "together",
@@ -264,7 +260,7 @@ class Univariate(UnivariateMixin, TorchDistribution):
         if quantile.coordinate == "x":
             edge = 0.25 / torch.finfo(found.dtype).tiny
             found = found.clamp(-edge, edge)
-        x = _from_coordinate(quantile.coordinate, attach(quantile.slopes, found, *params))
+        x = from_coordinate(quantile.coordinate, attach(quantile.slopes, found, *params))
         return clamped_in(NATIVE, self.family.support, x, *params)
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
@@ -350,18 +346,11 @@ def quantile(family: Family, q: Tensor, one_minus_q: Tensor, *params: Tensor) ->
         raise NotImplementedError("the family has no quantile function")
     function, args = quantile_of(of), (q, one_minus_q, *params)
     if of.refine is None:
-        x = _from_coordinate(of.coordinate, call(function, *args))
+        x = from_coordinate(of.coordinate, call(function, *args))
         return clamped_in(NATIVE, family.support, x, *params)
     with torch.no_grad():
         y, x = precise_quantile(of, *(t.detach() for t in args))
     return exponential(attach(function.partials, y, *args), x)
-
-
-def _from_coordinate(coordinate: str, y: Tensor) -> Tensor:
-    """x"""
-    if coordinate == "x":
-        return y
-    return sigmoid(y) if coordinate == "logit" else exponential(y)
 
 
 def _drawn(family: Family, *params: Tensor) -> Tensor:
@@ -408,51 +397,3 @@ def log_density(family: Family, x: Tensor, *params: Tensor) -> Tensor:
     if family.scores is None:
         return closed_form(family.log_density, x, *params)
     return call(log_density_of(family), *together(x, *params))
-
-
-def exponential(log_x: Tensor, x: Tensor | None = None) -> Tensor:
-    """exp(log_x), or x = +-exp(log_x) where that is known better, held inside the range of its dtype; dx = x d log_x.
-
-    At the ends of the range the *relative* derivative stays right, so that an expectation whose integrand behaves as
-    log x there has an unbiased gradient; a `clamp` would cut it.
-    """
-    return attach((_itself,), in_range(log_x.detach().exp() if x is None else x), log_x)
-
-
-def sigmoid(logit: Tensor) -> Tensor:
-    """1 / (1 + exp(-logit)), held next to 0 and 1 with the derivative of the true value."""
-    limits = torch.finfo(logit.dtype)
-    value = logit.detach().sigmoid().clamp(min=limits.tiny, max=1.0 - limits.eps)
-    return attach((_logistic_slope,), value, logit)
-
-
-def in_range(x: Tensor) -> Tensor:
-    """x > 0, held where it and its reciprocal are normal numbers of its dtype; without history."""
-    tiny = torch.finfo(x.dtype).tiny
-    return x.detach().clamp(min=tiny, max=0.25 / tiny)
-
-
-def outside(x: Tensor) -> Tensor:
-    """Where x > 0 lies at or beyond the ends of its dtype's normal range."""
-    tiny = torch.finfo(x.dtype).tiny
-    return (x < 2.0 * tiny) | (x > 0.125 / tiny)
-
-
-def all_inside(x: Tensor) -> bool:
-    """Whether no element is `outside`; a look at the values, so not under a transformation, and False in a trace."""
-    if x.numel() == 0:
-        return True
-    if torch.jit.is_tracing():  # the trace would keep the branch for other values
-        return False
-    tiny = torch.finfo(x.dtype).tiny
-    least, most = torch.aminmax(x)
-    # numbers, since a comparison of tensors costs twice as much
-    return least.item() >= 2.0 * tiny and most.item() <= 0.125 / tiny
-
-
-def _itself(xp, x, log_x):
-    return x
-
-
-def _logistic_slope(xp, value, logit):
-    return value * (1.0 - value)

@@ -17,7 +17,8 @@ from irg_kernels.generic import by_region
 from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_beta_logit
-from .base import UnivariateMixin, parameters, refuse_outside, sigmoid
+from .base import UnivariateMixin, parameters, refuse_outside
+from .clamping import sigmoid
 
 __all__ = ["Beta"]
 

@@ -14,8 +14,9 @@ from irg_kernels.generic import by_region
 from ..attach import attach, call, evaluate, in_transform
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, all_inside, closed_form, exponential, parameters, together, uniforms
+from .base import ImplicitMixin, closed_form, parameters, together, uniforms
 from .beta import Beta
+from .clamping import all_inside, exponential
 
 __all__ = ["Dirichlet"]
 

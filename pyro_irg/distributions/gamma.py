@@ -14,7 +14,8 @@ from irg_kernels.generic import by_region
 from ..attach import attach, in_transform
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
-from .base import UnivariateMixin, all_inside, in_range, outside, parameters
+from .base import UnivariateMixin, parameters
+from .clamping import all_inside, in_range, outside
 
 __all__ = ["Gamma", "draw_log_gamma", "precise"]
 

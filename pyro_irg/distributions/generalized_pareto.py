@@ -13,7 +13,8 @@ from irg_kernels.families import generalized_pareto as kernel
 from ..attach import NATIVE
 from ..registry import implicit_twin_of
 from ..samplers import draw
-from .base import Univariate, exponential
+from .base import Univariate
+from .clamping import exponential
 from .ends import line_between
 
 __all__ = ["GeneralizedPareto"]

@@ -11,7 +11,8 @@ from torch import Tensor
 from irg_kernels.families import inverse_gamma
 
 from ..registry import implicit_twin_of
-from .base import Univariate, exponential
+from .base import Univariate
+from .clamping import exponential
 from .gamma import draw_log_gamma, precise
 
 __all__ = ["InverseGamma"]

@@ -12,7 +12,8 @@ from torch import Tensor
 from irg_kernels.families import wishart as kernel
 
 from ..attach import NATIVE
-from .base import ImplicitMixin, exponential, log_density
+from .base import ImplicitMixin, log_density
+from .clamping import exponential
 from .multivariate import solved_matrix
 from .wishart import Factor, Scaled
 

@@ -16,7 +16,8 @@ from irg_kernels.families import beta, lkj_cholesky
 from ..attach import NATIVE, attach
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_beta_logit
-from .base import ImplicitMixin, closed_form, exponential, parameters
+from .base import ImplicitMixin, closed_form, parameters
+from .clamping import exponential
 
 __all__ = ["LKJ", "LKJCholesky"]
 

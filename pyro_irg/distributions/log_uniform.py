@@ -12,7 +12,8 @@ from irg_kernels.numerics.elementary import clamped_in
 
 from ..attach import NATIVE, evaluate
 from ..samplers import draw
-from .base import Univariate, exponential
+from .base import Univariate
+from .clamping import exponential
 
 __all__ = ["LogUniform"]
 

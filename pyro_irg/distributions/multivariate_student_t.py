@@ -16,7 +16,8 @@ from irg_kernels.families import multivariate_student_t as kernel
 from ..attach import attach
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gamma
-from .base import ImplicitMixin, closed_form, exponential, refuse_outside
+from .base import ImplicitMixin, closed_form, refuse_outside
+from .clamping import exponential
 from .multivariate import event_parameters, solved
 
 __all__ = ["MultivariateStudentT"]

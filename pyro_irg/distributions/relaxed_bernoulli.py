@@ -15,7 +15,8 @@ from irg_kernels.families import relaxed_bernoulli
 
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gumbel
-from .base import Univariate, promoted, refuse_outside, sigmoid
+from .base import Univariate, promoted, refuse_outside
+from .clamping import sigmoid
 
 __all__ = ["RelaxedBernoulli"]
 

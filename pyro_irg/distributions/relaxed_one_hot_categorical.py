@@ -17,7 +17,8 @@ from irg_kernels.families import relaxed_one_hot_categorical as kernel
 from ..attach import NATIVE
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_gumbel
-from .base import ImplicitMixin, exponential, refuse_outside
+from .base import ImplicitMixin, refuse_outside
+from .clamping import exponential
 from .multivariate import event_parameters
 
 __all__ = ["RelaxedOneHotCategorical"]

@@ -15,7 +15,8 @@ from irg_kernels.generic import by_region
 from ..attach import attach, in_transform
 from ..registry import implicit_twin_of
 from ..samplers import draw, standard_student_t
-from .base import UnivariateMixin, all_inside, exponential, parameters
+from .base import UnivariateMixin, parameters
+from .clamping import all_inside, exponential
 
 __all__ = ["StudentT"]
 

@@ -20,7 +20,8 @@ from irg_kernels.families import wishart as kernel
 from ..attach import NATIVE, attach
 from ..registry import implicit_twin_of
 from ..samplers import draw
-from .base import ImplicitMixin, exponential, log_density, refuse_outside
+from .base import ImplicitMixin, log_density, refuse_outside
+from .clamping import exponential
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters, solved_matrix
 
