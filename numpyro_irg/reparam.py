@@ -13,7 +13,7 @@ from numpyro.handlers import block, seed, trace
 from numpyro.infer.reparam import Reparam
 from numpyro.primitives import Messenger
 
-from irg_kernels.adapter import messages
+from irg_kernels.adapter import guide_messages, messages
 
 from .registry import TWINS
 
@@ -38,7 +38,7 @@ class implicit(Messenger):
 
     def __init__(self, fn: Callable | None = None, *, strict: bool = False) -> None:
         if fn is not None:
-            messages.check_program("implicit", "fn", fn)
+            guide_messages.check_program("implicit", "fn", fn)
         self.strict = strict
         super().__init__(fn)
 
@@ -74,7 +74,7 @@ class ImplicitReparam(Reparam):
     def __call__(self, name: str, fn: Any, obs: Any) -> tuple[Any, Any]:
         twin = TWINS.find(fn)
         if twin is None:
-            raise ValueError(messages.no_twin(name, fn))
+            raise ValueError(guide_messages.no_twin(name, fn))
         return twin, obs
 
 
@@ -99,7 +99,7 @@ def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
     :param guide: any guide; `args` and `kwargs` are its arguments.
     :raises ValueError: naming all such sites, their distributions and what to do.
     """
-    messages.check_program("check_reparameterized", "guide", guide)
+    guide_messages.check_program("check_reparameterized", "guide", guide)
     with block(), trace() as sites, seed(rng_seed=0):
         guide(*args, **kwargs)
     latents = [site for site in sites.values() if site["type"] == "sample" and not site["is_observed"]]
@@ -116,7 +116,7 @@ def _fault(msg: Any) -> str | None:
     remedy = "use TraceGraph_ELBO, or give the class a twin with numpyro_irg.implicit_twin_of"
     if fn.support is not None and fn.support.is_discrete:
         remedy = "use TraceGraph_ELBO, TraceEnum_ELBO with infer={'enumerate': 'parallel'}, or sum it out"
-    return messages.fault(msg["name"], fn, TWINS.find(fn), "numpyro_irg", None, remedy)
+    return guide_messages.fault(msg["name"], fn, TWINS.find(fn), "numpyro_irg", None, remedy)
 
 
 def _derivative_fault(msg: Any) -> str | None:
@@ -153,7 +153,7 @@ def _derivative_fault(msg: Any) -> str | None:
             return None
         wrong = f"whose draws do not move with {', '.join(still)}"
     remedy = "give the class a twin with numpyro_irg.implicit_twin_of, or a draw that JAX can differentiate"
-    return messages.fault(msg["name"], msg["fn"], None, "numpyro_irg", wrong, remedy)
+    return guide_messages.fault(msg["name"], msg["fn"], None, "numpyro_irg", wrong, remedy)
 
 
 def _moves_with(draw: Callable, params: dict[str, Any]) -> dict[str, bool]:

@@ -13,7 +13,7 @@ from pyro.poutine import block, trace
 from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
-from irg_kernels.adapter import messages
+from irg_kernels.adapter import guide_messages, messages
 
 from .registry import TWINS
 
@@ -37,7 +37,7 @@ def implicit(fn: Callable | None = None, *, strict: bool = False) -> Any:
     """
     if fn is None:
         return _ImplicitMessenger(strict)
-    messages.check_program("implicit", "fn", fn)
+    guide_messages.check_program("implicit", "fn", fn)
     return _ImplicitModule(fn, strict) if isinstance(fn, torch.nn.Module) else _ImplicitMessenger(strict)(fn)
 
 
@@ -100,7 +100,7 @@ class ImplicitReparam(Reparam):
     def apply(self, msg: Any) -> Any:
         twin = TWINS.find(msg["fn"])
         if twin is None:
-            raise ValueError(messages.no_twin(msg["name"], msg["fn"]))
+            raise ValueError(guide_messages.no_twin(msg["name"], msg["fn"]))
         return {"fn": twin, "value": msg["value"], "is_observed": msg["is_observed"]}
 
 
@@ -125,7 +125,7 @@ def check_reparameterized(guide: Callable, *args: Any, **kwargs: Any) -> None:
     :param guide: any guide; `args` and `kwargs` are its arguments.
     :raises ValueError: naming all such sites, their distributions and what to do.
     """
-    messages.check_program("check_reparameterized", "guide", guide)
+    guide_messages.check_program("check_reparameterized", "guide", guide)
     with torch.no_grad(), block(), trace() as sites:
         guide(*args, **kwargs)
     latents = (
@@ -149,7 +149,7 @@ def _fault(msg: Any) -> str | None:
     remedy = "take a reparameterized distribution, or give the class a twin with pyro_irg.implicit_twin_of"
     if wrong is None and fn.support.is_discrete:  # a Rejector has no support
         remedy = "enumerate it with TraceEnum_ELBO and infer={'enumerate': 'parallel'}, or sum it out"
-    return messages.fault(msg["name"], fn, TWINS.find(fn), "pyro_irg", wrong, remedy)
+    return guide_messages.fault(msg["name"], fn, TWINS.find(fn), "pyro_irg", wrong, remedy)
 
 
 def _derivative_fault(msg: Any) -> str | None:
@@ -183,7 +183,7 @@ def _derivative_fault(msg: Any) -> str | None:
             return None
         wrong = f"whose draws do not move with {', '.join(still)}"
     remedy = "give the class a twin with pyro_irg.implicit_twin_of, or a draw that torch can differentiate"
-    return messages.fault(msg["name"], msg["fn"], None, "pyro_irg", wrong, remedy)
+    return guide_messages.fault(msg["name"], msg["fn"], None, "pyro_irg", wrong, remedy)
 
 
 def _with_leaves(value: Any, leaves: dict[str, Tensor]) -> Any:

@@ -79,7 +79,7 @@ UNUSED_KERNELS = {
 
 # The floors of the kernels, top down: each imports those below it, and families the one file of generic's.
 FLOORS = ("adapter", "inference", "generic", "families", "numerics", "namespace")
-FROM_ABOVE = {("families", "irg_kernels.generic.family")}
+FROM_ABOVE = {("families", "irg_kernels.generic.family"), ("families", "irg_kernels.generic.derived")}
 
 MOST_LINES = 450
 MOST_LINES_OF_A_FUNCTION = 50

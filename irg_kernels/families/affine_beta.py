@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, NamedTuple
 
-from ..generic.family import located
+from ..generic.derived import located
 from ..namespace import Array, Namespace
 from ..numerics.elementary import two_sum
 from . import beta

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.elementary import both_log_tails
 from ..numerics.masses import Piece, Pieces

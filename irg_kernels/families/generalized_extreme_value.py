@@ -14,7 +14,8 @@ import dataclasses
 import math
 from functools import cache
 
-from ..generic.family import Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import FAR, Chart, Shape, came_from, exponential_rise, in_exponent, log_rest
 from ..numerics.elementary import finite, horner, positive

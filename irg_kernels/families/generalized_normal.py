@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Draw, Family, Noise, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Draw, Family, Noise, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.elementary import both_log_tails, finite, positive
 from ..numerics.gamma_function import digamma

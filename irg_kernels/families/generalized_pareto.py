@@ -12,7 +12,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from ..generic.family import Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.elementary import horner, log1mexp, log_quotient, two_product, two_sum
 from ..numerics.quadrature import is_double

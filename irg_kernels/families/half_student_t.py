@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from ..generic.family import Draw, Family, Noise, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Draw, Family, Noise, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise, odds_shares
 from ..numerics.elementary import log1pmx

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, heavy_step, in_exponent, moving_heavy_line
 from ..numerics.elementary import finite, two_product

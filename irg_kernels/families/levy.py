@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, exponential_rise, half_line_from, in_exponent, log_rest
 from ..numerics.elementary import positive

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..generic.family import with_parameters
+from ..generic.derived import with_parameters
 from ..namespace import Array, Namespace
 from . import pareto
 

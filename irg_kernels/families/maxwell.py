@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from ..generic.family import Draw, with_parameters
+from ..generic.derived import with_parameters
+from ..generic.family import Draw
 from ..namespace import Array, Namespace
 from ..numerics.elementary import positive
 from . import generalized_gamma

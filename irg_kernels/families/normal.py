@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from typing import Generic, NamedTuple
 
-from ..generic.family import Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.masses import Piece, Pieces, moving_end, rule
 from ..numerics.quadrature import depth, is_double

@@ -22,7 +22,8 @@ import math
 from collections.abc import Callable
 from typing import Generic, NamedTuple
 
-from ..generic.family import Draw, Family, Quantile, located, with_parameters
+from ..generic.derived import located, with_parameters
+from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.bessel_k import scaled_k1
 from ..numerics.elementary import both_log_tails, finite

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from ..generic.family import with_parameters
+from ..generic.derived import with_parameters
 from ..namespace import Array, Namespace
 from . import weibull
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Draw, Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, finite, log1mexp

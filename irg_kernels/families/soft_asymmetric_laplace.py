@@ -16,7 +16,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ..generic.family import Draw, Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, log_sum

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from ..generic.family import Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise, line, logistic_rise, odds_shares
 from ..numerics.elementary import finite, finite_exp, log1mexp, log_quotient, log_split, positive

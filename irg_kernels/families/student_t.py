@@ -22,7 +22,8 @@ import dataclasses
 import math
 from typing import Any
 
-from ..generic.family import Family, Quantile, located
+from ..generic.derived import located
+from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, heavy_line, hypot1
 from ..numerics.elementary import log1mexp, log1pmx_near_0, two_product, two_sum

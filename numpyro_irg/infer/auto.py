@@ -13,7 +13,7 @@ from jax import Array, lax
 from numpyro.handlers import block, seed, substitute
 from numpyro.infer.autoguide import AutoGuide
 
-from irg_kernels.adapter import messages
+from irg_kernels.adapter import guide_messages
 
 from .draws import weighted_draws
 from .hvae import HVAE
@@ -63,8 +63,8 @@ class AutoHVAE(HVAE):
         if prefix != "auto" or (callable(base) and _takes(base, "prefix")):
             options.setdefault("prefix", prefix)
         allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix"}
-        messages.check_program("AutoHVAE", "model", model)
-        messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
+        guide_messages.check_program("AutoHVAE", "model", model)
+        guide_messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
         super().__init__(
             model, base(model, **options), num_steps=num_steps, transition=transition, prefix=prefix, **settings
         )
@@ -83,8 +83,8 @@ class AutoHVAE(HVAE):
         :param args: the model's arguments, by default those of the last call outside `jit`, as `SVI.init` is.
         :param num_importance: each draw is one of so many, taken in proportion to their weights (`weighted_draws`).
         """
-        messages.check_params("AutoHVAE.sample_posterior", params)
-        args, kwargs = messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
+        guide_messages.check_params("AutoHVAE.sample_posterior", params)
+        args, kwargs = guide_messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
 
         def one(key):
             with block(), seed(rng_seed=key), substitute(data=params):

@@ -16,7 +16,7 @@ from numpyro.distributions import constraints
 from numpyro.infer.autoguide import AutoContinuous
 from numpyro.infer.initialization import init_to_sample, init_to_uniform
 
-from irg_kernels.adapter import messages, settings
+from irg_kernels.adapter import guide_messages, settings
 from irg_kernels.inference import pathfinder
 
 from .. import xp
@@ -71,7 +71,7 @@ class AutoMixture(AutoContinuous):
         init_scale: float = 1.0,
         init_spread: float = 2.0,
     ) -> None:
-        messages.check_program("AutoMixture", "model", model)
+        guide_messages.check_program("AutoMixture", "model", model)
         settings.check_auto_mixture(num_components, num_starts, init_scale, init_spread)
         self.num_components, self.num_starts = num_components, num_starts
         self.init_scale, self.init_spread = init_scale, init_spread
@@ -110,7 +110,7 @@ class AutoMixture(AutoContinuous):
         if self.num_starts:
             self._start, found = jax.jit(lambda key: self._searched(key, unit, noise, args, kwargs))(key)
             if not isinstance(found.end, jax.core.Tracer):
-                messages.warn_of_modes(self._where, self._modes(found), count)
+                guide_messages.warn_of_modes(self._where, self._modes(found), count)
         else:
             locs = like + self.init_spread * (noise if count > 1 else 0.0 * noise)
             self._start = jnp.zeros(count, like.dtype), locs, jnp.broadcast_to(unit, (count, size, size))
@@ -231,8 +231,8 @@ class AutoMixture(AutoContinuous):
     def get_posterior(self, params: dict[str, Any]) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space."""
         if self.prototype_trace is None:
-            raise RuntimeError(messages.not_set_up("get_posterior"))
-        messages.check_params("AutoMixture.get_posterior", params)
+            raise RuntimeError(guide_messages.not_set_up("get_posterior"))
+        guide_messages.check_params("AutoMixture.get_posterior", params)
         return numpyro.handlers.substitute(self._get_posterior, params)()
 
     def sample_posterior(

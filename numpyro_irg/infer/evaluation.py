@@ -16,7 +16,7 @@ from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import get_importance_trace
 from tqdm import tqdm
 
-from irg_kernels.adapter import arviz, messages, settings
+from irg_kernels.adapter import arviz, guide_messages, settings
 
 from .hvae import HVAE
 
@@ -94,7 +94,7 @@ def _weigher(
     def one(key):
         for_model, for_guide = jax.random.split(key)
         of_model, of_guide = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
-        messages.check_order(where, of_model, of_guide, Unit)
+        guide_messages.check_order(where, of_model, of_guide, Unit)
         log_p, log_q = (log_density(sites, plate) for sites in (of_model, of_guide))
         return log_p - log_q, {name: _at_the_end(site["value"]) for name, site in of_guide.items() if _is_drawn(site)}
 
@@ -129,7 +129,7 @@ def _at_the_end(value: Array) -> Array:
 def _warn_of_held(shares: dict[str, Array]) -> None:
     """Outside of `jit`, warn of draws that are rounded onto an end of their dtype."""
     if not any(isinstance(share, jax.core.Tracer) for share in shares.values()):
-        messages.warn_of_held({name: float(jnp.mean(share)) for name, share in shares.items()})
+        guide_messages.warn_of_held({name: float(jnp.mean(share)) for name, share in shares.items()})
 
 
 def log_density(sites: Any, plate: str | None) -> Array:
@@ -142,7 +142,7 @@ def log_density(sites: Any, plate: str | None) -> Array:
             continue
         dims = [frame.dim for frame in site["cond_indep_stack"] if frame.name == plate]
         if not dims:
-            raise ValueError(messages.outside_plate(name, plate))
+            raise ValueError(guide_messages.outside_plate(name, plate))
         density = site["log_prob"] if site["scale"] is None else site["log_prob"] / site["scale"]
         others = tuple(d for d in range(-jnp.ndim(density), 0) if d != dims[0])
         total = total + jnp.sum(density, axis=others)
@@ -150,9 +150,9 @@ def log_density(sites: Any, plate: str | None) -> Array:
 
 
 def check_programs(model: Any, guide: Any, where: str, params: Any) -> None:
-    messages.check_program(where, "model", model)
-    messages.check_program(where, "guide", guide)
-    messages.check_params(where, params)
+    guide_messages.check_program(where, "model", model)
+    guide_messages.check_program(where, "guide", guide)
+    guide_messages.check_params(where, params)
 
 
 def log_evidence(
@@ -243,8 +243,8 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     the second moment is far from 1, or more than a few hundredths of the steps are rejected: a model can grow used to
     steps that are too long, so that none diverges.
     """
-    messages.check_diagnosed(guide, HVAE)
-    messages.check_params("diagnostics", params)
+    guide_messages.check_diagnosed(guide, HVAE)
+    guide_messages.check_params("diagnostics", params)
     if guide.num_steps == 0:
         return {}
     if guide.transition != "leapfrog":
@@ -266,7 +266,9 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
         "energy_errors": errors,
         "momentum_second_moment": {n: float(jnp.mean(r**2)) for n, r in zip(names, rho, strict=True)},
         "rejected": float(rejected),
-        "why": messages.reasons({n: tuple(map(float, shares)) for n, shares in overflows.items()}, float(rejected)),
+        "why": guide_messages.reasons(
+            {n: tuple(map(float, shares)) for n, shares in overflows.items()}, float(rejected)
+        ),
     }
 
 

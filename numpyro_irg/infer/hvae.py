@@ -17,7 +17,7 @@ from numpyro.distributions import biject_to, constraints
 from numpyro.handlers import block, seed, substitute
 from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 
-from irg_kernels.adapter import messages, settings
+from irg_kernels.adapter import guide_messages, settings
 from irg_kernels.inference import coupled, hamiltonian, refreshed
 
 from .. import xp
@@ -112,7 +112,7 @@ class HVAE:
         checkpoint: bool = False,
     ) -> None:
         settings.check_hvae(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
-        messages.check_hamiltonian(model, guide, (AutoGuide, HVAE))
+        guide_messages.check_hamiltonian(model, guide, (AutoGuide, HVAE))
         given = {
             "step_size": step_size != 0.1,
             "max_step_size": max_step_size != 1.0,

@@ -16,7 +16,7 @@ import numpyro.distributions as dist
 from jax import Array
 from numpyro.primitives import Messenger
 
-from irg_kernels.adapter import messages
+from irg_kernels.adapter import guide_messages
 
 __all__ = [
     "Unmasked",
@@ -73,7 +73,7 @@ def check_mask_outside(name: str, fn: Any) -> None:
     while isinstance(fn, dist.ExpandedDistribution | dist.MaskedDistribution):
         fn = fn.base_dist
     if _bare(fn) is not fn:
-        raise ValueError(messages.masked_inside(name))
+        raise ValueError(guide_messages.masked_inside(name))
 
 
 def lift(who: str, site: Any, guides: Any = None) -> None:
@@ -87,7 +87,7 @@ def lift(who: str, site: Any, guides: Any = None) -> None:
     if guides is not None:
         alone = jnp.any(jnp.logical_and(~jnp.asarray(guides), True if models is None else models))
         if not isinstance(alone, jax.core.Tracer) and alone:
-            raise ValueError(messages.masked_alone(who, site["name"]))
+            raise ValueError(guide_messages.masked_alone(who, site["name"]))
         site["infer"] = {**site["infer"], _MASKED: fn}
         site["fn"] = bare.mask(guides)
     elif bare is not fn:
@@ -158,7 +158,7 @@ def check_absent(
         partly = jnp.abs(whole - left) > 1e-3 * jnp.abs(whole)
         out = out.reshape(out.shape + (1,) * (whole.ndim - out.ndim)) | partly
         if jnp.any(out & (jnp.abs(slopes[name]) > 0.0)):  # NaN is no dependence
-            raise ValueError(messages.masked_but_used(who, name))
+            raise ValueError(guide_messages.masked_but_used(who, name))
 
 
 class _Factor(dist.Unit):

@@ -17,7 +17,7 @@ from numpyro.distributions.util import scale_and_mask, sum_rightmost
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import Messenger
 
-from irg_kernels.adapter import messages
+from irg_kernels.adapter import guide_messages
 from irg_kernels.inference import hamiltonian
 
 from .bijections import bijection, finite_slopes
@@ -90,7 +90,7 @@ class BaseSites(Messenger):
             return
         name, fn = msg["name"], msg["fn"]
         if self.prefix and not msg["is_observed"] and not fn.has_rsample:
-            raise ValueError(messages.not_reparameterized(name, type(unwrapped(fn)).__name__, "numpyro_irg"))
+            raise ValueError(guide_messages.not_reparameterized(name, type(unwrapped(fn)).__name__, "numpyro_irg"))
         check_mask_outside(name, fn)
         auxiliary = bool(msg["infer"].get("is_auxiliary"))
         self.sites[name] = Drawn(fn, list(msg["cond_indep_stack"]), msg["scale"], auxiliary, msg["is_observed"])
@@ -146,7 +146,7 @@ def run_base(guide: Callable, prefix: str, args: tuple, kwargs: dict) -> tuple[B
     if isinstance(guide, AutoGuide):
         base.supports = {name: guide.prototype_trace[name]["fn"].support for name in base.latents}
     if base.latents and all(isinstance(unwrapped(s.fn), dist.Delta) for s in base.sites.values() if not s.observed):
-        raise ValueError(messages.only_points(base.latents))
+        raise ValueError(guide_messages.only_points(base.latents))
     distributions = {name: site.fn for name, site in base.sites.items()}
     random = [s for s in base.sites.values() if not s.observed and not isinstance(unwrapped(s.fn), dist.Delta)]
     if len(random) > 1:
@@ -257,7 +257,7 @@ class LiveModel:
         observed = [(name, unwrapped(site.fn)) for name, site in base.sites.items() if site.observed]
         guide_observes = [name for name, fn in observed if not isinstance(fn, dist.Unit)]
         if guide_observes and not self.observed:
-            raise ValueError(messages.swapped("HVAE", guide_observes))
+            raise ValueError(guide_messages.swapped("HVAE", guide_observes))
         self.names = [name for name, site in samples.items() if not site["is_observed"] and name in base.latents]
         known = {*base.latents, *unobserved}
         _check(self.names, base, samples, [n for n, s in samples.items() if not s["is_observed"] and n not in known])
@@ -362,13 +362,13 @@ def _check(names: list[str], base: BaseSites, samples: dict[str, Any], missing: 
         if site["is_observed"] or name not in {*missing, *base.latents}:
             continue
         if site["fn"].support.is_discrete:
-            raise ValueError(messages.discrete_latent(name, type(unwrapped(site["fn"])).__name__))
+            raise ValueError(guide_messages.discrete_latent(name, type(unwrapped(site["fn"])).__name__))
         if name in missing:
-            raise ValueError(messages.no_base_site(name, "numpyro"))
+            raise ValueError(guide_messages.no_base_site(name, "numpyro"))
         ours, theirs = site["fn"].event_dim, base.sites[name].fn.event_dim
         if ours != theirs:
             raise ValueError(
                 f"HVAE: site {name!r} has {theirs} event dimensions in the base guide and {ours} in the model; "
                 "write .to_event(...) in both"
             )
-    messages.check_latents(names, base.latents)
+    guide_messages.check_latents(names, base.latents)

@@ -11,7 +11,7 @@ from pyro.infer.autoguide import AutoGuide
 from pyro.poutine import block
 from torch import Tensor
 
-from irg_kernels.adapter import messages
+from irg_kernels.adapter import guide_messages
 
 from .draws import weighted_draws
 from .evaluation import batches, plate_nesting
@@ -59,8 +59,8 @@ class AutoHVAE(HVAE):
         given = {"init_loc_fn": init_loc_fn, "create_plates": create_plates}
         options = {name: value for name, value in given.items() if value is not None} | (base_options or {})
         allowed = inspect.signature(HVAE).parameters.keys() - {"model", "guide", "num_steps", "prefix"}
-        messages.check_program("AutoHVAE", "model", model)
-        messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
+        guide_messages.check_program("AutoHVAE", "model", model)
+        guide_messages.check_auto_base(base, options, settings, allowed, (AutoGuide, HVAE))
         super().__init__(
             model, base(model, **options), num_steps=num_steps, transition=transition, prefix=prefix, **settings
         )
@@ -80,7 +80,7 @@ class AutoHVAE(HVAE):
         :param batch_size: how many draws run side by side under one plate; 1 for a model that is not vectorizable.
         """
         sizes = batches("AutoHVAE.sample_posterior", num_samples, batch_size)
-        args, kwargs = messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
+        args, kwargs = guide_messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
         draws: list[dict[str, Tensor]] = []
         if num_importance != 1:
             counts = {"num_samples": num_samples, "num_importance": num_importance, "batch_size": batch_size}

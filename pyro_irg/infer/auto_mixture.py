@@ -17,7 +17,7 @@ from pyro.poutine.runtime import am_i_wrapped
 from torch import Tensor
 from tqdm import tqdm
 
-from irg_kernels.adapter import messages, settings
+from irg_kernels.adapter import guide_messages, settings
 from irg_kernels.inference import pathfinder
 
 from ..attach import NATIVE
@@ -85,7 +85,7 @@ class AutoMixture(AutoContinuous):
         init_scale: float = 1.0,
         init_spread: float = 2.0,
     ) -> None:
-        messages.check_program("AutoMixture", "model", model)
+        guide_messages.check_program("AutoMixture", "model", model)
         settings.check_auto_mixture(num_components, num_starts, init_scale, init_spread)
         self.num_components, self.num_starts = num_components, num_starts
         self.init_scale, self.init_spread = init_scale, init_spread
@@ -246,7 +246,7 @@ class AutoMixture(AutoContinuous):
         with tqdm(total=most, desc=f"AutoMixture: search{how}", delay=SILENT_SECONDS, leave=False) as bar:
             found = pathfinder.paths(NATIVE, starts, factor, eps, gradient, potentials)
             modes = _modes(found, gradient, potentials)
-        messages.warn_of_modes(self._where, modes, self.num_components)
+        guide_messages.warn_of_modes(self._where, modes, self.num_components)
         scale_trils = _lower(found.best_factor)
         distance = _distance(scale_trils, found.best_x)
         picks = pathfinder.chosen(NATIVE, found.elbo, distance, size, self.num_components)
@@ -265,7 +265,7 @@ class AutoMixture(AutoContinuous):
     def get_posterior(self, *args: Any, **kwargs: Any) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space."""
         if self.prototype_trace is None:
-            raise RuntimeError(messages.not_set_up("get_posterior"))
+            raise RuntimeError(guide_messages.not_set_up("get_posterior"))
         units = self.units.detach()
         locs = self.origins.detach() + (units @ self.shifts[..., None])[..., 0]
         components = MultivariateNormal(locs, scale_tril=units @ (self.scales[..., None] * self.scale_trils))

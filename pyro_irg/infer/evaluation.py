@@ -21,7 +21,7 @@ from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 from tqdm import tqdm
 
-from irg_kernels.adapter import arviz, messages, settings
+from irg_kernels.adapter import arviz, guide_messages, settings
 
 from .hvae import HVAE
 from .sites import side_by_side
@@ -90,13 +90,13 @@ def _weights(
 ) -> Iterator[Tensor]:
     shares: dict[str, list[Tensor]] = {}
     for p_trace, q_trace, draws_dim in runs(model, guide, args, kwargs, sizes, batch_size):
-        messages.check_order(where, p_trace.nodes, q_trace.nodes, Unit)
+        guide_messages.check_order(where, p_trace.nodes, q_trace.nodes, Unit)
         for name, site in q_trace.nodes.items():
             if _is_drawn(site):
                 shares.setdefault(name, []).append(_at_the_end(site["value"]))
         weight = log_density(p_trace, plate, draws_dim) - log_density(q_trace, plate, draws_dim)
         yield weight[None] if draws_dim is None else weight
-    messages.warn_of_held({name: float(torch.stack(found).mean()) for name, found in shares.items()})
+    guide_messages.warn_of_held({name: float(torch.stack(found).mean()) for name, found in shares.items()})
 
 
 def _is_drawn(site: Any) -> bool:
@@ -163,12 +163,12 @@ def _plate_dim(name: str, site: Any, plate: str) -> int:
     for frame in site["cond_indep_stack"]:
         if frame.name == plate:
             return frame.dim
-    raise ValueError(messages.outside_plate(name, plate))
+    raise ValueError(guide_messages.outside_plate(name, plate))
 
 
 def check_programs(model: Any, guide: Any, where: str) -> None:
-    messages.check_program(where, "model", model)
-    messages.check_program(where, "guide", guide)
+    guide_messages.check_program(where, "model", model)
+    guide_messages.check_program(where, "guide", guide)
 
 
 def log_evidence(
@@ -261,7 +261,7 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     the second moment is far from 1, or more than a few hundredths of the steps are rejected: a model can grow used to
     steps that are too long, so that none diverges.
     """
-    messages.check_diagnosed(guide, HVAE)
+    guide_messages.check_diagnosed(guide, HVAE)
     if guide.num_steps == 0:
         return {}
     watched: list[Any] = []
@@ -281,5 +281,5 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
         "energy_errors": guide.path["energy_errors"],
         "momentum_second_moment": {n: float((r**2).mean()) for n, r in zip(sites, guide.path["momenta"], strict=True)},
         "rejected": guide.path["rejected"],
-        "why": messages.reasons(overflows, guide.path["rejected"]),
+        "why": guide_messages.reasons(overflows, guide.path["rejected"]),
     }

@@ -18,7 +18,7 @@ from pyro.poutine.runtime import apply_stack
 from torch import Tensor
 from torch.utils import _pytree as tree
 
-from irg_kernels.adapter import messages, settings
+from irg_kernels.adapter import guide_messages, settings
 from irg_kernels.inference import coupled, hamiltonian, refreshed
 
 from .. import xp
@@ -102,7 +102,7 @@ class HVAE(PyroModule):
         prefix: str = "hvae",
     ) -> None:
         settings.check_hvae(num_steps, step_size, max_step_size, step_size_shape, tempering, initial_temperature)
-        messages.check_hamiltonian(model, guide, (AutoGuide, HVAE))
+        guide_messages.check_hamiltonian(model, guide, (AutoGuide, HVAE))
         given = {
             "step_size": step_size != 0.1,
             "max_step_size": max_step_size != 1.0,

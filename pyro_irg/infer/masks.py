@@ -19,7 +19,7 @@ from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 
-from irg_kernels.adapter.messages import masked_alone, masked_but_used, masked_inside
+from irg_kernels.adapter.guide_messages import masked_alone, masked_but_used, masked_inside
 
 __all__ = ["Lifted", "Unmasked", "check_absent", "check_mask_outside", "lift", "mask_like", "mask_of"]
 

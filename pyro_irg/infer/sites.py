@@ -17,7 +17,7 @@ from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 
-from irg_kernels.adapter import messages
+from irg_kernels.adapter import guide_messages, messages
 from irg_kernels.inference import hamiltonian
 
 from .bijections import bijection, finite_slopes
@@ -71,7 +71,7 @@ class BaseSites(Messenger):
             self.subsamples[name] = msg
             return
         if self.prefix and not msg["is_observed"] and not fn.has_rsample:
-            raise ValueError(messages.not_reparameterized(name, type(fn).__name__, "pyro_irg"))
+            raise ValueError(guide_messages.not_reparameterized(name, type(fn).__name__, "pyro_irg"))
         if not msg["is_observed"] and (normal := _normal(fn)) is not None:
             if self.sites:
                 self.more_normals = True
@@ -220,8 +220,8 @@ class ModelSites(Messenger):
         if name in self.unobserved:
             return  # data in an earlier call, absent now: nothing to condition on
         if fn.support.is_discrete:
-            raise ValueError(messages.discrete_latent(name, type(fn).__name__))
-        raise ValueError(messages.no_base_site(name, "pyro"))
+            raise ValueError(guide_messages.discrete_latent(name, type(fn).__name__))
+        raise ValueError(guide_messages.no_base_site(name, "pyro"))
 
     def log_probs(self) -> list[Tensor]:
         """Of each latent, in unconstrained space, and each observed site; scaled and masked."""
@@ -265,7 +265,7 @@ class Potential:
         self.latents = base.latents
         drawn = [site.message["fn"] for site in base.sites.values() if not site.message["is_observed"]]
         if self.latents and all(isinstance(messages.innermost(fn), dist.Delta) for fn in drawn):
-            raise ValueError(messages.only_points(self.latents))
+            raise ValueError(guide_messages.only_points(self.latents))
         # a factor, such as an automatic guide's Jacobian, is no datum
         observed = [(name, site.message["fn"]) for name, site in base.sites.items() if site.message["is_observed"]]
         self.guide_observes = [name for name, fn in observed if not isinstance(fn, dist.Unit)]
@@ -381,8 +381,8 @@ class Potential:
 
     def _check(self, sites: ModelSites) -> None:
         if self.guide_observes and not sites.observed:
-            raise ValueError(messages.swapped("HVAE", self.guide_observes))
-        messages.check_latents(sites.fns, self.values)
+            raise ValueError(guide_messages.swapped("HVAE", self.guide_observes))
+        guide_messages.check_latents(sites.fns, self.values)
 
 
 def side_by_side(fn: Callable, size: int, nesting: int) -> Callable:
