@@ -77,7 +77,7 @@ UNUSED_KERNELS = {
     ("numpyro_irg", "irg_kernels.generic.truncated_normal"): "it takes float64, and looks whether that does",
 }
 
-# The floors of the kernels, top down: each imports those below it, and families the one file of generic's.
+# The floors of the kernels, top down: each imports those below it, and families two files of generic's.
 FLOORS = ("adapter", "inference", "generic", "families", "numerics", "namespace")
 FROM_ABOVE = {("families", "irg_kernels.generic.family"), ("families", "irg_kernels.generic.derived")}
 
