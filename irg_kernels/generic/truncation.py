@@ -132,20 +132,21 @@ def solve(
     high: Array,
     *constants: Array,
     settled: Array | None = None,
+    tolerance: float | None = None,
 ) -> Array:
     """The x in [low, high] with u(x) = q, values only: Newton's method on log(A/B) in a bracket.
 
     :param pieces_at: (x, *constants) -> the two pieces; the constants are of the shape of q, and without any
         it may close over arrays of that shape.
     :param start: a guess; where it is outside, the end of the bracket serves, and the middle where it is NaN.
-    :param settled: where the guess is the answer.
+    :param settled: where the guess is the answer; `tolerance`: of log(A/B) before the last step, which squares it.
     """
     unknown: Any = start != start
     start = xp.where(unknown, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
     log_q, log_one_minus_q = log_survival(xp, one_minus_q, q), log_survival(xp, q, one_minus_q)
     going = 1.0 + 0.0 * q if settled is None else 1.0 - xp.indicator(settled, like=q)
     most = 600.0 if xp.has_guard_digits else _most(xp, q)  # of a heavy tail the unit may be larger than any draw
-    state, step = (start, low, high, going), _newton(xp, pieces_at, xp.finfo(q), most)
+    state, step = (start, low, high, going), _newton(xp, pieces_at, xp.finfo(q), most, tolerance)
 
     def done(state: tuple[Array, ...]) -> Array:
         return state[3] <= 0.0
@@ -155,9 +156,9 @@ def solve(
     return xp.converge(step, state, done, MAX_STEPS, log_q, log_one_minus_q, *constants)[0]
 
 
-def _newton(xp: Namespace[Array], pieces_at: Callable, limits: Any, most: float) -> Callable:
+def _newton(xp: Namespace[Array], pieces_at: Callable, limits: Any, most: float, tolerance: Any) -> Callable:
     """(state, log q, log(1 - q), *constants) -> the next state: x, its bracket, and 1 where it goes on."""
-    tolerance, spacing = math.sqrt(float(limits.eps)), 2.0 * float(limits.eps)
+    tolerance, spacing = tolerance or math.sqrt(float(limits.eps)), 2.0 * float(limits.eps)
 
     def step(state: tuple[Array, ...], log_q: Array, log_one_minus_q: Array, *constants: Array) -> tuple[Array, ...]:
         x, lo, hi, left = state
@@ -188,14 +189,14 @@ def _newton(xp: Namespace[Array], pieces_at: Callable, limits: Any, most: float)
 def quantile_by_tails(
     xp: Namespace[Array], log_tails: Callable, log_density: Callable, q: Array, low: Array, high: Array
 ) -> Array:
-    """The x in [low, high] with P(X <= x) = q of a distribution given by its tails, values only."""
+    """The x in [low, high] with P(X <= x) = q, by its tails, values only; precise where there is next to no density."""
+    one = 1.0 + 0.0 * q
 
     def pieces_at(x: Array) -> tuple[Piece, Piece]:
         log_p, (lower, upper) = log_density(x), log_tails(x)
-        one = 1.0 + 0.0 * q
         return Piece(one, lower - log_p), Piece(one, upper - log_p)
 
-    return solve(xp, pieces_at, q, 1.0 - q, 0.0 * q + math.nan, low, high)
+    return solve(xp, pieces_at, q, 1.0 - q, math.nan * one, low, high, tolerance=1e-6 if xp.has_guard_digits else None)
 
 
 def first_guess(
