@@ -142,9 +142,9 @@ def check_order(who: str, of_model: Mapping[str, Any], of_guide: Mapping[str, An
         raise ValueError(swapped(who, data))
 
 
-def only_points(sites: Iterable[str]) -> str:
+def only_points(who: str, sites: Iterable[str], guide: str = "guide") -> str:
     return (
-        f"HVAE: the base guide's sites {sorted(sites)} are points (Delta), without a density; take a base with random "
+        f"{who}: the {guide}'s sites {sorted(sites)} are points (Delta), without a density; take a {guide} with random "
         "draws, such as AutoNormal"
     )
 

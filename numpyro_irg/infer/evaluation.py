@@ -16,7 +16,7 @@ from numpyro.handlers import block, seed, substitute
 from numpyro.infer.util import get_importance_trace
 from tqdm import tqdm
 
-from irg_kernels.adapter import arviz, guide_messages, settings
+from irg_kernels.adapter import arviz, guide_messages, messages, settings
 
 from .hvae import HVAE
 
@@ -44,6 +44,13 @@ class Evidence(NamedTuple):
     equal, NaN below 25 draws, inside `jit`, and where the largest is not finite"""
 
 
+class _Seen(NamedTuple):
+    held: dict[str, Array]
+    """site -> the share of its numbers at an end of their dtype"""
+    points: dict[str, Array]
+    """of a guide that draws points alone, site -> whether it has no density"""
+
+
 def log_weights(
     model: Callable,
     guide: Callable,
@@ -63,15 +70,16 @@ def log_weights(
         every scale, so that the mean of the weights is p(x) only where nothing is subsampled.
     :param batch_size: how many draws are computed side by side; by default one after the other, in least memory.
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
-    :raises ValueError: for a site outside `plate`, and for counts below 1.
+    :raises ValueError: for a site outside `plate`, counts below 1, and a guide of points (`Delta`) alone, which has no
+        weights (NaN inside `jit`).
     """
     check_programs(model, guide, "log_weights", params)
     keys = split(rng_key, num_samples)
     _check_batch("log_weights", batch_size)
-    weights, held = lax.map(
+    weights, seen = lax.map(
         _weigher("log_weights", model, guide, params, plate, args, kwargs), keys, batch_size=batch_size
     )
-    _warn_of_held(held)
+    _judge("log_weights", seen)
     return weights
 
 
@@ -88,15 +96,18 @@ def _check_batch(where: str, batch_size: int | None) -> None:
 
 def _weigher(
     where: str, model: Callable, guide: Callable, params: dict[str, Any], plate: str | None, args: tuple, kwargs: dict
-) -> Callable[[Array], tuple[Array, dict[str, Array]]]:
-    """The logarithm of a draw's weight, and of each site the share of its numbers at an end of their dtype."""
+) -> Callable[[Array], tuple[Array, _Seen]]:
+    """The logarithm of a draw's weight, and what the draw is seen to be."""
 
     def one(key):
         for_model, for_guide = jax.random.split(key)
         of_model, of_guide = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
         guide_messages.check_order(where, of_model, of_guide, Unit)
         log_p, log_q = (log_density(sites, plate) for sites in (of_model, of_guide))
-        return log_p - log_q, {name: _at_the_end(site["value"]) for name, site in of_guide.items() if _is_drawn(site)}
+        held = {name: _at_the_end(site["value"]) for name, site in of_guide.items() if _is_drawn(site)}
+        points = _points(of_guide)
+        no_weights = jnp.all(jnp.stack([*points.values()])) if points else False
+        return jnp.where(no_weights, jnp.nan, log_p - log_q), _Seen(held, points)
 
     return one
 
@@ -126,10 +137,25 @@ def _at_the_end(value: Array) -> Array:
     return jnp.mean((size <= float(limits.tiny)) | (size >= float(limits.max)) | next_to_1)
 
 
-def _warn_of_held(shares: dict[str, Array]) -> None:
-    """Outside of `jit`, warn of draws that are rounded onto an end of their dtype."""
-    if not any(isinstance(share, jax.core.Tracer) for share in shares.values()):
-        guide_messages.warn_of_held({name: float(jnp.mean(share)) for name, share in shares.items()})
+def _points(guide: Any) -> dict[str, Array]:
+    """Of a guide that draws points alone, whether each is without a density."""
+    sites = guide.items()
+    drawn = {name: messages.innermost(s["fn"]) for name, s in sites if s["type"] == "sample" and not s["is_observed"]}
+    if not all(isinstance(fn, Delta) for fn in drawn.values()):
+        return {}
+    return {name: jnp.all(jnp.asarray(fn.log_density) == 0.0) for name, fn in drawn.items()}
+
+
+def _judge(where: str, seen: _Seen) -> None:
+    """Outside of `jit`, warn of draws that are rounded onto an end of their dtype.
+
+    :raises ValueError: for a guide of points, which have no weights.
+    """
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(seen)):
+        return
+    if seen.points and all(bool(jnp.all(flag)) for flag in seen.points.values()):
+        raise ValueError(guide_messages.only_points(where, seen.points))
+    guide_messages.warn_of_held({name: float(jnp.mean(share)) for name, share in seen.held.items()})
 
 
 def log_density(sites: Any, plate: str | None) -> Array:
@@ -181,8 +207,8 @@ def log_evidence(
     one = _weigher("log_evidence", model, guide, params, plate, args, kwargs)
     keys = split(rng_key, num_samples, "log_evidence")
     _check_batch("log_evidence", batch_size)
-    weights, held = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
-    _warn_of_held(held)
+    weights, seen = _in_chunks(one, keys, batch_size) if progress_bar else lax.map(one, keys, batch_size=batch_size)
+    _judge("log_evidence", seen)
     total = logsumexp(weights, axis=0)
     ess = jnp.exp(2.0 * total - logsumexp(2.0 * weights, axis=0))
     return Evidence(total - math.log(num_samples), ess, pareto_k(weights))

@@ -146,7 +146,7 @@ def run_base(guide: Callable, prefix: str, args: tuple, kwargs: dict) -> tuple[B
     if isinstance(guide, AutoGuide):
         base.supports = {name: guide.prototype_trace[name]["fn"].support for name in base.latents}
     if base.latents and all(isinstance(unwrapped(s.fn), dist.Delta) for s in base.sites.values() if not s.observed):
-        raise ValueError(guide_messages.only_points(base.latents))
+        raise ValueError(guide_messages.only_points("HVAE", base.latents, "base guide"))
     distributions = {name: site.fn for name, site in base.sites.items()}
     random = [s for s in base.sites.values() if not s.observed and not isinstance(unwrapped(s.fn), dist.Delta)]
     if len(random) > 1:

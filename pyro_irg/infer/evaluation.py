@@ -21,7 +21,7 @@ from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 from tqdm import tqdm
 
-from irg_kernels.adapter import arviz, guide_messages, settings
+from irg_kernels.adapter import arviz, guide_messages, messages, settings
 
 from .hvae import HVAE
 from .sites import side_by_side
@@ -70,7 +70,7 @@ def log_weights(
         and a guide that are vectorizable, as `vectorize_particles` does; with 1 the draws come one after the other,
         for any model and in least memory.
     :returns: tensor of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
-    :raises ValueError: for a site outside `plate`.
+    :raises ValueError: for a site outside `plate`, and a guide of points (`Delta`) alone, which has no weights.
     """
     check_programs(model, guide, "log_weights")
     sizes = batches("log_weights", num_samples, batch_size)
@@ -91,12 +91,21 @@ def _weights(
     shares: dict[str, list[Tensor]] = {}
     for p_trace, q_trace, draws_dim in runs(model, guide, args, kwargs, sizes, batch_size):
         guide_messages.check_order(where, p_trace.nodes, q_trace.nodes, Unit)
+        _refuse_points(where, q_trace)
         for name, site in q_trace.nodes.items():
             if _is_drawn(site):
                 shares.setdefault(name, []).append(_at_the_end(site["value"]))
         weight = log_density(p_trace, plate, draws_dim) - log_density(q_trace, plate, draws_dim)
         yield weight[None] if draws_dim is None else weight
     guide_messages.warn_of_held({name: float(torch.stack(found).mean()) for name, found in shares.items()})
+
+
+def _refuse_points(where: str, guide: Any) -> None:
+    """:raises ValueError: for a guide that draws points alone, which have no weights."""
+    sites = prune_subsample_sites(guide).nodes.items()
+    drawn = {name: messages.innermost(s["fn"]) for name, s in sites if s["type"] == "sample" and not s["is_observed"]}
+    if drawn and all(isinstance(fn, Delta) and not torch.any(fn.log_density) for fn in drawn.values()):
+        raise ValueError(guide_messages.only_points(where, drawn))
 
 
 def _is_drawn(site: Any) -> bool:

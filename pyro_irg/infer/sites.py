@@ -265,7 +265,7 @@ class Potential:
         self.latents = base.latents
         drawn = [site.message["fn"] for site in base.sites.values() if not site.message["is_observed"]]
         if self.latents and all(isinstance(messages.innermost(fn), dist.Delta) for fn in drawn):
-            raise ValueError(guide_messages.only_points(self.latents))
+            raise ValueError(guide_messages.only_points("HVAE", self.latents, "base guide"))
         # a factor, such as an automatic guide's Jacobian, is no datum
         observed = [(name, site.message["fn"]) for name, site in base.sites.items() if site.message["is_observed"]]
         self.guide_observes = [name for name, fn in observed if not isinstance(fn, dist.Unit)]

@@ -184,10 +184,36 @@ def test_evidence_of_model_and_guide_swapped(adapter, model, guide):
             getattr(adapter, name)(guide, model, {}, adapter.array(X), num_samples=2)
 
 
-def test_a_guide_of_points(adapter, model):
+def test_evidence_of_a_guide_of_points(adapter, model):
+    """It would be p(x, z), and no k-hat tells that from the evidence."""
     x, points = adapter.array(X), adapter.autoguide.AutoDelta(model)
-    with pytest.raises(ValueError, match=r"the base guide's sites \['mu'\] are points \(Delta\)"):
-        adapter.called(adapter.irg.infer.HVAE(model, points, num_steps=1), x)
+
+    def point(x):
+        adapter.sample("mu", adapter.host.Delta(adapter.array(0.5)))
+
+    for guide, sites in ((points, ".*mu.*"), (point, r"\['mu'\]")):
+        params = adapter.started(model, guide, x)
+        with pytest.raises(
+            ValueError, match=rf"log_evidence: the guide's sites {sites} are points \(Delta\), without a"
+        ):
+            adapter.log_evidence(model, guide, params, x, num_samples=2)
+        if adapter.eager:
+            with pytest.raises(ValueError, match=rf"log_weights: the guide's sites {sites} are points \(Delta\)"):
+                adapter.log_weights(model, guide, params, x, num_samples=2)
+        else:  # compiled, where nothing raises for values
+            assert np.isnan(adapter.log_weights(model, guide, params, x, num_samples=2)).all()
+
+
+def test_weights_of_points_with_a_density(adapter, model):
+    """As a flow of one's own has it, or draws that stand in for what made them."""
+    x = adapter.array(X)
+
+    def guide(x):
+        adapter.sample("mu", adapter.host.Delta(adapter.array(0.5), log_density=adapter.array(-1.0)))
+
+    of_prior = -0.5 * 0.5**2 - 0.5 * np.log(2.0 * np.pi)
+    of_data = sum(-0.5 * (value - 0.5) ** 2 - 0.5 * np.log(2.0 * np.pi) for value in X)
+    assert np.allclose(adapter.numpy(adapter.log_weights(model, guide, {}, x, num_samples=2)), of_prior + of_data + 1.0)
 
 
 def test_submodules_without_an_import(adapter):
