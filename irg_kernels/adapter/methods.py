@@ -14,9 +14,13 @@ from ..generic.family import Family, cdf_of, log_cdf_of, log_sf_of
 
 A = TypeVar("A")
 
+PATH = r"""A draw moves with a parameter so as to keep its quantile, by
+:math:`-(\partial F / \partial \theta) / p(x)` (Figurnov, Mohamed, Mnih 2018, eq. 5)."""
+
 
 def described(own: str | None, family: Family, array: str) -> str | None:
-    """The docstring of a class: its own first paragraph, what the record says, what is refused, its own examples.
+    """The docstring of a class: its own first paragraph, what the record says, how a draw moves unless the record says
+    so itself, what is refused, its own examples.
 
     One that describes its parameters itself stays as it is, and None under `python -OO`.
 
@@ -26,6 +30,9 @@ def described(own: str | None, family: Family, array: str) -> str | None:
         return own
     about = inspect.cleandoc(family.about).replace("number or array", f"number or {array}")
     about, source, cited = about.partition("\n\nSource:")
+    if "Figurnov" not in about:
+        text, param, params = about.partition(":param")
+        about = "\n\n".join(part for part in (text.strip(), PATH, param + params) if part)
     if ":raises" not in about:
         about += f"\n:raises ValueError: {_refused(family)}."
     text = inspect.cleandoc(own)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ..generic import special, special_line
 
 A = TypeVar("A")
+
+RESULT_AND_ERRORS = """\
+:returns: of the shape to which the arguments broadcast; NaN outside the domain.
+:raises ValueError: for an argument that is no real number or array, and for shapes that do not broadcast."""
 
 
 class SpecialFunctions(Generic[A]):
@@ -46,7 +51,9 @@ class SpecialFunctions(Generic[A]):
         return self._called(special.BETAINC, "betainc", a=a, b=b, x=x)
 
     def betaincc(self, a: Any, b: Any, x: Any) -> A:
-        """Its complement :math:`1 - I_x(a, b)`.  For a, b >= 0, 0 <= x <= 1 (DLMF 8.17.4)."""
+        """The complement :math:`1 - I_x(a, b)` of the regularized incomplete beta function.  For a, b >= 0, 0 <= x <= 1
+        (DLMF 8.17.4).
+        """
         return self._called(special.BETAINCC, "betaincc", a=a, b=b, x=x)
 
     def betaincinv(self, a: Any, b: Any, y: Any) -> A:
@@ -116,3 +123,13 @@ class SpecialFunctions(Generic[A]):
         (DLMF 10.29.2).
         """
         return self._called(special_line.BESSEL_RATIO, "bessel_ratio", x=x)
+
+
+def _with_errors(functions: type[SpecialFunctions]) -> None:
+    """Says in each function's docstring what it returns and refuses, which is the same for all of them."""
+    for name, function in vars(functions).items():
+        if not name.startswith("_") and function.__doc__:  # there is none under `python -OO`
+            function.__doc__ = inspect.cleandoc(function.__doc__) + "\n\n" + RESULT_AND_ERRORS
+
+
+_with_errors(SpecialFunctions)

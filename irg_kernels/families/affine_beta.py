@@ -106,6 +106,8 @@ FAMILY = replace(
         _score_scale,
     ),
     about=r"""
+    Density :math:`y^{a-1} (1-y)^{b-1} / (\sigma B(a, b))` with :math:`y = (x - \mu) / \sigma` in (0, 1).
+
     A draw that rounds to an end is held next to it; at the lower one with the relative derivative of the true draw.
 
     :param concentration1: :math:`a > 0`; number or array, broadcast with the others.

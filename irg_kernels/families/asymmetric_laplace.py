@@ -70,8 +70,9 @@ def _masses(xp: Namespace[Array], low: Array | None, high: Array | None, k: Arra
 FAMILY = located(
     Family(
         about=r"""
-        Exponential on either side of :math:`\mu`, with means :math:`\sigma \kappa` below and :math:`\sigma / \kappa`
-        above.
+        Density :math:`e^{-\rho((x - \mu) / \sigma)} / (\sigma (\kappa + 1/\kappa))`, with :math:`\rho(y) = \kappa y`
+        above 0 and :math:`-y / \kappa` below: exponential on either side, of means :math:`\sigma \kappa` below and
+        :math:`\sigma / \kappa` above.
 
         :param loc: :math:`\mu`; number or array, broadcast with the others.
         :param scale: :math:`\sigma > 0`.

@@ -14,7 +14,9 @@ FAMILY = dataclasses.replace(
         into=lambda xp, df: (0.5 * df, 0.5 + 0.0 * df),
         jacobian=lambda xp, df: ((0.5, 0.0),),
     ),
-    about="""
-    :param df: degrees of freedom, positive.
+    about=r"""
+    Density :math:`x^{\nu/2 - 1} e^{-x/2} / (2^{\nu/2} \Gamma(\nu/2))` for x > 0.
+
+    :param df: degrees of freedom :math:`\nu > 0`; number or array.
     """,
 )

@@ -131,7 +131,7 @@ def _variance(xp: Namespace[Array], p: Array, a: Array, b: Array) -> Array:
 
 FAMILY = Family(
     about="""
-    Distribution function :math:`(1 + (x / b)^{-a})^{-p}`.
+    Distribution function :math:`(1 + (x / b)^{-a})^{-p}` for x > 0.
 
     A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
 

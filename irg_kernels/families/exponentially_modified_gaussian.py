@@ -169,12 +169,13 @@ def _draw(xp: Namespace[Array], standard: Array, uniform: Array, loc: Array, sca
 _SLOPES = (lambda xp, x, loc, scale, rate: 1.0 + 0.0 * x, _by_scale, _by_rate)
 
 FAMILY = Family(
-    about="""
-    The distribution of the sum of a normal number and an exponential one.
+    about=r"""
+    That of the sum of a normal number and an exponential one.  Density
+    :math:`\lambda e^{k (k / 2 - y)} \Phi(y - k)` with :math:`y = (x - \mu) / \sigma` and :math:`k = \lambda \sigma`.
 
-    :param loc: mean of the normal number; number or array, broadcast with the others.
-    :param scale: its standard deviation, positive.
-    :param rate: of the exponential number, positive.
+    :param loc: :math:`\mu`, the mean of the normal number; number or array, broadcast with the others.
+    :param scale: :math:`\sigma > 0`, its standard deviation.
+    :param rate: :math:`\lambda > 0`, of the exponential number.
     """,
     parameters={"loc": "real", "scale": "positive", "rate": "positive"},
     support=(-math.inf, math.inf),

@@ -31,7 +31,7 @@ FAMILY = dataclasses.replace(
     mean=lambda xp, scale: 2.0 * math.sqrt(2.0 / math.pi) * scale,
     variance=lambda xp, scale: (3.0 - 8.0 / math.pi) * scale * scale,
     about=r"""
-    Density :math:`\sqrt{2/\pi} x^2 / \sigma^3 \exp(-x^2 / (2 \sigma^2))`.
+    Density :math:`\sqrt{2/\pi} x^2 / \sigma^3 \exp(-x^2 / (2 \sigma^2))` for x > 0.
 
     :param scale: :math:`\sigma > 0`; number or array.
     """,

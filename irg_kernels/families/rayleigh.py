@@ -24,7 +24,7 @@ FAMILY = dataclasses.replace(
     mean=lambda xp, scale: math.sqrt(0.5 * math.pi) * scale,
     variance=lambda xp, scale: (2.0 - 0.5 * math.pi) * scale * scale,
     about=r"""
-    Density :math:`x / \sigma^2 \exp(-x^2 / (2 \sigma^2))`.
+    Density :math:`x / \sigma^2 \exp(-x^2 / (2 \sigma^2))` for x > 0.
 
     :param scale: :math:`\sigma > 0`; number or array.
     """,

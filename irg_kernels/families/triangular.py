@@ -127,12 +127,13 @@ def _mass(xp: Namespace[Array], whole: Array, rising: Array, behind: Array, fall
 _SLOPES = (_by_low, _by_high, _by_peak)
 
 FAMILY = Family(
-    about="""
-    The density rises linearly from low to peak and falls linearly to high.
+    about=r"""
+    The density rises linearly from 0 at :math:`l` to :math:`2 / (h - l)` at :math:`m`, and falls linearly to 0 at
+    :math:`h`.
 
-    :param low: lower end; number or array, broadcast with the others.
-    :param high: upper end.
-    :param peak: mode, between them.
+    :param low: lower end :math:`l`; number or array, broadcast with the others.
+    :param high: upper end :math:`h > l`.
+    :param peak: mode :math:`m`, between them.
     """,
     parameters={"low": "real", "high": "real", "peak": "real"},
     order=("low", "peak", "high"),

@@ -120,7 +120,7 @@ def _variance(xp: Namespace[Array], scale: Array, k: Array) -> Array:
 
 FAMILY = Family(
     about=r"""
-    Density :math:`k e / x \exp(-e)` with :math:`e = (x / s)^k`.
+    Density :math:`(k / x) \, e \exp(-e)` with :math:`e = (x / s)^k`, for x > 0.
 
     A draw that leaves the range of its dtype is held at its end, with the relative derivative of the true draw.
 

@@ -49,15 +49,16 @@ class Truncated(ChecksValues, host.Distribution):
     (Figurnov, Mohamed, Mnih 2018, eq. 4-6).  All is formed from the masses on either side of x in units of the density
     there.
 
-    Where the kernels know the density (Normal, LogNormal, Cauchy, HalfCauchy, HalfNormal, Laplace, Logistic, Gumbel,
-    Weibull, Exponential, Pareto, Gamma, Chi2, LogGamma, InverseGamma, Beta, StudentT, VonMises, Uniform) no tail is too
-    far and no interval too narrow; of other distributions tails are subtracted, which loses digits in a narrow one.
+    The masses are integrals of the density, for which no tail is too far and no interval too narrow.  They are
+    differences of tails, which lose digits in a narrow interval, for `AffineBeta`, `ContinuousBernoulli`,
+    `GeneralizedNormal`, `GeneralizedPareto`, `NoncentralChi2`, `NormalInverseGaussian`, `RelaxedBernoulli`, `Rice`,
+    mixtures, and classes of your own.
 
     A bound at the very end of the base's support has the derivative of moving inwards, (1 - u) p(l)/p(x): 0 where the
     density vanishes there, a huge number where it is infinite.  Moved outwards nothing would change.
 
-    :param base_dist: a univariate distribution with a cdf; one that has an implicit twin is taken for
-        it, and `Independent`, `expand` and `mask` around it are left out.
+    :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it, and `Independent`,
+        `expand` and `mask` around it are left out.
     :param low: l, number or array, or None.
     :param high: h, number or array, or None.
     :raises ValueError: for a base that is not univariate or has no cdf, a bound that does not broadcast, and with
@@ -381,7 +382,7 @@ def _solved(base: Any, low: Array | None, high: Array | None, q: Array, least: A
 
 @implicit_twin_of(host.LeftTruncatedDistribution)
 class LeftTruncatedDistribution(Truncated, host.LeftTruncatedDistribution):
-    """`Truncated` from below, for the host's class of that name."""
+    """`Truncated(base_dist, low)`, by the host's name; formula, shapes and errors are those of `Truncated`."""
 
     arg_constraints = {"low": Truncated.arg_constraints["low"]}
     reparametrized_params = ["low"]
@@ -392,7 +393,7 @@ class LeftTruncatedDistribution(Truncated, host.LeftTruncatedDistribution):
 
 @implicit_twin_of(host.RightTruncatedDistribution)
 class RightTruncatedDistribution(Truncated, host.RightTruncatedDistribution):
-    """`Truncated` from above, for the host's class of that name."""
+    """`Truncated(base_dist, high=high)`, by the host's name; formula, shapes and errors are those of `Truncated`."""
 
     arg_constraints = {"high": Truncated.arg_constraints["high"]}
     reparametrized_params = ["high"]
@@ -403,7 +404,7 @@ class RightTruncatedDistribution(Truncated, host.RightTruncatedDistribution):
 
 @implicit_twin_of(host.TwoSidedTruncatedDistribution)
 class TwoSidedTruncatedDistribution(Truncated, host.TwoSidedTruncatedDistribution):
-    """`Truncated` on both sides, for the host's class of that name."""
+    """`Truncated(base_dist, low, high)`, by the host's name; formula, shapes and errors are those of `Truncated`."""
 
     def __init__(self, base_dist: Any, low: Any = 0.0, high: Any = 1.0, *, validate_args: bool | None = None) -> None:
         Truncated.__init__(self, base_dist, low, high, validate_args=validate_args)
@@ -412,7 +413,7 @@ class TwoSidedTruncatedDistribution(Truncated, host.TwoSidedTruncatedDistributio
 def TruncatedDistribution(
     base_dist: Any, low: Any = None, high: Any = None, *, validate_args: bool | None = None
 ) -> Any:
-    """`base_dist` between the bounds that are given; itself where none is."""
+    """`Truncated` between the bounds that are given, with the errors of that; `base_dist` itself where none is."""
     if low is None and high is None:
         return base_dist
     if high is None:
@@ -425,7 +426,7 @@ def TruncatedDistribution(
 def TruncatedNormal(
     loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
 ) -> Any:
-    """A normal distribution between the bounds that are given."""
+    """`Truncated` of a normal distribution of `loc` and `scale` > 0; bounds, shapes and errors are those of that."""
     return TruncatedDistribution(
         host.Normal(loc, scale, validate_args=validate_args), low, high, validate_args=validate_args
     )
@@ -434,7 +435,7 @@ def TruncatedNormal(
 def TruncatedCauchy(
     loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
 ) -> Any:
-    """A Cauchy distribution between the bounds that are given."""
+    """`Truncated` of a Cauchy distribution of `loc` and `scale` > 0; bounds, shapes and errors are those of that."""
     return TruncatedDistribution(
         host.Cauchy(loc, scale, validate_args=validate_args), low, high, validate_args=validate_args
     )

@@ -38,11 +38,13 @@ class AutoHVAE(HVAE):
     :param num_steps: as in `HVAE`, with all its other settings as keywords.
     :param transition: as in `HVAE`.
     :param base: a class of `numpyro.infer.autoguide`, or a function that makes a guide of a model.
-    :param prefix: of the names of all sites and parameters, the base's too.
+    :param prefix: begins the names of all sites and parameters, the base's too.
     :param init_loc_fn: of the base.
     :param create_plates: of the base.
     :param base_options: further keyword arguments of the base, such as `init_scale`.
-    :raises TypeError: for an argument that the base does not take.
+    :raises TypeError: for a model that cannot be called, a `base` that is an instance, or an argument that neither it
+        nor the steps take.
+    :raises ValueError: as `HVAE`.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class AutoHVAE(HVAE):
 
         :param args: the model's arguments, by default those of the last call outside `jit`, as `SVI.init` is.
         :param num_importance: each draw is one of so many, taken in proportion to their weights (`weighted_draws`).
+        :raises TypeError: for parameters that are no dictionary, and without arguments that the model needs.
         """
         guide_messages.check_params("AutoHVAE.sample_posterior", params)
         args, kwargs = guide_messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)

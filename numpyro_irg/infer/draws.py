@@ -45,7 +45,7 @@ def weighted_draws(
     :returns: `latents` (site -> array with a leading axis of draws, deterministic sites too), `log_weights` (array of
         `num_samples`), `observed` (site -> data).
     :raises ValueError: for counts below 1.
-    :raises TypeError: for a model or guide that cannot be called.
+    :raises TypeError: for a model or guide that cannot be called, or parameters that are no dictionary.
     """
     check_programs(model, guide, "weighted_draws", params)
     observed: dict[str, Any] = {}
@@ -94,6 +94,8 @@ def to_arviz(
     "observed_data" has the observed sites.
 
     :param params, rng_key, num_samples, num_importance, batch_size: as in `weighted_draws`.
+    :raises ValueError: as `weighted_draws`.
+    :raises TypeError: as `weighted_draws`.
     :raises ImportError: without arviz-base.
     """
     try:

@@ -33,12 +33,15 @@ __all__ = [
 
 
 class Evidence(NamedTuple):
-    """An importance sampling estimate of log p(x), for each datum or in all, and how far to trust it."""
+    """An importance sampling estimate of log p(x), for each datum or in all, and how far to trust it.
+
+    Of the weights w = p(x, z) / q(z) of the draws z, as `log_weights` gives them.
+    """
 
     log_evidence: Array
-    """log mean w"""
+    """logarithm of the mean of w"""
     ess: Array
-    """effective sample size, between 1 and the number of samples"""
+    """effective sample size (sum w)^2 / sum w^2, between 1 and the number of samples"""
     pareto_k: Array
     """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable; -inf where those are all
     equal, NaN below 25 draws, inside `jit`, and where the largest is not finite"""
@@ -70,8 +73,9 @@ def log_weights(
         every scale, so that the mean of the weights is p(x) only where nothing is subsampled.
     :param batch_size: how many draws are computed side by side; by default one after the other, in least memory.
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
-    :raises ValueError: for a site outside `plate`, counts below 1, and a guide of points (`Delta`) alone, which has no
-        weights (NaN inside `jit`).
+    :raises TypeError: for a model or guide that cannot be called, or parameters that are no dictionary.
+    :raises ValueError: for a site outside `plate`, counts below 1, model and guide swapped, and a guide of points
+        (`Delta`) alone, which has no weights (NaN inside `jit`).
     """
     check_programs(model, guide, "log_weights", params)
     keys = split(rng_key, num_samples)
@@ -201,7 +205,9 @@ def log_evidence(
     :param plate, batch_size: as in `log_weights`.
     :param progress_bar: show how many draws are done; not inside `jit`.
     :returns: `Evidence`, each field of shape () or (size of the plate,).
-    :raises ImportError: without arviz-stats, outside `jit`.
+    :raises TypeError: as `log_weights`.
+    :raises ValueError: as `log_weights`.
+    :raises ImportError: without ArviZ, which estimates k-hat; not inside `jit`.
     """
     check_programs(model, guide, "log_evidence", params)
     one = _weigher("log_evidence", model, guide, params, plate, args, kwargs)
@@ -268,6 +274,8 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     A smaller `step_size` and `max_step_size` serve better where the energy changes by about a nat per datum and step,
     the second moment is far from 1, or more than a few hundredths of the steps are rejected: a model can grow used to
     steps that are too long, so that none diverges.
+
+    :raises TypeError: for any other guide, or parameters that are no dictionary.
     """
     guide_messages.check_diagnosed(guide, HVAE)
     guide_messages.check_params("diagnostics", params)

@@ -53,8 +53,8 @@ class HVAE:
     log-joint.  Each call runs the model at its own arguments and parameters.  A decoder with smooth activations
     (softplus, tanh, GELU) suits better than ReLU, which has no curvature.
 
-    A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is rejected, its momentum flipped, for one
-    datum alone where data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
+    A step that diverges (`irg_kernels.inference.hamiltonian.MAX_ENERGY_CHANGE`) is rejected and its momentum flipped,
+    for one datum alone where data are independent; the weights stay exact.  `diagnostics` says how many steps do.
 
     A latent that the model masks out needs no mask in the base: its prior is counted for it, and E[w] stays p(x).
 
@@ -88,8 +88,9 @@ class HVAE:
         features, that returns for latents of the base (site -> (strengths, angles)) what is added to the strengths and
         angles of their steps: arrays that broadcast to (plates, num_steps, event), for each datum its own.  It must not
         draw; what it registers by `numpyro.param` or a module learns with the guide.
-    :param prefix: of the names of the guide's own sites and parameters.
+    :param prefix: begins the names of the guide's own sites and parameters.
     :param checkpoint: recompute each step in the backward pass: memory for one step instead of K.
+    :raises TypeError: for a model or guide that cannot be called, a class in place of an instance, or the two swapped.
     :raises ValueError: for settings out of bounds; when called, for latents that the base misses, adds, or draws
         without reparameterization, or masks where the model does not, for latents that the model masks though other
         terms depend on them, for discrete latents, and for a model without latents.

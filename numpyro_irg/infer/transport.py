@@ -114,5 +114,5 @@ class AutoTransport(AutoMixture):
         return dist.TransformedDistribution(base, _Carried(self.transport()))
 
     def get_posterior(self, params: dict[str, Any]) -> dist.TransformedDistribution:
-        """Of all latents in unconstrained space; its density is known at its own draws only."""
+        """The distribution of all latents in unconstrained space; its density is known at its own draws only."""
         return numpyro.handlers.substitute(self._get_posterior, params)()

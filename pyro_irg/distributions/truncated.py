@@ -56,15 +56,16 @@ class Truncated(ImplicitMixin, TorchDistribution):
     (Figurnov, Mohamed, Mnih 2018, eq. 4-6).  All is formed from the masses on either side of x in units of the density
     there.  Computed in float64.
 
-    Where the kernels know the density (Normal, LogNormal, Cauchy, HalfCauchy, HalfNormal, Laplace, Logistic, Gumbel,
-    Weibull, Exponential, Pareto, Gamma, Chi2, LogGamma, InverseGamma, Beta, StudentT, VonMises, Uniform) no tail is too
-    far and no interval too narrow; of other distributions tails are subtracted, which loses digits in a narrow one.
+    The masses are integrals of the density, for which no tail is too far and no interval too narrow.  They are
+    differences of tails, which lose digits in a narrow interval, for `AffineBeta`, `ContinuousBernoulli`,
+    `GeneralizedNormal`, `GeneralizedPareto`, `NoncentralChi2`, `NormalInverseGaussian`, `RelaxedBernoulli`, `Rice`,
+    mixtures, and classes of your own.
 
     A bound at the very end of the base's support has the derivative of moving inwards, (1 - u) p(l)/p(x): 0 where the
     density vanishes there, a huge number where it is infinite.  Moved outwards nothing would change.
 
-    :param base_dist: a univariate distribution with a cdf; one that has an implicit twin is taken for
-        it, and `Independent`, `expand` and `mask` around it are left out.
+    :param base_dist: a univariate distribution with a cdf; its implicit twin is taken for it, and `Independent`,
+        `expand` and `mask` around it are left out.
     :param low: l, number or tensor, or None.
     :param high: h, number or tensor, or None.
     :raises ValueError: for a base that is not univariate or has no cdf, a bound that does not broadcast, and with
@@ -373,21 +374,21 @@ def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:
 
 
 class LeftTruncatedDistribution(Truncated):
-    """`Truncated` from below, by NumPyro's name."""
+    """`Truncated(base_dist, low)`, by NumPyro's name; formula, shapes and errors are those of `Truncated`."""
 
     def __init__(self, base_dist: Any, low: Any = 0.0, *, validate_args: bool | None = None) -> None:
         super().__init__(base_dist, low, None, validate_args=validate_args)
 
 
 class RightTruncatedDistribution(Truncated):
-    """`Truncated` from above, by NumPyro's name."""
+    """`Truncated(base_dist, high=high)`, by NumPyro's name; formula, shapes and errors are those of `Truncated`."""
 
     def __init__(self, base_dist: Any, high: Any = 0.0, *, validate_args: bool | None = None) -> None:
         super().__init__(base_dist, None, high, validate_args=validate_args)
 
 
 class TwoSidedTruncatedDistribution(Truncated):
-    """`Truncated` on both sides, by NumPyro's name."""
+    """`Truncated(base_dist, low, high)`, by NumPyro's name; formula, shapes and errors are those of `Truncated`."""
 
     def __init__(self, base_dist: Any, low: Any = 0.0, high: Any = 1.0, *, validate_args: bool | None = None) -> None:
         super().__init__(base_dist, low, high, validate_args=validate_args)
@@ -396,7 +397,7 @@ class TwoSidedTruncatedDistribution(Truncated):
 def TruncatedDistribution(
     base_dist: Any, low: Any = None, high: Any = None, *, validate_args: bool | None = None
 ) -> Any:
-    """`base_dist` between the bounds that are given; itself where none is."""
+    """`Truncated` between the bounds that are given, with the errors of that; `base_dist` itself where none is."""
     if low is None and high is None:
         return base_dist
     if high is None:
@@ -409,7 +410,7 @@ def TruncatedDistribution(
 def TruncatedNormal(
     loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
 ) -> Any:
-    """A normal distribution between the bounds that are given."""
+    """`Truncated` of a normal distribution of `loc` and `scale` > 0; bounds, shapes and errors are those of that."""
     return TruncatedDistribution(
         host.Normal(loc, scale, validate_args=validate_args), low, high, validate_args=validate_args
     )
@@ -418,7 +419,7 @@ def TruncatedNormal(
 def TruncatedCauchy(
     loc: Any = 0.0, scale: Any = 1.0, *, low: Any = None, high: Any = None, validate_args: bool | None = None
 ) -> Any:
-    """A Cauchy distribution between the bounds that are given."""
+    """`Truncated` of a Cauchy distribution of `loc` and `scale` > 0; bounds, shapes and errors are those of that."""
     return TruncatedDistribution(
         host.Cauchy(loc, scale, validate_args=validate_args), low, high, validate_args=validate_args
     )

@@ -36,11 +36,13 @@ class AutoHVAE(HVAE):
     :param num_steps: as in `HVAE`, with all its other settings as keywords.
     :param transition: as in `HVAE`.
     :param base: a class of `pyro.infer.autoguide`, or any function that makes a guide of a model.
-    :param prefix: of the names of the guide's own sites and parameters.
+    :param prefix: begins the names of the guide's own sites and parameters.
     :param init_loc_fn: where the base starts (`pyro.infer.autoguide.initialization`); by default as `base` does.
     :param create_plates: a function of the model's arguments that returns its plates, for subsampling.
     :param base_options: further keyword arguments of `base`, such as `init_scale`.
-    :raises TypeError: for an argument that `base` does not take.
+    :raises TypeError: for a model that cannot be called, a `base` that is an instance, or an argument that neither it
+        nor the steps take.
+    :raises ValueError: as `HVAE`.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class AutoHVAE(HVAE):
         :param args: the model's arguments, which the steps need; by default those of the last call.
         :param num_importance: each draw is one of so many, taken in proportion to their weights (`weighted_draws`).
         :param batch_size: how many draws run side by side under one plate; 1 for a model that is not vectorizable.
+        :raises TypeError: without arguments that the model needs, before the guide's first call.
+        :raises ValueError: for counts below 1.
         """
         sizes = batches("AutoHVAE.sample_posterior", num_samples, batch_size)
         args, kwargs = guide_messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
@@ -115,7 +119,7 @@ class AutoHVAE(HVAE):
         return {name: value[0] for name, value in self.quantiles([0.5], *args, **kwargs).items()}
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """There is none to return: the flow's marginal density has no closed form.
+        """Not available: the density of a refined draw is an integral over the momenta.
 
         :raises NotImplementedError: always.
         """

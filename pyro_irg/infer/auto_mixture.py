@@ -60,6 +60,7 @@ class AutoMixture(AutoContinuous):
     :param init_scale: longest first step of the search; without one, standard deviation of each component.
     :param init_spread: standard deviation, about the point of `init_loc_fn`, of the points where the search begins;
         without one, of the components' locations.
+    :raises TypeError: for a model that cannot be called.
     :raises ValueError: for settings out of bounds; when called, for latents that the model masks though other terms
         depend on them (of others that it masks out, the prior is counted).
     """
@@ -263,7 +264,10 @@ class AutoMixture(AutoContinuous):
         return _weighed(locs, scale_trils, points, lambda z: potentials(z, z.new_ones(len(z))))
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> MixtureSameFamily:
-        """The mixture, over all latents in unconstrained space."""
+        """The mixture, over all latents in unconstrained space.
+
+        :raises RuntimeError: before the guide's first call, or `setup`.
+        """
         if self.prototype_trace is None:
             raise RuntimeError(guide_messages.not_set_up("get_posterior"))
         units = self.units.detach()

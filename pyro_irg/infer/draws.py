@@ -106,6 +106,8 @@ def to_arviz(
     "observed_data" has the observed sites.
 
     :param num_samples, num_importance, batch_size: as in `weighted_draws`.
+    :raises ValueError: as `weighted_draws`.
+    :raises TypeError: as `weighted_draws`.
     :raises ImportError: without arviz-base.
     """
     try:

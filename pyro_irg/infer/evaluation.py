@@ -41,12 +41,15 @@ __all__ = [
 
 
 class Evidence(NamedTuple):
-    """An importance sampling estimate of log p(x), for each datum or in all, and how far to trust it."""
+    """An importance sampling estimate of log p(x), for each datum or in all, and how far to trust it.
+
+    Of the weights w = p(x, z) / q(z) of the draws z, as `log_weights` gives them.
+    """
 
     log_evidence: Tensor
-    """log mean w"""
+    """logarithm of the mean of w"""
     ess: Tensor
-    """effective sample size, between 1 and the number of samples"""
+    """effective sample size (sum w)^2 / sum w^2, between 1 and the number of samples"""
     pareto_k: Tensor
     """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable; -inf where those are all
     equal, NaN below 25 draws and where the largest is not finite"""
@@ -70,7 +73,9 @@ def log_weights(
         and a guide that are vectorizable, as `vectorize_particles` does; with 1 the draws come one after the other,
         for any model and in least memory.
     :returns: tensor of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
-    :raises ValueError: for a site outside `plate`, and a guide of points (`Delta`) alone, which has no weights.
+    :raises TypeError: for a model or guide that cannot be called.
+    :raises ValueError: for a site outside `plate`, counts below 1, model and guide swapped, and a guide of points
+        (`Delta`) alone, which has no weights.
     """
     check_programs(model, guide, "log_weights")
     sizes = batches("log_weights", num_samples, batch_size)
@@ -196,7 +201,10 @@ def log_evidence(
 
     :param num_samples: S.
     :param plate: as in `log_weights`, and so is `batch_size`.
+    :param progress_bar: show how many draws are done.
     :returns: `Evidence`, each field of shape () or (size of the plate,).
+    :raises TypeError: as `log_weights`.
+    :raises ValueError: as `log_weights`.
     :raises ImportError: without ArviZ, which estimates k-hat.
     """
     check_programs(model, guide, "log_evidence")
@@ -269,6 +277,8 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     A smaller `step_size` and `max_step_size` serve better where the energy changes by about a nat per datum and step,
     the second moment is far from 1, or more than a few hundredths of the steps are rejected: a model can grow used to
     steps that are too long, so that none diverges.
+
+    :raises TypeError: for any other guide.
     """
     guide_messages.check_diagnosed(guide, HVAE)
     if guide.num_steps == 0:

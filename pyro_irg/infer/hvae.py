@@ -45,8 +45,8 @@ class HVAE(PyroModule):
 
         svi = SVI(model, HVAE(model, encoder, num_steps=5), Adam({"lr": 1e-3}), Trace_ELBO())
 
-    A step that diverges (`irg_kernels.hamiltonian.MAX_ENERGY_CHANGE`) is rejected, its momentum flipped, for one
-    datum alone where data are independent; the weights stay exact.  `diagnostics` tells the share of such steps.
+    A step that diverges (`irg_kernels.inference.hamiltonian.MAX_ENERGY_CHANGE`) is rejected and its momentum flipped,
+    for one datum alone where data are independent; the weights stay exact.  `diagnostics` says how many steps do.
 
     A latent that the model masks out needs no mask in the base: its prior is counted for it, and E[w] stays p(x).
 
@@ -79,7 +79,8 @@ class HVAE(PyroModule):
         features, that returns for latents of the base (site -> (strengths, angles)) what is added to the strengths and
         angles of their steps: arrays that broadcast to (plates, num_steps, event), for each datum its own.  It must not
         draw.  Its parameters learn if it is a module itself, or by `pyro.param` and `pyro.module`.
-    :param prefix: of the names of the guide's own sites.
+    :param prefix: begins the names of the guide's own sites.
+    :raises TypeError: for a model or guide that cannot be called, a class in place of an instance, or the two swapped.
     :raises ValueError: for settings out of bounds; when called, for latents that the base misses, adds, or draws
         without reparameterization, or masks where the model does not, for latents that the model masks though other
         terms depend on them, for discrete latents, and for a model without latents.
@@ -173,7 +174,10 @@ class HVAE(PyroModule):
         return settings.check_cooling(tuple(float(a) for a in self.tempering(self.num_steps)), self.num_steps)
 
     def step_size(self, site: str, position: Tensor | None = None, event_dim: int = 0) -> Tensor:
-        """The step sizes of a site: of shape (), of its unconstrained event's shape, or with a leading axis of K."""
+        """The step sizes of a site: of shape (), of its unconstrained event's shape, or with a leading axis of K.
+
+        :raises ValueError: before the guide's first call.
+        """
         name = site.replace(".", "__")  # a dot would be a submodule's
         if name not in self.step_sizes._pyro_params:
             if position is None:

@@ -105,7 +105,7 @@ class AutoTransport(AutoMixture):
         return transport.transport(origin, unit, params)
 
     def get_posterior(self, *args: Any, **kwargs: Any) -> Any:
-        """Of all latents in unconstrained space; its density is known at its own draws only."""
+        """The distribution of all latents in unconstrained space; its density is known at its own draws only."""
         origin: Any = self.origin
         like = origin.detach()
         base = dist.Normal(torch.zeros_like(like), torch.ones_like(like)).to_event(1)
