@@ -241,10 +241,11 @@ def _ends(support: Any, like: Array) -> density.Support:
 
 
 class Implicit(AroundBase[Array], ChecksValues, host.Distribution):
-    """A univariate distribution with its own draws, which move with its parameters so as to keep their quantile.
+    r"""A univariate distribution with its own draws, which move with its parameters so as to keep their quantile.
 
-    The gradient comes from the distribution's cdf where it has one, else from its log-density as in
-    `ImplicitDensity`.  Where this package has a twin of the distribution, the twin stands for it.
+    The gradient is :math:`-(\partial F / \partial \theta) / p(x)` (Figurnov, Mohamed, Mnih 2018, eq. 5), of the
+    distribution's cdf where it has one, else of its log-density as in `ImplicitDensity`.  Where this package has a twin
+    of the distribution, the twin stands for it.
 
     :param base: a continuous univariate distribution, perhaps inside `Independent`, `expand` or `mask`.
     :raises ValueError: for a distribution of vectors or of integers, or, as `ImplicitDensity`, for a density that the

@@ -112,13 +112,15 @@ class _Located(_DiagNormals):
 class MixtureOfDiagNormals(_Located):
     r"""Mixture of K normal distributions with diagonal covariance, reparameterized in all parameters; D = 1 is allowed.
 
+    Density :math:`\sum_k w_k \prod_i N(x_i; \mu_{ki}, \sigma_{ki}^2)`.
+
     With Pyro's arguments.  The gradient keeps the distribution function of each coordinate given those before it
     (Figurnov, Mohamed, Mnih 2018, eq. 3, after Graves 2016).  One of several paths to the same expectation, it depends
     on the order of the coordinates.
 
-    :param locs: means, of shape (..., K, D).
-    :param coord_scale: standard deviations, of shape (..., K, D), positive.
-    :param component_logits: logarithms of the weights, of shape (..., K), perhaps without their normalisation.
+    :param locs: :math:`\mu`, means, of shape (..., K, D).
+    :param coord_scale: :math:`\sigma`, standard deviations, of shape (..., K, D), positive.
+    :param component_logits: :math:`\log w` up to a common constant, of shape (..., K).
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """
 
@@ -133,7 +135,7 @@ class MixtureOfDiagNormalsSharedCovariance(_Located):
 
     :param locs: means, of shape (..., K, D).
     :param coord_scale: standard deviations, of shape (..., D), positive.
-    :param component_logits: logarithms of the weights, of shape (..., K), perhaps without their normalisation.
+    :param component_logits: :math:`\log w` up to a common constant, of shape (..., K).
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """
 
@@ -147,7 +149,7 @@ class GaussianScaleMixture(_DiagNormals):
     With Pyro's arguments.  The gradient is that of `MixtureOfDiagNormals`.
 
     :param coord_scale: :math:`\sigma`, of shape (..., D), positive.
-    :param component_logits: logarithms of the weights, of shape (..., K), perhaps without their normalisation.
+    :param component_logits: :math:`\log w` up to a common constant, of shape (..., K).
     :param component_scale: :math:`\tau`, of shape (..., K), positive.
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """

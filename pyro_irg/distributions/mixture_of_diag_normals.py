@@ -119,13 +119,15 @@ class _Located(_DiagNormals):
 class MixtureOfDiagNormals(_Located, host.MixtureOfDiagNormals):
     r"""Mixture of K normal distributions with diagonal covariance, reparameterized in all parameters; D = 1 is allowed.
 
+    Density :math:`\sum_k w_k \prod_i N(x_i; \mu_{ki}, \sigma_{ki}^2)`.
+
     The gradient keeps the distribution function of each coordinate given those before it (Figurnov, Mohamed, Mnih 2018,
     eq. 3, after Graves 2016); the host's is biased in the logits.  One of several paths to the same expectation, it
     depends on the order of the coordinates.
 
-    :param locs: means, of shape (..., K, D).
-    :param coord_scale: standard deviations, of shape (..., K, D), positive.
-    :param component_logits: logarithms of the weights, of shape (..., K), perhaps without their normalisation.
+    :param locs: :math:`\mu`, means, of shape (..., K, D).
+    :param coord_scale: :math:`\sigma`, standard deviations, of shape (..., K, D), positive.
+    :param component_logits: :math:`\log w` up to a common constant, of shape (..., K).
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """
 
@@ -141,7 +143,7 @@ class MixtureOfDiagNormalsSharedCovariance(_Located, host.MixtureOfDiagNormalsSh
 
     :param locs: means, of shape (..., K, D).
     :param coord_scale: standard deviations, of shape (..., D), positive.
-    :param component_logits: logarithms of the weights, of shape (..., K), perhaps without their normalisation.
+    :param component_logits: :math:`\log w` up to a common constant, of shape (..., K).
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """
 
@@ -156,7 +158,7 @@ class GaussianScaleMixture(_DiagNormals, host.GaussianScaleMixture):
     The gradient is that of `MixtureOfDiagNormals`.
 
     :param coord_scale: :math:`\sigma`, of shape (..., D), positive.
-    :param component_logits: logarithms of the weights, of shape (..., K), perhaps without their normalisation.
+    :param component_logits: :math:`\log w` up to a common constant, of shape (..., K).
     :param component_scale: :math:`\tau`, of shape (..., K), positive.
     :raises ValueError: for parameters outside their constraint, not finite, or of other shapes.
     """

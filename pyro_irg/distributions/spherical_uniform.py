@@ -18,7 +18,8 @@ __all__ = ["SphericalUniform"]
 
 
 class SphericalUniform(ImplicitMixin, TorchDistribution):
-    """Uniform distribution on the unit sphere; it has no parameters to be reparameterized in.
+    r"""Uniform distribution on the unit sphere, of density :math:`\Gamma(d/2) / (2 \pi^{d/2})`; it has no parameters to
+    be reparameterized in.
 
     :param dim: dimension d of the vectors, an integer from 2 on.
     :param batch_shape: of the distribution.

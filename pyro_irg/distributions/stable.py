@@ -101,4 +101,4 @@ def _noise(like: Tensor) -> tuple[Tensor, Tensor]:
 
 @implicit_twin_of(host.StableWithLogProb)
 class StableWithLogProb(Stable, host.StableWithLogProb):
-    """`Stable`, which Pyro's strategies of reparameterization leave as it is."""
+    """`Stable`, with its arguments and errors, which Pyro's strategies of reparameterization leave as it is."""
