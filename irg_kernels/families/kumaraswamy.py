@@ -56,7 +56,8 @@ def _log_w(xp: Namespace[Array], x: Array, a: Array) -> tuple[Array, Array]:
 def _powers(xp: Namespace[Array], x: Array, a: Array) -> tuple[Array, Array]:
     """(log w, log(1 - w))"""
     log_w, rest = _log_w(xp, x, a)
-    return log_w, log1mexp(xp, log_w) - rest / xp.expm1(-log_w)
+    # beyond 80 the quotient is nothing, and its derivative would be infinity by infinity
+    return log_w, log1mexp(xp, log_w) - rest / xp.expm1(xp.minimum(-log_w, 80.0))
 
 
 def _powers_of_logit(xp: Namespace[Array], y: Array, a: Array) -> tuple[Array, Array]:

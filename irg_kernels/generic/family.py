@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ..namespace import Array, Namespace
+from ..numerics.elementary import finite, finite_exp
 
 End = float | Callable[..., Array]
 """an end of a support: a number, or a function of (xp, *params)"""
@@ -125,7 +126,7 @@ def log_density_of(family: Family) -> Function:
     """log p of (x, *params), for a family that has scores."""
 
     def partial(score: Callable) -> Callable:
-        return lambda xp, result, *args: score(xp, *args)
+        return lambda xp, result, *args: finite(xp, score(xp, *args))
 
     return Function(family.log_density, tuple(map(partial, family.scores or ())))
 
@@ -182,17 +183,20 @@ def _log_tail(family: Family, which: int, sign: float) -> Function:
     def by_x(xp: Namespace[Array], result: Array, *args: Array) -> Array:
         if family.hazards is not None:
             return sign * family.hazards(xp, *args)[which]
-        return sign * xp.exp(family.log_density(xp, *args) - result)
+        return sign * finite_exp(xp, family.log_density(xp, *args) - result)
 
     def by(slope: Callable) -> Callable:
-        return lambda xp, result, *args: -by_x(xp, result, *args) * slope(xp, *args)
+        return lambda xp, result, *args: -finite(xp, by_x(xp, result, *args)) * finite(xp, slope(xp, *args))
 
     def inside(partial: Callable) -> Callable:
-        """0 where there is no mass, as of a log-density outside the support: -inf moves with nothing."""
+        """Finite, for a mixture multiplies it by a share that may be 0.
+
+        And 0 where there is no mass, as of a log-density outside the support: -inf moves with nothing.
+        """
 
         def masked(xp: Namespace[Array], result: Array, *args: Array) -> Array:
             none = result <= -math.inf
-            return xp.where(none, 0.0, partial(xp, xp.where(none, 0.0, result), *args))
+            return xp.where(none, 0.0, finite(xp, partial(xp, xp.where(none, 0.0, result), *args)))
 
         return masked
 
@@ -205,7 +209,8 @@ def _moved(family: Family, log_unit: Callable, sign: float) -> tuple[Callable, .
 
     def of_slope(slope: Callable) -> Callable:
         def flow(xp: Namespace[Array], unit: Array, *args: Array) -> Array:
-            return xp.exp(family.log_density(xp, *args) - unit) * slope(xp, *args)
+            # next to 0 the density may be out of range, and far out the slope, where the other factor is nothing
+            return finite_exp(xp, family.log_density(xp, *args) - unit) * finite(xp, slope(xp, *args))
 
         return flow
 

@@ -38,7 +38,7 @@ from typing import Generic, NamedTuple
 from ..namespace import Array, Namespace
 from . import truncation
 from .family import Family
-from .fixed_quantile import remembered
+from .fixed_quantile import remembered, step_of
 
 
 class Shares(NamedTuple, Generic[Array]):
@@ -128,21 +128,21 @@ class Anchor(NamedTuple, Generic[Array]):
 
 
 def anchor(
-    xp: Namespace[Array], log_r: Array, log_f: Array, log_lower: Array, log_upper: Array, unit: Array | None = None
+    xp: Namespace[Array], log_r: Array, log_f: Array, log_lower: Array, log_upper: Array, x: Array | None = None
 ) -> Anchor:
-    """The `Anchor` of a draw; arguments as those of `shares`, and the unit in which `residual` counts x, (..., D)."""
+    """The `Anchor` of a draw; arguments as those of `shares`, and x, (..., 1), that `residual` is to count in its
+    `unit_of`."""
     of, log_r = shares(xp, log_r, log_f, log_lower, log_upper), _normalised(xp, log_r)
     lower, upper = (_log_sum(xp, log_r + tail)[..., 0] for tail in (log_lower, log_upper))
     is_lower = lower < upper
     sign = 2.0 * xp.indicator(is_lower, like=lower) - 1.0
     target = xp.where(is_lower, lower, upper)
-    # no draw is seen in a gap so empty that this is cut, and an infinite step would make 0 * inf
-    most = 0.5 * math.log(float(xp.finfo(target).max))
-    log_p = _log_sum(xp, log_r + log_f)[..., 0]
-    if unit is not None:
-        log_p = log_p + xp.log(unit)
-    step = sign * xp.exp(xp.minimum(target - log_p, most))
-    return Anchor(of, sign, target, step, xp.where(is_lower[..., None], log_lower, log_upper))
+    log_step = target - _log_sum(xp, log_r + log_f)[..., 0]
+    if x is not None:
+        step = step_of(xp, log_step, x, xp.finfo(x))
+    else:  # no draw is seen in a gap so empty that this is cut, and an infinite step would make 0 * inf
+        step = xp.exp(xp.minimum(log_step, 0.5 * math.log(float(xp.finfo(target).max))))
+    return Anchor(of, sign, target, sign * step, xp.where(is_lower[..., None], log_lower, log_upper))
 
 
 def residual(xp: Namespace[Array], at: Anchor, log_r: Array, log_lower: Array, log_upper: Array) -> Array:

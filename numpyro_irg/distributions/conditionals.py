@@ -6,6 +6,7 @@ Arrays have the shape (..., D, K), dimension and component last; see `irg_kernel
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from irg_kernels.numerics.elementary import log1mexp
 from ..attach import NATIVE, attach, attach_jointly, call, once
 from .base import together
 from .from_uniform import quantile_at
-from .host_families import has_tails, log_tails, unwrapped
+from .host_families import has_tails, log_density, log_tails, unwrapped
 from .student_t import StudentT
 
 __all__ = ["at_fixed_quantile", "from_uniform", "has_conditionals", "is_elliptical"]
@@ -142,9 +143,9 @@ def _push(tangents: Any, x: Array, mixed: tuple[Array, list[Any]]) -> Array:
 
 
 def _push_at(x: Array, tangents: Any, mixed: tuple[Array, list[Any]]) -> Array:
-    unit = fixed_quantile.unit_of(NATIVE, x) if x.shape[-1] == 1 else None
+    univariate = x.shape[-1] == 1
     log_r, log_f, lower, upper = _conditionals(x, *mixed)
-    at = mixture.anchor(NATIVE, log_r, log_f, lower, upper, unit)
+    at = mixture.anchor(NATIVE, log_r, log_f, lower, upper, x if univariate else None)
 
     def residual(mixed):
         log_weights, components = mixed
@@ -152,8 +153,8 @@ def _push_at(x: Array, tangents: Any, mixed: tuple[Array, list[Any]]) -> Array:
         return mixture.residual(NATIVE, at, log_r, lower, upper)
 
     b = jax.jvp(residual, (mixed,), (tangents,))[1]
-    if unit is not None:
-        return -(unit * b)  # the incoming gradient meets the unit first
+    if univariate:
+        return -(fixed_quantile.unit_of(NATIVE, x) * b)  # the incoming gradient meets the unit first
     components = mixed[1]
     jacobian = (_elliptical_jacobian if is_elliptical(components[0]) else _factorised_jacobian)(at.of, components, x)
     jacobian = jnp.broadcast_to(jacobian, b.shape + b.shape[-1:])
@@ -194,7 +195,7 @@ def _factorised(components: list[Any], x: Array) -> tuple[Array, ...]:
     at = _stretched(x, event, len(distributions) == 1)
     tails = [log_tails(distribution, at) for distribution in distributions]
     columns = (
-        [distribution.log_prob(at) for distribution in distributions],
+        [log_density(distribution, at) for distribution in distributions],
         [lower for lower, _ in tails],
         [upper for _, upper in tails],
     )
@@ -207,7 +208,7 @@ def _factorised_jacobian(of: mixture.Shares, components: list[Any], x: Array) ->
     for distribution in map(unwrapped, components):
         at = _stretched(x, event, len(components) == 1)
         at = jnp.broadcast_to(at, jnp.broadcast_shapes(at.shape, distribution.batch_shape))
-        density, pull = jax.vjp(distribution.log_prob, at)
+        density, pull = jax.vjp(functools.partial(log_density, distribution), at)
         slopes.append(*pull(jnp.ones_like(density)))
     return jnp.tril(jnp.einsum("...dk,...ek->...de", of.shift, _last_two(slopes, event, x.shape)), -1)
 

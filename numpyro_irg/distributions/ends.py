@@ -24,9 +24,11 @@ def from_to(low: Any, high: Any) -> Any:
 
 
 def off_ends(ends: Any, x: Array) -> Array:
-    """A draw x between two ends, off a lower one of 0 and an upper one of 1, where its density may be 0 or infinite."""
+    """A draw x between two ends, held in the range of its dtype; off a lower end of 0 and an upper one of 1, where its
+    density may be 0 or infinite."""
     least, most = ends
     limits = jnp.finfo(x.dtype)
+    x = jnp.clip(x, -0.25 / float(limits.tiny), 0.25 / float(limits.tiny))
     if isinstance(least, float) and least == 0.0:
         x = jnp.maximum(x, float(limits.tiny))
     return jnp.minimum(x, 1.0 - float(limits.eps)) if isinstance(most, float) and most == 1.0 else x

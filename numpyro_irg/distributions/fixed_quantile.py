@@ -11,7 +11,7 @@ from jax import Array, lax
 from irg_kernels.generic import fixed_quantile
 
 from ..attach import NATIVE
-from .host_families import family_of, log_tails, unwrapped
+from .host_families import family_of, tails_and_density, unwrapped
 
 __all__ = ["at_fixed_quantile"]
 
@@ -36,4 +36,4 @@ def at_fixed_quantile(distribution: Any, x: Array) -> Array:
         for transform in distribution.transforms:
             moving = transform(moving)
         return x + (moving - lax.stop_gradient(moving))
-    return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, x)
+    return fixed_quantile.at_fixed_quantile(NATIVE, *tails_and_density(distribution), x)

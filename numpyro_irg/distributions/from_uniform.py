@@ -16,7 +16,7 @@ from irg_kernels.generic import fixed_quantile, truncation
 from ..attach import NATIVE, once
 from ..registry import implicit_twin
 from .base import quantile, together, uniforms
-from .host_families import ends_of, family_of, has_tails, log_tails, unwrapped
+from .host_families import ends_of, family_of, has_tails, tails_and_density, unwrapped
 
 __all__ = ["by_tails", "from_uniform", "own_quantile", "quantile_at"]
 
@@ -92,12 +92,12 @@ def by_tails(base: Any, u: Array) -> Array:
     low, high = (jnp.broadcast_to(jnp.clip(jnp.asarray(e, u.dtype), -far, far), u.shape) for e in ends_of(still))
     x = _quantile_by_tails(still, q, low, high)
     masses = jnp.log(u), jnp.log1p(-u)
-    return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(base, x), base.log_prob, x, masses)
+    return fixed_quantile.at_fixed_quantile(NATIVE, *tails_and_density(base), x, masses)
 
 
 @once
 def _quantile_by_tails(still: Any, q: Array, low: Array, high: Array) -> Array:
-    return truncation.quantile_by_tails(NATIVE, lambda x: log_tails(still, x), still.log_prob, q, low, high)
+    return truncation.quantile_by_tails(NATIVE, *tails_and_density(still), q, low, high)
 
 
 @_drawn.register(host.TransformedDistribution)

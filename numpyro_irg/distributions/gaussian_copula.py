@@ -18,7 +18,7 @@ from ..registry import implicit_twin, implicit_twin_of
 from .base import check_key, uniforms
 from .beta import Beta
 from .from_uniform import from_uniform
-from .host_families import has_tails, log_tails, unwrapped
+from .host_families import has_tails, log_tails, tails_and_density, unwrapped
 
 __all__ = ["GaussianCopula", "GaussianCopulaBeta"]
 
@@ -58,10 +58,7 @@ class _Reparameterized(host.GaussianCopula):
         return self._moving(_refined(still, start, low, high, fixed), log_masses)
 
     def _moving(self, x: Array, log_masses: tuple[Array, Array]) -> Array:
-        distribution = self.marginal_dist
-        return fixed_quantile.at_fixed_quantile(
-            NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, x, log_masses
-        )
+        return fixed_quantile.at_fixed_quantile(NATIVE, *tails_and_density(self.marginal_dist), x, log_masses)
 
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves so as to keep the independent normal numbers that it was made of."""
@@ -82,7 +79,7 @@ class _Reparameterized(host.GaussianCopula):
 
 @once
 def _refined(still: Any, start: Array, low: Array, high: Array, log_masses: tuple[Array, Array]) -> Array:
-    return copula.refine_quantile(NATIVE, lambda x: log_tails(still, x), still.log_prob, start, low, high, log_masses)
+    return copula.refine_quantile(NATIVE, *tails_and_density(still), start, low, high, log_masses)
 
 
 @once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, singledispatch
 from typing import Any
 
@@ -18,6 +19,7 @@ from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
 
 from ..attach import NATIVE, call
 from .base import UnivariateMixin, support_of, together
+from .base import log_density as log_density_of
 
 __all__ = [
     "HOST_FAMILIES",
@@ -26,7 +28,9 @@ __all__ = [
     "first_guess",
     "has_tails",
     "inner_point",
+    "log_density",
     "log_tails",
+    "tails_and_density",
     "tails_anywhere",
     "tails_of",
     "unwrapped",
@@ -118,6 +122,13 @@ def _is_transformed(distribution: Any) -> bool:
     return is_transformed and type(distribution).cdf is _TRANSFORMED_CDF
 
 
+def log_density(distribution: Any, x: Array) -> Array:
+    """log p(x) elementwise: by its family's record, whose derivatives are finite, where the host's may be infinite."""
+    distribution = unwrapped(distribution)
+    known = family_of(distribution)
+    return distribution.log_prob(x) if known is None else log_density_of(known[0], x, *known[1])
+
+
 def log_tails(distribution: Any, x: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)) elementwise, differentiable in x and the parameters.
 
@@ -126,6 +137,11 @@ def log_tails(distribution: Any, x: Array) -> tuple[Array, Array]:
     distribution = unwrapped(distribution)
     known = family_of(distribution)
     return _log_tails(distribution, x) if known is None else tails_of(*known, x)
+
+
+def tails_and_density(distribution: Any) -> tuple[Callable, Callable]:
+    """`log_tails` and `log_density`, as functions of x."""
+    return lambda x: log_tails(distribution, x), lambda x: log_density(distribution, x)
 
 
 def tails_of(family: Family, params: tuple[Array, ...], x: Array) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from irg_kernels.adapter import messages
 from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
 from .base import ChecksValues, uniforms
+from .ends import off_ends
 from .host_families import ends_of, has_tails, unwrapped
 
 __all__ = ["MixtureGeneral", "MixtureSameFamily"]
@@ -55,7 +56,10 @@ class _Mixture(ChecksValues):
     def sample_with_intermediates(self, key: Array, sample_shape: tuple[int, ...] = ()) -> tuple[Array, Any]:
         """The draw and the indices of the components.  With `has_rsample`, the draw carries the implicit gradient."""
         x, indices = super().sample_with_intermediates(key, sample_shape)
-        return (self.at_fixed_quantile(lax.stop_gradient(x)) if self.has_rsample else x), indices
+        if not self.has_rsample:
+            return x, indices
+        ends = ends_of(unwrapped(self._components()[0]))
+        return self.at_fixed_quantile(off_ends(ends, lax.stop_gradient(x))), indices
 
     def _refuse_unknown(self) -> None:
         if not self.has_rsample:

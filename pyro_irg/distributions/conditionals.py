@@ -30,7 +30,7 @@ from ..samplers import draw, standard_gamma
 from . import normal_mixture
 from .base import stands_still, together
 from .from_uniform import quantile_at
-from .host_families import family_of, has_tails, log_tails, unwrapped
+from .host_families import family_of, has_tails, log_density, log_tails, unwrapped
 from .student_t import StudentT
 
 __all__ = ["at_fixed_quantile", "drawn", "from_uniform", "has_conditionals", "is_elliptical"]
@@ -70,7 +70,7 @@ def at_fixed_quantile(log_weights: Tensor, component: Any, x: Tensor) -> Tensor:
     if is_elliptical(component):
         params = [log_weights, *(p for p in _Elliptical.of(component) if p is not None)]
         return attach_jointly(_push, _pull, flat, *params).reshape(x.shape)
-    distribution, wide = _Factorised(component), _widened(flat)
+    distribution, wide, limits = _Factorised(component), _widened(flat), torch.finfo(x.dtype)
     normal = distribution.normal(log_weights.shape[-1])
     if normal is not None:
         return attach_jointly(normal_mixture.push, normal_mixture.pull, flat, *normal, log_weights).reshape(x.shape)
@@ -78,12 +78,11 @@ def at_fixed_quantile(log_weights: Tensor, component: Any, x: Tensor) -> Tensor:
     parts = _by_draws(flat.shape, batch, log_weights.shape[-1])
     # torch.func and a trace refuse the hooks that `checkpoint` puts on saved tensors
     if parts is None or in_transform() or torch.jit.is_tracing():
-        return _newton(log_weights, distribution, wide).to(x.dtype).reshape(x.shape)
+        return _newton(log_weights, distribution, wide, limits).to(x.dtype).reshape(x.shape)
     rows, lead = parts
     options: Any = {"use_reentrant": False, "preserve_rng_state": False}
-    moving = [
-        checkpoint(_newton, log_weights, distribution, part, **options) for part in wide.reshape(-1, *lead).split(rows)
-    ]
+    parted = wide.reshape(-1, *lead).split(rows)
+    moving = [checkpoint(_newton, log_weights, distribution, part, limits, **options) for part in parted]
     return torch.cat(moving).to(x.dtype).reshape(x.shape)
 
 
@@ -101,14 +100,14 @@ def _by_draws(shape: Any, batch: Any, k: int) -> tuple[int, Any] | None:
     return None if math.prod(shape) <= rows * math.prod(lead) else (rows, lead)
 
 
-def _newton(log_weights: Tensor, distribution: _Factorised, x: Tensor) -> Tensor:
+def _newton(log_weights: Tensor, distribution: _Factorised, x: Tensor, limits: torch.finfo) -> Tensor:
     """`at_fixed_quantile` of draws (..., D).
 
     Two Newton steps from x to x with one Jacobian: none changes the value, and each adds an order to which the
     derivatives are right.  (A rule of its own, as in the twin, would need the parameters of any distribution by name.)
     """
     if x.shape[-1] == 1:
-        return _univariate(log_weights, distribution, x)
+        return _univariate(log_weights, distribution, x, limits)
     moving, at, jacobian = x, None, None
     for _ in range(2):
         log_f, lower, upper = distribution.conditionals(moving)
@@ -124,7 +123,7 @@ def _newton(log_weights: Tensor, distribution: _Factorised, x: Tensor) -> Tensor
     return x + (moving - moving.detach())
 
 
-def _univariate(log_weights: Tensor, distribution: _Factorised, x: Tensor) -> Tensor:
+def _univariate(log_weights: Tensor, distribution: _Factorised, x: Tensor, limits: torch.finfo) -> Tensor:
     """The same of one coordinate, to third order: no Jacobian to hold still."""
     log_weights = log_weights[..., None, :]
 
@@ -132,9 +131,10 @@ def _univariate(log_weights: Tensor, distribution: _Factorised, x: Tensor) -> Te
         lower, upper = ((log_weights + tail).logsumexp(-1) for tail in distribution.log_tails(x))
         return lower, upper
 
-    return fixed_quantile.at_fixed_quantile(
-        NATIVE, log_tails, lambda x: (log_weights + distribution.log_density(x)).logsumexp(-1), x
-    )
+    def log_density(x: Tensor) -> Tensor:
+        return (log_weights + distribution.log_density(x)).logsumexp(-1)
+
+    return fixed_quantile.at_fixed_quantile(NATIVE, log_tails, log_density, x, limits=limits)
 
 
 def _at(x: Tensor, log_weights: Tensor, *params: Tensor) -> tuple[Tensor, Callable]:
@@ -295,7 +295,7 @@ class _Factorised:
         return self.log_density(x), *self.log_tails(x)
 
     def log_density(self, x: Tensor) -> Tensor:
-        return self._last_two(self.distribution.log_prob(self._stretched(x)))
+        return self._last_two(log_density(self.distribution, self._stretched(x)))
 
     def log_tails(self, x: Tensor) -> tuple[Tensor, Tensor]:
         lower, upper = log_tails(self.distribution, self._stretched(x))
@@ -304,7 +304,7 @@ class _Factorised:
     def jacobian(self, of: mixture.Shares, x: Tensor) -> Tensor:
         at = self._stretched(x)
         at = at.expand(torch.broadcast_shapes(at.shape, self.distribution.batch_shape))
-        slope = _slope(self.distribution.log_prob, at)
+        slope = _slope(functools.partial(log_density, self.distribution), at)
         return (of.shift @ self._last_two(slope.detach()).mT).tril(-1)
 
 

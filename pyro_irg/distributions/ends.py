@@ -24,9 +24,11 @@ def from_to(low: Any, high: Any) -> Any:
 
 
 def off_ends(ends: Any, x: Tensor) -> Tensor:
-    """A draw x between two ends, off a lower one of 0 and an upper one of 1, where its density may be 0 or infinite."""
+    """A draw x between two ends, held in the range of its dtype; off a lower end of 0 and an upper one of 1, where its
+    density may be 0 or infinite."""
     least, most = ends
     limits = torch.finfo(x.dtype)
+    x = x.clamp(-0.25 / limits.tiny, 0.25 / limits.tiny)
     if isinstance(least, float) and least == 0.0:
         x = x.clamp(min=limits.tiny)
     return x.clamp(max=1.0 - limits.eps) if isinstance(most, float) and most == 1.0 else x

@@ -13,7 +13,7 @@ from irg_kernels.generic import fixed_quantile
 from ..attach import NATIVE, in_transform
 from ..samplers import draw
 from .base import ImplicitMixin
-from .host_families import family_of, log_tails, unwrapped
+from .host_families import family_of, tails_and_density, unwrapped
 
 __all__ = ["at_fixed_quantile", "drawn"]
 
@@ -38,7 +38,7 @@ def at_fixed_quantile(distribution: Any, x: Tensor) -> Tensor:
         for transform in distribution.transforms:
             moving = transform(moving)
         return x.detach() + (moving - moving.detach())
-    return fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, x)
+    return fixed_quantile.at_fixed_quantile(NATIVE, *tails_and_density(distribution), x)
 
 
 def drawn(distribution: Any, sample_shape: Any) -> Tensor:

@@ -16,7 +16,7 @@ from irg_kernels.generic import fixed_quantile, truncation
 from ..attach import NATIVE
 from ..registry import implicit_twin
 from .base import quantile, stands_still, together, uniforms
-from .host_families import ends_of, family_of, has_tails, log_tails, unwrapped
+from .host_families import ends_of, family_of, has_tails, tails_and_density, unwrapped
 
 __all__ = ["by_tails", "from_uniform", "own_quantile", "quantile_at"]
 
@@ -90,9 +90,9 @@ def by_tails(base: Any, u: Tensor) -> Tensor:
     with torch.no_grad():
         far = 0.25 * torch.finfo(wide.dtype).max
         low, high = (torch.as_tensor(e).to(wide).clamp(-far, far).expand_as(wide) for e in ends_of(base))
-        x = truncation.quantile_by_tails(NATIVE, lambda x: log_tails(base, x), base.log_prob, wide, low, high)
+        x = truncation.quantile_by_tails(NATIVE, *tails_and_density(base), wide, low, high)
     masses = wide.log(), (-wide).log1p()
-    x = fixed_quantile.at_fixed_quantile(NATIVE, lambda x: log_tails(base, x), base.log_prob, x, masses)
+    x = fixed_quantile.at_fixed_quantile(NATIVE, *tails_and_density(base), x, masses)
     return x.to(u.dtype)
 
 

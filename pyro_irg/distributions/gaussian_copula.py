@@ -19,7 +19,7 @@ from ..registry import implicit_twin
 from .base import ImplicitMixin, uniforms
 from .beta import Beta
 from .from_uniform import from_uniform
-from .host_families import has_tails, log_tails, unwrapped
+from .host_families import has_tails, log_tails, tails_and_density, unwrapped
 
 __all__ = ["GaussianCopula", "GaussianCopulaBeta"]
 
@@ -107,16 +107,11 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
                 log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps)
             )
             low, high = _ends(distribution, start)
-            x = copula.refine_quantile(
-                NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, start, low, high, log_masses
-            )
+            x = copula.refine_quantile(NATIVE, *tails_and_density(distribution), start, low, high, log_masses)
         return self._moving(x, log_masses).to(self.correlation_cholesky.dtype)
 
     def _moving(self, x: Tensor, log_masses: tuple[Tensor, Tensor]) -> Tensor:
-        distribution = self.marginal_dist
-        return fixed_quantile.at_fixed_quantile(
-            NATIVE, lambda x: log_tails(distribution, x), distribution.log_prob, x, log_masses
-        )
+        return fixed_quantile.at_fixed_quantile(NATIVE, *tails_and_density(self.marginal_dist), x, log_masses)
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves so as to keep the independent normal numbers that it was made of."""

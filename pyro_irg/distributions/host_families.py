@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 from functools import cache, singledispatch
 from typing import Any
 
@@ -19,6 +20,7 @@ from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
 
 from ..attach import NATIVE, call
 from .base import UnivariateMixin, support_of, together
+from .base import log_density as log_density_of
 
 __all__ = [
     "HOST_FAMILIES",
@@ -27,7 +29,9 @@ __all__ = [
     "first_guess",
     "has_tails",
     "inner_point",
+    "log_density",
     "log_tails",
+    "tails_and_density",
     "tails_anywhere",
     "tails_of",
     "tensors",
@@ -153,6 +157,13 @@ def widened(distribution: Any) -> Any:
     return distribution
 
 
+def log_density(distribution: Any, x: Tensor) -> Tensor:
+    """log p(x) elementwise: by its family's record, whose derivatives are finite, where the host's may be infinite."""
+    distribution = unwrapped(distribution)
+    known = family_of(distribution)
+    return distribution.log_prob(x) if known is None else log_density_of(known[0], x, *known[1])
+
+
 def log_tails(distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     """(log P(X <= x), log P(X > x)) elementwise, differentiable in x and the parameters.
 
@@ -163,6 +174,11 @@ def log_tails(distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     if known is None:
         return _log_tails(distribution, x)
     return tails_of(*known, x)
+
+
+def tails_and_density(distribution: Any) -> tuple[Callable, Callable]:
+    """`log_tails` and `log_density`, as functions of x."""
+    return lambda x: log_tails(distribution, x), lambda x: log_density(distribution, x)
 
 
 def tails_of(family: Family, params: tuple[Tensor, ...], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from ..attach import in_transform
 from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
 from .base import ImplicitMixin, uniforms
+from .ends import off_ends
 from .host_families import ends_of, has_tails, unwrapped
 
 __all__ = ["MixtureSameFamily"]
@@ -65,7 +66,8 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
         if conditionals.is_elliptical(self.component_distribution):
             which = self.mixture_distribution.expand(self.batch_shape).sample(torch.Size(sample_shape))
             return conditionals.drawn(self.component_distribution, which)
-        return host.MixtureSameFamily.sample(self, torch.Size(sample_shape))
+        x = host.MixtureSameFamily.sample(self, torch.Size(sample_shape))
+        return off_ends(ends_of(unwrapped(self.component_distribution)), x) if self.has_rsample else x
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         self._reparameterized()

@@ -261,7 +261,7 @@ class Truncated(ImplicitMixin, TorchDistribution):
                 if x is None:
                     args = torch.broadcast_tensors(q, least, most, *(a.to(q.dtype) for a in bounds.args))
                     x = evaluate(truncation.quantile(*bounds.kind), *args)
-            return self._inside(off_ends(ends_of(self.base_dist), x.clamp(-edge, edge).to(q.dtype)))
+            return self._inside(off_ends(ends_of(self.base_dist), x.to(q.dtype)))
 
     def _bounds(self) -> _Bounds | None:
         """What the kernels need where the base's family has masses."""
