@@ -141,10 +141,10 @@ def _smaller_tail(xp: Namespace[Array], at: Point[Array], a: Array) -> _Tail[Arr
 
     def integrand(tau: Array) -> Array:
         weight = xp.exp(-excess_z * tau - z * expm1mx(xp, tau))
-        # at a = 0 the change is 0, so that its integrand is less by that at a = 0
+        # the change is 0 at a = 0: the integrand at a = 0 is subtracted
         return weight * xp.where(little, xp.expm1(-few * tau), 1.0)
 
-    cut = cut_of(xp, z, b - few, excess_z + few)  # expm1(-a tau) grows, and makes b fall to 1
+    cut = cut_of(xp, z, b - few, excess_z + few)  # expm1(-a tau) grows as exp(-a tau): the integrand's b is 1 there
     mass = xp.abs(tail_integral(xp, integrand, cut, nodes_f32=NODES_F32, nodes_f64=NODES_F64))
     return _Tail(is_lower, xp.where(is_lower, z * mass, mass), little, xp.where(little, -z * xp.exp(-z) * mass, 0.0))
 
@@ -237,7 +237,7 @@ def _score_x(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
     at = _from_x(xp, x, a, rate)
     if xp.has_guard_digits:
         return xp.where(x >= 0.0, finite(xp, ((a - 1.0) - at.z) / positive(xp, x)), 0.0)
-    few = a < 2.0  # where a - 1 is exact, and may be all that counts
+    few = a < 2.0  # there a - 1 is exact, and z may be small beside it
     lean = xp.where(few, (xp.where(few, a, 1.0) - 1.0) - at.z, -(at.excess + 1.0))
     return xp.where(x >= 0.0, finite(xp, lean / positive(xp, x)), 0.0)
 
@@ -269,7 +269,7 @@ def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, t
 
     def residual(log_z: Array) -> tuple[Array, Array]:
         error, step, bend = _newton_step(xp, tamed_log(xp, log_z, a), q, one_minus_q, a, tails)
-        # the upper tail falls as exp(-z): its step is one of z
+        # in the upper tail, which falls as exp(-z), the step is taken in z, not in log z
         step = halley(xp, step, bend)
         return error, xp.where(q < one_minus_q, step, xp.log1p(xp.maximum(step, -0.9)))
 
@@ -290,7 +290,7 @@ def _newton_step(
     found = xp.where(is_lower, lower, upper)
     error = xp.where(is_lower, logarithm(xp, q) - found, found - logarithm(xp, one_minus_q))
     scale = xp.exp(found - front) / a
-    # of log P as a function of log z, and of log Q as one of z, times z
+    # f''/f' for f = log P as a function of log z in the lower tail; in the upper one for f = log Q(z), times z
     return error, error * scale, xp.where(is_lower, -at.excess - 1.0 / scale, 1.0 / scale - at.excess - 1.0)
 
 
@@ -304,7 +304,7 @@ def refine_quantile(xp: Namespace[Array], log_z: Array, q: Array, one_minus_q: A
     if keeps_rests(xp, a):
         tail, (front, front_rest) = _smaller_tail(xp, at, a), front_in_two(xp, at, a)
         direct, is_lower, rest = _direct(xp, at, a, tail, front, front_rest)
-        # one bit of log q is 1 / a of log z
+        # an error in log q is 1 / a times as large in log z
         log_q, log_q_rest = log_mass_in_two(xp, xp.where(is_lower, q, one_minus_q), xp.where(is_lower, one_minus_q, q))
         error = (log_q - direct) + (log_q_rest - (0.0 if rest is None else rest))
         step = xp.where(is_lower, error, -error) * xp.exp(direct - front) / a

@@ -1,4 +1,9 @@
-"""HalfStudentT: the size of a Student-t number; see `student_t`."""
+"""HalfStudentT: the absolute value of a Student-t number; see `student_t`.
+
+symbol   meaning
+t        x / scale, at least 0
+nu       degrees of freedom
+"""
 
 from __future__ import annotations
 

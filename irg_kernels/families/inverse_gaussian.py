@@ -48,7 +48,7 @@ def _less(xp: Namespace[Array], x: Array, m: Array) -> Array:
 
 
 def _at(xp: Namespace[Array], x: Array, m: Array, k: Array) -> tuple[Array, Array, Array]:
-    """(r, a, b), at an infinite x those of the largest number."""
+    """(r, a, b); for an infinite x, those of the largest finite number."""
     x = finite(xp, positive(xp, x))
     r = xp.sqrt(k) / xp.sqrt(x)
     return r, r * finite(xp, _less(xp, x, m)), r * finite(xp, x / m + 1.0)
@@ -75,8 +75,11 @@ def _score_k(xp: Namespace[Array], x: Array, m: Array, k: Array) -> Array:
 
 
 def log_tails(xp: Namespace[Array], x: Array, m: Array, k: Array) -> tuple[Array, Array]:
-    """(log P(X <= x), log P(X > x)), of which that on the side of x is computed; where R(a) and R(b) are close, their
-    difference is one integral."""
+    """(log P(X <= x), log P(X > x)).
+
+    The tail on the side of x is integrated, the other is its complement.  Where R(a) and R(b) are close, their
+    difference is one integral.
+    """
     r, a, b = _at(xp, x, m, k)
     below = a < -0.7  # F is at least a quarter beyond
     close = ~below & (2.0 * r < a + 1.0)
@@ -116,8 +119,8 @@ def _density_of_y(xp: Namespace[Array], y: Array, m: Array, k: Array) -> Array:
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, m: Array, k: Array) -> Array:
     """By Newton's method on the logarithm of the smaller tail, which is concave in y = log(x / m).
 
-    From where a = 2 sqrt(k / m) sinh(y / 2) has the tail Phi(a) = q / 2 or Phi(-a) = 1 - q, beyond the root, since
-    F < 2 Phi(a) and 1 - F < Phi(-a): every step then comes closer.
+    It starts where a = 2 sqrt(k / m) sinh(y / 2) has the tail Phi(a) = q / 2 or Phi(-a) = (1 - q) / 2.  That is beyond
+    the root, since F < 2 Phi(a) and 1 - F < Phi(-a), so that every step comes closer.
     """
     lower, target = smaller_mass(xp, q, one_minus_q)
     size = normal.upper_quantile(xp, target - math.log(2.0))

@@ -1,4 +1,10 @@
-"""Nakagami: the square root of a gamma number of concentration m and mean `spread`, see `generalized_gamma`."""
+"""Nakagami: the square root of a gamma number of concentration m and mean `spread`, see `generalized_gamma`.
+
+symbol   meaning
+m        concentration
+z        m x**2 / spread, a draw of Gamma(m, 1)
+u        z / m
+"""
 
 from __future__ import annotations
 
@@ -25,7 +31,7 @@ def _into(xp: Namespace[Array], m: Array, spread: Array) -> tuple[Array, Array, 
 
 
 def _at(xp: Namespace[Array], x: Array, m: Array, spread: Array) -> gamma.Point:
-    """Of z = m x**2 / spread, z - m from x**2 - spread."""
+    """The point z, whose distance from m is formed from x**2 - spread, which loses no digits."""
     x, limits = finite(xp, positive(xp, x)), xp.finfo(x)
     square, error = two_product(xp, x, x)
     usual = (square > 1e6 * float(limits.tiny)) & (square < 1e-6 * float(limits.max))

@@ -1,7 +1,7 @@
 """A truncated normal distribution's quantile and slopes by differences of tails.
 
-That needs float64 arithmetic, and is exact enough for answers in float32 (guard digits) unless a difference cancels.
-Both functions return where it is; elsewhere `truncation` serves.
+Computed in float64, they are exact enough for answers in float32 (guard digits) unless a difference cancels.  Both
+functions return where they are, too; elsewhere `truncation` serves.
 
 Bounds are standardised and, if need be, mirrored at 0, so that the lower tails are the small ones: a < 0, b <= -a.
 Then, with y the standardised draw, mirrored likewise, and A = Phi(y) - Phi(a), B = Phi(b) - Phi(y),
@@ -22,7 +22,7 @@ from .truncation import TAIL_DIGITS
 
 
 class _Frame(NamedTuple, Generic[Array]):
-    """The standardised bounds as the module's docstring has them."""
+    """The standardised bounds a and b, and their masses; see the module's docstring."""
 
     turned: Array
     """whether they are mirrored at 0"""
@@ -32,6 +32,7 @@ class _Frame(NamedTuple, Generic[Array]):
     mass_a: Array | float
     """Phi(a)"""
     mass_b: Array
+    """Phi(b)"""
 
 
 def _mass(xp: Namespace[Array], y: Array) -> Array:

@@ -19,17 +19,18 @@ class Place(NamedTuple, Generic[Array]):
     log_w: Array
     delta: Array
     rest: Array | float = 0.0
-    """of delta's own rounding, and without derivative"""
+    """what rounding has left of delta; it has no derivative"""
     z_rest: Array | float = 0.0
-    """of z's rounding, likewise"""
+    """what rounding has left of z, likewise"""
     w_rest: Array | float = 0.0
+    """and of w"""
 
     def mirrored(self) -> Place:
         return Place(self.w, self.z, self.log_w, self.log_z, -self.delta, -self.rest, self.w_rest, self.z_rest)
 
 
 def log_density_at(xp: Namespace[Array], at: Place, a: Array, b: Array, unit: Array | float = 1.0) -> Array:
-    """log(z**a w**b / B(a, b) / unit), for unit 1 the density of x, by Stirling's formula about the mean."""
+    """log(z**a w**b / B(a, b) / unit) by Stirling's formula about the mean; for unit 1 the log-density of logit z."""
     total = a + b
     if xp.has_guard_digits:
         log_beta = xp.lgamma(a) + xp.lgamma(b) - xp.lgamma(total)
@@ -43,13 +44,13 @@ def log_density_at(xp: Namespace[Array], at: Place, a: Array, b: Array, unit: Ar
 
 
 def density_in_two(xp: Namespace[Array], at: Place, a: Array, b: Array) -> tuple[Array, Array | None]:
-    """`log_density_at`, and in float32 arithmetic what its rounding has left: of -75 up to 4e-6."""
+    """(`log_density_at`, what rounding has left of it): up to 4e-6 at -75 in float32; None where there is no need."""
     if not keeps_rests(xp, a):
         return log_density_at(xp, at, a, b), None
     total, total_rest = two_sum(xp, a, b)
 
     def fall(z: Array, z_rest: Array | float, log_z: Array, a: Array, delta: Array, rest: Array | float) -> tuple:
-        normal = xp.where(z > float(xp.finfo(z).tiny), z, 0.0)  # else it was held there, and log_z has it
+        normal = xp.where(z > float(xp.finfo(z).tiny), z, 0.0)  # a smaller z was held; log_z is right
         part = quotient(xp, *product(xp, normal, z_rest, total, total_rest), a, 0.0)
         logarithm = log_in_two(xp, *part, log_z + xp.log(total / a))
         return times_log1pmx_terms(xp, a, delta, rest, logarithm)

@@ -71,8 +71,8 @@ def _is_lower(at: Place[Array]) -> Array:
 
 
 def is_common(xp: Namespace[Array], *at: Array) -> Array:
-    """Whether `both` is exact enough: both derivatives can take the same tail, and k leaves digits to what is formed of
-    it."""
+    """Whether `both` is exact enough: both derivatives can take the same tail, and what is formed of the scores keeps
+    its digits."""
     of = Place(*at)
     score = xp.where(_is_lower(of), of.k_b * (1.0 + of.b) + 2.0 * of.a, of.k_a * (1.0 + of.a) + 2.0 * of.b)
     return (score >= 0.0) & _are_near(xp, of)
@@ -85,7 +85,8 @@ def is_first(xp: Namespace[Array], *at: Array) -> Array:
 
 
 def _are_near(xp: Namespace[Array], of: Place[Array]) -> Array:
-    """k is next to 1 / a of a small shape a, and to a / b, a difference of digammas, where the other, b, is large."""
+    """Whether neither shape is tiny: the score of a tiny a is nearly 1 / a, and beside it that of a large b is nearly
+    a / b, as a difference of digammas; what counts is lost in either."""
     return xp.minimum(of.a, of.b) > 1e-7 * (1.0 + of.a + of.b)
 
 
@@ -106,7 +107,8 @@ def first(xp: Namespace[Array], *at: Array) -> tuple[Array]:
 
 
 def _parts(xp: Namespace[Array], of: Place[Array]) -> tuple[Array, ...]:
-    """(whether the lower tail is in use, its own shape, P, Q, what an own shape's derivative has beside)"""
+    """(whether the lower tail is in use, the shape that belongs to the tail in use, P, Q, what the derivative in that
+    shape has in addition)"""
     lower = _is_lower(of)
     zeta, complement = xp.where(lower, of.z, of.w), xp.where(lower, of.w, of.z)
     shape, log_complement = xp.where(lower, of.a, of.b), xp.where(lower, of.log_w, of.log_z)
@@ -135,8 +137,8 @@ def _moments(
 
 
 def _cut(xp: Namespace[Array], zeta: Array, complement: Array, log_complement: Array, alpha: Array, n: Array) -> Array:
-    """A y near the root of E(y) = depth: by Newton's method from the root of E's quadratic model, and never beyond that
-    of E's asymptote, which lies below E everywhere."""
+    """A y near the root of E(y) = depth, where the integral may end.  Newton's method starts from the root of E's
+    quadratic model; no step goes beyond the root of E's asymptote, which lies below E everywhere."""
     fall, product = depth(xp, zeta), n * zeta
     slope = alpha - product
     bound = (fall - n * log_complement) / alpha

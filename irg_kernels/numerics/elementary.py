@@ -200,8 +200,8 @@ def positive(xp: Namespace[Array], x: Array) -> Array:
 
 
 def clamped_in(xp: Namespace[Array], support: tuple[Any, Any], x: Array, *params: Array) -> Array:
-    """x, held next to an end of the support that parameters set where rounding put it there or beyond, since the
-    density may be 0 or infinite at the end itself; with the derivatives of x."""
+    """x with its derivatives; where rounding put it at or beyond an end of the support that depends on parameters, the
+    number next to that end, since the density may be 0 or infinite at the end itself."""
     ends = [xp.stop_gradient(end(xp, *params)) if callable(end) else None for end in support]
     if ends[0] is None and ends[1] is None:
         return x
@@ -216,7 +216,7 @@ def clamped_in(xp: Namespace[Array], support: tuple[Any, Any], x: Array, *params
         gap = xp.maximum(0.75 * float(limits.eps) * xp.where(bounded, size, 0.0), float(limits.tiny))
         inside = end + sign * xp.where(bounded, gap, 0.0)
         clamped = xp.maximum(clamped, inside) if sign > 0.0 else xp.minimum(clamped, inside)
-    if ends[0] is not None and ends[1] is not None:  # between which there may be no number
+    if ends[0] is not None and ends[1] is not None:  # there may be no number between them
         clamped = xp.minimum(xp.maximum(clamped, ends[0]), ends[1])
     return x + (clamped - fixed)
 
@@ -228,7 +228,7 @@ def finite(xp: Namespace[Array], x: Array) -> Array:
 
 
 def finite_exp(xp: Namespace[Array], x: Array) -> Array:
-    """exp(x) held in the range of its dtype, there of derivative 0: that of `finite(exp(x))` is 0 times infinity."""
+    """exp(x) held in the range of its dtype; where it is held its derivative is 0, that of `finite(exp(x))` is NaN."""
     return xp.exp(xp.minimum(x, 0.9999 * math.log(float(xp.finfo(x).max))))
 
 

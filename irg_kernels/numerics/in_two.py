@@ -1,6 +1,7 @@
-"""Sums of which the rounding is kept: a mass of 1e-30 in float32 is exp(-69) with an error of 69 eps, or of one eps.
+"""Arithmetic with pairs of numbers, which keeps what rounding loses.
 
-A number in two is (head, rest), `rest` what rounding has left of `head`; a rest has no derivative.
+A number in two is (head, rest): `rest` is what rounding to `head` has lost, and has no derivative.  A mass of 1e-30 is
+exp(-69): in float32 it has an error of 69 eps if its logarithm is one number, and of one eps if that is in two.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ def times_log1pmx_terms(
     :param linear: 1 where it is a log(1 + t) - d, whatever t is.
     """
     t = d / a
-    # near 0 as -t**2 (1/2 - s (1/2 + 2 (1/3 + s**2/5 + ...) / (2 + t)**2)), s = t / (2 + t); the last part is there at
-    # most 3 of 87; beyond, of a t at most 1/40 is left, of which the two numbers have 13 digits
+    # Near 0 by -t**2 (1/2 - s (1/2 + 2 (1/3 + s**2/5 + ...) / (2 + t)**2)), s = t / (2 + t): what is subtracted from
+    # the 1/2 is 3/87 of it at most, and one number serves for it.  Beyond, the difference leaves 1/40 of t or more, for
+    # which the digits of two numbers are enough.
     near = xp.abs(t) < 0.05
     near = near if linear is None else near & (linear < 0.5)
     head, head_rest = product(xp, a, 0.0, xp.where(near, 0.0, log_ratio[0]), xp.where(near, 0.0, log_ratio[1]))
@@ -85,7 +87,7 @@ def sine_squared(xp: Namespace[Array], x: Array) -> tuple[Array, Array]:
     far = x > 0.25 * math.pi
     away, away_rest = two_sum(xp, 0.5 * math.pi + 0.0 * x, -x)
     y = xp.where(far, away, x)
-    # pi/2 is 4.4e-8 less than its number in float32
+    # float32's number next to pi/2 is 4.4e-8 larger than pi/2
     rest = xp.where(far, away_rest - 4.371139000186241e-08, 0.0)
     square, square_rest = two_product(xp, y, y)
     square_rest = square_rest + 2.0 * y * rest

@@ -30,7 +30,7 @@ class _Parts(NamedTuple, Generic[Array]):
 
 
 def _parts(xp: Namespace[Array], x: Array) -> _Parts:
-    # beyond the cut so many terms of the fraction are right to 2e-16, in float32 to 1.2e-7
+    # below -cut, this number of terms of the continued fraction is right to 2e-16, in float32 to 1.2e-7
     cut, terms = (6.0, 18) if is_double(xp, x) else (4.0, 8)
     far = x < -cut
     size = xp.where(far, -x, cut)
@@ -46,12 +46,14 @@ def _parts(xp: Namespace[Array], x: Array) -> _Parts:
 def log_ndtr_rise(xp: Namespace[Array], z: Array, w: Array, rest: Array, below: Array) -> Array:
     """rest + log Phi(z + w) - log Phi(z), without cancellation in w or far out in the lower tail.
 
-    Near w = 0 by the series of h = phi / Phi about z: (n + 1) a[n+1] = -sum_k a[k] b[n-k] with b the series of z + h,
-    from h' = -h (z + h).
+    Near w = 0 the rise is the integral of h = phi / Phi, whose Taylor series about z has the coefficients a[n]: from
+    h' = -h (z + h) they follow as (n + 1) a[n+1] = -sum_k a[k] b[n-k], where b[n] are those of z + h.
 
-    :param below: rest - z w - w**2 / 2, what is left of it where log Phi is nearly -z**2 / 2.
+    :param rest: what the caller adds to the rise.
+    :param below: rest - z w - w**2 / 2, which replaces `rest` far out in the lower tail: there log Phi(z) is nearly
+        -z**2 / 2, and the rise without that is small.
     """
-    # the first omitted term, where h has no singularity within 2 of the line: 1e-7 and 1e-16
+    # in float32 and float64 the first omitted term is 1e-7 and 1e-16: h has no singularity within 2 of the real line
     reach, terms = (0.1, 11) if is_double(xp, z) else (0.25, 7)
     lower, near = z < 0.0, xp.abs(w) * (1.0 + xp.abs(z)) < reach
     of = _parts(xp, z)
