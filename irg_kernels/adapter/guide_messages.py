@@ -86,6 +86,18 @@ def not_reparameterized(site: str, kind: str, package: str) -> str:
     )
 
 
+PATHS_OF_HVAE = (
+    "PathGradientELBO: a Hamiltonian guide needs Trace_ELBO, for the density of its draws is only a part of its bound"
+)
+
+
+def no_path_gradient(site: str, kind: str, package: str) -> str:
+    return (
+        f"PathGradientELBO: the guide's site {site!r} is not reparameterized ({kind}); take its twin from "
+        f"{package}.distributions, or TraceGraph_ELBO for a distribution that is discrete"
+    )
+
+
 def discrete_latent(site: str, kind: str) -> str:
     return (
         f"HVAE: the model's latent {site!r} is discrete ({kind}); sum it out of the model (as MixtureSameFamily does), "

@@ -148,7 +148,10 @@ def no_mixture(what: str, components: Iterable[Any], supports: Iterable[Any]) ->
     start = f"{what} of {', '.join(sorted({type(c).__name__ for c in components}))} is not reparameterized; components "
     if supports:
         found = " and ".join(f"from {least} to {most}" for least, most in supports)
-        return f"{start}must have one support, but these reach {found}: no draw passes steadily an end of another's"
+        return (
+            f"{start}must have one support, but these reach {found}, and no draw can move across an end of another's; "
+            "take components of one support"
+        )
     return (
         f"{start}may be univariate distributions with a cdf, Independent ones of these, MultivariateNormal or "
         "MultivariateStudentT"
@@ -176,7 +179,10 @@ def no_path(distribution: Any, is_discrete: bool) -> str:
     """Why `implicit_gradients` does not take a distribution."""
     kind = type(distribution).__name__
     if is_discrete:
-        return f"implicit_gradients does not take {kind}, which is discrete: its draws jump, and have no such gradient"
+        return (
+            f"implicit_gradients does not take {kind}, which is discrete: its draws jump, and have no such gradient; "
+            "take the score function, or sum it out (enumerate)"
+        )
     return f"implicit_gradients does not take {kind}; differentiate a draw of the distribution instead"
 
 
@@ -191,8 +197,8 @@ def check_density(what: str, log_prob: Any, support: Any, kind: type) -> None:
 def no_quantile(distribution: Any, *, is_discrete: bool = False) -> str:
     if is_discrete:
         return (
-            f"from_uniform: {type(distribution).__name__} is discrete: at fixed u its draw moves in steps, of which no "
-            "gradient is one; draw it with sample, or sum it out (enumerate)"
+            f"from_uniform: {type(distribution).__name__} is discrete: at fixed u its draw jumps as parameters move, "
+            "and has no gradient; draw it with sample, or sum it out (enumerate)"
         )
     return (
         f"from_uniform: {type(distribution).__name__} has no univariate quantile of each coordinate; take a "

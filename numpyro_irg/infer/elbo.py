@@ -15,6 +15,8 @@ from numpyro.distributions.util import scale_and_mask
 from numpyro.handlers import replay, seed, substitute, trace
 from numpyro.infer.elbo import ELBO
 
+from irg_kernels.adapter import guide_messages
+from irg_kernels.adapter.messages import described
 from irg_kernels.adapter.settings import check_count
 
 from .hvae import HVAE
@@ -54,7 +56,7 @@ class PathGradientELBO(ELBO):
     ) -> Array:
         """Minus the bound; its gradient is the path's."""
         if isinstance(guide, HVAE) and guide.num_steps:
-            raise ValueError("PathGradientELBO: a Hamiltonian guide needs Trace_ELBO")
+            raise ValueError(guide_messages.PATHS_OF_HVAE)
 
         def one(key):
             return _surrogates(model, guide, args, kwargs, param_map, key)
@@ -96,7 +98,7 @@ def _surrogates(
         if site["type"] != "sample" or site["is_observed"] or isinstance(unwrapped(site["fn"]), dist.Delta):
             continue
         if not site["fn"].has_rsample:
-            raise ValueError(f"PathGradientELBO: the guide's site {name!r} is not reparameterized")
+            raise ValueError(guide_messages.no_path_gradient(name, described(site["fn"]), "numpyro_irg"))
         fixed[name] = lax.stop_gradient(site["value"])
     _, log_p_fixed, log_q_fixed = densities(fixed)
     return log_p - log_q, (log_p - log_p_fixed) - (log_q - log_q_fixed), log_p_fixed

@@ -41,7 +41,10 @@ class _Carried(Transform):
         return transport.carried(NATIVE, x, self.to)[1] if intermediates is None else intermediates
 
     def _inverse(self, y: Array) -> Array:
-        raise NotImplementedError("AutoTransport: the density is known at the guide's own draws only")
+        raise NotImplementedError(
+            "AutoTransport: the density is known at the guide's own draws only; draw by sample_with_intermediates, and "
+            "pass the intermediates to log_prob"
+        )
 
     def tree_flatten(self) -> Any:
         return (self.to,), (("to",), {})

@@ -16,6 +16,8 @@ from pyro.poutine.util import prune_subsample_sites
 from pyro.util import check_model_guide_match
 from torch import Tensor
 
+from irg_kernels.adapter import guide_messages
+from irg_kernels.adapter.messages import described
 from irg_kernels.adapter.settings import check_count
 
 from .evaluation import log_density, plate_nesting
@@ -62,7 +64,7 @@ class PathGradientELBO(ELBO):
     def differentiable_loss(self, model: Callable, guide: Callable, *args: Any, **kwargs: Any) -> Tensor:
         """Minus the bound; its gradient is the path's."""
         if isinstance(guide, HVAE) and guide.num_steps:
-            raise ValueError("PathGradientELBO: a Hamiltonian guide needs Trace_ELBO")
+            raise ValueError(guide_messages.PATHS_OF_HVAE)
         count, dim = self.num_particles * self.num_importance, None
         if self.vectorize_particles and count > 1:
             nesting = self.max_plate_nesting
@@ -87,7 +89,7 @@ class PathGradientELBO(ELBO):
         nodes: dict[str, Any] = prune_subsample_sites(drawn).nodes
         for name, site in nodes.items():
             if site["type"] == "sample" and not site["is_observed"] and not site["fn"].has_rsample:
-                raise ValueError(f"PathGradientELBO: the guide's site {name!r} is not reparameterized")
+                raise ValueError(guide_messages.no_path_gradient(name, described(site["fn"]), "pyro_irg"))
         again = trace(replay(guide, trace=_fixed(drawn))).get_trace(*args, **kwargs)
         joint_again = trace(replay(model, trace=_fixed(joint))).get_trace(*args, **kwargs)
         log_p, log_q, log_p_fixed, log_q_fixed = (log_density(t, None, dim) for t in (joint, drawn, joint_again, again))

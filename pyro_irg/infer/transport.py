@@ -41,7 +41,9 @@ class _Carried(TransformModule):
         x, own = cached
         if own is not None and own.shape == y.shape and torch.equal(own, y):
             return x  # of its own draw, which `Predictive` detaches
-        raise NotImplementedError("AutoTransport: the density is known at the guide's own draws only")
+        raise NotImplementedError(
+            "AutoTransport: the density is known at the guide's own draws only; pass the value that was drawn last"
+        )
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         cached: Any = self._cached_x_y[0]

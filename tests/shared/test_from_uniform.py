@@ -216,5 +216,5 @@ def test_bad_arguments(adapter):
         from_uniform(d, adapter.array([0.1, 0.2, 0.3]))
     with adapter.validation_enabled(True), pytest.raises(ValueError, match=r"u must lie in \[0, 1\]"):
         from_uniform(adapter.dist.Gamma(adapter.array(1.0), adapter.array(1.0)), adapter.array(1.5))
-    with pytest.raises(NotImplementedError, match="Poisson is discrete: at fixed u its draw moves in steps"):
+    with pytest.raises(NotImplementedError, match="Poisson is discrete: at fixed u its draw jumps"):
         from_uniform(adapter.host.Poisson(adapter.array(2.0)), adapter.array(0.5))
