@@ -39,7 +39,11 @@ def log_density_at(xp: Namespace[Array], at: Place, a: Array, b: Array, unit: Ar
     fall = fall + times_log1pmx(xp, b, at.delta, at.rest, _log_product(xp, at.w, at.log_w, total / b))
     remainder = stirling(xp, a) + stirling(xp, b) - stirling(xp, total)
     larger, smaller = xp.maximum(a, b), xp.minimum(a, b)
-    log_unit, rest = log_split(xp, xp.sqrt(smaller) * xp.sqrt(larger / total) / unit)
+    root = xp.sqrt(smaller) * xp.sqrt(larger / total)
+    unit = unit + 0.0 * root
+    inside = root < float(xp.finfo(root).max) * unit  # next to 0 a unit of z may be too small to divide by
+    log_ratio, rest = log_split(xp, root / xp.where(inside, unit, root))
+    log_unit = xp.where(inside, log_ratio, xp.log(root) - xp.log(unit))
     return ((fall - (HALF_LOG_2PI + remainder)) + log_unit) + rest
 
 
