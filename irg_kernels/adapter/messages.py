@@ -191,7 +191,7 @@ def check_density(what: str, log_prob: Any, support: Any, kind: type) -> None:
     if not callable(log_prob):
         raise TypeError(f"{what}: log_prob must be a function of (x, **params), got {shown(log_prob)}")
     if not isinstance(support, kind):
-        raise TypeError(f"{what}: support must be a constraint, as constraints.real, got {shown(support)}")
+        raise TypeError(f"{what}: support must be a constraint, such as constraints.real, got {shown(support)}")
 
 
 def no_quantile(distribution: Any, *, is_discrete: bool = False) -> str:

@@ -40,6 +40,7 @@ class Pictures:
         :param ax: matplotlib's axes; by default new ones.
         :returns: the axes.
         :raises ValueError: for no losses, or an empty window.
+        :raises ImportError: without matplotlib.
         """
         ax = ax or self._pyplot("plot.elbo").subplots(layout="constrained")[1]
         return plots.elbo(ax, plots.numbers("plot.elbo", "losses", losses, self._floats), window)
@@ -52,6 +53,7 @@ class Pictures:
         :param ax: matplotlib's axes; by default new ones.
         :returns: the axes.
         :raises ValueError: where no weight is finite.
+        :raises ImportError: without matplotlib.
         """
         ax = ax or self._pyplot("plot.weights").subplots(layout="constrained")[1]
         numbers = plots.numbers("plot.weights", "log_weights", log_weights, self._floats)
@@ -67,6 +69,7 @@ class Pictures:
         :param axes: two of matplotlib's axes; by default new ones.
         :returns: the two axes.
         :raises ValueError: for a guide without steps.
+        :raises ImportError: without matplotlib.
         """
         if axes is None:
             axes = self._pyplot("plot.path").subplots(1, 2, figsize=(8, 3), layout="constrained")[1]
@@ -89,6 +92,7 @@ class Pictures:
         :param size: of a panel, in inches.
         :returns: the figure.
         :raises ValueError: for too many coordinates, or sites that some lack.
+        :raises ImportError: without matplotlib.
         """
         groups = {
             label: plots.all_coordinates(label, group, sites, self._array)

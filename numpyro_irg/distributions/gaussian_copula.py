@@ -99,6 +99,7 @@ class GaussianCopula(_Reparameterized):
         package has a twin of it, the twin stands for it.
     :param correlation_matrix: R, of shape (..., D, D), with ones on its diagonal.
     :param correlation_cholesky: instead, its lower Cholesky factor.
+    :raises TypeError: for marginals that are no distribution of the library.
     :raises ValueError: for marginals that are no univariate distribution with a cdf.
     """
 

@@ -48,6 +48,7 @@ class ImplicitDensity(DensityMethods[Array], ChecksValues, host.Distribution):
     :param sampler: `sampler(key, shape, **params)` gives draws; by default the numerical inverse of the distribution
         function.
     :param params: numbers or arrays that broadcast to the batch shape.
+    :raises TypeError: for a `log_prob` that cannot be called, or a support that is no constraint of the library.
     :raises ValueError: by `check`, unless `validate_args` is False or a parameter is traced.
 
     >>> def log_density(x, scale):
@@ -248,6 +249,7 @@ class Implicit(AroundBase[Array], ChecksValues, host.Distribution):
     of the distribution, the twin stands for it.
 
     :param base: a continuous univariate distribution, perhaps inside `Independent`, `expand` or `mask`.
+    :raises TypeError: for what is no distribution of the library.
     :raises ValueError: for a distribution of vectors or of integers, or, as `ImplicitDensity`, for a density that the
         rule does not resolve.
 

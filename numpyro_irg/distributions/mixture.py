@@ -141,7 +141,8 @@ class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
         ones with a distribution function, of one support for all K, `Independent` ones of these, `MultivariateNormal`
         and `MultivariateStudentT`; others are the host's mixtures.  Those that have an implicit twin are exchanged for
         it.
-    :raises ValueError: as the host's.
+    :raises TypeError: for components that are no distribution of the library.
+    :raises ValueError: for weights that are no `Categorical` of the library, or components of another number.
     """
 
     def __init__(

@@ -36,6 +36,7 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
     :param base_dist: angles of event shape (d,): `VonMises(...).to_event(1)`, or `Uniform(-pi, pi)` likewise; others
         are not reparameterized.
     :param skewness: :math:`\lambda`, of shape (..., d), whose absolute values add up to 1 at most.
+    :raises TypeError: for what is no distribution of the library.
     :raises ValueError: for a skewness of another shape, not finite, or beyond that.
     """
 

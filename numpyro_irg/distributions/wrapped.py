@@ -32,6 +32,7 @@ class Wrapped(host.Distribution):
     median, so that a narrow base should lie within a few turns of 0.
 
     :param base: a continuous univariate distribution with a cdf and a quantile; its implicit twin is taken for it.
+    :raises TypeError: for what is no distribution of the library.
     :raises ValueError: for a base of vectors or of integers, one without a cdf, and, where its parameters are known and
         `validate_args` is not False, one that is wider than some hundred units and no smoother than that.
 

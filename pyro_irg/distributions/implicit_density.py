@@ -46,6 +46,7 @@ class ImplicitDensity(DensityMethods[Tensor], ImplicitMixin, TorchDistribution):
     :param sampler: `sampler(shape, **params)` gives draws; by default the numerical inverse of the distribution
         function.
     :param params: numbers or tensors that broadcast to the batch shape.
+    :raises TypeError: for a `log_prob` that cannot be called, or a support that is no constraint of the library.
     :raises ValueError: by `check`, unless `validate_args` is False or `torch.func` transforms the call.
 
     >>> scale = torch.tensor(2.0, requires_grad=True)
@@ -208,6 +209,7 @@ class Implicit(AroundBase[Tensor], ImplicitMixin, TorchDistribution):
     `ImplicitDensity`.  Where this package has a twin of the distribution, the twin stands for it.
 
     :param base: a continuous univariate distribution, perhaps inside `Independent`, `expand` or `mask`.
+    :raises TypeError: for what is no distribution of the library.
     :raises ValueError: for a distribution of vectors or of integers, or, as `ImplicitDensity`, for a density that the
         rule does not resolve.
 

@@ -32,9 +32,9 @@ def implicit_gradients(distribution: Any, value: Tensor) -> dict[str, Tensor]:
     :returns: parameter name -> tensor of the broadcast shape.  For a distribution of vectors, or a parameter of more
         axes than the value (a mixture's), the parameter's own axes follow the value's.  Parameters of a distribution
         inside are named by their path, as in "base_dist.loc".
+    :raises TypeError: for what is no distribution of the library.
     :raises ValueError: for a value outside the support or of a shape that does not broadcast.
-    :raises NotImplementedError: for a distribution without a distribution function whose draws have a path that their
-        value does not tell, or none.
+    :raises NotImplementedError: for a distribution without a cdf whose draws have no path that their value tells.
 
     >>> from pyro.distributions import Gamma
     >>> implicit_gradients(Gamma(2.0, 1.0), torch.tensor(1.5))["rate"]

@@ -31,6 +31,7 @@ class Wrapped(ImplicitMixin, TorchDistribution):
     A draw has the gradients of the base's.
 
     :param base: a continuous univariate distribution with a cdf and a quantile; its implicit twin is taken for it.
+    :raises TypeError: for what is no distribution of the library.
     :raises ValueError: for a base of vectors or of integers, one without a cdf, and, unless `validate_args` is False or
         `torch.func` transforms the call, one that is wider than some hundred units and no smoother than that.
 

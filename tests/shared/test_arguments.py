@@ -15,8 +15,8 @@ NOTHING = {
     "implicit_gradients: distribution must be a distribution": lambda a: a.irg.implicit_gradients(None, a.array(1.0)),
     "implicit_twin: fn must be a distribution": lambda a: a.irg.implicit_twin(None),
     "ImplicitDensity: log_prob must be a function": lambda a: a.dist.ImplicitDensity(None, a.constraints.real),
-    "ImplicitDensity: support must be a constraint, as constraints.real, got 'real'": lambda a: a.dist.ImplicitDensity(
-        lambda x: -x * x, "real"
+    "ImplicitDensity: support must be a constraint, such as constraints.real, got 'real'": lambda a: (
+        a.dist.ImplicitDensity(lambda x: -x * x, "real")
     ),
     "ConditionalChain: conditionals must be a list of functions": lambda a: a.dist.ConditionalChain(None),
     "check_reparameterized: guide must be a model or guide": lambda a: a.irg.check_reparameterized(None),

@@ -156,7 +156,7 @@ def test_a_constraint_of_another_library(adapter):
     class Constraint:
         is_discrete = False
 
-    with pytest.raises(TypeError, match=r"support must be a constraint, as constraints.real, got .*Constraint"):
+    with pytest.raises(TypeError, match=r"support must be a constraint, such as constraints.real, got .*Constraint"):
         adapter.dist.ImplicitDensity(lambda x: -x, Constraint())
 
 
