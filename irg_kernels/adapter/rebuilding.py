@@ -72,6 +72,15 @@ def transformed(kind: Any, affine: type, event_dim: Callable[[Any], int], is_rea
     return parts
 
 
+def folded(kind: Any) -> Of:
+    """Of the base alone: the one transform has no parameters."""
+
+    def parts(d: Any) -> Parts:
+        return Parts({}, {"base_dist": (d.base_dist, 0)}, lambda _, inside: kind(inside["base_dist"]))
+
+    return parts
+
+
 def wishart(name: str) -> Of:
     """:param name: of the degrees of freedom."""
 

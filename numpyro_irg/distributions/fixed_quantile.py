@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
-import numpyro.distributions as host
 from jax import Array, lax
 
 from irg_kernels.generic import fixed_quantile
 
 from ..attach import NATIVE
-from .host_families import family_of, tails_and_density, unwrapped
+from .host_families import family_of, is_map, tails_and_density, unwrapped
 
 __all__ = ["at_fixed_quantile"]
 
@@ -28,7 +27,7 @@ def at_fixed_quantile(distribution: Any, x: Array) -> Array:
     x = jnp.broadcast_to(x, jnp.broadcast_shapes(jnp.shape(x), shape))
     if hasattr(distribution, "at_fixed_quantile"):
         return distribution.at_fixed_quantile(x)
-    if isinstance(distribution, host.TransformedDistribution) and family_of(distribution) is None:
+    if is_map(distribution) and family_of(distribution) is None:
         y = x = lax.stop_gradient(x)
         for transform in reversed(distribution.transforms):
             y = lax.stop_gradient(transform.inv(y))

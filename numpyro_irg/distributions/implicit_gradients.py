@@ -18,7 +18,7 @@ from ..attach import evaluate
 from ..registry import implicit_twin
 from .base import together
 from .fixed_quantile import at_fixed_quantile
-from .host_families import family_of, has_tails, unwrapped
+from .host_families import family_of, has_tails, is_map, unwrapped
 
 __all__ = ["implicit_gradients"]
 
@@ -89,9 +89,8 @@ def _refused(primals, tangents):
 
 def _by_moving(base: Any, value: Array) -> dict[str, Array]:
     """Each element of the value moves with parameters of its own, whose derivatives are then the partials."""
-    is_map = isinstance(base, host.TransformedDistribution)
     known = any(hasattr(base, name) for name in ("at_fixed_quantile", "log_tails"))
-    if base.is_discrete or not (known or has_tails(base) or is_map):
+    if base.is_discrete or not (known or has_tails(base) or is_map(base)):
         raise NotImplementedError(messages.no_path(base, base.is_discrete))
     from .rebuilding import parts_of  # of every class that is made of others; an import does without
 

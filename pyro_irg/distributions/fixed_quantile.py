@@ -13,7 +13,7 @@ from irg_kernels.generic import fixed_quantile
 from ..attach import NATIVE, in_transform
 from ..samplers import draw
 from .base import ImplicitMixin
-from .host_families import family_of, tails_and_density, unwrapped
+from .host_families import family_of, is_map, tails_and_density, unwrapped
 
 __all__ = ["at_fixed_quantile", "drawn"]
 
@@ -30,7 +30,7 @@ def at_fixed_quantile(distribution: Any, x: Tensor) -> Tensor:
     x = x.expand(shape)
     if hasattr(distribution, "at_fixed_quantile"):
         return distribution.at_fixed_quantile(x)
-    if isinstance(distribution, torch.distributions.TransformedDistribution) and family_of(distribution) is None:
+    if is_map(distribution) and family_of(distribution) is None:
         y = x.detach()
         for transform in reversed(distribution.transforms):
             y = transform.inv(y).detach()

@@ -16,7 +16,7 @@ from irg_kernels.generic import fixed_quantile, truncation
 from ..attach import NATIVE
 from ..registry import implicit_twin
 from .base import quantile, stands_still, together, uniforms
-from .host_families import ends_of, family_of, has_tails, tails_and_density, unwrapped
+from .host_families import ends_of, family_of, has_tails, is_map, tails_and_density, unwrapped
 
 __all__ = ["by_tails", "from_uniform", "own_quantile", "quantile_at"]
 
@@ -64,6 +64,8 @@ def own_quantile(base: Any, q: Tensor) -> Tensor:
 def _of_transformed(base: Any, q: Tensor) -> Tensor:
     if family_of(base) is not None:
         return from_uniform(base, q)
+    if not is_map(base):
+        return _drawn.dispatch(object)(base, q)
     rises: Any = True
     for transform in base.transforms:
         rises = rises == (torch.as_tensor(transform.sign) > 0)

@@ -12,10 +12,12 @@ import pyro.distributions as host
 import torch
 from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
 from torch import Tensor
+from torch.distributions.transforms import AbsTransform, SoftmaxTransform
 
 from irg_kernels.adapter import messages
 from irg_kernels.adapter.host_families import HOST_FAMILIES as FAMILIES
 from irg_kernels.adapter.host_families import family_of_class
+from irg_kernels.generic import censoring
 from irg_kernels.generic.family import Family, log_cdf_of, log_sf_of
 
 from ..attach import NATIVE, call
@@ -29,6 +31,7 @@ __all__ = [
     "first_guess",
     "has_tails",
     "inner_point",
+    "is_map",
     "log_density",
     "log_tails",
     "tails_and_density",
@@ -108,18 +111,28 @@ def has_tails(distribution: Any) -> bool:
         return True
     if isinstance(distribution, torch.distributions.MixtureSameFamily):
         return has_tails(distribution.component_distribution)
-    if _is_transformed(distribution):
+    if _is_transformed(distribution) or isinstance(distribution, host.FoldedDistribution):
         return has_tails(distribution.base_dist)
-    return type(distribution).cdf is not torch.distributions.Distribution.cdf
+    return type(distribution).cdf not in (torch.distributions.Distribution.cdf, _TRANSFORMED_CDF)
 
 
 _TRANSFORMED_CDF = torch.distributions.TransformedDistribution.cdf
 
 
+def is_map(distribution: Any) -> bool:
+    """Whether a value tells that of the base, of which it is a function."""
+    is_transformed = isinstance(distribution, torch.distributions.TransformedDistribution)
+    return is_transformed and not any(map(_folds, distribution.transforms))
+
+
+def _folds(transform: Any) -> bool:
+    """Whether several values become one, of which the inverse gives another than was drawn."""
+    return isinstance(transform, (AbsTransform, SoftmaxTransform)) or any(map(_folds, getattr(transform, "parts", ())))
+
+
 def _is_transformed(distribution: Any) -> bool:
     """Whether its cdf is that of its base at the value transformed back."""
-    is_transformed = isinstance(distribution, torch.distributions.TransformedDistribution)
-    return is_transformed and type(distribution).cdf is _TRANSFORMED_CDF
+    return is_map(distribution) and type(distribution).cdf is _TRANSFORMED_CDF
 
 
 def tensors(distribution: Any) -> list[Tensor]:
@@ -218,6 +231,12 @@ def _transformed(distribution, x):
     if isinstance(lower_first, bool):
         return (lower, upper) if lower_first else (upper, lower)
     return torch.where(lower_first, lower, upper), torch.where(lower_first, upper, lower)
+
+
+@_log_tails.register(host.FoldedDistribution)
+def _folded(distribution, x):
+    below, above = (tails_anywhere(distribution.base_dist, end) for end in (-x, x))
+    return censoring.log_between(NATIVE, below, above, x <= 0.0), censoring.log_outside(NATIVE, below, above)
 
 
 @_log_tails.register(torch.distributions.MixtureSameFamily)

@@ -14,7 +14,7 @@ from ..attach import evaluate, pulled
 from ..registry import implicit_twin
 from .base import together
 from .fixed_quantile import at_fixed_quantile
-from .host_families import family_of, has_tails, unwrapped
+from .host_families import family_of, has_tails, is_map, unwrapped
 
 __all__ = ["implicit_gradients"]
 
@@ -72,7 +72,7 @@ def implicit_gradients(distribution: Any, value: Tensor) -> dict[str, Tensor]:
 def _by_moving(base: Any, value: Tensor) -> dict[str, Tensor]:
     """Each element of the value moves with parameters of its own, whose derivatives are then the partials."""
     known = any(hasattr(base, name) for name in ("at_fixed_quantile", "log_tails"))
-    if base.support.is_discrete or not (known or has_tails(base) or _is_map(base)):
+    if base.support.is_discrete or not (known or has_tails(base) or is_map(base)):
         raise NotImplementedError(messages.no_path(base, base.support.is_discrete))
     from .rebuilding import parts_of  # of every class that is made of others; an import does without
 
@@ -94,7 +94,3 @@ def _by_moving(base: Any, value: Tensor) -> dict[str, Tensor]:
         each = torch.stack([row[i].reshape(batch + leaf.own_shape) for row in rows], len(batch))
         found[path] = each.reshape(value.shape + leaf.own_shape)
     return found
-
-
-def _is_map(base: Any) -> bool:
-    return isinstance(base, torch.distributions.TransformedDistribution)

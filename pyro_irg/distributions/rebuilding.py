@@ -81,6 +81,7 @@ for _kind, _of in {
     torch.distributions.TransformedDistribution: made_of.transformed(
         host.TransformedDistribution, _AFFINE, lambda transform: transform.event_dim, _is_real
     ),
+    host.FoldedDistribution: made_of.folded(host.FoldedDistribution),
     Factor: made_of.wishart("concentration"),
     InverseWishart: made_of.wishart("concentration"),
     Wishart: made_of.wishart("df"),
