@@ -54,6 +54,8 @@ from ..numerics.quadrature import tail_integral, tail_of_line
 from ..numerics.quantile_starts import gamma_start
 from ..numerics.roots import halley, log_survival, logarithm, newton
 
+_MOST = 1e8  # of a, with guard digits: 1e-8 by either way, a tenth of float32's spacing
+
 
 def dz_da(xp: Namespace[Array], z: Array, a: Array) -> Array:
     """dz / da for z ~ Gamma(a, 1) at fixed quantile, z >= 0."""
@@ -91,6 +93,14 @@ def dlogz_da(xp: Namespace[Array], log_z: Array, a: Array) -> Array:
 
 
 def dlogz_da_at(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> Array:
+    if not xp.has_guard_digits:
+        return _dlogz_da(xp, z, log_z, a)
+    # the short formulas lose z times the spacing; at larger a, a d log z/da is a function of z / a, to 1 / a of itself
+    scale = _MOST / xp.maximum(a, _MOST)
+    return scale * _dlogz_da(xp, scale * z, log_z + xp.log(scale), scale * a)
+
+
+def _dlogz_da(xp: Namespace[Array], z: Array, log_z: Array, a: Array) -> Array:
     lower, c, tail = _slope_parts(xp, z, log_z, a)
     return xp.blend(tail, xp.addcmul(c, z, tail) / a, lower)
 

@@ -273,3 +273,20 @@ def test_only_some_parameters_have_gradients(adapter):
     draw = adapter.value_and_slopes(lambda b: adapter.draw(adapter.dist.Gamma(a, b), adapter.key(0)))
     x, slope = map(adapter.numpy, adapter.jit(draw)(b))
     np.testing.assert_allclose(slope, -x / adapter.numpy(b), rtol=1e-6)
+
+
+@pytest.mark.parametrize("concentration", [3e8, 1e13, 1e17, 1e20, 1e30])
+@pytest.mark.parametrize("name", ["Gamma", "Chi2", "LogGamma"])
+def test_large_concentrations(adapter, name, concentration):
+    """The limit is normal, with dz / da = 1 + (z - a) / 2a; float32 cannot see the rest."""
+
+    make = getattr(adapter.dist, name)
+    params = {"df" if name == "Chi2" else "concentration": adapter.array(np.full(4, concentration))}
+    others = {} if name == "Chi2" else {"rate": 1.0}
+
+    def draw(params):
+        return adapter.draw(make(**params, **others), adapter.key(0)).sum()
+
+    (slope,) = adapter.grad(draw)(params).values()
+    slope = adapter.numpy(slope) * (concentration if name == "LogGamma" else 1.0)
+    np.testing.assert_allclose(slope, 1.0, rtol=0.0, atol=5.0 / concentration**0.5 + 2e-6)
