@@ -196,6 +196,13 @@ def not_set_up(method: str) -> str:
     )
 
 
+def begun_inside(who: str) -> str:
+    return (
+        f"{who}: the guide's first call was inside jit, vmap or scan, and where its parameters begin is known there "
+        "alone; give it parameters, or make a new guide and call it, guide.setup(*args) or svi.init outside first"
+    )
+
+
 def no_twin(site: str, fn: Any) -> str:
     return (
         f"ImplicitReparam: site {site!r} has a distribution without implicit twin, {described(fn)}; "

@@ -88,6 +88,8 @@ class AutoHVAE(HVAE):
         """
         guide_messages.check_params("AutoHVAE.sample_posterior", params)
         args, kwargs = guide_messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
+        if getattr(self.base, "prototype_trace", self) is None:  # what is first seen inside `map` is known there alone
+            self.setup(*args, **kwargs)
 
         def one(key):
             with block(), seed(rng_seed=key), substitute(data=params):

@@ -23,7 +23,7 @@ from .. import xp
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 from .bijections import bijection
 from .masks import Unmasked, check_absent, factor, is_lifted, lift, taken
-from .reruns import Seen, first_run
+from .reruns import Seen, begun_outside, first_run
 
 __all__ = ["AutoMixture"]
 
@@ -132,7 +132,8 @@ class AutoMixture(AutoContinuous):
                 check_absent("AutoMixture", self._masked, lambda at: self._sites(at, args, kwargs), values)
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Array]:
-        found = super().__call__(*args, **kwargs)
+        with begun_outside(self._where, self):
+            found = super().__call__(*args, **kwargs)
         if self._masked:
             sites = self._sites(found, args, kwargs)
             for name in self._masked:

@@ -23,7 +23,7 @@ from irg_kernels.inference import coupled, hamiltonian, refreshed
 from .. import xp
 from . import refreshed as refreshed_path
 from .masks import factor, is_lifted, lift, taken, unwrapped
-from .reruns import first_run
+from .reruns import begun_outside, first_run
 from .sites import BaseSites, Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, sum_to
 
 __all__ = ["HVAE", "Path"]
@@ -144,9 +144,8 @@ class HVAE:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((args, kwargs))):
             self._last = args, kwargs
-        if self.num_steps == 0:
-            return self._unmoved(args, kwargs)
-        return self.refine(*args, **kwargs)[0]
+        with begun_outside(type(self).__name__, self.base):
+            return self.refine(*args, **kwargs)[0] if self.num_steps else self._unmoved(args, kwargs)
 
     def _unmoved(self, args: tuple, kwargs: dict) -> Any:
         """The base guide itself, and the priors of latents that the model masks out."""

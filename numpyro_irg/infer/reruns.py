@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 from jax import Array
 from numpyro.handlers import block, seed, substitute, trace
 from numpyro.primitives import _PYRO_STACK, Messenger
 
-__all__ = ["Seen", "first_run", "repeated"]
+from irg_kernels.adapter import guide_messages
+
+__all__ = ["Seen", "begun_outside", "first_run", "repeated"]
 
 
 @dataclass
@@ -109,3 +112,15 @@ def first_run(
 
 def _has_value(name: str) -> bool:
     return any(h.substitute_fn is not None or name in (h.data or {}) for h in _PYRO_STACK if isinstance(h, substitute))
+
+
+@contextmanager
+def begun_outside(who: str, guide: Any) -> Iterator[None]:
+    """:raises RuntimeError: for an autoguide whose parameters would begin at values of a trace that has ended."""
+    try:
+        yield
+    except jax.errors.UnexpectedTracerError as error:
+        begin = [getattr(guide, name, None) for name in ("_init_locs", "_start")]
+        if any(isinstance(value, jax.core.Tracer) for value in jax.tree.leaves(begin)):
+            raise RuntimeError(guide_messages.begun_inside(who)) from error
+        raise

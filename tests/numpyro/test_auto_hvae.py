@@ -16,7 +16,7 @@ from numpyro.infer import SVI, Trace_ELBO, TraceMeanField_ELBO
 from numpyro.infer.autoguide import AutoBNAFNormal, AutoMultivariateNormal, AutoNormal
 from numpyro.infer.initialization import init_to_value
 
-from numpyro_irg.infer import AutoHVAE, diagnostics, log_evidence
+from numpyro_irg.infer import AutoHVAE, AutoMixture, diagnostics, log_evidence
 from tests.numpyro.hvae import DATA, LEAPFROG, fit, jit, loss, params_of, settings
 
 
@@ -138,3 +138,22 @@ def test_gaussian_model():
     np.testing.assert_allclose(draws.mean(0), x.sum(0) / 21, atol=0.6 * 21**-0.5)
     np.testing.assert_allclose(draws.std(0), 21**-0.5, rtol=0.2)
     assert diagnostics(guide, params, jax.random.key(0), x)["rejected"] == 0.0
+
+
+@pytest.mark.parametrize("make", [AutoHVAE, lambda model: AutoMixture(model, 2)], ids=["AutoHVAE", "AutoMixture"])
+def test_a_first_call_inside_jit(make):
+    """Where the parameters begin is known inside alone; with parameters, the guide serves everywhere."""
+    guide = make(model)
+    svi = SVI(model, guide, numpyro.optim.Adam(0.01), Trace_ELBO())
+    params = svi.get_params(jax.jit(svi.init)(jax.random.key(0), DATA))
+    assert np.isfinite(guide.sample_posterior(jax.random.key(1), params, DATA)["rate"])
+    with pytest.raises(RuntimeError, match=r"^Auto\w+: the guide's first call was inside jit, .* new guide"):
+        svi.init(jax.random.key(1), DATA)
+
+
+def test_the_first_use_is_a_summary():
+    """Of parameters that were saved; afterwards the guide begins as any other."""
+    params = params_of(model, AutoHVAE(model, num_steps=1, base=AutoNormal), DATA)
+    guide = AutoHVAE(model, num_steps=1, base=AutoNormal)
+    assert np.isfinite(guide.median(params, DATA, num_samples=10)["rate"])
+    assert np.isfinite(seed(guide, 0)(DATA)["rate"])
