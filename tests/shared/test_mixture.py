@@ -258,6 +258,47 @@ def test_no_density_at_the_others_draws(adapter, family):
         np.testing.assert_allclose(adapter.numpy(slopes[name]), sign * parts / np.array(params[name]), rtol=1e-3)
 
 
+# A family's parameters, of two components far apart, and draws of the first: some at the end of float32's range.
+FAR = {
+    "Gumbel": ({"loc": (-10.0, 0.0), "scale": (1.0, 0.01)}, (-10.5, -9.0)),
+    "Kumaraswamy": ({"concentration1": (0.015, 43.0), "concentration0": (13.0, 220.0)}, (1.2e-38, 1e-9)),
+    "Dagum": ({"concentration": (2.0, 3.0), "sharpness": (3.0, 500.0), "scale": (1.0, 1e4)}, (0.5, 2.0)),
+    "LogNormal": ({"loc": (-80.0, 88.0), "scale": (2.0, 0.5)}, (1.2e-38, 1e-34)),
+    "LogitNormal": ({"loc": (-80.0, 14.0), "scale": (3.0, 1.0)}, (1.2e-38, 1e-34)),
+    "JohnsonSU": ({"skewness": (0.0, -375.0), "tailweight": (1.0, 0.015), "loc": (0.0, 40.0),
+                   "scale": (1.0, 580.0)}, (-0.5, 2.0)),
+    "GeneralizedNormal": ({"power": (0.0625, 120.0), "loc": (0.0, 1.0), "scale": (20.0, 0.04)}, (-2e21, 1e20)),
+    "Gamma": ({"concentration": (0.01, 50.0), "rate": (1.0, 1.0)}, (1.2e-38, 1e-9)),
+    "Beta": ({"concentration1": (0.02, 35.0), "concentration0": (3.0, 190.0)}, (1.2e-38, 1e-9)),
+    "Chi2": ({"df": (0.04, 105.0)}, (1.2e-38, 1e-9)),
+}  # fmt: skip
+
+
+@over(FAR, "far", slow=lambda a, far: compiled(a) and tuple(far[0]) == tuple(FAR["Beta"][0]))
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_far_from_a_component(adapter, far, precision):
+    """log |x| moves as the first component's own draw does, of which the other has no share, and with no other."""
+    family, (params, values) = next((name, row) for name, row in FAR.items() if row is far)
+    if not adapter.eager and precision == "float64":
+        pytest.skip("another compilation of the same arithmetic")
+
+    def moved(leaves, x):
+        own = getattr(adapter.dist, family)(**{k: v[..., 0] for k, v in leaves.items() if k != "logits"})
+        alone = adapter.dist.fixed_quantile.at_fixed_quantile(own, x)
+        mixed = mixture_of(adapter, family, leaves).at_fixed_quantile(x)
+        return {"alone": adapter.xp.log(adapter.xp.abs(alone)), "mixed": adapter.xp.log(adapter.xp.abs(mixed))}
+
+    with adapter.precision(precision):
+        leaves = adapter.arrays({"logits": (0.0, 0.0), **params}, (2,))
+        found = adapter.jit(adapter.value_and_slopes(moved))(leaves, adapter.array(values))[1]
+    for name in leaves:
+        alone, mixed = (adapter.numpy(found[which][name]) for which in ("alone", "mixed"))
+        assert np.isfinite(mixed).all(), name
+        if name != "logits":
+            np.testing.assert_allclose(mixed[:, 0], alone[:, 0], rtol=1e-3, err_msg=name)
+            assert (np.abs(mixed[:, 1]) <= 1e-6 * np.abs(mixed[:, 0])).all(), name
+
+
 OTHERS = {
     "Poisson": lambda d, a, w: d.MixtureSameFamily(w, d.Poisson(a([1.0, 1.0]))),
     "Dirichlet": lambda d, a, w: d.MixtureSameFamily(w, d.Dirichlet(a(np.ones((2, 3))))),
