@@ -169,7 +169,10 @@ def _direct(
 ) -> tuple[Array, Array, Array | None]:
     """(the logarithm of the smaller tail, whether it is the lower one, what rounding has left of the first)"""
     is_lower, mass, little, change = tail
-    lower, upper = xp.log1p(xp.where(is_lower, mass, 0.0)), xp.log(a * xp.where(is_lower, 1.0, mass))
+    # beyond z = 1e37 the product may be 0 in float32, and is nothing beside the front
+    tiny = float(xp.finfo(a).tiny)
+    lower = xp.log1p(xp.where(is_lower, mass, 0.0))
+    upper = xp.log(xp.maximum(a * xp.where(is_lower, 1.0, mass), tiny))
     direct, rest = compensated(xp, front, front_rest, xp.where(is_lower, lower, upper))
     near, log_change = xp.where(little, a, 0.25), xp.log1p(change)
     small = near * at.log_z - log_gamma1p(xp, near) + log_change
