@@ -203,6 +203,12 @@ def begun_inside(who: str) -> str:
     )
 
 
+def check_saved(where: str, argument: str, value: Any, kind: type, what: str) -> None:
+    """:raises TypeError: unless the value is of the kind, told by `what`."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{where}: {argument} must be {what}, got {shown(value)}")
+
+
 def no_twin(site: str, fn: Any) -> str:
     return (
         f"ImplicitReparam: site {site!r} has a distribution without implicit twin, {described(fn)}; "

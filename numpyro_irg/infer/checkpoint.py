@@ -7,6 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from numpyro.infer import SVI
+from numpyro.infer.svi import SVIState
+
+from irg_kernels.adapter import guide_messages
 
 from .auto_mixture import AutoMixture
 
@@ -22,7 +25,10 @@ def get_state(svi_state: Any) -> Any:
         svi_state = set_state(svi, pickle.loads(Path("training.pickle").read_bytes()), data)
 
     Two processes agree bit for bit under one `PYTHONHASHSEED`: NumPyro adds up sites in the order of a set.
+
+    :raises TypeError: for anything but a state, as the `SVI` itself.
     """
+    guide_messages.check_saved("get_state", "svi_state", svi_state, SVIState, "what svi.init or svi.update returned")
     key = svi_state.rng_key
     if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = {"data": jax.random.key_data(key), "impl": str(jax.random.key_impl(key))}
@@ -34,8 +40,11 @@ def set_state(svi: SVI, state: Any, *args: Any, **kwargs: Any) -> Any:
 
     :param svi: made as the one that was saved, not yet started.
     :param args: the model's arguments, by which model and guide prepare themselves.
+    :raises TypeError: for anything but an `SVI` and what `get_state` found.
     :raises ValueError: for a state of other parameters, or of other shapes.
     """
+    guide_messages.check_saved("set_state", "svi", svi, SVI, "an SVI")
+    guide_messages.check_saved("set_state", "state", state, SVIState, "what get_state returned")
     if isinstance(svi.guide, AutoMixture):
         svi.guide.setup(*args, **kwargs)  # without search
     made, saved = (_shapes(svi.get_params(s)) for s in (svi.init(jax.random.key(0), *args, **kwargs), state))

@@ -12,6 +12,8 @@ from pyro.poutine import block
 from torch import nn
 from torch.distributions import transform_to
 
+from irg_kernels.adapter import guide_messages
+
 from .auto_mixture import AutoMixture
 
 __all__ = ["get_state", "set_state"]
@@ -27,7 +29,10 @@ def get_state(svi: SVI) -> dict[str, Any]:
 
     It is a copy, which a training that goes on leaves as it is.  Buffers are those of a model and guide that are
     modules themselves.
+
+    :raises TypeError: for anything but an `SVI`.
     """
+    guide_messages.check_saved("get_state", "svi", svi, SVI, "an SVI")
     state = {
         "params": pyro.get_param_store().get_state(),
         "buffers": [dict(module.named_buffers()) for module in _modules(svi)],
@@ -46,8 +51,11 @@ def set_state(svi: SVI, state: dict[str, Any], *args: Any, **kwargs: Any) -> Non
 
     :param svi: made as the one that was saved, its guide not yet called.
     :param args: the model's arguments, by which model and guide make their parameters.
+    :raises TypeError: for anything but an `SVI` and what `get_state` found.
     :raises ValueError: for parameters that were not saved, or were of another shape.
     """
+    guide_messages.check_saved("set_state", "svi", svi, SVI, "an SVI")
+    guide_messages.check_saved("set_state", "state", state, dict, "what get_state returned")
     store = pyro.get_param_store()
     store.clear()
     if isinstance(svi.guide, AutoMixture):

@@ -22,6 +22,8 @@ NOTHING = {
     "check_reparameterized: guide must be a model or guide": lambda a: a.irg.check_reparameterized(None),
     "Gamma: quantile must be a real number or": lambda a: a.dist.Gamma(1.0, 1.0).icdf("a"),
     "Gamma: value must be a real number or": lambda a: a.dist.Gamma(1.0, 1.0).cdf(None),
+    "get_state: svi(_state)? must be .*, got None": lambda a: a.irg.infer.get_state(None),
+    "set_state: svi must be an SVI, got None": lambda a: a.irg.infer.set_state(None, {}),
 }
 
 
