@@ -18,6 +18,7 @@ from functools import cache
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, horner
 from ..numerics.quadrature import is_double
 
@@ -173,6 +174,11 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, eta: Array) -> Arr
     return quantile(xp, q, eta)
 
 
+def shape(xp: Namespace[Array], eta: Array) -> Shape:
+    length = 1.0 / xp.maximum(xp.abs(eta), 1.0)
+    return Shape(line(length), lambda x, v: eta * v, xp.indicator(eta > 0.0, like=eta), (0.0, 1.0))
+
+
 FAMILY = Family(
     parameters={"logits": "real"},
     support=(0.0, 1.0),
@@ -183,4 +189,5 @@ FAMILY = Family(
     entropy=entropy,
     mean=mean,
     variance=variance,
+    shape=shape,
 )

@@ -15,6 +15,7 @@ import math
 from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.charts import FAR, Chart, Shape
 from ..numerics.elementary import horner, log1mexp, log_quotient, two_product, two_sum
 from ..numerics.quadrature import is_double
 from ..numerics.roots import log_survival
@@ -130,13 +131,19 @@ STANDARD = Family(
 )
 
 
-def exponential_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
-    """(whether scale + c (x - loc) > 0, E there or 0), y = (x - loc) / scale; near an end from what is left of the way
-    to it."""
+def _left(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
+    """scale + c (x - loc), what is left of the way to an upper end in units of 1 / |c|."""
     way, way_rest = two_sum(xp, x, -loc)
     product, error = two_product(xp, c, way)
     left, left_rest = two_sum(xp, scale, product)
-    left = left + (left_rest + error + c * way_rest)  # scale + c (x - loc)
+    return left + (left_rest + error + c * way_rest)
+
+
+def exponential_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
+    """(whether scale + c (x - loc) > 0, E there or 0), y = (x - loc) / scale; near an end from what is left of the way
+    to it."""
+    way = x - loc
+    left = _left(xp, x, c, loc, scale)
     inside = ((c >= 0.0) & (way >= 0.0)) | (left > 0.0)  # for a large c, `left` overflows
     near_end = inside & (left < 0.5 * scale)
     log_left = log_quotient(xp, xp.where(near_end, left, 1.0), xp.where(near_end, scale, 1.0))
@@ -177,8 +184,44 @@ def clamped_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: 
     return x + xp.stop_gradient(clamped - fixed)
 
 
+def shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
+    """In the chart E, held constant, where the density is exp(-E) and what lies beyond x is another such one.
+
+    With w = c0 v of the constant c0 and q = c left0 / left - c0, which is 0 but moves, the E of a step of v is
+    (w + log1p(q (1 - exp(-w)) / c0)) / c.  Where the density at an upper end falls too fast, or is infinite, the chart
+    moves with the parameters.
+    """
+    moves = c < -0.5
+
+    def constant(value: Array) -> Array:
+        return xp.where(moves, value, xp.stop_gradient(value))
+
+    c0, loc0, scale0 = map(constant, (c, loc, scale))
+
+    def unit(xp: Namespace[Array], x: Array) -> Array:
+        return xp.maximum(_left(xp, x, c0, loc0, scale0), float(xp.finfo(x).tiny))
+
+    def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
+        share = (end - x) / unit(xp, x)
+        inside = (c0 >= 0.0) | (_left(xp, end, c0, loc0, scale0) > 0.0)
+        return xp.where(inside, exponential_of(xp, xp.where(inside, share, 0.0), c0 + 0.0 * share), FAR)
+
+    def rise(x: Array, v: Array) -> Array:
+        size = unit(xp, x)
+        ratio = size / xp.maximum(_left(xp, x, c, loc, scale), float(xp.finfo(x).tiny))
+        w = c0 * v
+        near = xp.abs(w) < 1.0
+        few, far = xp.where(near, v, 0.0), xp.where(near, 1.0, v)
+        close = exponential_of(xp, ratio * z_of(xp, few, c0 + 0.0 * few), c + 0.0 * few)
+        moved = xp.log1p((c * ratio - c0) * far * expm1_ratio(xp, -c0 * far))
+        beyond = (c0 * far + moved) / xp.where(near, 1.0, c + 0.0 * far)
+        return xp.where(moves, -v, w - (1.0 + c) * xp.where(near, close, beyond))
+
+    return Shape(Chart(displacement, unit), rise, loc, (loc, None))
+
+
 FAMILY = dataclasses.replace(
-    located(STANDARD),
+    located(STANDARD, shape),
     log_density=_log_density_at,
     log_tails=_log_tails_at,
     about=r"""

@@ -58,6 +58,7 @@ ROW = Family(
     truncations=(({"p": -0.5, "b": 1.5, "scale": 2.0}, 0.5, 3.0),),
     clamped=("low", "high"),
     masses=_masses,
+    rounded_twice=True,
     log_density=_log_density,
     ranges={
         "p": lambda rng, count: rng.choice([-1, 1], count) * 10 ** rng.uniform(-2, 1.5, count),

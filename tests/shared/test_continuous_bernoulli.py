@@ -186,3 +186,29 @@ def test_extremes_are_finite(adapter):
 def test_errors(adapter, options, message):
     with pytest.raises(ValueError, match=message):
         adapter.dist.ContinuousBernoulli(**{n: adapter.array(v) for n, v in options.items()}, validate_args=True)
+
+
+@precisions
+@pytest.mark.parametrize(("logits", "low", "high"), [(-3.0, 0.25, 0.2501), (40.0, 0.125, 0.75), (1e-4, 0.5, 1.0)])
+def test_between_bounds(adapter, precision, logits, low, high):
+    """Density and partial in the logit, of which tails would leave no digits in a narrow interval."""
+    logits, low, high = (float(np.asarray(v, dtype=precision)) for v in (logits, low, high))
+
+    def cdf(x, eta):
+        return (mp.expm1(eta * x) - mp.expm1(eta * low)) / (mp.expm1(eta * high) - mp.expm1(eta * low))
+
+    with adapter.precision(precision):
+        eta = adapter.array([logits] * 5)
+
+        def between(values):
+            return adapter.dist.Truncated(make(adapter, values["logits"]), low=low, high=high)
+
+        x = adapter.detached_draw(between({"logits": eta}), adapter.key(0), ())
+        value = between({"logits": eta}).log_prob(x)
+        slopes = adapter.irg.implicit_gradients(between({"logits": eta}), x)
+    points = [mp.mpf(float(v)) for v in adapter.numpy(x)]
+    density = [mp.diff(lambda y: cdf(y, mp.mpf(logits)), v) for v in points]
+    assert_close(adapter, value, map(mp.log, density), precision, scale=1.0)
+    moved = [-mp.diff(lambda e, v=v: cdf(v, e), mp.mpf(logits)) / p for v, p in zip(points, density, strict=True)]
+    (slope,) = (v for name, v in slopes.items() if "logits" in name)
+    assert_close(adapter, slope, moved, precision, scale=0.05 * (high - low) ** 2)
