@@ -93,7 +93,7 @@ def standard_student_t(key: Array, df: Array) -> tuple[Array, Array]:
     df = lax.stop_gradient(df)
     normal = random.normal(normal_key, df.shape, df.dtype)
     log_chi2 = standard_gamma(gamma_key, 0.5 * df)[1] + math.log(2.0)
-    tiny = jnp.finfo(df.dtype).tiny
+    tiny = float(jnp.finfo(df.dtype).tiny)
     return jnp.sign(normal), jnp.log(jnp.maximum(jnp.abs(normal), tiny)) + 0.5 * (jnp.log(df) - log_chi2)
 
 

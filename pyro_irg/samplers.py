@@ -96,9 +96,9 @@ def standard_gamma(concentration: Tensor) -> tuple[Tensor, Tensor]:
     z = g u**(1/a) with g ~ Gamma(a + 1) for a < 1 (Marsaglia & Tsang 2000, section 6).
     """
     a = concentration
-    if a.dtype == torch.float16:  # torch's sampler has no half on a CPU
+    if a.dtype in (torch.float16, torch.bfloat16):  # which torch's sampler has not on a CPU
         z, log_z = standard_gamma(a.float())
-        return z.half(), log_z.half()
+        return z.to(a.dtype), log_z.to(a.dtype)
     if a.numel() == 0:
         return a, a
     least, most = _ends(a)

@@ -322,7 +322,7 @@ def quantile(family: Family, q: Array, one_minus_q: Array, *params: Array) -> Ar
 
 def _uniform(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """Between 0 and 1, of which JAX's may be 0."""
-    return jnp.maximum(random.uniform(key, shape, dtype), 0.25 * jnp.finfo(dtype).eps)
+    return jnp.maximum(random.uniform(key, shape, dtype), 0.25 * float(jnp.finfo(dtype).eps))
 
 
 def _numbers(noise: str | Noise, key: Array, *params: Array) -> Array:

@@ -30,7 +30,7 @@ def exponential(log_x: Array, x: Array | None = None) -> Array:
 def sigmoid(logit: Array) -> Array:
     """1 / (1 + exp(-logit)), held next to 0 and 1 with the derivative of the true value."""
     limits = jnp.finfo(logit.dtype)
-    value = jnp.clip(jax.nn.sigmoid(lax.stop_gradient(logit)), limits.tiny, 1.0 - limits.eps)
+    value = jnp.clip(jax.nn.sigmoid(lax.stop_gradient(logit)), float(limits.tiny), 1.0 - float(limits.eps))
     return attach((_logistic_slope,), value, logit)
 
 

@@ -50,7 +50,7 @@ class ContinuousBernoulli(Univariate):
                 if not_jax_tracer(inside) and not inside.all():
                     raise ValueError(f"ContinuousBernoulli: probs must lie in [0, 1], but found:\n{probs}")
         limits = jnp.finfo(probs.dtype)
-        inside = jnp.clip(probs, limits.tiny, 1.0 - 0.5 * limits.eps)
+        inside = jnp.clip(probs, float(limits.tiny), 1.0 - 0.5 * float(limits.eps))
         return jnp.log(inside) - jnp.log1p(-inside)
 
     @property

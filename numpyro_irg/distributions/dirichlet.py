@@ -45,7 +45,7 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
         log_x = jax.nn.log_softmax(standard_gamma(key, concentration)[1])
         log_x = jax.nn.log_softmax(attach((_slopes,), log_x, concentration))
         value = jnp.exp(jax.lax.stop_gradient(log_x))
-        return exponential(log_x, jnp.minimum(value, 1.0 - jnp.finfo(value.dtype).eps))
+        return exponential(log_x, jnp.minimum(value, 1.0 - float(jnp.finfo(value.dtype).eps)))
 
     @validate_sample
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
@@ -69,7 +69,7 @@ class Dirichlet(ImplicitMixin, host.Dirichlet):
 
     def _implicit_gradients(self, value):
         # dx_i / d alpha_j = x_i (delta_ij - x_j) L_j
-        log_x = jnp.log(jnp.maximum(value, jnp.finfo(value.dtype).tiny))
+        log_x = jnp.log(jnp.maximum(value, float(jnp.finfo(value.dtype).tiny)))
         slopes = evaluate(_slopes, log_x, jnp.broadcast_to(self.concentration, value.shape))
         identity = jnp.eye(value.shape[-1], dtype=value.dtype)
         return {"concentration": value[..., None] * (identity - value[..., None, :]) * slopes[..., None, :]}

@@ -32,7 +32,7 @@ class GeneralizedPareto(Univariate):
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         loc, scale, c = self._extended(key, sample_shape, self.loc, self.scale, self.concentration)
-        e = jnp.maximum(random.exponential(key, c.shape, c.dtype), jnp.finfo(c.dtype).tiny)
+        e = jnp.maximum(random.exponential(key, c.shape, c.dtype), float(jnp.finfo(c.dtype).tiny))
         size = lax.stop_gradient(scale * kernel.z_of(NATIVE, e, c))
         x = loc + exponential(jnp.log(scale) + kernel.log_z_of(NATIVE, e, c), size)
         return kernel.clamped_inside(NATIVE, x, c, loc, scale)

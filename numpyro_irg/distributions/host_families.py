@@ -179,7 +179,7 @@ def _log_tails(distribution: Any, x: Array) -> tuple[Array, Array]:
 def _log_mass(mass: Array) -> Array:
     """log of a mass, lifted off 0 where it has underflowed, with its derivative: a maximum would make that 0."""
     fixed = lax.stop_gradient(mass)
-    return jnp.log(jnp.maximum(fixed, jnp.finfo(mass.dtype).tiny) + (mass - fixed))
+    return jnp.log(jnp.maximum(fixed, float(jnp.finfo(mass.dtype).tiny)) + (mass - fixed))
 
 
 @_log_tails.register(host.TransformedDistribution)

@@ -30,7 +30,7 @@ class LogUniform(Univariate):
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         low, high = self._extended(key, sample_shape, self.low, self.high)
-        q = jnp.maximum(random.uniform(key, low.shape, low.dtype), 0.25 * jnp.finfo(low.dtype).eps)
+        q = jnp.maximum(random.uniform(key, low.shape, low.dtype), 0.25 * float(jnp.finfo(low.dtype).eps))
         still = lax.stop_gradient((low, high))
         x = clamped_in(NATIVE, self.family.support, evaluate(log_uniform.find, q, 1.0 - q, *still), *still)
         # by its logarithm: a slope as large as x / low may leave the range

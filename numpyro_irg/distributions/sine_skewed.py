@@ -50,7 +50,7 @@ class SineSkewed(ImplicitMixin, host.SineSkewed):
             )
         if host.Distribution._validate_args if validate_args is None else validate_args:
             with jax.ensure_compile_time_eval():
-                within = jnp.sum(jnp.abs(skewness), -1) <= 1.0 + 8.0 * jnp.finfo(skewness.dtype).eps
+                within = jnp.sum(jnp.abs(skewness), -1) <= 1.0 + 8.0 * float(jnp.finfo(skewness.dtype).eps)
                 if not_jax_tracer(within) and not within.all():
                     raise ValueError(
                         f"SineSkewed: the absolute values of skewness must add up to 1 at most, else the density is "

@@ -77,7 +77,11 @@ class Stable(ImplicitMixin, host.Distribution):
         alpha, beta, scale, loc = self._extended(key, sample_shape, self.stability, self.skew, self.scale, self.loc)
         uniform_key, exponential_key = random.split(key)
         limits = jnp.finfo(alpha.dtype)
-        u = jnp.clip(random.uniform(uniform_key, alpha.shape, alpha.dtype), 0.25 * limits.eps, 1.0 - 0.5 * limits.eps)
+        u = jnp.clip(
+            random.uniform(uniform_key, alpha.shape, alpha.dtype),
+            0.25 * float(limits.eps),
+            1.0 - 0.5 * float(limits.eps),
+        )
         w = random.exponential(exponential_key, alpha.shape, alpha.dtype)
         draw = kernel.draw if self.coords == "S0" else kernel.draw_of_s
         return loc + scale * closed_form(draw, u, w, alpha, beta, scale)

@@ -129,7 +129,7 @@ class Truncated(ChecksValues, host.Distribution):
         check_key(self, key)
         dtype = self._like(None).dtype
         shape = tuple(sample_shape) + self.batch_shape
-        u = jax.random.uniform(key, shape, dtype, minval=jnp.finfo(dtype).tiny)
+        u = jax.random.uniform(key, shape, dtype, minval=float(jnp.finfo(dtype).tiny))
         return self.at_fixed_quantile(self._found(u))
 
     def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:

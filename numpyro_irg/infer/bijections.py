@@ -32,7 +32,7 @@ class _StickBreaking(StickBreakingTransform):
         return jnp.exp(jnp.concatenate([part + before, last], -1))
 
     def _inverse(self, y: Array) -> Array:
-        y = jnp.maximum(y, jnp.finfo(y.dtype).tiny)
+        y = jnp.maximum(y, float(jnp.finfo(y.dtype).tiny))
         rest = jnp.flip(jnp.cumsum(jnp.flip(y[..., 1:], -1), -1), -1)
         x = jnp.log(y[..., :-1]) - jnp.log(rest)
         return x + _log_counts(x)

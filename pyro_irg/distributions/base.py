@@ -58,11 +58,8 @@ def promoted(distribution: str, **values: Any) -> list[Tensor]:
                     f"{distribution}: {name} must be a number or a torch.Tensor, got {type(value).__name__}; "
                     f"write torch.as_tensor({name})"
                 )
-        elif value.layout is not torch.strided or value.is_meta or value.is_complex():
-            raise ValueError(
-                f"{distribution}: {name} must be a real, dense tensor with values, got one of dtype {value.dtype}, "
-                f"layout {value.layout} on {value.device}"
-            )
+        elif value.is_meta or not _is_real(value):
+            raise ValueError(f"{distribution}: {name} must be a real, dense tensor with values, got {_kind(value)}")
     tensors = [v for v in values.values() if isinstance(v, Tensor)]
     if len(tensors) == len(values) and len({t.dtype for t in tensors}) == 1:
         if tensors[0].is_floating_point():  # the usual case, and a tenth of the time of a small draw
@@ -72,6 +69,14 @@ def promoted(distribution: str, **values: Any) -> list[Tensor]:
     return [
         v.to(dtype) if isinstance(v, Tensor) else torch.tensor(v, dtype=dtype, device=device) for v in values.values()
     ]
+
+
+def _is_real(value: Tensor) -> bool:
+    return value.layout is torch.strided and not value.is_complex()
+
+
+def _kind(value: Tensor) -> str:
+    return f"one of dtype {value.dtype}, layout {value.layout} on {value.device}"
 
 
 def parameters(distribution: str, **values: Any) -> tuple[Tensor, ...]:
@@ -104,6 +109,11 @@ class ImplicitMixin(_Host):
         # not the host's, which for some families is another sampler
         with torch.no_grad():
             return self.rsample(sample_shape)
+
+    def _validate_sample(self, value: Tensor) -> None:
+        if isinstance(value, Tensor) and not _is_real(value):
+            raise ValueError(f"{type(self).__name__}: value must be a real, dense tensor, got {_kind(value)}")
+        super()._validate_sample(value)
 
     def _extended(self, sample_shape: torch.Size, *params: Tensor) -> tuple[Tensor, ...]:
         """The parameters in the shape of the draw."""
@@ -191,8 +201,10 @@ class UnivariateMixin(ImplicitMixin, FamilyMethods[Tensor]):
     def _at(self, value: Any, low: Any, high: Any, what: str) -> Tensor:
         """`value` as a tensor of the parameters' dtype at least, checked to lie in [low, high]."""
         like = self._family_parameters()[0]
-        if not isinstance(value, Tensor | Number) or (value.is_complex() if isinstance(value, Tensor) else False):
-            raise TypeError(f"{type(self).__name__}: {what} must be a real number or tensor, got {shown(value)}")
+        if not isinstance(value, Tensor | Number) or (isinstance(value, Tensor) and not _is_real(value)):
+            raise TypeError(
+                f"{type(self).__name__}: {what} must be a real number or a real, dense tensor, got {shown(value)}"
+            )
         value = torch.as_tensor(value, device=like.device)
         value = value.to(torch.promote_types(value.dtype, like.dtype))
         if self._validate_args and not torch._is_all_true(is_within(value, low, high)):

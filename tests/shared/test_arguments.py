@@ -51,14 +51,24 @@ def test_tensors_without_values(value):
         dist.Gamma(1.0, value)
 
 
+@pytest.mark.parametrize("value", [torch.tensor(1.0 + 1.0j), torch.ones(2).to_sparse()], ids=["complex", "sparse"])
+def test_values_that_are_not_real_and_dense(value):
+    gamma = pytest.importorskip("pyro_irg.distributions").Gamma(torch.tensor(2.0), 1.0)
+    with pytest.raises(ValueError, match=r"Gamma: value must be a real, dense tensor, got one of dtype"):
+        gamma.log_prob(value)
+    for name, argument in (("cdf", "value"), ("icdf", "quantile")):
+        with pytest.raises(TypeError, match=rf"Gamma: {argument} must be a real number or a real, dense tensor, got"):
+            getattr(gamma, name)(value)
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
 @over([family for family in FAMILIES if not family.of_vectors])
-def test_half_precision(adapter, family):
+def test_half_precision(adapter, family, half):
     """Draws of the parameters' dtype, though torch's own samplers have no half."""
-    params = {
-        name: adapter.cast(value, adapter.xp.float16) for name, value in adapter.arrays(family.points[0], (3,)).items()
-    }
+    dtype = getattr(adapter.xp, half)
+    params = {name: adapter.cast(value, dtype) for name, value in adapter.arrays(family.points[0], (3,)).items()}
     x = adapter.draw(getattr(adapter.dist, family.name)(**params), adapter.key(0))
-    assert x.dtype == adapter.xp.float16 and np.isfinite(adapter.numpy(x)).all()
+    assert x.dtype == dtype and np.isfinite(adapter.numpy(adapter.cast(x, adapter.xp.float32))).all()
 
 
 @over(FAMILIES, when=lambda adapter, family: not adapter.eager)
