@@ -5,7 +5,6 @@ import pytest
 import torch
 from pyro.infer import SVI, Predictive, Trace_ELBO
 from pyro.infer.autoguide import (
-    AutoDelta,
     AutoDiagonalNormal,
     AutoIAFNormal,
     AutoLowRankMultivariateNormal,
@@ -122,12 +121,6 @@ def test_call_is_a_tuple_in_the_order_of_names():
     guide = AutoHVAE(mixed_model, num_steps=2, **LEAPFROG)
     mu, z = guide.call(DATA)
     assert mu.shape == () and z.shape == (6,)
-
-
-def test_a_point_as_base():
-    """AutoDelta has no scale; its momenta alone spread the draws."""
-    guide = AutoHVAE(global_model, num_steps=3, base=AutoDelta, step_size=0.3, transition="leapfrog")
-    assert guide.sample_posterior(DATA, num_samples=50, batch_size=50)["mu"].std() > 0.01
 
 
 @pytest.mark.parametrize("make", [lambda: AutoHVAE(mixed_model, num_steps=2), lambda: AutoMixture(mixed_model, 2)])
