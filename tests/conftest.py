@@ -1,6 +1,6 @@
 """What must be set before XLA starts."""
 
-from tests.quick_xla import compile_quickly, jaxlib, lower_quickly
+from tests.quick_xla import compile_quickly, jaxlib
 
 if jaxlib:
     compile_quickly()
@@ -15,7 +15,6 @@ import pytest
 
 from tests.adapters import ADAPTERS
 
-lower_quickly()
 if jaxlib.startswith("0.7."):  # the lowest that pyproject claims: the tests' name for it came with 0.8
     import jax
     from jax.experimental import enable_x64

@@ -3,7 +3,7 @@
 import os
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["compile_quickly", "jaxlib", "lower_quickly"]
+__all__ = ["compile_quickly", "jaxlib"]
 
 try:
     jaxlib = version("jaxlib")
@@ -25,25 +25,3 @@ def compile_quickly() -> None:
             "--xla_cpu_enable_concurrency_optimized_scheduler=false"
         )
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
-
-
-def lower_quickly() -> None:
-    """After JAX is imported: a few hundred programs in a row share one MLIR context.
-
-    JAX makes a new one for each program, with all its dialects, which is a fifth of a small program's compilation.
-    What was made in a context stays as long as the context, so that none serves for ever.
-    """
-    if not jaxlib.startswith("0.10."):  # a private name
-        return
-    from jax._src.interpreters import mlir
-
-    make, shared, programs = mlir.make_ir_context, None, 0
-
-    def make_ir_context():
-        nonlocal shared, programs
-        if programs % 256 == 0:
-            shared = make()
-        programs += 1
-        return shared
-
-    mlir.make_ir_context = make_ir_context

@@ -54,7 +54,7 @@ def test_first_derivatives(adapter, family):
     np.testing.assert_allclose(taped, reverse, rtol=1e-12)
     np.testing.assert_allclose(forward, reverse, rtol=1e-12)
     np.testing.assert_allclose(slope, forward @ tangent, rtol=1e-12)
-    assert value == x
+    np.testing.assert_allclose(value, x, rtol=1e-15)  # torch rounds a dual number otherwise on some processors
 
 
 TWICE = {
