@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .messages import described, innermost, is_distribution, shown
@@ -276,6 +276,18 @@ def warn_of_held(shares: Mapping[str, float]) -> None:
                 "evidence. Use float64, or a distribution of the logarithm or the logit (LogGamma, BetaPrime).",
                 stacklevel=4,
             )
+
+
+def warn_of_hidden(where: str, sites: Sequence[str]) -> None:
+    """Warn of latents that a model hides by `block`: the density that the guide follows changes with their draws."""
+    if sites:
+        warnings.warn(
+            f"{where}: the model hides its latent sites {list(sites)} by block. They are drawn from the prior at each "
+            "call, and the guide follows the density given those draws: its bound is valid, but may be far from the "
+            "evidence. Sum discrete latents out of the model (as MixtureSameFamily does), and let the guide draw the "
+            "others.",
+            stacklevel=2,
+        )
 
 
 def warn_of_modes(where: str, found: int, components: int) -> None:

@@ -22,6 +22,7 @@ from irg_kernels.inference import pathfinder
 from .. import xp
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 from .bijections import bijection
+from .hidden import hidden_latents
 from .masks import Unmasked, check_absent, factor, is_lifted, lift, taken
 from .reruns import Seen, begun_outside, first_run
 
@@ -124,6 +125,7 @@ class AutoMixture(AutoContinuous):
         return sites
 
     def _check_masks(self, args: tuple, kwargs: dict) -> None:
+        guide_messages.warn_of_hidden("AutoMixture", hidden_latents(self.model, args, kwargs))
         values = self._unpack_and_constrain(self._init_latent, {})
         with handlers.block():
             sites = self._sites(values, args, kwargs)

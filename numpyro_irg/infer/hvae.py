@@ -22,6 +22,7 @@ from irg_kernels.inference import coupled, hamiltonian, refreshed
 
 from .. import xp
 from . import refreshed as refreshed_path
+from .hidden import hidden_latents
 from .masks import factor, is_lifted, lift, taken, unwrapped
 from .reruns import begun_outside, first_run
 from .sites import BaseSites, Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, sum_to
@@ -128,6 +129,7 @@ class HVAE:
         self.tempering, self.initial_temperature, self.checkpoint = tempering, initial_temperature, checkpoint
         self._observed: frozenset[str] = frozenset()
         self._last: tuple[tuple, dict] | None = None
+        self._begun = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_last": None}  # the data stay here
@@ -142,6 +144,9 @@ class HVAE:
         return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self._begun:
+            guide_messages.warn_of_hidden(type(self).__name__, hidden_latents(self.model, args, kwargs))
+            self._begun = True
         if not any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((args, kwargs))):
             self._last = args, kwargs
         with begun_outside(type(self).__name__, self.base):

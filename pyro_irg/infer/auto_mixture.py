@@ -23,6 +23,7 @@ from irg_kernels.inference import pathfinder
 from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 from .bijections import bijection
+from .hidden import hidden_latents
 from .masks import Lifted, Unmasked, check_absent, mask_like
 from .sites import buffers_kept, log_prob_of, side_by_side, sum_to
 
@@ -115,6 +116,7 @@ class AutoMixture(AutoContinuous):
 
     def _set_up(self, like: Tensor, args: tuple, kwargs: dict) -> None:
         """The parameters, as they begin."""
+        guide_messages.warn_of_hidden("AutoMixture", hidden_latents(self._bare[0], args, kwargs))
         log_weights, locs, scale_trils = self._found_start(like, args, kwargs)
         count, size = locs.shape
         # PyroParams all: of a plain nn.Parameter, a restored parameter store is another tensor than the one in use.

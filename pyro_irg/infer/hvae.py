@@ -22,6 +22,7 @@ from irg_kernels.adapter import guide_messages, settings
 from irg_kernels.inference import coupled, hamiltonian, refreshed
 
 from .. import xp
+from .hidden import hidden_latents
 from .masks import Unmasked, mask_like
 from .refreshed import Refreshed
 from .sites import BaseSites, Inside, Potential, base_normals, buffers_kept, sum_to
@@ -121,6 +122,7 @@ class HVAE(PyroModule):
         self.step_size_shape, self.tempering, self.prefix = step_size_shape, tempering, prefix
         self._observed: frozenset[str] = frozenset()
         self._last: tuple[tuple, dict] | None = None
+        self._begun = False
         self._watched: list[Potential] | None = None  # for `diagnostics`
         self._autoguides: tuple[tuple[AutoGuide, Any], ...] = ()
         self.path: dict[str, Any] = {}
@@ -247,6 +249,9 @@ class HVAE(PyroModule):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         self._restore_autoguides()
+        if not self._begun:
+            guide_messages.warn_of_hidden(type(self).__name__, hidden_latents(self.model, args, kwargs))
+            self._begun = True
         self._last = tree.tree_map(lambda x: x.detach() if isinstance(x, Tensor) else x, (args, kwargs))
         if self.num_steps == 0 and not self._masks_latents(args, kwargs):
             return self.base(*args, **kwargs)

@@ -276,6 +276,7 @@ def param(name, value, constraint=constraints.real, **options):
 
 
 reparam, condition, LocScaleReparam = handlers.reparam, handlers.condition, infer.reparam.LocScaleReparam
+block = handlers.block
 
 
 def config_enumerate(program):

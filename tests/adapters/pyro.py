@@ -289,6 +289,7 @@ def param(name, value, constraint=constraints.real, **options):
 
 
 reparam, condition, config_enumerate = poutine.reparam, poutine.condition, infer.config_enumerate
+block = poutine.block
 LocScaleReparam = infer.reparam.LocScaleReparam
 
 

@@ -57,3 +57,26 @@ def test_a_base_of_points_is_refused(adapter, transition):
     guide = adapter.irg.infer.HVAE(model, adapter.autoguide.AutoDelta(model), num_steps=2, transition=transition)
     with pytest.raises(ValueError, match=r"sites \['mu'\] are points \(Delta\), without a density; take"):
         adapter.log_weights(model, guide, adapter.started(model, guide, adapter.array(DATA)), adapter.array(DATA))
+
+
+def test_hidden_latents_are_told(adapter):
+    """The bound would be valid, but of a guide that follows a density given random values."""
+    host, infer, x = adapter.host, adapter.irg.infer, adapter.array([0.5, 1.0, 2.0])
+
+    def model(x):
+        z = adapter.sample("z", host.Normal(0.0, 1.0))
+        with adapter.plate("data", 3):
+            k = adapter.sample("k", host.Bernoulli(adapter.array(0.3)))
+            adapter.sample("x", host.Normal(z + k, 1.0), obs=x)
+
+    known = adapter.condition(model, {"k": adapter.array([0.0, 1.0, 1.0])})
+    plain = {"num_starts": 0}
+    inside = adapter.condition(adapter.block(model, hide=["k"]), {})
+    guide = infer.AutoHVAE(inside, num_steps=1, base_options=plain)
+    with pytest.warns(UserWarning, match=r"AutoHVAE: the model hides its latent sites \['k'\] by block.*MixtureSame"):
+        guide.setup(x)
+    guide.setup(x)  # told once; a warning would be an error
+    with pytest.warns(UserWarning, match=r"AutoMixture: the model hides its latent sites \['k'\]"):
+        infer.AutoMixture(inside, 1, **plain).setup(x)
+    for told in (known, adapter.block(known, hide=["k"]), adapter.block(known, hide=["x"])):
+        infer.AutoMixture(told, 1, **plain).setup(x)
