@@ -46,15 +46,17 @@ class AutoMixture(AutoContinuous):
 
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
-    :param num_starts: how many descents, by 400 evaluations of the gradient in all, and at the end by two more for each
-        dimension (of ten at most) and descent, side by side; 0 for none: the components then begin around the point of
-        `init_loc_fn`, `init_spread` apart.  Compiling the search takes seconds, the search itself less than one.
+    :param num_starts: how many descents, by 400 evaluations of the gradient in all, and at the end by two more, or
+        four, for each dimension (of ten at most) and descent, side by side; 0 for none: the components then begin
+        around the point of `init_loc_fn`, `init_spread` apart.  Compiling the search takes seconds, the search itself
+        less than one.
     :param prefix: begins the names of the guide's sites and parameters.
     :param init_loc_fn: as in NumPyro's autoguides.
     :param init_scale: longest first step of the search; without one, standard deviation of each component.
     :param init_spread: standard deviation, about the point of `init_loc_fn`, of the points where the search begins;
         without one, of the components' locations.
     :raises TypeError: for a model that cannot be called.
+    :raises RuntimeError: when called, for a model without latents.
     :raises ValueError: for settings out of bounds; when called, for latents that the model masks though other terms
         depend on them (of others that it masks out, the prior is counted).
     """

@@ -44,11 +44,26 @@ def test_a_normal_distribution_is_found():
     assert path.elbo.max() + 0.5 * DIM * (1.0 + math.log(2.0 * math.pi)) == pytest.approx(0.0, abs=1.5)
 
 
-def test_scales_a_million_apart_are_found_in_float64():
-    loc, scale = torch.tensor([[1e3, -1e3], [1e-3, 1e3]], dtype=torch.float64)
-    path = followed(lambda x: 0.5 * ((x - loc) / scale).square().sum(-1), starts()[:, :2])
+@pytest.mark.parametrize("dtype, first", [(torch.float64, 1e3), (torch.float32, 1.0)])
+def test_scales_a_million_apart_are_found(dtype, first):
+    loc, scale = torch.tensor([[first, -1e3], [1e-3, 1e3]], dtype=dtype)
+    path = followed(lambda x: 0.5 * ((x - loc) / scale).square().sum(-1), starts(dtype)[:, :2])
     best = path.best_factor[path.elbo.argmax()]
     torch.testing.assert_close((best @ best.mT).diagonal().sqrt(), scale, rtol=0.01, atol=0.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_they_are_found_in_float32_whatever_the_axes(seed):
+    """Rounding of the steepest direction is as large as the gradient of the others."""
+    generator = torch.Generator().manual_seed(seed)
+    mix = torch.linalg.qr(torch.randn(DIM, DIM, dtype=torch.float64, generator=generator)).Q
+    root = torch.linalg.cholesky(mix * torch.logspace(-6, 6, DIM, dtype=torch.float64) @ mix.mT)
+    inverse = torch.linalg.inv(root).float()
+    path = followed(lambda x: 0.5 * (inverse @ x[..., None]).square().sum((-1, -2)), starts(torch.float32))
+    best = path.best_factor[path.elbo.argmax()].double()
+    # KL(N(0, C C') || N(0, S)); 13 nats where the widest scale is taken for the narrowest
+    white = torch.linalg.solve(root, best)
+    assert 0.5 * (white.square().sum() - DIM) - torch.linalg.slogdet(white).logabsdet < 0.5
 
 
 def test_log_determinant_is_the_factors():
