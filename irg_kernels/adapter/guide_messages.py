@@ -29,6 +29,13 @@ def check_params(what: str, params: Any) -> None:
         raise TypeError(f"{what}: params must be a dictionary, site -> value, got {kind}; write {inside}")
 
 
+def no_value(what: str, name: str) -> str:
+    return (
+        f"{what}: params has no value for the parameter {name!r}, which would be the initial one; write "
+        "svi.get_params(state), of the state after svi.init for initial values"
+    )
+
+
 def check_hamiltonian(model: Any, guide: Any, autoguides: tuple[type, ...]) -> None:
     """What HVAE is made of.
 
@@ -187,6 +194,13 @@ def arguments(where: str, model: Any, args: tuple, kwargs: dict, last: Any) -> t
     except ValueError:  # no signature to read
         pass
     return (), {}
+
+
+def no_latents(who: str) -> str:
+    return (
+        f"{who}: the model has no latent sample site, for all that it samples is observed; leave obs out at the sites "
+        "to infer, or use an empty guide"
+    )
 
 
 def not_set_up(method: str) -> str:

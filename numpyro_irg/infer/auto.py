@@ -10,13 +10,14 @@ from typing import Any, NoReturn
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from numpyro.handlers import block, seed, substitute
+from numpyro.handlers import block, seed
 from numpyro.infer.autoguide import AutoGuide
 
 from irg_kernels.adapter import guide_messages
 
 from .draws import weighted_draws
 from .hvae import HVAE
+from .reruns import Given
 from .transport import AutoTransport
 
 __all__ = ["AutoHVAE"]
@@ -85,6 +86,7 @@ class AutoHVAE(HVAE):
         :param args: the model's arguments, by default those of the last call outside `jit`, as `SVI.init` is.
         :param num_importance: each draw is one of so many, taken in proportion to their weights (`weighted_draws`).
         :raises TypeError: for parameters that are no dictionary, and without arguments that the model needs.
+        :raises ValueError: for a parameter that `params` does not have.
         """
         guide_messages.check_params("AutoHVAE.sample_posterior", params)
         args, kwargs = guide_messages.arguments("AutoHVAE.sample_posterior", self.model, args, kwargs, self._last)
@@ -92,7 +94,7 @@ class AutoHVAE(HVAE):
             self.setup(*args, **kwargs)
 
         def one(key):
-            with block(), seed(rng_seed=key), substitute(data=params):
+            with block(), seed(rng_seed=key), Given("AutoHVAE.sample_posterior", params):
                 return self(*args, **kwargs)
 
         if num_importance != 1:

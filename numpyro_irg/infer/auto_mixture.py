@@ -24,7 +24,7 @@ from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
 from .bijections import bijection
 from .hidden import hidden_latents
 from .masks import Unmasked, check_absent, factor, is_lifted, lift, taken
-from .reruns import Seen, begun_outside, first_run
+from .reruns import Given, Seen, begun_outside, first_run
 
 __all__ = ["AutoMixture"]
 
@@ -100,6 +100,10 @@ class AutoMixture(AutoContinuous):
         self.model = Unmasked(model, "AutoMixture")
         try:
             super()._setup_prototype(*args, **kwargs)
+        except RuntimeError as error:
+            if getattr(self, "latent_dim", None) == 0:
+                raise RuntimeError(guide_messages.no_latents(self._where)) from error
+            raise
         finally:
             self.model = model
         self._check_masks(args, kwargs)
@@ -238,11 +242,13 @@ class AutoMixture(AutoContinuous):
         """The mixture, over all latents in unconstrained space.
 
         :raises RuntimeError: before the guide's first call, or `setup`.
+        :raises ValueError: for a parameter that `params` does not have.
         """
         if self.prototype_trace is None:
             raise RuntimeError(guide_messages.not_set_up("get_posterior"))
         guide_messages.check_params("AutoMixture.get_posterior", params)
-        return numpyro.handlers.substitute(self._get_posterior, params)()
+        with Given("AutoMixture.get_posterior", params):
+            return self._get_posterior()
 
     def sample_posterior(
         self, rng_key: Array, params: dict[str, Any], *args: Any, sample_shape: tuple[int, ...] = (), **kwargs: Any

@@ -20,6 +20,7 @@ from irg_kernels.adapter.arviz import Draws
 from irg_kernels.adapter.settings import check_count
 
 from .evaluation import check_programs, log_density, split
+from .reruns import Given
 
 __all__ = ["to_arviz", "weighted_draws"]
 
@@ -44,7 +45,7 @@ def weighted_draws(
         posterior, and the weights nearer to p(x).
     :returns: `latents` (site -> array with a leading axis of draws, deterministic sites too), `log_weights` (array of
         `num_samples`), `observed` (site -> data).
-    :raises ValueError: for counts below 1.
+    :raises ValueError: for a parameter that `params` does not have, and counts below 1.
     :raises TypeError: for a model or guide that cannot be called, or parameters that are no dictionary.
     """
     check_programs(model, guide, "weighted_draws", params)
@@ -52,7 +53,8 @@ def weighted_draws(
 
     def one(key: Array) -> tuple[dict[str, Array], Array]:
         for_model, for_guide = jax.random.split(key)
-        joint, drawn = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
+        with Given("weighted_draws", params):
+            joint, drawn = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
         sites = {name: site for name, site in joint.items() if site["type"] in ("sample", "deterministic")}
         given = {name for name, site in sites.items() if site.get("is_observed", False)}
         observed.update({name: sites[name]["value"] for name in given if jnp.size(sites[name]["value"])})

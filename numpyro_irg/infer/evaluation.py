@@ -12,13 +12,14 @@ import numpy as np
 from jax import Array, lax
 from jax.scipy.special import logsumexp
 from numpyro.distributions import Delta, Unit, constraints
-from numpyro.handlers import block, seed, substitute
+from numpyro.handlers import block, seed
 from numpyro.infer.util import get_importance_trace
 from tqdm import tqdm
 
 from irg_kernels.adapter import arviz, guide_messages, messages, settings
 
 from .hvae import HVAE
+from .reruns import Given
 
 __all__ = [
     "Evidence",
@@ -74,8 +75,8 @@ def log_weights(
     :param batch_size: how many draws are computed side by side; by default one after the other, in least memory.
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises TypeError: for a model or guide that cannot be called, or parameters that are no dictionary.
-    :raises ValueError: for a site outside `plate`, counts below 1, model and guide swapped, and a guide of points
-        (`Delta`) alone, which has no weights (NaN inside `jit`).
+    :raises ValueError: for a parameter that `params` does not have, a site outside `plate`, counts below 1, model and
+        guide swapped, and a guide of points (`Delta`) alone, which has no weights (NaN inside `jit`).
     """
     check_programs(model, guide, "log_weights", params)
     keys = split(rng_key, num_samples)
@@ -105,7 +106,10 @@ def _weigher(
 
     def one(key):
         for_model, for_guide = jax.random.split(key)
-        of_model, of_guide = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
+        with Given(where, params):
+            of_model, of_guide = get_importance_trace(
+                seed(model, for_model), seed(guide, for_guide), args, kwargs, params
+            )
         guide_messages.check_order(where, of_model, of_guide, Unit)
         log_p, log_q = (log_density(sites, plate) for sites in (of_model, of_guide))
         held = {name: _at_the_end(site["value"]) for name, site in of_guide.items() if _is_drawn(site)}
@@ -276,6 +280,7 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     steps that are too long, so that none diverges.
 
     :raises TypeError: for any other guide, or parameters that are no dictionary.
+    :raises ValueError: for a parameter that `params` does not have.
     """
     guide_messages.check_diagnosed(guide, HVAE)
     guide_messages.check_params("diagnostics", params)
@@ -286,7 +291,7 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     names: list[str] = []
 
     def run(key):
-        with block(), seed(rng_seed=key), substitute(data=params):
+        with block(), seed(rng_seed=key), Given("diagnostics", params):
             path: Any = guide.refine(*args, **kwargs)[1]
             overflows = path.live.overflows()
         names[:] = path.live.names
@@ -308,7 +313,7 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
 
 def _refreshed_diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, args: tuple, kwargs: dict) -> dict:
     def run(key):
-        with block(), seed(rng_seed=key), substitute(data=params):
+        with block(), seed(rng_seed=key), Given("diagnostics", params):
             path: Any = guide.refine(*args, **kwargs)[1]
         moment = jnp.mean(jnp.stack([jnp.mean(r**2) for r in path.rho]))
         return path.shares, path.energy_errors, moment, path.not_finite, path.log_jacobians

@@ -14,7 +14,7 @@ from numpyro.primitives import _PYRO_STACK, Messenger
 
 from irg_kernels.adapter import guide_messages
 
-__all__ = ["Seen", "begun_outside", "first_run", "repeated"]
+__all__ = ["Given", "Seen", "begun_outside", "first_run", "repeated"]
 
 
 @dataclass
@@ -75,6 +75,22 @@ def repeated(seen: Seen, key: Array | None, values: Callable[[Any], Any]) -> Ite
         yield sites
 
 
+class Given(substitute):
+    """Runs programs at learned values, for `where`.
+
+    :raises ValueError: for a parameter without one: NumPyro would take where it begins, without a word.
+    """
+
+    def __init__(self, where: str, params: dict[str, Any]) -> None:
+        super().__init__(data=params)
+        self.where = where
+
+    def process_message(self, msg: Any) -> None:
+        super().process_message(msg)
+        if msg["type"] == "param" and msg["value"] is None:
+            raise ValueError(guide_messages.no_value(self.where, msg["name"]))
+
+
 class _First(Messenger):
     """The model's first run.  Only its plates and its learned values reach the handlers outside.
 
@@ -111,7 +127,8 @@ def first_run(
 
 
 def _has_value(name: str) -> bool:
-    return any(h.substitute_fn is not None or name in (h.data or {}) for h in _PYRO_STACK if isinstance(h, substitute))
+    handlers = [h for h in _PYRO_STACK if isinstance(h, substitute)]
+    return any(h.substitute_fn is not None or name in (h.data or {}) or isinstance(h, Given) for h in handlers)
 
 
 @contextmanager

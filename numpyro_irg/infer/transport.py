@@ -18,6 +18,7 @@ from irg_kernels.inference import transport
 
 from ..attach import NATIVE
 from .auto_mixture import AutoMixture
+from .reruns import Given
 
 __all__ = ["AutoTransport"]
 
@@ -118,4 +119,5 @@ class AutoTransport(AutoMixture):
 
     def get_posterior(self, params: dict[str, Any]) -> dist.TransformedDistribution:
         """The distribution of all latents in unconstrained space; its density is known at its own draws only."""
-        return numpyro.handlers.substitute(self._get_posterior, params)()
+        with Given("AutoTransport.get_posterior", params):
+            return self._get_posterior()

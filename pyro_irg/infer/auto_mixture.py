@@ -110,7 +110,12 @@ class AutoMixture(AutoContinuous):
         return self
 
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
-        super()._setup_prototype(*args, **kwargs)
+        try:
+            super()._setup_prototype(*args, **kwargs)
+        except RuntimeError as error:
+            if getattr(self, "latent_dim", None) == 0:
+                raise RuntimeError(guide_messages.no_latents(self._where)) from error
+            raise
         like = self._init_loc()
         self._masked = self._looked_for_masks(like, args, kwargs)
         self._set_up(like, args, kwargs)

@@ -10,7 +10,7 @@ import numpyro.distributions as dist
 import pytest
 from jax.scipy.special import logsumexp
 
-from numpyro_irg.infer import HVAE, AutoMixture, log_evidence, log_weights, weighted_draws
+from numpyro_irg.infer import HVAE, AutoHVAE, AutoMixture, diagnostics, log_evidence, log_weights, weighted_draws
 from numpyro_irg.infer.evaluation import pareto_k
 from tests.numpyro.hvae import (
     DATA,
@@ -97,3 +97,47 @@ def test_a_result_in_place_of_its_params():
             method(model, guide, result.state, jax.random.key(1))
     with pytest.raises(TypeError, match=r"AutoMixture.get_posterior: params must be a dictionary"):
         guide.sample_posterior(jax.random.key(1), result)
+
+
+def with_scale(x):
+    """A model with a parameter, which the guide sees too."""
+    z = numpyro.sample("z", dist.Normal(0.0, numpyro.param("scale", 2.0)))
+    numpyro.sample("x", dist.Normal(z, 1.0).expand(x.shape).to_event(1), obs=x)
+
+
+def mean_field(x):
+    loc = numpyro.param("loc", 0.3)
+    numpyro.sample("z", dist.Normal(loc, 0.5))
+
+
+def refined(transition):
+    return HVAE(with_scale, mean_field, num_steps=1, transition=transition)
+
+
+@pytest.mark.parametrize("missing", ["loc", "scale"])
+@pytest.mark.parametrize("make", [lambda: mean_field, lambda: refined("leapfrog"), lambda: refined("refreshed")])
+def test_a_parameter_without_a_value(make, missing):
+    """NumPyro would take where it begins, and return numbers like any others."""
+    guide, key = make(), jax.random.key(0)
+    params = params_of(with_scale, guide, DATA)
+    assert np.isfinite(log_weights(with_scale, guide, params, key, DATA, num_samples=2)).all()
+    some = {name: value for name, value in params.items() if name != missing}
+    for method in (log_weights, log_evidence, weighted_draws):
+        with pytest.raises(ValueError, match=f"{method.__name__}: params has no value for the parameter '{missing}'"):
+            method(with_scale, guide, some, key, DATA, num_samples=2)
+    if isinstance(guide, HVAE):
+        with pytest.raises(ValueError, match=f"diagnostics: params has no value for the parameter '{missing}'"):
+            diagnostics(guide, some, key, DATA)
+
+
+def test_autoguides_without_parameters():
+    key = jax.random.key(0)
+    guide = AutoHVAE(with_scale, num_steps=1).setup(DATA)
+    for method in (guide.sample_posterior, lambda key, *args: guide.quantiles(*args[:1], [0.5], *args[1:])):
+        with pytest.raises(ValueError, match=r"AutoHVAE.sample_posterior: params has .* write svi.get_params\(state\)"):
+            method(key, {}, DATA)
+    with pytest.raises(ValueError, match=r"AutoTransport.get_posterior: params has no value for"):
+        guide.base.get_posterior({})
+    mixture = AutoMixture(with_scale, 2).setup(DATA)
+    with pytest.raises(ValueError, match=r"AutoMixture.get_posterior: params has no value for"):
+        mixture.sample_posterior(key, {})

@@ -72,6 +72,16 @@ def test_model_and_guide_swapped(adapter, model, guide):
         adapter.called(adapter.irg.infer.HVAE(guide, model, num_steps=1), x)
 
 
+def test_autoguides_of_a_model_without_latents(adapter):
+    def observed(x):
+        adapter.sample("x", adapter.host.Normal(0.0, 1.0), obs=x)
+
+    infer, x = adapter.irg.infer, adapter.array(1.0)
+    for who, guide in (("AutoHVAE", infer.AutoHVAE(observed)), ("AutoMixture", infer.AutoMixture(observed, 2))):
+        with pytest.raises(RuntimeError, match=f"{who}: the model has no latent sample site, .* use an empty guide"):
+            adapter.called(guide, x)
+
+
 def test_diagnostics_of_what_takes_no_steps(adapter, model):
     for given in (model, adapter.autoguide.AutoNormal(model), adapter.irg.infer.AutoHVAE):
         with pytest.raises(
