@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import sys
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 
 from docutils import nodes
@@ -56,15 +57,21 @@ SOURCES = {
     for authors, year, link in ENTRY.findall((ROOT / "docs/bibliography.md").read_text(encoding="utf-8"))
     for name in authors.split(", ")
 }
-CITED = re.compile(r"\b([A-Z][\w-]+)((?: et al\.)?) (\d{4})\b")
+# perhaps with what stands before it, as in "by Wood, Domke, Sheldon 2018", where two are authors of the paper
+CITED = re.compile(r"\b((?:[A-Z][\w-]+(?:, | and ))*)([A-Z][\w-]+(?: et al\.)? (\d{4}))\b")
 
 
 def link_sources(app, what, name, obj, options, lines: list[str]) -> None:
-    """Link each citation by surname and year to its paper."""
+    """Link each citation by surnames and year to its paper."""
 
     def linked(match: re.Match) -> str:
-        link = SOURCES.get((match[1], match[3]))
-        return f"`{match[0]} <{link}>`__" if link else match[0]
+        before, cited, year = match.groups()
+        link = SOURCES.get((re.split(r"[^\w-]", cited)[0], year))
+        while link and (author := re.search(r"([A-Z][\w-]+)(?:, | and )$", before)):
+            if SOURCES.get((author[1], year)) != link:
+                break
+            before, cited = before[: author.start()], author[0] + cited
+        return f"{before}`{cited} <{link}>`__" if link else match[0]
 
     lines[:] = [CITED.sub(linked, line) for line in lines]
 
@@ -93,15 +100,22 @@ def mark_figures(app, doctree) -> None:
             entry["classes"].append("figure")
 
 
-def break_headers(app, doctree) -> None:
-    """A class's name at the head of a column may break between its words: the figures below it are short."""
-    for head in doctree.findall(nodes.thead):
-        for text in list(head.findall(nodes.Text)):
-            text.parent.replace(text, nodes.Text(re.sub(r"(?<=[a-z])(?=[A-Z])", "\u200b", text)))
+WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])(?<!Num)")  # NumPyro is one
+
+
+def break_names(app, doctree) -> None:
+    """A class's name in a table may break between its words, by an element that is not copied with the name: one of 36
+    letters leaves no room for the other columns."""
+    for table in doctree.findall(nodes.table):
+        for text in list(table.findall(nodes.Text)):
+            first, *others = WORDS.split(text)
+            if others:
+                parts = [[nodes.raw("", "<wbr>", format="html"), nodes.Text(word)] for word in others]
+                text.parent.replace(text, [nodes.Text(first), *chain.from_iterable(parts)])
 
 
 def setup(app) -> None:
     app.connect("doctree-read", mark_figures)
-    app.connect("doctree-read", break_headers)
+    app.connect("doctree-read", break_names)
     app.connect("source-read", add_families)
     app.connect("autodoc-process-docstring", link_sources)

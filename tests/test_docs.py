@@ -28,6 +28,16 @@ def test_every_public_name_is_in_the_reference(package):
     assert listed == wanted | set(import_module(f"{package}.distributions").IMPLICIT)
 
 
+def test_parameters_read_as_they_are_meant():
+    """Sphinx takes the a of ":param a, b:" for b's type, and "S." alone for the head of a list."""
+    packages = ("irg_kernels", "pyro_irg", "numpyro_irg")
+    texts = {path: path.read_text(encoding="utf-8") for each in packages for path in (ROOT / each).rglob("*.py")}
+    assert any(":param num_samples:" in text for text in texts.values())
+    assert not {
+        p: found for p, t in texts.items() if (found := re.findall(r":param \w+,.*|:param \w+: \w\.$", t, re.M))
+    }
+
+
 PAGES = sorted(DOCS.glob("*.md"))
 
 

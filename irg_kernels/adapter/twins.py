@@ -119,7 +119,7 @@ class Twins:
         """Put the implicit classes in place of the host's, in its module `distributions`: `distributions.VonMises` is
         then ours.  Idempotent.
 
-        Names that were imported before, as by `from pyro.distributions import VonMises`, stay as they are; `implicit`
+        Names that were imported before, as by `from ...distributions import VonMises`, stay as they are; `implicit`
         reaches those too.
 
         :returns: what is in place now, name in the host's module -> our class.

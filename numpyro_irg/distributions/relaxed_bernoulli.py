@@ -25,7 +25,7 @@ class RelaxedBernoulliLogits(Univariate):
     derivative of its logit.
 
     :param temperature: :math:`\tau > 0`; number or array, broadcast with the other.
-    :param logits: l.
+    :param logits: the number l; number or array.
     :raises ValueError: for parameters outside their constraint, not finite, or that do not broadcast.
     """
 

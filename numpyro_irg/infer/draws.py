@@ -95,7 +95,7 @@ def to_arviz(
     One chain in the group "posterior"; "sample_stats" has `log_weight`, the logarithm of each draw's importance weight;
     "observed_data" has the observed sites.
 
-    :param params, rng_key, num_samples, num_importance, batch_size: as in `weighted_draws`.
+    :param params: as in `weighted_draws`, and so are `rng_key`, `num_samples`, `num_importance` and `batch_size`.
     :raises ValueError: as `weighted_draws`.
     :raises TypeError: as `weighted_draws`.
     :raises ImportError: without arviz-base.

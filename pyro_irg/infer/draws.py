@@ -105,7 +105,7 @@ def to_arviz(
     One chain in the group "posterior"; "sample_stats" has `log_weight`, the logarithm of each draw's importance weight;
     "observed_data" has the observed sites.
 
-    :param num_samples, num_importance, batch_size: as in `weighted_draws`.
+    :param num_samples: as in `weighted_draws`, and so are `num_importance` and `batch_size`.
     :raises ValueError: as `weighted_draws`.
     :raises TypeError: as `weighted_draws`.
     :raises ImportError: without arviz-base.

@@ -199,7 +199,7 @@ def log_evidence(
 
     In memory are `batch_size` draws at a time, and all the weights.
 
-    :param num_samples: S.
+    :param num_samples: the number S of draws.
     :param plate: as in `log_weights`, and so is `batch_size`.
     :param progress_bar: show how many draws are done.
     :returns: `Evidence`, each field of shape () or (size of the plate,).

@@ -59,8 +59,9 @@ class AutoTransport(AutoMixture):
     (`irg_kernels.inference.transport.MOST_DENSE`) it is diagonal plus low rank, without a search and without layers.
 
     :param model: a model whose latents are continuous and global.
-    :param num_starts, init_loc_fn, init_scale, init_spread: as in `AutoMixture`; `init_scale` is the standard
-        deviation of each latent number to begin with where there is no search, .1 if it is not given.
+    :param num_starts: as in `AutoMixture`, and so are `init_loc_fn` and `init_spread`.
+    :param init_scale: as there; the standard deviation of each latent number to begin with where there is no search,
+        .1 if it is not given.
     """
 
     _shrinks = False  # the best approximation weighs its draws best, and there is one alone
