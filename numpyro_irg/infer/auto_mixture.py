@@ -131,7 +131,8 @@ class AutoMixture(AutoContinuous):
         return sites
 
     def _check_masks(self, args: tuple, kwargs: dict) -> None:
-        guide_messages.warn_of_hidden("AutoMixture", hidden_latents(self.model, args, kwargs))
+        if self.num_starts:
+            guide_messages.warn_of_hidden("AutoMixture", hidden_latents(self.model, args, kwargs))
         values = self._unpack_and_constrain(self._init_latent, {})
         with handlers.block():
             sites = self._sites(values, args, kwargs)

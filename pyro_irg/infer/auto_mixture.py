@@ -122,7 +122,8 @@ class AutoMixture(AutoContinuous):
 
     def _set_up(self, like: Tensor, args: tuple, kwargs: dict) -> None:
         """The parameters, as they begin."""
-        guide_messages.warn_of_hidden("AutoMixture", hidden_latents(self._bare[0], args, kwargs))
+        if self.num_starts:
+            guide_messages.warn_of_hidden("AutoMixture", hidden_latents(self._bare[0], args, kwargs))
         log_weights, locs, scale_trils = self._found_start(like, args, kwargs)
         count, size = locs.shape
         # PyroParams all: of a plain nn.Parameter, a restored parameter store is another tensor than the one in use.
