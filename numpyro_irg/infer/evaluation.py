@@ -44,8 +44,9 @@ class Evidence(NamedTuple):
     ess: Array
     """effective sample size (sum w)^2 / sum w^2, between 1 and the number of samples"""
     pareto_k: Array
-    """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable; -inf where those are all
-    equal, NaN below 25 draws, inside `jit`, and where the largest is not finite"""
+    """k-hat of the largest weights (Vehtari et al. 2024): below 0.7 the estimate is reliable, but for mass that no draw
+    has met, such as another mode; -inf where those are all equal, NaN below 25 draws, inside `jit`, and where the
+    largest is not finite"""
 
 
 class _Seen(NamedTuple):
