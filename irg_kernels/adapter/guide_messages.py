@@ -29,11 +29,12 @@ def check_params(what: str, params: Any) -> None:
         raise TypeError(f"{what}: params must be a dictionary, site -> value, got {kind}; write {inside}")
 
 
-def no_value(what: str, name: str) -> str:
-    return (
-        f"{what}: params has no value for the parameter {name!r}, which would be the initial one; write "
-        "svi.get_params(state), of the state after svi.init for initial values"
-    )
+def no_value(what: str, kind: str, name: str) -> str:
+    if kind == "mutable":
+        named, write = f"mutable state {name!r}", "svi.get_params(state) | state.mutable_state"
+    else:
+        named, write = f"parameter {name!r}", "svi.get_params(state), of the state after svi.init for initial values"
+    return f"{what}: params has no value for the {named}, and it would be the initial one; write {write}"
 
 
 def check_hamiltonian(model: Any, guide: Any, autoguides: tuple[type, ...]) -> None:

@@ -76,8 +76,8 @@ def log_weights(
     :param batch_size: how many draws are computed side by side; by default one after the other, in least memory.
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises TypeError: for a model or guide that cannot be called, or parameters that are no dictionary.
-    :raises ValueError: for a parameter that `params` does not have, a site outside `plate`, counts below 1, model and
-        guide swapped, and a guide of points (`Delta`) alone, which has no weights (NaN inside `jit`).
+    :raises ValueError: for a parameter or state that `params` does not have, a site outside `plate`, counts below 1,
+        model and guide swapped, and a guide of points (`Delta`) alone, which has no weights (NaN inside `jit`).
     """
     check_programs(model, guide, "log_weights", params)
     keys = split(rng_key, num_samples)

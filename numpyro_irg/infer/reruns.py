@@ -78,7 +78,8 @@ def repeated(seen: Seen, key: Array | None, values: Callable[[Any], Any]) -> Ite
 class Given(substitute):
     """Runs programs at learned values, for `where`.
 
-    :raises ValueError: for a parameter without one: NumPyro would take where it begins, without a word.
+    :raises ValueError: for a parameter or mutable state without one: NumPyro would take where it begins, without a
+        word.
     """
 
     def __init__(self, where: str, params: dict[str, Any]) -> None:
@@ -87,8 +88,12 @@ class Given(substitute):
 
     def process_message(self, msg: Any) -> None:
         super().process_message(msg)
-        if msg["type"] == "param" and msg["value"] is None:
-            raise ValueError(guide_messages.no_value(self.where, msg["name"]))
+        if msg["type"] == "mutable":  # has its initial value already
+            missing = not any(msg["name"] in (h.data or {}) for h in _PYRO_STACK if isinstance(h, substitute))
+        else:
+            missing = msg["type"] == "param" and msg["value"] is None
+        if missing:
+            raise ValueError(guide_messages.no_value(self.where, msg["type"], msg["name"]))
 
 
 class _First(Messenger):

@@ -9,6 +9,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from jax.scipy.special import logsumexp
+from numpyro.primitives import mutable
 
 from numpyro_irg.infer import HVAE, AutoHVAE, AutoMixture, diagnostics, log_evidence, log_weights, weighted_draws
 from numpyro_irg.infer.evaluation import pareto_k
@@ -128,6 +129,33 @@ def test_a_parameter_without_a_value(make, missing):
     if isinstance(guide, HVAE):
         with pytest.raises(ValueError, match=f"diagnostics: params has no value for the parameter '{missing}'"):
             diagnostics(guide, some, key, DATA)
+
+
+@pytest.mark.parametrize("make", [lambda model, guide: guide, lambda model, guide: HVAE(model, guide, num_steps=1)])
+def test_mutable_state_without_a_value(make):
+    """Such as a running mean: it would be the initial one."""
+
+    def model(x):
+        state = mutable("state", {"mean": jnp.array(0.0)})
+        z = numpyro.sample("z", dist.Normal(state["mean"], 1.0))
+        numpyro.sample("x", dist.Normal(z, 1.0).expand(x.shape).to_event(1), obs=x)
+
+    guide = make(model, mean_field)
+    svi = numpyro.infer.SVI(model, guide, numpyro.optim.Adam(0.01), numpyro.infer.Trace_ELBO())
+    state = svi.init(jax.random.key(0), DATA)
+    params, moved = svi.get_params(state), {"state": {"mean": jnp.array(3.0)}}
+    found = [
+        log_weights(model, guide, params | more, jax.random.key(1), DATA, num_samples=2)
+        for more in (state.mutable_state, moved)
+    ]
+    assert np.isfinite(found).all() and not np.allclose(*found)
+    message = r"params has no value for the mutable state 'state', .*; write svi.get_params\(state\) \| state.mutable"
+    with pytest.raises(ValueError, match=message):
+        log_weights(model, guide, params, jax.random.key(1), DATA, num_samples=2)
+    if isinstance(guide, HVAE):
+        diagnostics(guide, params | moved, jax.random.key(1), DATA)
+        with pytest.raises(ValueError, match=message):
+            diagnostics(guide, params, jax.random.key(1), DATA)
 
 
 def test_autoguides_without_parameters():
