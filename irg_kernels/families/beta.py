@@ -27,7 +27,7 @@ from typing import Generic, NamedTuple
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics import beta_series
+from ..numerics import beta_series, charts
 from ..numerics.beta_front import Place, density_in_two, log_density_at
 from ..numerics.beta_score import reduced_score, score_parts
 from ..numerics.beta_tail import cut_of, outwards
@@ -319,7 +319,10 @@ def logit_density(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
 
 
 def shape(xp: Namespace[Array], a: Array, b: Array) -> Shape:
-    return Shape(INTERVAL, lambda x, v: logistic_rise(xp, a, b, x, 1.0 - x, v), a / (a + b))
+    def to_mode(x: Array) -> Array:
+        return xp.log(a) - xp.log(b) - charts.logit(xp, x)
+
+    return Shape(INTERVAL, lambda x, v: logistic_rise(xp, a, b, x, 1.0 - x, v), to_mode)
 
 
 def entropy(xp: Namespace[Array], a: Array, b: Array) -> Array:

@@ -100,7 +100,7 @@ def _shape(xp: Namespace[Array], p: Array, a: Array, b: Array) -> Shape:
         s, rest = odds_shares(xp, y > 0.0, xp.exp(-xp.abs(y)))
         return logistic_rise(xp, p, 1.0 + 0.0 * p, s, rest, a * v)
 
-    return Shape(HALF_LINE, rise, b * xp.exp(xp.log(p) / a))
+    return Shape(HALF_LINE, rise, lambda x: xp.log(p) / a + xp.log(b) - xp.log(x))
 
 
 _SLOPES, _LOG_SLOPES = zip(*map(_slope, range(3)), strict=True)

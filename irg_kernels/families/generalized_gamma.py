@@ -110,7 +110,7 @@ def shape(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         return exponential_rise(xp, a, finite(xp, xp.exp(log_power(xp, x, scale, p)[0])), p * v)
 
-    return Shape(HALF_LINE, rise, scale * xp.exp(xp.log(a) / p))
+    return Shape(HALF_LINE, rise, lambda x: xp.log(a) / p + xp.log(scale) - xp.log(x))
 
 
 def _variance(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Array:

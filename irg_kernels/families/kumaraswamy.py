@@ -12,7 +12,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import INTERVAL, Shape
+from ..numerics.charts import INTERVAL, Shape, logit
 from ..numerics.elementary import (
     expm1mx,
     finite,
@@ -158,7 +158,11 @@ def _shape(xp: Namespace[Array], a: Array, b: Array) -> Shape:
         far = log1mexp(xp, there) - log1mexp(xp, log_w)
         return a * log_x + log_rest + (b - 1.0) * xp.where(near, xp.log1p(xp.where(near, part, 0.0)), far)
 
-    return Shape(INTERVAL, rise, xp.exp(-xp.log1p(b) / a))
+    def to_mode(x: Array) -> Array:
+        share = xp.log1p(b) / a  # of which the mode is exp(-share)
+        return -share - xp.log(-xp.expm1(-share)) - logit(xp, x)
+
+    return Shape(INTERVAL, rise, to_mode)
 
 
 def _log_mean(xp: Namespace[Array], c: Array, b: Array) -> Array:

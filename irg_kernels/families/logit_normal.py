@@ -6,7 +6,7 @@ import math
 
 from ..generic.family import Family
 from ..namespace import Array, Namespace
-from ..numerics.charts import INTERVAL, Shape
+from ..numerics.charts import INTERVAL, Shape, logit
 from ..numerics.elementary import finite, log_split, positive, two_sum
 from . import normal
 
@@ -70,7 +70,7 @@ def shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         return -0.5 * (v / scale) * (v / scale + 2.0 * _y(xp, x, loc, scale))
 
-    return Shape(INTERVAL, rise, xp.sigmoid(loc))
+    return Shape(INTERVAL, rise, lambda x: loc - logit(xp, x))
 
 
 FAMILY = Family(

@@ -12,7 +12,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import Shape, interval, log_rest, logistic_rise
+from ..numerics.charts import Shape, interval, interval_rise
 from ..numerics.elementary import finite, positive
 from . import beta
 
@@ -105,35 +105,13 @@ def _variance(xp: Namespace[Array], *params: Array) -> Array:
 
 
 def _shape(xp: Namespace[Array], *params: Array) -> Shape:
-    """In the logit of z, z**a w**b; v leads to the distances `left` and `right` from the ends."""
-    low, _, high, t = params
-    (a, b), still_low, still_high = _shapes(xp, *params), xp.stop_gradient(low), xp.stop_gradient(high)
+    """In the logit of z, z**a w**b."""
+    (low, _, high, t), (a, b) = params, _shapes(xp, *params)
 
-    def rise(x: Array, v: Array) -> Array:
-        x_low, x_high = positive(xp, x - still_low), positive(xp, still_high - x)
-        above, near, fall = v > 0.0, xp.abs(v) < 0.5, xp.exp(-xp.abs(v))
-        of_low, of_high = xp.where(above, 1.0, fall), xp.where(above, fall, 1.0)
-        total = x_low * of_low + x_high * of_high
-        change = x_low * (x_high * xp.where(above, 1.0, -1.0)) * -xp.expm1(-xp.abs(v)) / total
-        share = (x_low + x_high) / total
-        left, right = x_low * (share * of_low), x_high * (share * of_high)
-        plain = log_rest(xp, near, x_low, change, left) + log_rest(xp, near, x_high, -change, right)
-        # the end beyond which nothing lies takes points along by (1 - rho)**2 of its motion
-        rho = share * fall
-        by_low, by_high = low - still_low, high - still_high
-        rest = xp.where(above, change / x_high, -change / x_low)  # 1 - rho
-        along = rest * rest * xp.where(above, by_high, by_low)
-        change = change + along
-        left = left + xp.where(above, along - by_low, -rho * (2.0 - rho) * by_low)
-        right = right + xp.where(above, rho * (2.0 - rho) * by_high, by_high - along)
-        by_left = log_rest(xp, near, positive(xp, x - low), change, left)
-        by_right = log_rest(xp, near, positive(xp, high - x), -change, right)
-        stretch = 2.0 * rest * xp.where(above, by_high / x_high, -by_low / x_low)
-        found = (a - 1.0) * by_left + (b - 1.0) * by_right + plain + xp.log1p(stretch)
-        # this has the derivatives, and more rounding
-        at = _place(xp, x, *params)
-        return found + xp.stop_gradient(logistic_rise(xp, a, b, at.z, at.w, v) - found)
+    def shares(x: Array) -> tuple[Array, Array]:
+        return _place(xp, x, *params)[:2]
 
+    rise = interval_rise(xp, a, b, low, high, shares)
     return Shape(interval(xp, low, high), rise, low + (high - low) * (a / (2.0 + t)))
 
 

@@ -304,7 +304,7 @@ def _log_normal_shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         return -0.5 * (v / scale) * (v / scale + 2.0 * _log_normal_y(xp, x, loc, scale))
 
-    return Shape(HALF_LINE, rise, xp.exp(loc))
+    return Shape(HALF_LINE, rise, lambda x: loc - xp.log(x))
 
 
 LOG_NORMAL = Family(

@@ -60,7 +60,8 @@ def masses_by_density(
 ) -> Pieces:
     """:param shape_of: (xp, *params) -> Shape."""
     shape, fixed = shape_of(xp, *params), shape_of(xp, *map(xp.stop_gradient, params))
-    bounds = [_bound(xp, shape, low, 0), _bound(xp, shape, high, 1)]
+    like = 0.0 * params[0]
+    bounds = [_bound(xp, shape, low, 0, like), _bound(xp, shape, high, 1, like)]
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
         x = _inside(xp, shape.chart, x)
@@ -82,13 +83,13 @@ def masses_by_density(
     return pieces
 
 
-def _bound(xp: Namespace[Array], shape: Shape, bound: Any, side: int) -> _Bound | None:
+def _bound(xp: Namespace[Array], shape: Shape, bound: Any, side: int, like: Array) -> _Bound | None:
     """The bound, or the end of the support where that is nearer; at a tie the bound, which moves inwards."""
     end = shape.ends[side]
     if bound is None:
         if end is None:
             return None
-        bound = end + 0.0 * shape.mode
+        bound = end + like
     elif end is not None:
         beyond = bound < end if side == 0 else bound > end
         within = xp.where(beyond, 0.0, bound)  # not an infinite one
@@ -121,17 +122,18 @@ def _panels(xp: Namespace[Array], fixed: Shape, x: Array, bound: _Bound | None, 
     _, reach = _reach(xp, fixed.chart, x, bound, sign)
     reach = xp.stop_gradient(reach)
 
-    def both_ways(mode: Array | float, first: Array, last: Array) -> list[_Panel]:
-        peak = sign * fixed.chart.displacement(xp, x, mode + 0.0 * x)
-        peak = xp.minimum(xp.maximum(peak, first), last)
+    def both_ways(to_mode: Array, first: Array, last: Array) -> list[_Panel]:
+        peak = xp.minimum(xp.maximum(sign * to_mode, first), last)
         return [_Panel(sign, -1.0, peak, peak - first), _Panel(sign, 1.0, peak, last - peak)]
 
     if fixed.valley is None:
-        return both_ways(fixed.mode, 0.0 * x, reach)
+        return both_ways(fixed.to_mode(xp, x), 0.0 * x, reach)
+    mode: Any = fixed.mode
     valley, other = fixed.valley
     to = sign * (valley - x)
-    own = (x < valley) == (fixed.mode < valley)
-    here, there = xp.where(own, fixed.mode, other), xp.where(own, other, fixed.mode)
+    own = (x < valley) == (mode < valley)
+    ways = xp.where(own, mode, other), xp.where(own, other, mode)
+    here, there = (fixed.chart.displacement(xp, x, place) for place in ways)
     turn = xp.where(to > 0.0, xp.minimum(to, reach), reach)
     return both_ways(here, 0.0 * x, turn) + both_ways(there, turn, reach)
 
@@ -197,7 +199,7 @@ def _end(xp: Namespace[Array], shape: Shape, fixed: Shape, x: Array, bound: _Bou
 def _density_at_end(xp: Namespace[Array], fixed: Shape, x: Array, side: int, top: Array) -> Array:
     """exp(R) dv/dx at the end of a chart: the density there is 0, infinite, or what it is 32 e-folds before the end."""
     sign = 2.0 * side - 1.0
-    start = sign * xp.maximum(sign * fixed.chart.displacement(xp, x, fixed.mode + 0.0 * x), 0.0)
+    start = sign * xp.maximum(sign * fixed.to_mode(xp, x), 0.0)
     near, far = start + 32.0 * sign, start + 64.0 * sign
 
     def log_plain(v: Array) -> Array:

@@ -41,12 +41,18 @@ class Shape(NamedTuple, Generic[Array]):
     chart: Chart
     rise: Callable
     """R of (x, v)"""
-    mode: Array | float
-    """the x where the density in y is greatest"""
+    mode: Array | float | Callable
+    """the x where the density in y is greatest; where that may round to an end of the chart, x -> displacement to it"""
     ends: tuple[Array | float | None, Array | float | None] = (None, None)
     """the ends of the support that are finite in y"""
     valley: tuple[Array, Array] | None = None
     """(x, other mode) where the density rises again beyond x, towards a mode that may lie outside the support"""
+
+    def to_mode(self, xp: Namespace[Array], x: Array) -> Array:
+        """The displacement from x to the mode."""
+        if callable(self.mode):
+            return self.mode(x)
+        return self.chart.displacement(xp, x, self.mode + 0.0 * x)
 
 
 # --------------------------------------------------------------------------------------------------------------- charts
@@ -83,6 +89,12 @@ HALF_LINE = Chart(log_ratio, _itself, (0.0, None))
 
 def _logit_displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
     return log_ratio(xp, x, end) - log_ratio(xp, 1.0 - x, 1.0 - end, x - end)
+
+
+def logit(xp: Namespace[Array], x: Array) -> Array:
+    middle = xp.abs(x - 0.5) < 0.2  # where both logarithms are larger than the logit
+    at = xp.where(middle, x, 0.5)
+    return xp.where(middle, xp.log1p((2.0 * at - 1.0) / (1.0 - at)), xp.log(x) - xp.log1p(-x))
 
 
 INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
@@ -163,8 +175,11 @@ def half_line_from(xp: Namespace[Array], origin: Array) -> Chart:
     return Chart(displacement, lambda xp, x: positive(xp, x - origin))
 
 
-def interval(xp: Namespace[Array], low: Array, high: Array) -> Chart:
-    """log((x - low) / (high - x))"""
+def interval(xp: Namespace[Array], low: Array, high: Array, rest: Array | float = 0.0) -> Chart:
+    """log((x - low) / (high - x))
+
+    :param rest: what rounding has left of high.
+    """
     still_low, still_high = xp.stop_gradient(low), xp.stop_gradient(high)
     by_low, by_high = low - still_low, high - still_high
 
@@ -176,13 +191,56 @@ def interval(xp: Namespace[Array], low: Array, high: Array) -> Chart:
         way, moved = (xp.where(end < x, *values) for values in zip(*of, strict=True))
         end = came_from(end, x, way, moved)
         up = log_ratio(xp, positive(xp, x - still_low), end - still_low, end - x)
-        down = log_ratio(xp, positive(xp, still_high - x), still_high - end, x - end)
+        down = log_ratio(xp, positive(xp, (still_high - x) + rest), positive(xp, (still_high - end) + rest), x - end)
         return xp.where(inside, up - down, xp.where(above, FAR, -FAR))
 
     def unit(xp: Namespace[Array], x: Array) -> Array:
-        return positive(xp, x - still_low) * (positive(xp, still_high - x) / (still_high - still_low))
+        return positive(xp, x - still_low) * (positive(xp, (still_high - x) + rest) / (still_high - still_low))
 
     return Chart(displacement, unit)
+
+
+def interval_rise(
+    xp: Namespace[Array],
+    a: Array,
+    b: Array,
+    low: Array,
+    high: Array,
+    shares: Callable,
+    rest: Array | float = 0.0,
+) -> Callable:
+    """R of the density z**a w**b in the chart `interval`; v leads to the distances `left` and `right` from the ends.
+
+    :param shares: x -> (z, w), those of the interval that lie below x and above it.
+    """
+    still_low, still_high = xp.stop_gradient(low), xp.stop_gradient(high)
+
+    def rise(x: Array, v: Array) -> Array:
+        x_low, x_high = positive(xp, x - still_low), positive(xp, (still_high - x) + rest)
+        above, near, fall = v > 0.0, xp.abs(v) < 0.5, xp.exp(-xp.abs(v))
+        of_low, of_high = xp.where(above, 1.0, fall), xp.where(above, fall, 1.0)
+        total = x_low * of_low + x_high * of_high
+        change = x_low * (x_high * xp.where(above, 1.0, -1.0)) * -xp.expm1(-xp.abs(v)) / total
+        share = (x_low + x_high) / total
+        left, right = x_low * (share * of_low), x_high * (share * of_high)
+        plain = log_rest(xp, near, x_low, change, left) + log_rest(xp, near, x_high, -change, right)
+        # the end beyond which nothing lies takes points along by (1 - rho)**2 of its motion
+        rho = share * fall
+        by_low, by_high = low - still_low, high - still_high
+        less = xp.where(above, change / x_high, -change / x_low)  # 1 - rho
+        along = less * less * xp.where(above, by_high, by_low)
+        change = change + along
+        left = left + xp.where(above, along - by_low, -rho * (2.0 - rho) * by_low)
+        right = right + xp.where(above, rho * (2.0 - rho) * by_high, by_high - along)
+        by_left = log_rest(xp, near, positive(xp, x - low), change, left)
+        by_right = log_rest(xp, near, positive(xp, (high - x) + rest), -change, right)
+        stretch = 2.0 * less * xp.where(above, by_high / x_high, -by_low / x_low)
+        found = (a - 1.0) * by_left + (b - 1.0) * by_right + plain + xp.log1p(stretch)
+        # this has the derivatives, and more rounding
+        z, w = shares(x)
+        return found + xp.stop_gradient(logistic_rise(xp, a, b, z, w, v) - found)
+
+    return rise
 
 
 def came_from(end: Array, x: Array, way: Array, moved: Array) -> Array:
