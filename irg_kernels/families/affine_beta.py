@@ -15,7 +15,8 @@ from typing import Generic, NamedTuple
 
 from ..generic.derived import located
 from ..namespace import Array, Namespace
-from ..numerics.elementary import two_sum
+from ..numerics.charts import Shape, interval, interval_rise
+from ..numerics.elementary import positive, two_sum
 from . import beta
 
 
@@ -91,6 +92,20 @@ def _score_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
     return -(1.0 + (x - params[2]) * _score_x(xp, x, *params)) / params[3]
 
 
+def _shape(xp: Namespace[Array], a: Array, b: Array, loc: Array, scale: Array) -> Shape:
+    def shares(x: Array) -> tuple[Array, Array]:
+        at = _nearer(xp, x, a, b, loc, scale)
+        other = positive(xp, 1.0 - at.s)
+        return xp.where(at.lower, at.s, other), xp.where(at.lower, other, at.s)
+
+    def to_mode(x: Array) -> Array:
+        z, w = shares(x)
+        return xp.log(a) - xp.log(b) - (xp.log(z) - xp.log(w))
+
+    high, rest = two_sum(xp, loc, scale)
+    return Shape(interval(xp, loc, high, rest), interval_rise(xp, a, b, loc, high, shares, rest), to_mode)
+
+
 # its quantile, a logit, is the class's own business
 _LOCATED = located(replace(beta.FAMILY, quantile=None))
 FAMILY = replace(
@@ -105,6 +120,7 @@ FAMILY = replace(
         lambda xp, x, *params: -_score_x(xp, x, *params),
         _score_scale,
     ),
+    shape=_shape,
     about=r"""
     Density :math:`y^{a-1} (1-y)^{b-1} / (\sigma B(a, b))` with :math:`y = (x - \mu) / \sigma` in (0, 1).
 

@@ -11,13 +11,13 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
+from ..numerics.charts import INTERVAL, Shape, logistic_rise, logit, odds_shares
 from ..numerics.elementary import positive
 from . import standard
 
 
 def _logit(xp: Namespace[Array], x: Array) -> Array:
-    x = xp.minimum(positive(xp, x), 1.0 - 0.5 * float(xp.finfo(x).eps))
-    return xp.log(x) - xp.log1p(-x)
+    return logit(xp, xp.minimum(positive(xp, x), 1.0 - 0.5 * float(xp.finfo(x).eps)))
 
 
 def _density_of_logit(xp: Namespace[Array], y: Array, tau: Array, l: Array) -> Array:
@@ -50,6 +50,18 @@ def _by_l(xp: Namespace[Array], x: Array, tau: Array, l: Array) -> Array:
     return x * (1.0 - x) / tau
 
 
+def _shape(xp: Namespace[Array], tau: Array, l: Array) -> Shape:
+    """In the logit of x, logistic."""
+
+    def rise(x: Array, v: Array) -> Array:
+        e = tau * _logit(xp, x) - l
+        p, q = odds_shares(xp, e > 0.0, xp.exp(-xp.abs(e)))
+        return logistic_rise(xp, 1.0 + 0.0 * tau, 1.0 + 0.0 * tau, p, q, tau * v)
+
+    chart = INTERVAL._replace(scale=xp.stop_gradient(1.0 / tau))  # type: ignore[arg-type]
+    return Shape(chart, rise, lambda x: l / tau - _logit(xp, x))
+
+
 LOGIT_SLOPES = (lambda xp, y, tau, l: -y / tau, lambda xp, y, tau, l: 1.0 / tau)
 
 FAMILY = Family(
@@ -60,4 +72,5 @@ FAMILY = Family(
     slopes=(_by_tau, _by_l),
     tails_are_closed=True,
     quantile=Quantile(_find, _density_of_logit, LOGIT_SLOPES, "logit"),
+    shape=_shape,
 )

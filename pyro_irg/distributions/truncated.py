@@ -57,8 +57,8 @@ class Truncated(ImplicitMixin, TorchDistribution):
     there.  Computed in float64.
 
     The masses are integrals of the density, for which no tail is too far and no interval too narrow.  They are
-    differences of tails, which lose digits in a narrow interval, for `AffineBeta`, `GeneralizedNormal`,
-    `NoncentralChi2`, `NormalInverseGaussian`, `RelaxedBernoulli`, `Rice`, mixtures, and classes of your own.
+    differences of tails, which lose digits in a narrow interval, for `GeneralizedNormal`, `NoncentralChi2`,
+    `NormalInverseGaussian`, `Rice`, mixtures, and classes of your own.
 
     A bound at the very end of the base's support has the derivative of moving inwards, (1 - u) p(l)/p(x): 0 where the
     density vanishes there, a huge number where it is infinite.  Moved outwards nothing would change.
