@@ -5,7 +5,7 @@
     t        |eta|
     A        log((exp(eta) - 1) / eta), the log-log_normalizer: density exp(eta x - A), mean A', variance A''
     c_n      A = eta/2 + sum_{n>=1} c_n eta**(2n), c_n = B_2n / (2n (2n)!)       (from DLMF 4.19.1 for log(sinh x / x))
-    k(e)     (exp(e) - 1 - e) / e**2
+    k(e)     (exp(e) - 1 - e) / e**2, `expm1_ratio_rest`
 
 (Loaiza-Ganem & Cunningham 2019, eq. 6-8, in p = sigmoid(eta), divide by 1 - 2p.)  Near 0 each function is its power
 series; elsewhere it is written in exp(-t), which neither overflows nor cancels.
@@ -19,7 +19,7 @@ from functools import cache
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, line
-from ..numerics.elementary import both_log_tails, horner
+from ..numerics.elementary import both_log_tails, expm1_ratio_rest, horner
 from ..numerics.quadrature import is_double
 
 # Below it, the series in eta: a term is (2 / 2 pi)**2 = 0.1 of the one before.  Above it, the closed forms lose less
@@ -94,18 +94,6 @@ def entropy(xp: Namespace[Array], eta: Array) -> Array:
     return xp.where(near, series, _log_one_sided(xp, t) + 1.0 + t * xp.exp(-t) / xp.expm1(-t))
 
 
-def _k(xp: Namespace[Array], e: Array) -> Array:
-    """k(e) for |e| <= 1: the first omitted term is 1 / 13! = 2e-10 in float32 and 1 / 21! = 2e-20 in float64."""
-    return horner(e, [1.0 / math.factorial(j + 2) for j in range(19 if is_double(xp, e) else 11)])
-
-
-def expm1_ratio(xp: Namespace[Array], w: Array) -> Array:
-    """expm1(w) / w."""
-    near = xp.abs(w) < 1.0
-    e, far = xp.where(near, w, 0.0), xp.where(near, 1.0, w)
-    return xp.where(near, 1.0 + e * _k(xp, e), xp.expm1(far) / far)
-
-
 def _cdf_far(xp: Namespace[Array], x: Array, eta: Array) -> Array:
     t, positive = xp.abs(eta), xp.indicator(eta > 0.0, like=eta)
     return xp.exp(-positive * t * (1.0 - x)) * xp.expm1(-t * x) / xp.expm1(-t)
@@ -143,7 +131,8 @@ def dx_deta(xp: Namespace[Array], x: Array, eta: Array) -> Array:
     z, e = xp.where(upper, 1.0 - x, x), xp.where(upper, eta, -eta)
     near = xp.abs(e) < 1.0
     small, far = xp.where(near, e, 0.0), xp.where(near, 1.0, e)
-    series = z * (_k(xp, small) - z * _k(xp, small * z)) / (1.0 + small * _k(xp, small))
+    k, k_of_z = expm1_ratio_rest(xp, small), expm1_ratio_rest(xp, small * z)
+    series = z * (k - z * k_of_z) / (1.0 + small * k)
     return xp.where(near, series, (z - _cdf_far(xp, z, far)) / far)
 
 

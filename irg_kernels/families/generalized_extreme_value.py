@@ -18,11 +18,10 @@ from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import FAR, Chart, Shape, came_from, exponential_rise, in_exponent, log_rest
-from ..numerics.elementary import finite, horner, positive
+from ..numerics.elementary import expm1_ratio, finite, horner, positive
 from ..numerics.gamma_function import EULER, log_gamma_bend
 from ..numerics.quadrature import is_double
 from . import standard
-from .continuous_bernoulli import expm1_ratio
 from .generalized_pareto import dz_dc, exponential_at, exponential_of, z_of
 
 MOST = 25  # zeta(2), ..., zeta(MOST): at |c| = 0.2 the first omitted term of L(c) is 3e-20, at 0.1 of L(2 c) as much

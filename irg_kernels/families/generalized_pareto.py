@@ -16,10 +16,10 @@ from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import FAR, Chart, Shape
-from ..numerics.elementary import horner, log1mexp, log_quotient, two_product, two_sum
+from ..numerics.elementary import expm1_ratio, horner, log1mexp, log_quotient, two_product, two_sum
 from ..numerics.quadrature import is_double
 from ..numerics.roots import log_survival
-from .continuous_bernoulli import expm1_ratio, log_normalizer
+from .continuous_bernoulli import log_normalizer
 
 
 def z_of(xp: Namespace[Array], exponential: Array, c: Array) -> Array:

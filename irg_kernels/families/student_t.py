@@ -231,7 +231,6 @@ def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
     centre, width = xp.stop_gradient(loc), xp.stop_gradient(xp.sqrt(nu) * scale)
     unit = (scale / width) * (scale / width)
     core = nu * unit  # 1 with a derivative
-    far = 0.9 * math.log(float(xp.finfo(width).max))
 
     def rise(x: Array, v: Array) -> Array:
         near = xp.abs(v) < 1.0
@@ -263,17 +262,20 @@ def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
         slow = by * ((by + 2.0 * inner) / unit) * (1.0 + (1.0 - square) / (nu + square))
         half_growth = 0.5 * xp.where(tiny, slow + (nu + 1.0) * remainder, (nu + 1.0) * xp.log1p(ratio))
         log_unit = xp.log1p(2.0 * sinh * (sinh + s / cosh_y * cosh))
-        # far: from y + v itself, whose exponential may overflow
+        # far: from y + v itself; far out, where t is all of its square, -nu v is not formed as v - (nu + 1) v
         size = xp.abs(y + much)
-        there = xp.minimum(xp.maximum(y + much, -far), far)
+        out = size > 8.0
+        there = xp.where(out, 1.0, y + much)
         t = 0.5 * (xp.exp(there) - xp.exp(-there)) + (centre - loc) / width
-        beyond = xp.abs(t) > 1e8
-        log_square = xp.where(
-            beyond, 2.0 * xp.log(xp.where(beyond, xp.abs(t), 1.0)), xp.log(core + xp.where(beyond, 1.0, t * t))
-        )
-        log_square = log_square + 2.0 * xp.maximum(size - far, 0.0)
-        far_unit = size + xp.log1p(xp.exp(-2.0 * size)) - math.log(2.0) - xp.log(cosh_y)
-        return xp.where(near, log_unit - half_growth, far_unit - 0.5 * (nu + 1.0) * (log_square - log_spread))
+        fall = xp.exp(-xp.where(out, size, 8.0))
+        share = xp.where(y + much > 0.0, 1.0, -1.0) * (1.0 - fall * fall) + 2.0 * fall * ((centre - loc) / width)
+        log_share = xp.log(share * share + 4.0 * core * fall * fall)
+        log_exp = size - math.log(2.0)
+        half_log = xp.where(out, log_exp + 0.5 * log_share, 0.5 * xp.log(core + t * t))
+        grown = half_log - 0.5 * log_spread
+        log_cosh = xp.log1p(xp.exp(-2.0 * size))
+        unit_growth = xp.where(out, 0.5 * log_spread - 0.5 * log_share, log_exp - grown) + (log_cosh - xp.log(cosh_y))
+        return xp.where(near, log_unit - half_growth, unit_growth - nu * grown)
 
     return Shape(heavy_line(xp, centre, width), rise, loc)
 

@@ -12,6 +12,8 @@ A = dx/dy int exp(R(v)) dv, and likewise B.  The stretch is integrated from its 
 falls by L.  The nodes are held at their displacements, so that the derivative in a parameter is the integral of
 exp(R) dR: a score differenced against its value at x.  Each R of a family is written so that neither it nor its
 derivatives lose digits as v -> 0 or far out.
+
+A tail that falls off slowly, of a small shape, is a straight line in R from `BENT` on, and its mass in closed form.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any, Generic, NamedTuple
 
 from ..namespace import Array, Namespace
 from ..numerics.charts import Chart, Shape
-from ..numerics.elementary import along_axis
+from ..numerics.elementary import along_axis, expm1_ratio
 from ..numerics.masses import Piece, Pieces, moving_end, rule
 from ..numerics.quadrature import depth, is_double
 from .fixed_quantile import unit_of
@@ -36,6 +38,8 @@ NODES_F32, NODES_F64 = 18, 36
 # The search for a cut: displacements in units of the chart's scale, and halvings of their ratio, which leave it 1 % of
 # the cut.
 LEAST, HALVINGS = 1e-37, 13
+# from where on R may be straight, in the same units: bends, powers of x, are below 1e-17 of it
+BENT = 40.0
 GRADED = 6.0
 
 
@@ -110,7 +114,7 @@ def _inside(xp: Namespace[Array], chart: Chart, x: Array) -> Array:
 
 def _reach(xp: Namespace[Array], chart: Chart, x: Array, bound: _Bound | None, sign: float) -> tuple[Array, Array]:
     """(signed displacement of the bound from x, 0 where it is open; how far to look)."""
-    most = chart.most * chart.scale + 0.0 * x
+    most = xp.minimum(chart.most * chart.scale + 0.0 * x, 1e-3 * float(xp.finfo(x).max))
     if bound is None:
         return 0.0 * x, most
     to = chart.displacement(xp, x, xp.where(bound.shut, bound.given, x))
@@ -149,6 +153,13 @@ def _masses(
     )
     top = xp.stop_gradient(fixed.rise(still, sign * peak))
     span = xp.stop_gradient(_cut(xp, lambda t: top - fixed.rise(still, sign * (peak + way * t)), limit, fixed.chart))
+
+    def rise_at(of: Shape, x: Array, t: Array) -> Array:
+        return of.rise(x, sign * (peak + way * t)) - top
+
+    bent = BENT * fixed.chart.scale + 0.0 * span
+    is_straight = _is_straight(xp, lambda t: rise_at(fixed, still, t), bent, span)
+    span, rest = xp.where(is_straight, bent, span), xp.where(is_straight, span - bent, 0.0)
     nodes, weights = rule(NODES_F64 if is_double(xp, x) else NODES_F32)
     # nodes are drawn towards the peak, the more so the longer what falls off exponentially is
     k = xp.stop_gradient(xp.maximum(xp.arcsinh(span / (GRADED * fixed.chart.scale)), 1.5))
@@ -157,10 +168,21 @@ def _masses(
     def integrand(u: Array) -> Array:
         up, down = xp.expm1(k * u), xp.expm1(-k * u)
         t = span * ((up - down) / whole)
-        return xp.exp(shape.rise(x, sign * (peak + way * t)) - top) * (2.0 + up + down)
+        return xp.exp(rise_at(shape, x, t)) * (2.0 + up + down)
 
     mass = span * (k / whole) * xp.integrate(integrand, nodes, weights, like=span)[0]
+    first = rise_at(shape, x, xp.where(is_straight, bent, 0.0))
+    fall = rise_at(shape, x, xp.where(is_straight, bent + rest, 0.0)) - first
+    mass = mass + rest * (xp.exp(first) * expm1_ratio(xp, fall))
     return [(mass[i], top[i]) for i in range(len(panels))]
+
+
+def _is_straight(xp: Namespace[Array], rise: Callable, first: Array, last: Array) -> Array:
+    """Whether `rise` is a straight line from `first` to `last` > `first`, but for its rounding."""
+    at_first, at_last = rise(xp.minimum(first, last)), rise(last)
+    off = rise(0.5 * (xp.minimum(first, last) + last)) - 0.5 * (at_first + at_last)
+    rounding = 8.0 * float(xp.finfo(last).eps) * (1.0 + xp.abs(at_first) + xp.abs(at_last))
+    return (last > first) & (xp.abs(off) < rounding)
 
 
 def _cut(xp: Namespace[Array], fall: Callable, limit: Array, chart: Chart) -> Array:

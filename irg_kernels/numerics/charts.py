@@ -31,8 +31,8 @@ class Chart(NamedTuple, Generic[Array]):
     """x where y is infinite"""
     scale: Array | float = 1.0
     """a length in y"""
-    most: float = 1e8
-    """the largest displacement, in units of it"""
+    most: float = 1e30
+    """the largest displacement, in units of it: a power of 1e-28 falls as slowly as it may"""
 
 
 class Shape(NamedTuple, Generic[Array]):
@@ -103,8 +103,7 @@ INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
 def heavy_line(xp: Namespace[Array], centre: Array, width: Array) -> Chart:
     """Both held constant."""
     width = xp.stop_gradient(width)
-    chart = moving_heavy_line(xp.stop_gradient(centre), width)
-    return chart._replace(most=1e5)  # a power of x falls as slowly as it may
+    return moving_heavy_line(xp.stop_gradient(centre), width)._replace(most=Chart._field_defaults["most"])
 
 
 def moving_heavy_line(centre: Array, width: Array) -> Chart:
@@ -146,7 +145,7 @@ def heavy_step(xp: Namespace[Array], y: Array, z: Array, apart: Array) -> Array:
 # derivative of the density there is infinite: a point at the share rho of the way from the end to x goes along by
 # (1 - rho)**2 of the end's motion, which is 0 about x.
 
-FAR = 1e6
+FAR = 1e30
 """a displacement beyond every mass"""
 
 
@@ -223,7 +222,10 @@ def interval_rise(
         change = x_low * (x_high * xp.where(above, 1.0, -1.0)) * -xp.expm1(-xp.abs(v)) / total
         share = (x_low + x_high) / total
         left, right = x_low * (share * of_low), x_high * (share * of_high)
-        plain = log_rest(xp, near, x_low, change, left) + log_rest(xp, near, x_high, -change, right)
+        # that which goes to 0 has a logarithm also where it is no number: of its share
+        gone = xp.log(share) - xp.abs(v)
+        plain_left = xp.where(near | above, log_rest(xp, near, x_low, change, left), gone)
+        plain_right = xp.where(above & ~near, gone, log_rest(xp, near, x_high, -change, right))
         # the end beyond which nothing lies takes points along by (1 - rho)**2 of its motion
         rho = share * fall
         by_low, by_high = low - still_low, high - still_high
@@ -232,10 +234,13 @@ def interval_rise(
         change = change + along
         left = left + xp.where(above, along - by_low, -rho * (2.0 - rho) * by_low)
         right = right + xp.where(above, rho * (2.0 - rho) * by_high, by_high - along)
-        by_left = log_rest(xp, near, positive(xp, x - low), change, left)
-        by_right = log_rest(xp, near, positive(xp, (high - x) + rest), -change, right)
+        own_left, own_right = positive(xp, x - low), positive(xp, (high - x) + rest)
+        gone = gone + xp.log1p((2.0 - rho) * xp.where(above, by_high / x_high, -by_low / x_low))
+        gone = gone - xp.log(xp.where(above, own_right / x_high, own_left / x_low))
+        by_left = xp.where(near | above, log_rest(xp, near, own_left, change, left), gone)
+        by_right = xp.where(above & ~near, gone, log_rest(xp, near, own_right, -change, right))
         stretch = 2.0 * less * xp.where(above, by_high / x_high, -by_low / x_low)
-        found = (a - 1.0) * by_left + (b - 1.0) * by_right + plain + xp.log1p(stretch)
+        found = (a - 1.0) * by_left + (b - 1.0) * by_right + (plain_left + plain_right) + xp.log1p(stretch)
         # this has the derivatives, and more rounding
         z, w = shares(x)
         return found + xp.stop_gradient(logistic_rise(xp, a, b, z, w, v) - found)

@@ -27,7 +27,8 @@ ROW = Family(
     tails=({"temperature": 0.5, "logits": 0.75}, (2.0**-30, 0.25, 0.5, 0.96875)),
     truncations=(
         ({"temperature": 0.5, "logits": 0.75}, 0.25, 0.875),
-        ({"temperature": 0.03125, "logits": 0.75}, 0.25, None, 0.26, 0.5, 0.96875),
+        ({"temperature": 0.5, "logits": -0.75}, 0.25, None, 0.26, 0.5, 0.96875),
+        ({"temperature": 0.03125, "logits": 0.75}, 0.25, 0.875),
         ({"temperature": 8.0, "logits": -4.0}, None, 0.3, 0.1, 0.2, 0.29),
         ({"temperature": 2.0, "logits": 8.0}, 0.25, 0.75),
     ),
