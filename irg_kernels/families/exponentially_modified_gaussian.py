@@ -29,9 +29,10 @@ from .inverse_gaussian import bell_integral
 NODES = 24
 
 
-def _at(x: Array, loc: Array, scale: Array, rate: Array) -> tuple[Array, Array, Array]:
-    """(y, k, b)"""
-    y, k = (x - loc) / scale, rate * scale
+def _at(xp: Namespace[Array], x: Array, loc: Array, scale: Array, rate: Array) -> tuple[Array, Array, Array]:
+    """(y, k, b), of a finite x in the range of its dtype."""
+    most = 0.25 * float(xp.finfo(x).max)
+    y, k = xp.clip((x - loc) / scale, -most, most), rate * scale
     return y, k, k - y
 
 
@@ -50,12 +51,12 @@ def _log_g(xp: Namespace[Array], y: Array, k: Array, b: Array) -> Array:
 
 
 def log_density(xp: Namespace[Array], x: Array, loc: Array, scale: Array, rate: Array) -> Array:
-    return xp.log(rate) + _log_g(xp, *_at(x, loc, scale, rate))
+    return xp.log(rate) + _log_g(xp, *_at(xp, x, loc, scale, rate))
 
 
 def _lean(xp: Namespace[Array], x: Array, loc: Array, scale: Array, rate: Array) -> tuple[Array, Array, Array]:
     """(y, dx / dscale = y - H = k - 1 / R(b), H)"""
-    y, k, b = _at(x, loc, scale, rate)
+    y, k, b = _at(xp, x, loc, scale, rate)
     far, _, inverse, h = _parts(xp, b)
     return y, xp.where(far, y - h, k - inverse), h
 
@@ -78,7 +79,7 @@ def _score_loc(xp: Namespace[Array], x: Array, loc: Array, scale: Array, rate: A
 
 def _score_scale(xp: Namespace[Array], x: Array, loc: Array, scale: Array, rate: Array) -> Array:
     """(y (y - H) - k H) / scale = (k**2 - (y + k) / R(b)) / scale."""
-    y, k, b = _at(x, loc, scale, rate)
+    y, k, b = _at(xp, x, loc, scale, rate)
     far, _, inverse, h = _parts(xp, b)
     return xp.where(far, y * (y - h) - k * h, k * k - (y + k) * inverse) / scale
 
@@ -88,7 +89,7 @@ def _score_rate(xp: Namespace[Array], x: Array, loc: Array, scale: Array, rate: 
 
     M = R (1 - b H) = int_0^inf u**2 exp(-u**2 / 2 - b u) du.
     """
-    y, k, b = _at(x, loc, scale, rate)
+    y, k, b = _at(xp, x, loc, scale, rate)
     far, log_mills, _, h = _parts(xp, b)
     c = xp.where(far, b, 1.0)
     close = (bell_integral(xp, c, lambda u: u * u) * xp.exp(-log_mills) - y / k) / c
@@ -122,7 +123,7 @@ def _tails(xp: Namespace[Array], y: Array, k: Array) -> tuple[Array, Array]:
 
 
 def log_tails(xp: Namespace[Array], x: Array, loc: Array, scale: Array, rate: Array) -> tuple[Array, Array]:
-    y, k, _ = _at(x, loc, scale, rate)
+    y, k, _ = _at(xp, x, loc, scale, rate)
     return _tails(xp, y, k)
 
 

@@ -18,7 +18,7 @@ from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import FAR, Chart, Shape, came_from, exponential_rise, in_exponent, log_rest
-from ..numerics.elementary import expm1_ratio, finite, horner, positive
+from ..numerics.elementary import expm1_ratio, finite, finite_exp, horner, positive, standardised
 from ..numerics.gamma_function import EULER, log_gamma_bend
 from ..numerics.quadrature import is_double
 from . import standard
@@ -42,7 +42,11 @@ def _at(xp: Namespace[Array], y: Array, c: Array) -> tuple[Array, Array]:
 
 def log_density(xp: Namespace[Array], y: Array, c: Array) -> Array:
     inside, g = _at(xp, y, c)
-    return xp.where(inside, -(1.0 + c) * g - xp.exp(-g), -math.inf)
+    return xp.where(inside, _log_density_of(xp, g, c), -math.inf)
+
+
+def _log_density_of(xp: Namespace[Array], g: Array, c: Array) -> Array:
+    return -(1.0 + c) * xp.maximum(g, -1e4) - finite_exp(xp, -g)  # left of -1e4 the second term is all there is
 
 
 def log_tails(xp: Namespace[Array], y: Array, c: Array) -> tuple[Array, Array]:
@@ -59,13 +63,13 @@ def _tails(xp: Namespace[Array], inside: Array, g: Array, below: Array) -> tuple
 
 def _log_density_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
     inside, g = exponential_at(xp, x, c, loc, scale)
-    return xp.where(inside, -(1.0 + c) * g - xp.exp(-g) - xp.log(scale), -math.inf)
+    return xp.where(inside, _log_density_of(xp, g, c) - xp.log(scale), -math.inf)
 
 
 def _bend(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array, Array, Array]:
     """(whether x lies in the support, g, d log p / dg, dg / dy = exp(-c g))"""
     inside, g = exponential_at(xp, x, c, loc, scale)
-    return inside, g, xp.expm1(-g) - c, xp.exp(-c * g)
+    return inside, g, finite(xp, xp.expm1(-g)) - c, finite(xp, xp.exp(-c * g))
 
 
 def _score_x(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
@@ -75,8 +79,8 @@ def _score_x(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array)
 
 def _score_c(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
     inside, g, bend, slope = _bend(xp, x, c, loc, scale)
-    y = xp.where(inside, (x - loc) / scale, 0.0)
-    return xp.where(inside, finite(xp, -g - bend * (slope * dz_dc(xp, y, c))), 0.0)
+    y = xp.where(inside, standardised(xp, x, loc, scale), 0.0)
+    return xp.where(inside, finite(xp, -g - bend * (slope * finite(xp, dz_dc(xp, y, c)))), 0.0)
 
 
 def _score_loc(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
@@ -85,7 +89,7 @@ def _score_loc(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Arra
 
 def _score_scale(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> Array:
     inside, _, bend, slope = _bend(xp, x, c, loc, scale)
-    return xp.where(inside, finite(xp, -(1.0 + (x - loc) / scale * (bend * slope)) / scale), 0.0)
+    return xp.where(inside, finite(xp, -(1.0 + standardised(xp, x, loc, scale) * (bend * slope)) / scale), 0.0)
 
 
 def _log_tails_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: Array) -> tuple[Array, Array]:

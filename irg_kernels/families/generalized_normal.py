@@ -25,8 +25,14 @@ def _at(xp: Namespace[Array], y: Array, p: Array) -> gamma.Point:
     return gamma.tamed(xp, finite(xp, z + z * rest), log_z + rest, 1.0 / p)
 
 
+def _from_0(xp: Namespace[Array], y: Array, p: Array) -> gamma.Point:
+    """With the z of y = 0 itself, which for a small p is far from that of the least normal number."""
+    at, off = _at(xp, y, p), xp.abs(y) > 0.0
+    return at._replace(z=xp.where(off, at.z, 0.0), excess=xp.where(off, at.excess, -1.0 / p))
+
+
 def log_density(xp: Namespace[Array], y: Array, p: Array) -> Array:
-    return -(_at(xp, y, p).z + gamma.log_gamma_of_next(xp, 1.0 / p)) - math.log(2.0)
+    return -(_from_0(xp, y, p).z + gamma.log_gamma_of_next(xp, 1.0 / p)) - math.log(2.0)
 
 
 def log_tails(xp: Namespace[Array], y: Array, p: Array) -> tuple[Array, Array]:
@@ -42,12 +48,12 @@ def _score_y(xp: Namespace[Array], y: Array, p: Array) -> Array:
 
 
 def _score_p(xp: Namespace[Array], y: Array, p: Array) -> Array:
-    at, a = _at(xp, y, p), 1.0 / p
+    at, a = _from_0(xp, y, p), 1.0 / p
     return a * (a * digamma(xp, 1.0 + a) - at.z * at.log_z)
 
 
 def _score_log_scale(xp: Namespace[Array], y: Array, p: Array) -> Array:
-    return p * _at(xp, y, p).excess
+    return p * _from_0(xp, y, p).excess
 
 
 def _dy_dp(xp: Namespace[Array], y: Array, p: Array) -> Array:

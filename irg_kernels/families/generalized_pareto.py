@@ -16,7 +16,7 @@ from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import FAR, Chart, Shape
-from ..numerics.elementary import expm1_ratio, horner, log1mexp, log_quotient, two_product, two_sum
+from ..numerics.elementary import expm1_ratio, horner, log1mexp, log_quotient, standardised, two_product, two_sum
 from ..numerics.quadrature import is_double
 from ..numerics.roots import log_survival
 from .continuous_bernoulli import log_normalizer
@@ -43,7 +43,7 @@ def exponential_of(xp: Namespace[Array], z: Array, c: Array) -> Array:
     near = xp.abs(w) < 0.25
     small = xp.where(near, w, 0.0)
     s = small / (2.0 + small)
-    series = z * 2.0 / (2.0 + small) * horner(s * s, [1.0 / (2 * j + 1) for j in range(terms)])
+    series = z / (1.0 + 0.5 * small) * horner(s * s, [1.0 / (2 * j + 1) for j in range(terms)])
     return xp.where(near, series, _log1p_product(xp, z, c) / xp.where(near, 1.0, c))
 
 
@@ -148,7 +148,7 @@ def exponential_at(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: 
     near_end = inside & (left < 0.5 * scale)
     log_left = log_quotient(xp, xp.where(near_end, left, 1.0), xp.where(near_end, scale, 1.0))
     far = (c > 0.0) & (way / scale > float(xp.finfo(x).max))  # of a draw at a small scale
-    plain = exponential_of(xp, xp.where(inside & ~near_end & ~far, way / scale, 0.0), c)
+    plain = exponential_of(xp, xp.where(inside & ~near_end & ~far, standardised(xp, x, loc, scale), 0.0), c)
     log_far = xp.log(xp.where(far, c, 1.0)) + xp.log(xp.where(far, way, 1.0)) - xp.log(xp.where(far, scale, 1.0))
     plain = xp.where(far, log_far / xp.where(far, c, 1.0), plain)
     return inside, xp.where(near_end, log_left / xp.where(near_end, c, 1.0), plain)

@@ -22,7 +22,7 @@ def _log_e(xp: Namespace[Array], x: Array, c: Array, r: Array) -> Array:
 
 
 def log_density(xp: Namespace[Array], x: Array, c: Array, r: Array) -> Array:
-    u = r * xp.maximum(x, 0.0)
+    u = finite(xp, r * xp.maximum(x, 0.0))
     return xp.where(x >= 0.0, xp.log(c) + xp.log(r) + u - c * xp.expm1(u), -math.inf)
 
 

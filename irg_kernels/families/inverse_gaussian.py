@@ -32,7 +32,8 @@ NODES = {"nodes_f32": 16, "nodes_f64": 36}
 def bell_integral(xp: Namespace[Array], c: Array, weight: Callable | None = None) -> Array:
     """int_0^inf weight(u) exp(-u**2 / 2 - c u) du, c >= -0.7."""
     at, fall = xp.stop_gradient(c), depth(xp, c)
-    cut = 2.0 * fall / (at + xp.sqrt(at * at + 2.0 * fall))
+    near = xp.minimum(at, 0.1 * math.sqrt(float(xp.finfo(c).max)))  # the square of the others would overflow
+    cut = 2.0 * fall / (at + xp.maximum(at, xp.sqrt(near * near + 2.0 * fall)))
 
     def integrand(u: Array) -> Array:
         bell = xp.exp(-u * (0.5 * u + c))

@@ -17,7 +17,7 @@ import math
 from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.bessel import deficit, log_i0e, mean_cosine
-from ..numerics.elementary import both_log_tails, finite, horner, positive
+from ..numerics.elementary import both_log_tails, finite, horner, log_quotient, positive
 from ..numerics.quadrature import depth, is_double, tail_integral
 from ..numerics.roots import newton_on_tail, smaller_mass
 from . import normal
@@ -29,12 +29,13 @@ NODES = {"nodes_f32": 16, "nodes_f64": 36}
 def _at(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> tuple[Array, Array, Array]:
     """(y, m, d)"""
     x = finite(xp, positive(xp, x))
-    return positive(xp, x / s), nu / s, (x - nu) / s
+    return finite(xp, positive(xp, x / s)), nu / s, finite(xp, (x - nu) / s)
 
 
 def log_density(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> Array:
     y, m, d = _at(xp, x, nu, s)
-    inside = xp.log(y) - xp.log(s) + (log_i0e(xp, finite(xp, m * y)) - 0.5 * d * finite(xp, d))
+    log_y = log_quotient(xp, positive(xp, x), s)
+    inside = log_y - xp.log(s) + (log_i0e(xp, finite(xp, m * y)) - 0.5 * d * d)
     return xp.where(x > 0.0, inside, -math.inf)
 
 
@@ -48,7 +49,7 @@ def _turned(xp: Namespace[Array], y: Array, m: Array, d: Array) -> tuple[Array, 
 
 def _score_x(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> Array:
     y, m, d = _at(xp, x, nu, s)
-    return xp.where(x > 0.0, finite(xp, (1.0 / y - _turned(xp, y, m, d)[0]) / s), 0.0)
+    return xp.where(x > 0.0, finite(xp, 1.0 / positive(xp, x) - _turned(xp, y, m, d)[0] / s), 0.0)
 
 
 def _score_nu(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> Array:

@@ -20,7 +20,7 @@ from ..generic.derived import located
 from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, line
-from ..numerics.elementary import both_log_tails, log_sum
+from ..numerics.elementary import both_log_tails, finite, log_sum
 from ..numerics.quadrature import is_double
 from ..numerics.roots import newton_on_tail, smaller_mass
 from . import asymmetric_laplace, normal
@@ -43,7 +43,7 @@ def _weighted(xp: Namespace[Array], y: Array, k: Array, s: Array) -> tuple[Array
     """Logarithms of both parts of the density."""
     right, left = _sides(one_sided.log_density, xp, y, k, s)
     of_right, of_left = _log_weights(xp, k)
-    return right + of_right, left + of_left
+    return finite(xp, right) + of_right, finite(xp, left) + of_left  # far out of one the other has a share of 1
 
 
 def log_density(xp: Namespace[Array], y: Array, k: Array, s: Array) -> Array:
@@ -81,7 +81,7 @@ def _of_sides(xp: Namespace[Array], which: int, y: Array, k: Array, s: Array) ->
     assert _SIDE.scores is not None
     r, rest = _shares(xp, y, k, s)
     right, left = _sides(_SIDE.scores[which], xp, y, k, s)
-    return r * right, rest * left
+    return r * finite(xp, right), rest * finite(xp, left)
 
 
 def _score_y(xp: Namespace[Array], y: Array, k: Array, s: Array) -> Array:

@@ -209,7 +209,7 @@ LOGISTIC = located(
 
 
 def _gumbel_log_density(xp: Namespace[Array], y: Array) -> Array:
-    return -y - finite_exp(xp, -y)
+    return -xp.maximum(y, -1e4) - finite_exp(xp, -y)  # left of -1e4 the second term is all there is
 
 
 def gumbel_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..namespace import Array, Namespace
+from ..numerics.elementary import standardised
 from .family import Draw, End, Family, Noise, Quantile
 
 
@@ -27,7 +28,7 @@ class _Located:
 
         def of_x(xp: Namespace[Array], x: Array, *params: Array) -> Array:
             own, loc, scale = self.split(params)
-            return function(xp, (x - loc) / scale, *own)
+            return function(xp, standardised(xp, x, loc, scale), *own)
 
         return of_x
 
@@ -52,7 +53,7 @@ class _Located:
         def by_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
             if self.log_scale_score is not None:
                 return self.at(self.log_scale_score)(xp, x, *params) / params[-1]
-            y = (x - self.split(params)[1]) / params[-1]
+            y = standardised(xp, x, self.split(params)[1], params[-1])
             return -(1.0 + y * by_y(xp, x, *params)) / params[-1]
 
         by_loc = (lambda xp, x, *params: -by_x(xp, x, *params),) if self.has_loc else ()

@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any, Generic, NamedTuple
 
 from ..namespace import Array, Namespace
-from .elementary import horner
+from .elementary import horner, hypot
 from .quadrature import is_double
 
 
@@ -60,7 +60,7 @@ def bessel_i(
     factors: list[Array] = []
     for k in range(shift + 1):
         order = mu + float(shift - k)
-        more = (half / order) * (half / (order + 1.0)) / f
+        more = (half / order) * (half / (order + 1.0) / f)
         f = 1.0 + more
         if sloped:
             h = (1.0 / order - more * h) / f
@@ -76,7 +76,7 @@ def _debye(
     xp: Namespace[Array], n: Array, z: Array, terms: int, sloped: bool
 ) -> tuple[Array, Array, Array, Array, Array]:
     """(R, D, f_{n + 1}, dD / dn, h_{n + 1})"""
-    root = xp.sqrt(n * n + z * z)
+    root = hypot(xp, n, z)
     r = 1.0 / root
     p, share = n * r, (z * r) * (z * r)
     q, polynomials = p * p, _log_debye(terms)

@@ -242,6 +242,17 @@ def expm1_ratio(xp: Namespace[Array], w: Array) -> Array:
     return xp.where(near, 1.0 + e * expm1_ratio_rest(xp, e), xp.expm1(far) / far)
 
 
+def standardised(xp: Namespace[Array], x: Array, loc: Array | float, scale: Array) -> Array:
+    """(x - loc) / scale, of a finite x held in the range of its dtype: beyond, 0 times it would be NaN.
+
+    By the quotient of scale and itself: the derivative in scale, -y / scale, overflows before y does, and would in the
+    product with that of a heavy tail's log-density, -1 / y.
+    """
+    unit = xp.stop_gradient(scale)
+    y = (x - loc) / unit
+    return xp.where(xp.abs(x) <= float(xp.finfo(x).max), finite(xp, y), y) * (unit / scale)
+
+
 def finite_exp(xp: Namespace[Array], x: Array) -> Array:
     """exp(x) held in the range of its dtype; where it is held its derivative is 0, that of `finite(exp(x))` is NaN."""
     return xp.exp(xp.minimum(x, 0.9999 * math.log(float(xp.finfo(x).max))))
@@ -254,6 +265,14 @@ def log_quotient(xp: Namespace[Array], x: Array, y: Array) -> Array:
     ratio, limits = x / y, xp.finfo(x)
     inside = (ratio > float(limits.tiny)) & (ratio < float(limits.max))
     return xp.where(inside, xp.log(xp.where(inside, ratio, 1.0)), xp.log(x) - xp.log(y))
+
+
+def hypot(xp: Namespace[Array], x: Array, y: Array) -> Array:
+    """sqrt(x**2 + y**2) of x, y >= 0 whose squares may overflow, rounded as that is."""
+    most = math.sqrt(float(xp.finfo(x).max))
+    small = xp.indicator(xp.maximum(x, y) < 0.5 * most, like=x)
+    unit = xp.maximum(small, 2.0 ** -math.ceil(math.log2(most) + 6.0))  # a power of 2
+    return xp.sqrt((x * unit) * (x * unit) + (y * unit) * (y * unit)) / unit
 
 
 def two_sum(xp: Namespace[Array], x: Array, y: Array | float) -> tuple[Array, Array | float]:
