@@ -25,6 +25,7 @@ from .base import log_density as log_density_of
 
 __all__ = [
     "HOST_FAMILIES",
+    "component_log_prob",
     "ends_of",
     "family_of",
     "first_guess",
@@ -140,6 +141,16 @@ def log_density(distribution: Any, x: Array) -> Array:
     distribution = unwrapped(distribution)
     known = family_of(distribution)
     return distribution.log_prob(x) if known is None else log_density_of(known[0], x, *known[1])
+
+
+def component_log_prob(distribution: Any, x: Array) -> Array:
+    """`log_prob` of a mixture's component, by the record where a host's class has one: far from it the host's overflows
+    (Gumbel's from 88 scales on) and has NaN for derivatives."""
+    base = distribution.base_dist if isinstance(distribution, host.ExpandedDistribution) else distribution
+    if isinstance(base, UnivariateMixin) or family_of(base) is None:
+        return distribution.log_prob(x)
+    found = log_density(base, x)
+    return jnp.broadcast_to(found, jnp.broadcast_shapes(found.shape, distribution.batch_shape))
 
 
 def log_tails(distribution: Any, x: Array) -> tuple[Array, Array]:

@@ -19,7 +19,7 @@ from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
 from .base import ChecksValues, uniforms
 from .ends import off_ends
-from .host_families import ends_of, has_tails, unwrapped
+from .host_families import component_log_prob, ends_of, has_tails, unwrapped
 
 __all__ = ["MixtureGeneral", "MixtureSameFamily"]
 
@@ -172,6 +172,10 @@ class MixtureSameFamily(_Mixture, host.MixtureSameFamily):
     def from_host(cls, fn: Any) -> Any:
         return cls(fn.mixing_distribution, fn.component_distribution, validate_args=fn._validate_args)
 
+    def component_log_probs(self, value: Array) -> Array:
+        each = component_log_prob(self.component_distribution, jnp.expand_dims(value, self.mixture_dim))
+        return log_softmax(self.mixing_distribution.logits) + each
+
     def _components(self):
         return [self.component_distribution]
 
@@ -208,6 +212,13 @@ class MixtureGeneral(_Mixture, host.MixtureGeneral):
     def from_host(cls, fn: Any) -> Any:
         distributions = fn.component_distributions
         return cls(fn.mixing_distribution, distributions, support=fn._support, validate_args=fn._validate_args)
+
+    def component_log_probs(self, value: Array) -> Array:
+        each = [component_log_prob(distribution, value) for distribution in self.component_distributions]
+        if self._support is not None:  # which may be wider than a component's
+            inside = [distribution.support(value) for distribution in self.component_distributions]
+            each = [jnp.where(within, found, -jnp.inf) for within, found in zip(inside, each, strict=True)]
+        return log_softmax(self.mixing_distribution.logits) + jnp.stack(each, axis=-1)
 
     def _components(self):
         return self.component_distributions

@@ -26,6 +26,7 @@ from .base import log_density as log_density_of
 
 __all__ = [
     "HOST_FAMILIES",
+    "component_log_prob",
     "ends_of",
     "family_of",
     "first_guess",
@@ -175,6 +176,15 @@ def log_density(distribution: Any, x: Tensor) -> Tensor:
     distribution = unwrapped(distribution)
     known = family_of(distribution)
     return distribution.log_prob(x) if known is None else log_density_of(known[0], x, *known[1])
+
+
+def component_log_prob(distribution: Any, x: Tensor) -> Tensor:
+    """`log_prob` of a mixture's component, by the record where a host's class has one: far from it the host's overflows
+    (Gumbel's from 88 scales on) and has NaN for derivatives."""
+    if isinstance(distribution, UnivariateMixin) or family_of(distribution) is None:
+        return distribution.log_prob(x)
+    found = log_density(distribution, x)
+    return found.expand(torch.broadcast_shapes(found.shape, distribution.batch_shape))
 
 
 def log_tails(distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from ..registry import implicit_twin, implicit_twin_of
 from . import conditionals
 from .base import ImplicitMixin, uniforms
 from .ends import off_ends
-from .host_families import ends_of, has_tails, unwrapped
+from .host_families import component_log_prob, ends_of, has_tails, unwrapped
 
 __all__ = ["MixtureSameFamily"]
 
@@ -62,6 +62,12 @@ class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):
         new.has_rsample = self.has_rsample
         new._unexpanded = self._unexpanded  # what `at_fixed_quantile` computes once for all copies
         return new
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        each = component_log_prob(self.component_distribution, self._pad(value))
+        return (each + self.mixture_distribution.logits.log_softmax(-1)).logsumexp(-1)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         if conditionals.is_elliptical(self.component_distribution):
