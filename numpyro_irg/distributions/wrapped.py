@@ -17,6 +17,7 @@ from irg_kernels.generic import wrapping
 
 from ..attach import NATIVE
 from ..registry import implicit_twin
+from . import host_families
 from .base import uniforms
 from .from_uniform import by_tails, from_uniform, own_quantile
 from .host_families import ends_of, family_of, has_tails, inner_point, tails_anywhere, unwrapped
@@ -77,7 +78,8 @@ class Wrapped(host.Distribution):
 
         def log_density(x: Array) -> Array:
             inside = (x >= least) & (x < most)
-            log_p = base.log_prob(jnp.where(inside, x, inner_point(least, most)))
+            # by the record: the host's may overflow some turns off, as Gumbel's does, with NaN for derivatives
+            log_p = host_families.log_density(base, jnp.where(inside, x, inner_point(least, most)))
             return jnp.where(inside, log_p, -jnp.inf)
 
         return wrapping.Line(log_density, lambda x: tails_anywhere(base, x), centre)

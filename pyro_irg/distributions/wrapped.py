@@ -16,6 +16,7 @@ from irg_kernels.generic import wrapping
 
 from ..attach import NATIVE, in_transform
 from ..registry import implicit_twin
+from . import host_families
 from .base import ImplicitMixin, uniforms
 from .fixed_quantile import at_fixed_quantile, drawn
 from .from_uniform import by_tails, from_uniform, own_quantile
@@ -83,7 +84,8 @@ class Wrapped(ImplicitMixin, TorchDistribution):
 
         def log_density(x: Tensor) -> Tensor:
             inside = (x >= least) & (x < most)
-            log_p = base.log_prob(torch.where(inside, x, inner_point(least, most)))
+            # by the record: the host's may overflow some turns off, as Gumbel's does, with NaN for derivatives
+            log_p = host_families.log_density(base, torch.where(inside, x, inner_point(least, most)))
             return torch.where(inside, log_p, -torch.inf)
 
         return wrapping.Line(log_density, lambda x: tails_anywhere(base, x), centre)
