@@ -111,7 +111,7 @@ class Namespace(Protocol[Array]):
     def maximum(self, x: Array | float, y: Array | float, /) -> Array: ...
 
     def clip(self, x: Array, low: float, high: float, /) -> Array:
-        """`x` held between two numbers, without derivative beyond them."""
+        """`x` held between two numbers, without derivative beyond them; at them with that of `x`."""
 
     def blend(self, x: Array, y: Array, weight: Array, /) -> Array:
         """`x` where `weight` is 0 and `y` where it is 1; both must be finite.  (Cheaper in torch than `where`.)"""

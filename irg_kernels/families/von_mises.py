@@ -188,7 +188,7 @@ def _rim_mass(xp: Namespace[Array], location: Array, kappa: Array) -> Array:
 
 def log_density(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:
     """log p(x); -inf outside [-pi, pi], of which either end may have been rounded outwards."""
-    return xp.where(xp.abs(x) < math.pi + 1e-7, _log_density(xp, offset(xp, x, mu), kappa), -math.inf)
+    return xp.where(xp.abs(x) <= math.pi + 1e-7, _log_density(xp, offset(xp, x, mu), kappa), -math.inf)
 
 
 def offset(xp: Namespace[Array], x: Array, mu: Array) -> Array:
@@ -201,7 +201,7 @@ def offset(xp: Namespace[Array], x: Array, mu: Array) -> Array:
 
 
 def _inside(xp: Namespace[Array], x: Array, value: Array) -> Array:
-    return xp.where(xp.abs(x) < math.pi + 1e-7, value, 0.0)
+    return xp.where(xp.abs(x) <= math.pi + 1e-7, value, 0.0)
 
 
 def _score_x(xp: Namespace[Array], x: Array, mu: Array, kappa: Array) -> Array:

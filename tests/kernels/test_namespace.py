@@ -196,10 +196,10 @@ def check_reduction(backend: Backend, name, function):
 
 
 def check_clip(backend: Backend):
-    x = np.array([-3.0, -0.5, 0.5, 4.0, np.inf])
+    x = np.array([-3.0, -1.0, -0.5, 0.5, 2.0, 4.0, np.inf])
     np.testing.assert_array_equal(backend.values(lambda xp, x: xp.clip(x, -1.0, 2.0), x), np.clip(x, -1.0, 2.0))
     slopes = backend.slopes(lambda xp, x: xp.clip(x, -1.0, 2.0), x)[0]
-    np.testing.assert_array_equal(slopes, [0.0, 1.0, 1.0, 0.0, 0.0])
+    np.testing.assert_array_equal(slopes, [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
 
 
 def check_round(backend: Backend):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 from tests.adapters import over
 
@@ -64,3 +65,29 @@ def test_draws_stay_off_the_ends(adapter, make):
             by_uniform = adapter.irg.from_uniform(d, adapter.array(np.linspace(0.0, 1.0, 101)))
             assert adapter.numpy(adapter.contains(d.support, by_uniform)).all()
         assert np.isfinite(adapter.numpy(d.log_prob(x))).all()
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("end", [np.pi, -np.pi])
+def test_an_angle_of_pi(adapter, end, precision):
+    """It is no end: log p = kappa cos(x - mu) - log(2 pi I0(kappa)) goes on, and what moves with mu goes on with it.
+
+    JAX takes half the derivative of a maximum of two equal numbers; float32's number next to pi is larger than pi.
+    """
+    kappa, rtol = 2.0, 2e-6 if precision == "float32" else 1e-12
+    normalizer = float(mp.log(2 * mp.pi * mp.besseli(0, kappa)))
+
+    def log_prob(params):
+        return adapter.dist.VonMises(params["loc"], kappa).log_prob(params["x"])
+
+    def moved(params):
+        return adapter.draw(adapter.dist.VonMises(params["loc"], kappa), adapter.key(0))
+
+    with adapter.precision(precision):
+        for loc, x in ((end, 0.3), (0.5, end), (3.0 * end, 0.3)):
+            value, slopes = adapter.value_and_slopes(log_prob)(adapter.arrays({"loc": loc, "x": x}))
+            slope = kappa * np.sin(x - loc)
+            np.testing.assert_allclose(adapter.numpy(value), kappa * np.cos(x - loc) - normalizer, rtol=rtol)
+            np.testing.assert_allclose(adapter.numpy(slopes["loc"]), slope, rtol=rtol)
+            np.testing.assert_allclose(adapter.numpy(slopes["x"]), -slope, rtol=rtol)
+        assert float(adapter.numpy(adapter.value_and_slopes(moved)(adapter.arrays({"loc": end}))[1]["loc"])) == 1.0
