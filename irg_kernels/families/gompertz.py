@@ -30,7 +30,8 @@ def _grown(xp: Namespace[Array], x: Array, r: Array) -> Array:
     """exp(r x) - 1, with what rounding r x has left."""
     u, rest = two_product(xp, r, xp.maximum(x, 0.0))
     growth = xp.where(u > 1.0, finite_exp(xp, u) - 1.0, xp.expm1(xp.minimum(u, 1.0)))
-    return growth + (1.0 + growth) * rest
+    held = u > math.log(float(xp.finfo(x).max))  # there the rest may be larger than 1, and would turn the sign round
+    return xp.where(held, growth, growth + (1.0 + growth) * rest)
 
 
 def _score_x(xp: Namespace[Array], x: Array, c: Array, r: Array) -> Array:

@@ -21,7 +21,7 @@ from typing import Generic, NamedTuple
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.bessel_i import bessel_i, shift_of
-from ..numerics.elementary import both_log_tails, expm1mx, finite, hypot, log1pmx, positive
+from ..numerics.elementary import both_log_tails, expm1mx, finite, log1pmx, positive
 from ..numerics.quadrature import depth, tail_integral
 from ..numerics.roots import logarithm, normal_quantile, smaller_mass
 
@@ -43,13 +43,13 @@ class Point(NamedTuple, Generic[Array]):
 
 
 def _at(xp: Namespace[Array], x: Array, k: Array, lam: Array) -> Point[Array]:
-    x = xp.minimum(positive(xp, x), 0.01 * float(xp.finfo(x).max))
+    x = xp.minimum(positive(xp, x), 1e-5 * float(xp.finfo(x).max))  # z**2, too, is to be in range
     r, m = xp.sqrt(x), xp.sqrt(lam)
     return Point(x, xp.log(x) - math.log(2.0), r, m, (x - lam) / (r + m))
 
 
 def _at_log(xp: Namespace[Array], log_x: Array, k: Array, lam: Array) -> Point[Array]:
-    log_x = xp.minimum(log_x, math.log(0.01 * float(xp.finfo(log_x).max)))
+    log_x = xp.minimum(log_x, math.log(1e-5 * float(xp.finfo(log_x).max)))
     r, m = xp.exp(0.5 * log_x), xp.sqrt(lam)
     return Point(r * r, log_x - math.log(2.0), r, m, r - m)
 
@@ -72,21 +72,20 @@ def _parts(
 ) -> _Parts[Array]:
     """With `by_half` log P_k is less by log(x / 2), which would only be added and taken away again.
 
-    From P of n in place of mu, with u / 2 as unit of the product: the exponent of I_n is, with the power of x,
-    n log(x / u) - d**2 / 2 + n**2 / (R + z), or, where x is not far below u,
-    -e**2 / (2 x) - n (log(1 - e / x) + e / x), 1 - e / x = u / x."""
+    From P of n in place of mu: its exponent is n log(x / u) - d**2 / 2 + n**2 / (R + z), or, where x is not far from
+    u, -e**2 / (2 x) - n (log(1 - e / x) + e / x).  The Bessel factors are counted in units of x / 2, or, where that is
+    far from u / 2, the size of each, in units of this."""
     z = at.m * at.r
     n, root, bend, u, e = _middle(xp, at, mu)
-    near, above = e > -3.0 * at.x, e > 0.5 * at.x
+    near = (e > -3.0 * at.x) & (e < 0.9 * at.x)
     x, e = xp.where(near, at.x, 1.0), xp.where(near, e, 0.0)
-    count = shift_of(xp, mu) + 1
-    bessel = bessel_i(xp, mu, z, (0.5 * u,) * count, sloped=scored)
-    log_ratio = xp.where(above, -xp.log(xp.where(above, u / x, 1.0)), -xp.log1p(-xp.where(above, 0.0, e / x)))
-    log_ratio = xp.where(near, log_ratio, at.log_half - xp.log(0.5 * u))
-    close = e * (-0.5 * e / x) - n * log1pmx(xp, -e / x, -log_ratio) - float(count) * log_ratio
+    unit = xp.where(near, 0.5 * x, 0.5 * u)
+    bessel = bessel_i(xp, mu, z, (unit,) * (shift_of(xp, mu) + 1), sloped=scored)
+    log_ratio = xp.where(near, -xp.log1p(-e / x), at.log_half - xp.log(0.5 * u))
+    close = e * (-0.5 * e / x) - n * log1pmx(xp, -e / x, -log_ratio)
     far = (mu - 1.0) * log_ratio - 0.5 * at.d * at.d + bend
-    rise = xp.where(near, close, far) + (0.0 if by_half else at.log_half)
-    log_p = rise - 0.5 * xp.log(2.0 * math.pi * root) + (bessel.series + bessel.log_product)
+    exponent = xp.where(near, close, far) + (0.0 if by_half else at.log_half)
+    log_p = exponent - 0.5 * xp.log(2.0 * math.pi * root) + (bessel.series + bessel.log_product)
     score = 0.5 * (log_ratio - 0.5 * n / root / root + bessel.slope)
     ratio = 0.5 / (mu + mu * bessel.more)
     return _Parts(log_p, score, ratio, ratio * ((at.x - 2.0 * mu) - 2.0 * mu * bessel.more))
@@ -96,7 +95,7 @@ def _middle(xp: Namespace[Array], at: Point[Array], mu: Array) -> tuple[Array, A
     """(n, R, n**2 / (R + z), u, e), of which none is a difference of large numbers."""
     z = at.m * at.r
     n = mu + float(shift_of(xp, mu))
-    root = hypot(xp, n, z)
+    root = xp.sqrt(n * n + z * z)
     bend = n * (n / (root + z))
     return n, root, bend, n + root, at.r * at.d - n - bend
 

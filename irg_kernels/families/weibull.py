@@ -30,7 +30,8 @@ def log_power(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[A
     log_x, rest = log_split(xp, xp.where(ratio < float(xp.finfo(x).max), positive(xp, ratio), 1.0))
     precise = (log_x - plain) + (rest + ((x - product) - error) / x)
     log_e, e = two_product(xp, k, plain)
-    inside = (ratio > 1e-20) & (ratio < 1e20)
+    # beyond the range of e, where it is held, the rest may be larger than 1, and would turn its sign round
+    inside = (ratio > 1e-20) & (ratio < 1e20) & (log_e < math.log(float(xp.finfo(x).max)))
     return log_e, xp.where(inside, xp.stop_gradient(e + k * precise), 0.0)
 
 

@@ -146,6 +146,37 @@ def test_far_tails(name, backend):
                 np.testing.assert_allclose(by_x[i], slope, rtol=1e-7 + 10 * rounding)
 
 
+# name -> parameters, x so far out that a term of the formula leaves the range of float32, or rounds to 0 or 1
+BEYOND = {
+    "NoncentralChi2": {(0.25, 80.0): (1e13, 1e20, 1e30), (40.0, 1e-3): (1e9, 1e30), (7.0, 400.0): (1e16,)},
+    "Weibull": {(1.0, 3e7): (3.0, 300.0), (0.25, 2e6): (1e4,)},
+    "Gompertz": {(0.5, 1.7): (39725000.0, 40015000.0)},
+}
+
+
+@quick
+@pytest.mark.parametrize("name", BEYOND)
+def test_beyond_the_range(name, backend):
+    """Nothing is NaN, and no log-density comes back as plus infinity, nor a score with the sign of another side."""
+    record, most = RECORDS[name], float(np.finfo(backend.precision).max)
+    points = np.array([(x, *params) for params, values in BEYOND[name].items() for x in values])
+    points = points.astype(backend.precision).astype(np.float64)
+
+    def both(xp, *args):
+        partials = log_density_of(record).partials
+        return xp.stack([record.log_density(xp, *args), *(p(xp, None, *args) + 0.0 * args[0] for p in partials)])
+
+    value, *scores = backend.values(both, *points.T)
+    for i, (x, *params) in enumerate(points):
+        exact, *slopes = BY_NAME[name].value_and_slopes(x, np.array(params))
+        if exact > -0.01 * most:
+            assert abs(value[i] - exact) <= 2.0 * VALUE[backend.precision] * abs(exact)
+        else:
+            assert value[i] <= -0.01 * most
+        for score, slope in zip(scores, slopes, strict=True):
+            assert score[i] * slope >= 0.0
+
+
 @quick
 def test_von_mises_across_the_cut(backend):
     """Both tails add up to 1, and each parameter's derivative is that of the other with the sign turned round."""
