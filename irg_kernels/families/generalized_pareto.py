@@ -15,11 +15,14 @@ import math
 from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import FAR, Chart, Shape
 from ..numerics.elementary import expm1_ratio, horner, log1mexp, log_quotient, standardised, two_product, two_sum
+from ..numerics.masses import Piece, Pieces, moving_end, rule
 from ..numerics.quadrature import is_double
 from ..numerics.roots import log_survival
 from .continuous_bernoulli import log_normalizer
+
+# of a rule over no more than 1 in E and in c E: 1e-9 and 1e-16
+NODES_F32, NODES_F64 = 5, 9
 
 
 def z_of(xp: Namespace[Array], exponential: Array, c: Array) -> Array:
@@ -184,44 +187,75 @@ def clamped_inside(xp: Namespace[Array], x: Array, c: Array, loc: Array, scale: 
     return x + xp.stop_gradient(clamped - fixed)
 
 
-def shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
-    """In the chart E, held constant, where the density is exp(-E) and what lies beyond x is another such one.
+def masses(xp: Namespace[Array], low: Array | None, high: Array | None, c: Array, loc: Array, scale: Array) -> Pieces:
+    """With L = scale + c (x - loc) and D >= 0, the distance to a bound in E: L (1 - exp(-D)) above x, L (exp(D) - 1)
+    below.  Their derivatives cancel where D is small; there the density is integrated over E."""
+    within = loc + 0.0 * (c + scale)
+    low = within if low is None else xp.where(low < loc, within, low)
+    shut = None
+    if high is not None:
+        shut = xp.abs(high) <= float(xp.finfo(c).max)
+        high = xp.where(shut, high, within)
+        shut = shut & ((c >= 0.0) | (_left(xp, high, c, loc, scale) > 0.0))
+        high = xp.where(shut, high, within)
+    params = (c + 0.0 * within, within, scale + 0.0 * within)
 
-    With w = c0 v of the constant c0 and q = c left0 / left - c0, which is 0 but moves, the E of a step of v is
-    (w + log1p(q (1 - exp(-w)) / c0)) / c.  Where the density at an upper end falls too fast, or is infinite, the chart
-    moves with the parameters.
-    """
-    moves = c < -0.5
+    def pieces(x: Array) -> tuple[Piece, Piece]:
+        above = None if high is None else xp.where(shut, high, xp.stop_gradient(x))
+        return _side(xp, x, low, None, -1.0, params), _side(xp, x, above, shut, 1.0, params)
 
-    def constant(value: Array) -> Array:
-        return xp.where(moves, value, xp.stop_gradient(value))
+    return pieces
 
-    c0, loc0, scale0 = map(constant, (c, loc, scale))
 
-    def unit(xp: Namespace[Array], x: Array) -> Array:
-        return xp.maximum(_left(xp, x, c0, loc0, scale0), float(xp.finfo(x).tiny))
+def _side(
+    xp: Namespace[Array], x: Array, bound: Array | None, shut: Array | None, sign: float, params: tuple[Array, ...]
+) -> Piece:
+    """The mass between x and the bound, or all beyond x where that is not shut."""
+    tiny = float(xp.finfo(x).tiny)
+    left = xp.maximum(_left(xp, x, *params), tiny)
+    far = xp.stop_gradient(left)
+    far = xp.where(far > 1e15, far, 1.0)  # the unit, of which the logarithm would be rounded
+    if bound is None:
+        return Piece(left / far, xp.log(far))
+    fixed = tuple(map(xp.stop_gradient, params))
+    c, c0 = params[0], fixed[0]
+    step = sign * _step(xp, x, bound, *fixed)
+    near = (1.0 + xp.abs(c0)) * xp.stop_gradient(step) < 1.0
+    near = near if shut is None else near & shut
 
-    def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
-        share = (end - x) / unit(xp, x)
-        inside = (c0 >= 0.0) | (_left(xp, end, c0, loc0, scale0) > 0.0)
-        return xp.where(inside, exponential_of(xp, xp.where(inside, share, 0.0), c0 + 0.0 * share), FAR)
+    # in the chart E held constant: there a step of v has, with z(v) of c0, the E of z(v) L0 / L of c
+    unit = xp.maximum(_left(xp, x, *fixed), tiny)
+    ratio = unit / left
 
-    def rise(x: Array, v: Array) -> Array:
-        size = unit(xp, x)
-        ratio = size / xp.maximum(_left(xp, x, c, loc, scale), float(xp.finfo(x).tiny))
-        w = c0 * v
-        near = xp.abs(w) < 1.0
-        few, far = xp.where(near, v, 0.0), xp.where(near, 1.0, v)
-        close = exponential_of(xp, ratio * z_of(xp, few, c0 + 0.0 * few), c + 0.0 * few)
-        moved = xp.log1p((c * ratio - c0) * far * expm1_ratio(xp, -c0 * far))
-        beyond = (c0 * far + moved) / xp.where(near, 1.0, c + 0.0 * far)
-        return xp.where(moves, -v, w - (1.0 + c) * xp.where(near, close, beyond))
+    def density(v: Array) -> Array:
+        v = sign * v
+        moved = exponential_of(xp, ratio * z_of(xp, v, c0 + 0.0 * v), c + 0.0 * v)
+        return xp.exp(c0 * v - (1.0 + c) * moved)
 
-    return Shape(Chart(displacement, unit), rise, loc, (loc, None))
+    step = xp.where(near, step, 0.0)
+    span = xp.stop_gradient(step)
+    nodes, weights = rule(NODES_F64 if is_double(xp, x) else NODES_F32)
+    integral = span * xp.integrate(lambda u: density(span * u), nodes, weights, like=span)[0]
+    integral = (unit / far) * (integral + moving_end(xp, density, step)[0])
+
+    to = sign * _step(xp, x, xp.where(near, xp.stop_gradient(x), bound), *params)
+    top = xp.stop_gradient(xp.maximum(to, 0.0)) if sign < 0.0 else 0.0 * to
+    closed = xp.exp(to - top) - xp.exp(-top) if sign < 0.0 else -xp.expm1(-to)
+    closed = closed if shut is None else xp.where(shut, closed, 1.0)
+    return Piece(xp.where(near, integral, (left / far) * closed), top + xp.log(far))
+
+
+def _step(xp: Namespace[Array], x: Array, end: Array, c: Array, loc: Array, scale: Array) -> Array:
+    """E at `end` less that at x, counted from where less is left, so that nothing cancels."""
+    tiny = float(xp.finfo(x).tiny)
+    at_x, at_end = (xp.maximum(_left(xp, at, c, loc, scale), tiny) for at in (x, end))
+    from_x, apart = at_x < at_end, end - x
+    step = exponential_of(xp, xp.where(from_x, apart, -apart) / xp.where(from_x, at_x, at_end), c)
+    return xp.where(from_x, step, -step)
 
 
 FAMILY = dataclasses.replace(
-    located(STANDARD, shape),
+    located(STANDARD, masses=masses),
     log_density=_log_density_at,
     log_tails=_log_tails_at,
     about=r"""

@@ -135,6 +135,57 @@ def test_draws_follow_the_distribution(adapter, c):
         assert np.isfinite(adapter.numpy(d.log_prob(found["x"][:1000]))).all()
 
 
+# concentration, low, x, high by E; the tail beyond may fall slowly (-0.45), the derivatives rise fast (20)
+BETWEEN = [
+    (c, *ends)
+    for c in (-3.0, -1.25, -0.75, -0.45, -0.125, 0.0625, 1.0, 20.0)
+    for ends in ((0.125, 0.75, None), (0.125, 0.12625, None), (0.0, 0.0625, 0.0628), (0.5, 2.0, 3.5))
+]
+
+
+@precisions
+def test_between_bounds(adapter, precision):
+    """Density and partials of x at fixed quantile, from mpmath."""
+
+    def quantile(c, e):
+        return None if e is None else float(np.asarray(np.expm1(c * e) / c, dtype=precision))
+
+    def survival(x, c, scale):
+        return (1 + c * x / scale) ** (-1 / c)
+
+    points = [(c, *(quantile(c, e) for e in ends)) for c, *ends in BETWEEN]
+    for has_high in (False, True):
+        chosen = [point for point in points if (point[3] is not None) == has_high]
+        c, low, x, high = zip(*chosen, strict=True)
+        with adapter.precision(precision):
+            c, low, x = map(adapter.array, (c, low, x))
+            base = adapter.dist.GeneralizedPareto(0.0, adapter.array([1.0] * len(chosen)), c)
+            d = adapter.dist.Truncated(base, low, adapter.array(high) if has_high else None)
+            value, slopes = adapter.numpy(d.log_prob(x)), adapter.irg.implicit_gradients(d, x)
+            slopes = {name.split(".")[-1]: adapter.numpy(slope) for name, slope in slopes.items()}
+        rtol = 2e-6 if precision == "float32" else 2e-13
+        for i, point in enumerate(chosen):
+            with mp.workdps(60):
+                c, low, x, high = (None if v is None else mp.mpf(v) for v in point)
+
+                def cdf(x, c, scale, low, high=high):
+                    beyond = 0 if high is None else survival(high, c, scale)
+                    start = survival(low, c, scale)
+                    return (start - survival(x, c, scale)) / (start - beyond)
+
+                at, step = [x, c, mp.mpf(1), low], mp.mpf(10) ** -25
+                flows = []
+                for k in range(4):
+                    ends = [cdf(*(v + sign * step * (j == k) for j, v in enumerate(at))) for sign in (1, -1)]
+                    flows.append((ends[0] - ends[1]) / (2 * step))
+                np.testing.assert_allclose(value[i], float(mp.log(flows[0])), rtol, rtol, err_msg=str(point))
+                for name, flow in zip(("concentration", "scale", "low"), flows[1:], strict=True):
+                    exact = float(-flow / flows[0])
+                    # the two sides' shares cancel in part: a quarter of what the square of the way would be
+                    atol = rtol * 0.25 * float(x - low) ** 2
+                    np.testing.assert_allclose(slopes[name][i], exact, rtol, atol, err_msg=f"{name} of {point}")
+
+
 @pytest.mark.parametrize("c", [-1e3, -1.0, 40.0, 1e4])
 def test_extremes_are_finite(adapter, c):
     """Most draws of c = 40 overflow float32: clamped, with the relative derivative of the true draw, E on average."""
