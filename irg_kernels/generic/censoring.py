@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ..namespace import Array, Namespace
 from ..numerics.elementary import log1mexp, log_sum
+from ..numerics.roots import logarithm
+from .family import Family
+from .truncation import masses_of
 
 
 def log_between(
@@ -24,3 +27,19 @@ def log_between(
 def log_outside(xp: Namespace[Array], at_low: tuple[Array, Array], at_high: tuple[Array, Array]) -> Array:
     """log(F(l) + S(h))."""
     return log_sum(xp, at_low[0], at_high[1])
+
+
+def can_integrate_about_0(family: Family) -> bool:
+    low, high = family.support
+    return masses_of(family) is not None and not callable(low) and not callable(high) and low < 0.0 < high
+
+
+def log_about_0(xp: Namespace[Array], family: Family, log_p0: Array, x: Array, *params: Array) -> Array:
+    """log P(-x < X <= x), x > 0, of a family that `can_integrate_about_0`: next to 0 a difference has lost the digits.
+
+    :param log_p0: log p(0).
+    """
+    masses = masses_of(family)
+    assert masses is not None
+    below, above = (logarithm(xp, mass) + unit for mass, unit in masses(xp, -x, x, *params)(0.0 * x))
+    return log_p0 + log_sum(xp, below, above)

@@ -246,7 +246,14 @@ def _transformed(distribution, x):
 @_log_tails.register(host.FoldedDistribution)
 def _folded(distribution, x):
     below, above = (tails_anywhere(distribution.base_dist, end) for end in (-x, x))
-    return censoring.log_between(NATIVE, below, above, x <= 0.0), censoring.log_outside(NATIVE, below, above)
+    inside = censoring.log_between(NATIVE, below, above, x <= 0.0)
+    known = family_of(unwrapped(distribution.base_dist))
+    if known is not None and censoring.can_integrate_about_0(known[0]):
+        positive = x > 0.0
+        size, *params = together(torch.where(positive, x, 1.0), *known[1])
+        log_p0 = log_density_of(known[0], 0.0 * size, *params)
+        inside = torch.where(positive, censoring.log_about_0(NATIVE, known[0], log_p0, size, *params), inside)
+    return inside, censoring.log_outside(NATIVE, below, above)
 
 
 @_log_tails.register(torch.distributions.MixtureSameFamily)

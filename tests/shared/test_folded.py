@@ -6,11 +6,12 @@ from mpmath import mp
 
 from tests.families import BY_NAME
 
-# name -> parameters; a value in the bulk and one far out, where 1 - F is nothing beside 1 in float32
+# name -> parameters; a value in the bulk, one far out, where 1 - F is nothing beside 1 in float32, and one next to
+# 0, where F(x) and F(-x) are nearly one number
 ROWS = {
-    "Normal": ({"loc": 0.5, "scale": 1.0}, (0.75, 8.0)),
-    "StudentT": ({"df": 3.0, "loc": -0.5, "scale": 2.0}, (1.5, 90.0)),
-    "VonMises": ({"loc": 1.0, "concentration": 2.0}, (0.5, 2.0)),
+    "Normal": ({"loc": 0.5, "scale": 1.0}, (0.75, 8.0, 1e-6)),
+    "StudentT": ({"df": 3.0, "loc": -0.5, "scale": 2.0}, (1.5, 90.0, 1e-3)),
+    "VonMises": ({"loc": 1.0, "concentration": 2.0}, (0.5, 2.0, 1e-4)),
 }
 
 
