@@ -150,6 +150,41 @@ AT_ENDS = (
 )
 
 
+def pair(one, first, second):
+    """Both numbers along an axis, as an array of one's kind."""
+    return one * np.array([first, second]) if not hasattr(one, "new_tensor") else one.new_tensor([first, second])
+
+
+def noncentral_beyond(x, df, noncentrality):
+    """P(X > x) p(0) / p(x) at df = 2, where p(0) = exp(-noncentrality / 2) / 2."""
+    row, params = BY_NAME["NoncentralChi2"], (mp.mpf(df), mp.mpf(noncentrality))
+    with mp.workdps(30):
+        at_0 = mp.exp(-params[1] / 2) / 2
+        return float(row.masses(mp.mpf(x), *params)[1] * at_0 / mp.exp(row.log_density(mp.mpf(x), *params)))
+
+
+ENDS = {
+    # a base with the density p(0) at the end 0 of its support, and (1 - u) p(0) / p(x)
+    "Exponential": (lambda d, one: d.Exponential(1.5 * one), lambda x: 1.0),
+    "HalfNormal": (lambda d, one: d.HalfNormal(one), lambda x: math.erfc(x / math.sqrt(2.0)) * math.exp(x * x / 2.0)),
+    "HalfCauchy": (lambda d, one: d.HalfCauchy(one), lambda x: (1.0 - 2.0 / math.pi * math.atan(x)) * (1.0 + x * x)),
+    "Gamma 2": (lambda d, one: d.Gamma(2.0 * one, 1.0), lambda x: 0.0),
+    "Gamma 1.1": (lambda d, one: d.Gamma(1.1 * one, 1.0), lambda x: 0.0),
+    "Gamma 1": (lambda d, one: d.Gamma(one, 1.0), lambda x: 1.0),
+    "Beta": (lambda d, one: d.Beta(one, 3.0), lambda x: 1.0 - x),
+    "Uniform": (lambda d, one: d.Uniform(0.0 * one, 2.0 * one), lambda x: 1.0 - x / 2.0),
+    "GeneralizedPareto": (lambda d, one: d.GeneralizedPareto(0.0 * one, one, 0.5), lambda x: 1.0 + x / 2.0),
+    "NoncentralChi2": (lambda d, one: d.NoncentralChi2(2.0 * one, 2.0), lambda x: noncentral_beyond(x, 2.0, 2.0)),
+    # of rates 1 and 3
+    "mixture": (
+        lambda d, one: d.MixtureSameFamily(
+            d.Categorical(logits=pair(one, 0.0, 0.0)), d.Exponential(pair(one, 1.0, 3.0))
+        ),
+        lambda x: 2.0 * (1.0 + math.exp(-2.0 * x)) / (1.0 + 3.0 * math.exp(-2.0 * x)),
+    ),
+}
+
+
 def elbo_slopes(start: dict[str, float]) -> dict[str, float]:
     """d E[log q - log N(x; 0, 2)] / d parameter of a truncated normal q, by quadrature, to some 1e-9."""
 

@@ -101,8 +101,10 @@ def _middle(xp: Namespace[Array], at: Point[Array], mu: Array) -> tuple[Array, A
 
 
 def log_density(xp: Namespace[Array], x: Array, k: Array, lam: Array) -> Array:
-    at = _at(xp, x, k, lam)
-    return xp.where(x > 0.0, _parts(xp, at, 0.5 * k, by_half=True).log_p - math.log(2.0), -math.inf)
+    """log p(x); -inf below 0, and at 0 its limit."""
+    inside = _parts(xp, _at(xp, x, k, lam), 0.5 * k, by_half=True).log_p - math.log(2.0)
+    end = xp.where(k > 2.0, -math.inf, xp.where(k < 2.0, math.inf, -0.5 * lam - math.log(2.0)))
+    return xp.where(x > 0.0, inside, xp.where(x < 0.0, -math.inf, end))
 
 
 def _density_of_log(xp: Namespace[Array], log_x: Array, k: Array, lam: Array) -> Array:

@@ -31,6 +31,7 @@ __all__ = [
     "first_guess",
     "has_tails",
     "inner_point",
+    "is_dense_at_ends",
     "is_map",
     "log_density",
     "log_tails",
@@ -147,10 +148,21 @@ def component_log_prob(distribution: Any, x: Array) -> Array:
     """`log_prob` of a mixture's component, by the record where a host's class has one: far from it the host's overflows
     (Gumbel's from 88 scales on) and has NaN for derivatives."""
     base = distribution.base_dist if isinstance(distribution, host.ExpandedDistribution) else distribution
-    if isinstance(base, UnivariateMixin) or family_of(base) is None:
+    own = isinstance(base, UnivariateMixin) and type(base).log_prob is not UnivariateMixin.log_prob
+    if own or family_of(base) is None:
         return distribution.log_prob(x)
     found = log_density(base, x)
     return jnp.broadcast_to(found, jnp.broadcast_shapes(found.shape, distribution.batch_shape))
+
+
+def is_dense_at_ends(distribution: Any) -> bool:
+    """Whether its log-density at an end of the support is that of the inside: of records, and of mixtures of them."""
+    distribution = unwrapped(distribution)
+    if isinstance(distribution, host.MixtureSameFamily):
+        return is_dense_at_ends(distribution.component_distribution)
+    if isinstance(distribution, host.MixtureGeneral):
+        return all(map(is_dense_at_ends, distribution.component_distributions))
+    return family_of(distribution) is not None
 
 
 def log_tails(distribution: Any, x: Array) -> tuple[Array, Array]:

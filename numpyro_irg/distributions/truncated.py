@@ -26,6 +26,7 @@ from irg_kernels.generic.fixed_quantile import unit_of
 from ..attach import NATIVE, attach_jointly, evaluate, once
 from ..lean import leant
 from ..registry import implicit_twin, implicit_twin_of
+from . import host_families
 from .base import ChecksValues, check_key, known, log_density, parameters, together, uniforms
 from .ends import line_between, off_ends
 from .host_families import ends_of, family_of, first_guess, has_tails, inner_point, log_tails, tails_of, unwrapped
@@ -333,7 +334,7 @@ def _base(base: Any) -> truncation.Base:
     if known is None:
         free = copy.copy(base)
         free._validate_args = False
-        return truncation.Base(lambda x: log_tails(free, x), free.log_prob)
+        return truncation.Base(lambda x: log_tails(free, x), free.log_prob, host_families.is_dense_at_ends(base))
     family, params = known
     return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)
 

@@ -32,6 +32,7 @@ __all__ = [
     "first_guess",
     "has_tails",
     "inner_point",
+    "is_dense_at_ends",
     "is_map",
     "log_density",
     "log_tails",
@@ -185,6 +186,14 @@ def component_log_prob(distribution: Any, x: Tensor) -> Tensor:
         return distribution.log_prob(x)
     found = log_density(distribution, x)
     return found.expand(torch.broadcast_shapes(found.shape, distribution.batch_shape))
+
+
+def is_dense_at_ends(distribution: Any) -> bool:
+    """Whether its log-density at an end of the support is that of the inside: of records, and of mixtures of them."""
+    distribution = unwrapped(distribution)
+    if isinstance(distribution, host.MixtureSameFamily):
+        return is_dense_at_ends(distribution.component_distribution)
+    return family_of(distribution) is not None
 
 
 def log_tails(distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,7 @@ from .host_families import (
     first_guess,
     has_tails,
     inner_point,
+    is_dense_at_ends,
     log_tails,
     tails_of,
     tensors,
@@ -350,7 +351,7 @@ def _base(base: Any) -> truncation.Base:
     known = family_of(base)
     if known is None:
         wide = widened(base)
-        return truncation.Base(lambda x: log_tails(wide, x), wide.log_prob)
+        return truncation.Base(lambda x: log_tails(wide, x), wide.log_prob, is_dense_at_ends(base))
     family, params = known
     params = tuple(p.double() for p in params)
     return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)

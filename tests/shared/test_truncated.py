@@ -11,7 +11,19 @@ from mpmath import mp
 from tests.adapters import compiled, over
 from tests.checks import assert_distributed, assert_unbiased
 from tests.families import BY_NAME, ROWS
-from tests.truncation import AT_ENDS, NARROW, NORMAL, OTHERS, POINTS, curvature, elbo_slopes, point, refusals, worst
+from tests.truncation import (
+    AT_ENDS,
+    ENDS,
+    NARROW,
+    NORMAL,
+    OTHERS,
+    POINTS,
+    curvature,
+    elbo_slopes,
+    point,
+    refusals,
+    worst,
+)
 
 precisions = pytest.mark.parametrize("precision", ["float64", "float32"])
 NAMES = {p.base: [name for name, _ in p.params] for p in POINTS}  # in the order of the class; JAX sorts a dict
@@ -161,21 +173,7 @@ def test_without_bounds_it_is_the_base(adapter):
     assert dist.TruncatedDistribution(base) is base
 
 
-ENDS = {
-    # a base with the density p(0) at the end 0 of its support, and (1 - u) p(0) / p(x)
-    "Exponential": (lambda d, one: d.Exponential(1.5 * one), lambda x: 1.0),
-    "HalfNormal": (lambda d, one: d.HalfNormal(one), lambda x: math.erfc(x / math.sqrt(2.0)) * math.exp(x * x / 2.0)),
-    "HalfCauchy": (lambda d, one: d.HalfCauchy(one), lambda x: (1.0 - 2.0 / math.pi * math.atan(x)) * (1.0 + x * x)),
-    "Gamma 2": (lambda d, one: d.Gamma(2.0 * one, 1.0), lambda x: 0.0),
-    "Gamma 1.1": (lambda d, one: d.Gamma(1.1 * one, 1.0), lambda x: 0.0),
-    "Gamma 1": (lambda d, one: d.Gamma(one, 1.0), lambda x: 1.0),
-    "Beta": (lambda d, one: d.Beta(one, 3.0), lambda x: 1.0 - x),
-    "Uniform": (lambda d, one: d.Uniform(0.0 * one, 2.0 * one), lambda x: 1.0 - x / 2.0),
-    "GeneralizedPareto": (lambda d, one: d.GeneralizedPareto(0.0 * one, one, 0.5), lambda x: 1.0 + x / 2.0),
-}
-
-
-@over(ENDS, "end", when=lambda adapter, end: adapter.eager)
+@over(ENDS, "end", when=lambda a, end: a.eager or end is ENDS["mixture"], slow=lambda a, end: not a.eager)
 def test_bound_at_the_end_of_the_support(adapter, end):
     """It has the derivative of moving inwards.  (The kernels' arithmetic, which is NumPyro's too.)"""
     base, slope = end
@@ -189,7 +187,11 @@ def test_bound_at_the_end_of_the_support(adapter, end):
     np.testing.assert_allclose(found, slope(0.7), rtol=1e-12, atol=1e-300)
 
 
-@pytest.mark.parametrize("name", ["Gamma", "Beta", "Kumaraswamy"])
+@over(
+    {name: name for name in ("Gamma", "Beta", "Kumaraswamy", "NoncentralChi2")},
+    "name",
+    when=lambda adapter, name: adapter.eager or name != "NoncentralChi2",
+)
 def test_bound_where_the_density_is_infinite(adapter, name):
     dist, low = adapter.dist, adapter.array(0.0)
 
