@@ -60,9 +60,16 @@ class _Bound(NamedTuple, Generic[Array]):
 
 
 def masses_by_density(
-    shape_of: Callable, xp: Namespace[Array], low: Array | None, high: Array | None, *params: Array
+    shape_of: Callable,
+    xp: Namespace[Array],
+    low: Array | None,
+    high: Array | None,
+    *params: Array,
+    ends_move: bool = True,
 ) -> Pieces:
-    """:param shape_of: (xp, *params) -> Shape."""
+    """:param shape_of: (xp, *params) -> Shape.
+    :param ends_move: false for values alone, in which the bounds' motion is 0: ten of thirteen calls of `rise`.
+    """
     shape, fixed = shape_of(xp, *params), shape_of(xp, *map(xp.stop_gradient, params))
     like = 0.0 * params[0]
     bounds = [_bound(xp, shape, low, 0, like), _bound(xp, shape, high, 1, like)]
@@ -79,7 +86,7 @@ def masses_by_density(
             for _, other in parts[1:]:
                 top = xp.maximum(top, other)
             mass = sum(mass * xp.exp(own - top) for mass, own in parts)
-            if bound is not None:
+            if bound is not None and ends_move:
                 mass = mass + _end(xp, shape, fixed, x, bound, side, top)
             found.append(Piece((unit / far) * mass, top + xp.log(far)))
         return found[0], found[1]

@@ -33,11 +33,14 @@ from .fixed_quantile import unit_of
 from .masses_by_density import masses_by_density
 
 
-def masses_of(family: Family) -> Callable | None:
-    """(xp, low, high, *params) -> Pieces, of a family whose density is known; a bound may be None."""
+def masses_of(family: Family, *, ends_move: bool = True) -> Callable | None:
+    """(xp, low, high, *params) -> Pieces, of a family whose density is known; a bound may be None.
+
+    :param ends_move: false for values alone.
+    """
     if family.masses is not None:
         return family.masses
-    return family.shape and functools.partial(masses_by_density, family.shape)
+    return family.shape and functools.partial(masses_by_density, family.shape, ends_move=ends_move)
 
 
 # ------------------------------------------------------------------------------------------------ from the two pieces
@@ -248,7 +251,7 @@ def quantile(family: Family, has_low: bool, has_high: bool) -> Callable:
 
     `least` and `most` are finite numbers between which all quantiles lie; of the bounds those that are there are given.
     """
-    masses, bounds_of = masses_of(family), _bounds(has_low, has_high)
+    masses, bounds_of = masses_of(family, ends_move=False), _bounds(has_low, has_high)
 
     def find(xp: Namespace[Array], q: Array, least: Array, most: Array, *args: Array) -> Array:
         def pieces_at(x: Array, *args: Array) -> tuple[Piece, Piece]:
