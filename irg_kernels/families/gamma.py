@@ -40,7 +40,7 @@ from ..numerics.elementary import (
     positive,
     two_product,
 )
-from ..numerics.gamma_front import Point, front_in_two, log_front_times, tamed
+from ..numerics.gamma_front import Point, front_in_two, log_front, log_front_times, tamed
 from ..numerics.gamma_function import (
     bregman_log_gamma,
     digamma,
@@ -289,6 +289,16 @@ def log_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, t
     return newton(xp, residual, gamma_start(xp, log_q, log_s, a, low), low, high, order=3)
 
 
+def log_quantile_to_refine(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array) -> Array:
+    """`log_quantile` as `refine_quantile` takes it, without what rounding leaves of a density in every step."""
+
+    def tails(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, ...]:
+        front = log_front(xp, at, a)
+        return (*both_log_tails(xp, *_direct(xp, at, a, _smaller_tail(xp, at, a), front, None)), front)
+
+    return log_quantile(xp, q, one_minus_q, a, tails)
+
+
 def _tails_and_front(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, ...]:
     front, rest = front_in_two(xp, at, a)
     return (*both_log_tails(xp, *_direct(xp, at, a, _smaller_tail(xp, at, a), front, rest)), front)
@@ -328,7 +338,7 @@ def refine_quantile(xp: Namespace[Array], log_z: Array, q: Array, one_minus_q: A
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
-    return log_quantile(xp, q, one_minus_q, a) - xp.log(rate)
+    return log_quantile_to_refine(xp, q, one_minus_q, a) - xp.log(rate)
 
 
 def _refine(xp: Namespace[Array], log_x: Array, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:

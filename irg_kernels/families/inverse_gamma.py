@@ -62,7 +62,7 @@ def _slope_rate(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
     """log x"""
-    return xp.log(rate) - gamma.log_quantile(xp, one_minus_q, q, a)
+    return xp.log(rate) - gamma.log_quantile_to_refine(xp, one_minus_q, q, a)
 
 
 def _refine(xp: Namespace[Array], log_x: Array, q: Array, one_minus_q: Array, a: Array, rate: Array) -> Array:
