@@ -59,13 +59,14 @@ def _stirling_steps(xp: Namespace[Array], a: Array, count: int) -> Array:
     """delta(a) - delta(a + count) as a sum of (x + 1/2) log1p(1 / x) - 1 > 0, x = a, a + 1, ...: float32 has no digits
     to lose, and of the whole difference 8 are lost.
 
-    With v = 1 / (2 x + 1) a term is artanh(v) / v - 1 = v**2 / 3 + v**4 / 5 + ..., from x = 1 on to 1e-8 by 8 terms.
+    With v = 1 / (2 x + 1) a term is artanh(v) / v - 1 = v**2 / 3 + v**4 / 5 + ..., of which fewer are wanted the larger
+    x is: the sum is right to 2e-9.
     """
     total = (a + 0.5) * xp.log1p(1.0 / a) - 1.0
-    for j in range(1, count):
+    for j, terms in zip(range(1, count), (7, 5, 4), strict=True):
         v = 1.0 / (2.0 * (a + float(j)) + 1.0)
         square = v * v
-        total = total + square * horner(square, [1.0 / (2 * k + 3) for k in range(8)])
+        total = total + square * horner(square, [1.0 / (2 * k + 3) for k in range(terms)])
     return total
 
 
