@@ -67,9 +67,10 @@ def _of_log_z(xp: Namespace[Array], log_z: Array, p: Array) -> Array:
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, p: Array) -> Array:
-    apart = q - one_minus_q
-    log_z = gamma.log_quantile(xp, xp.abs(apart), 2.0 * xp.minimum(q, one_minus_q), 1.0 / p)
-    return xp.copysign(_of_log_z(xp, log_z, p), apart)
+    outward = 2.0 * xp.minimum(q, one_minus_q)
+    # 1 - outward is exact next to 1/2, where the larger mass is rounded
+    log_z = gamma.log_quantile(xp, 1.0 - outward, outward, 1.0 / p)
+    return xp.copysign(_of_log_z(xp, log_z, p), q - one_minus_q)
 
 
 def _draw(xp: Namespace[Array], log_z: Array, uniform: Array, p: Array) -> Array:

@@ -29,7 +29,7 @@ from ..numerics.charts import Shape, heavy_line, hypot1
 from ..numerics.elementary import log1mexp, log1pmx_near_0, two_product, two_sum
 from ..numerics.gamma_function import log_gamma_step
 from ..numerics.in_two import both_tails, keeps_rests, product, quotient
-from ..numerics.quadrature import depth, tail_integral
+from ..numerics.quadrature import depth, is_double, tail_integral
 from ..numerics.student_t_divergence import c_at, divergence, score_at, share
 from .beta import Place, direct_at, dlogit_da_by_rule, log_tails_at, logit_quantile
 
@@ -216,10 +216,17 @@ def log_normalizer(xp: Namespace[Array], nu: Array) -> Array:
 
 def _quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, nu: Array) -> Array:
     a = 0.5 * xp.indicator(nu > 0.0, like=nu)
-    inward = xp.abs(q - one_minus_q)  # P(|T| <= |t|)
-    x = logit_quantile(xp, inward, 2.0 * xp.minimum(q, one_minus_q), a, 0.5 * nu)
+    outward = 2.0 * xp.minimum(q, one_minus_q)
+    inward = 1.0 - outward  # P(|T| <= |t|), exact next to 1/2, where the larger mass is rounded
+    x = logit_quantile(xp, inward, outward, a, 0.5 * nu)
     size = xp.exp(xp.minimum(0.5 * (x + xp.log(nu)), math.log(float(xp.finfo(q).max))))
-    return xp.where(inward > 0.0, xp.copysign(size, q - one_minus_q), 0.0)
+    # next to 0, where float32's logarithm has too few digits, by the series of P(|T| <= t), turned round
+    y, grown = 0.5 * inward * xp.exp(log_normalizer(xp, nu)), 1.0 + 1.0 / nu
+    few = grown * (y * y) < (3e-5 if is_double(xp, nu) else 3e-3)
+    w = xp.where(few, y * y, 0.0)
+    r = xp.where(few, 1.0 / nu, 0.0)
+    near = y + y * (w * (1.0 + r) / 6.0 + w * w * (7.0 + r * (8.0 + r)) / 120.0)
+    return xp.where(inward > 0.0, xp.copysign(xp.where(few, near, size), q - one_minus_q), 0.0)
 
 
 def entropy(xp: Namespace[Array], nu: Array) -> Array:

@@ -35,8 +35,12 @@ def _gamma_valid(xp: Namespace[Array], a: Array, x: Array) -> Array:
     return (a >= 0.0) & (x >= 0.0) & ((a > 0.0) | (x > 0.0)) & ((a < math.inf) | (x < math.inf))
 
 
+def _from_0(xp: Namespace[Array], a: Array) -> Array:
+    return xp.where(equal(a, 0.0), LEAST, a)
+
+
 def _gamma_taken(xp: Namespace[Array], a: Array, x: Array) -> tuple[Array, ...]:
-    return xp.maximum(a, LEAST), x
+    return _from_0(xp, a), x
 
 
 def _at_0(xp: Namespace[Array], a: Array, x: Array, factor: Array, slope_at_1: Array) -> Array:
@@ -140,7 +144,7 @@ def _beta_moves(xp: Namespace[Array], a: Array, b: Array, x: Array) -> Array:
 
 
 def _beta_taken(xp: Namespace[Array], a: Array, b: Array, x: Array) -> tuple[Array, ...]:
-    return xp.maximum(a, LEAST), xp.maximum(b, LEAST), x
+    return _from_0(xp, a), _from_0(xp, b), x
 
 
 def _beta_valid(xp: Namespace[Array], a: Array, b: Array, x: Array) -> Array:

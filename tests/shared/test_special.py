@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from mpmath import mp
 from scipy import special as scipy
 
 from tests import special
@@ -200,6 +201,56 @@ def test_far_tails_in_single_precision(adapter, name):
     with adapter.precision("float32"):
         values = orders(adapter, name, np.array([row[1] for row in rows], np.float32).astype(np.float64))[0][:, 0]
     np.testing.assert_allclose(values, [row[2] for row in rows], rtol=1e-6)
+
+
+@over(("stdtrit", "von_mises_cdfinv"), "name")
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_next_to_the_median(adapter, name, precision):
+    """To full relative accuracy, on both sides, though 1 - q is rounded where q < 1/2."""
+    with mp.workdps(40):
+        exact, rows = [], []
+        steps = (1e-13, 1e-9, 3e-6, 4e-3, 0.02) if precision == "float64" else (1e-7, 1e-5, 1e-3, 0.03)
+        for shape in (0.25, 1.0, 300.0):
+            for q in (0.5 + sign * step for step in steps for sign in (1.0, -1.0)):
+                q = float(np.dtype(precision).type(q))
+                u, k = mp.mpf(q) - 0.5, mp.mpf(shape)
+                if name == "stdtrit":
+                    top = mp.gamma((k + 1) / 2) / mp.gamma(k / 2) / mp.sqrt(k * mp.pi)
+
+                    def mass(t, k=k, top=top):
+                        return top * t * mp.hyp2f1(0.5, (k + 1) / 2, 1.5, -t * t / k)
+                else:
+                    top = mp.exp(k) / (2 * mp.pi * mp.besseli(0, k))
+
+                    def mass(t, k=k, top=top):
+                        return mp.quad(lambda s: top * mp.exp(k * (mp.cos(s) - 1)), [0, t])
+
+                exact.append(float(mp.findroot(lambda t, u=u, mass=mass: mass(t) - u, u / top)))
+                rows.append((shape, q))
+    with adapter.precision(precision):
+        found = orders(adapter, name, np.array(rows))[0][:, 0]
+    np.testing.assert_allclose(found, exact, rtol=1e-13 if precision == "float64" else 1e-6)
+
+
+E1_OF_HALF = 0.55977359477616081
+
+
+def test_tiny_shapes_beside_limits(adapter):
+    """A shape below what stands for 0 at the limit is itself, also in an array that has a 0."""
+    rows = np.array([(0.0, 2.0), (1e-100, 0.5), (1e-32, 0.5), (1e-20, 0.5)])
+    with adapter.precision("float64"):
+        values, gradients, _ = orders(adapter, "gammaincc", rows)
+        logs, slopes, _ = orders(adapter, "log_gammaincc", rows)
+        betas, by_shape, _ = orders(
+            adapter, "betainc", np.array([(2.0, 0.0, 0.5), (2.0, 1e-100, 0.5), (2.0, 1e-32, 0.5)])
+        )
+    np.testing.assert_allclose(values[1:, 0], rows[1:, 0] * E1_OF_HALF, rtol=1e-13)
+    np.testing.assert_allclose(gradients[1:, 0], E1_OF_HALF, rtol=1e-12)
+    np.testing.assert_allclose(logs[1:, 0], np.log(rows[1:, 0] * E1_OF_HALF), rtol=1e-13)
+    np.testing.assert_allclose(slopes[1:, 0], 1.0 / rows[1:, 0], rtol=1e-12)
+    # I_x(2, b) = b int_0^x t / (1 - t) dt of a tiny b
+    np.testing.assert_allclose(betas[1:, 0], np.array([1e-100, 1e-32]) * (math.log(2.0) - 0.5), rtol=1e-13)
+    np.testing.assert_allclose(by_shape[:, 1], math.log(2.0) - 0.5, rtol=1e-12)
 
 
 def test_broadcasting_and_dtypes(adapter):
