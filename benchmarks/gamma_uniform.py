@@ -2,21 +2,18 @@
 
     python -m benchmarks.gamma_uniform    (a few seconds; prints the last lines of that file)
 
-S is interpolated at Chebyshev's points of the rectangle |eta| <= REACH, 0 < w <= 1 / LEAST_A, and written in powers.
-(eta is sqrt(2) y of that file.)
+S is interpolated at Chebyshev's points of the rectangle |eta| <= reach, 0 < w <= 1 / least_a, and written in powers.
+(eta is sqrt(2) y of that file.)  Of large a, where mpmath's sums are too long, S is the polynomial of the wider
+rectangle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import mpmath as mp
 
 from benchmarks.gamma_table import ratio_of
-
-REACH, LEAST_A = 2, 20
-POINTS = (25, 7)
-"""in eta and in w: the error of S is 1e-15"""
 
 
 def remainder(eta: mp.mpf, w: mp.mpf) -> mp.mpf:
@@ -40,27 +37,47 @@ def in_powers(points: Sequence[mp.mpf], values: Sequence[mp.mpf]) -> list[mp.mpf
     return list(mp.lu_solve(powers, mp.matrix(values)))
 
 
-def table() -> list[list[mp.mpf]]:
-    """[j][k] of y**j w**k."""
-    etas = chebyshev_points(POINTS[0], -mp.mpf(REACH), mp.mpf(REACH))
-    ws = chebyshev_points(POINTS[1], mp.mpf(0), 1 / mp.mpf(LEAST_A))
-    in_w = [in_powers(ws, [remainder(eta, w) for w in ws]) for eta in etas]
+def table(s: Callable, reach: float, least_a: float, points: tuple[int, int]) -> list[list[mp.mpf]]:
+    """[j][k] of y**j w**k, for s(eta, w); `points` are in eta and in w."""
+    etas = chebyshev_points(points[0], -mp.mpf(reach), mp.mpf(reach))
+    ws = chebyshev_points(points[1], mp.mpf(0), 1 / mp.mpf(least_a))
+    in_w = [in_powers(ws, [s(eta, w) for w in ws]) for eta in etas]
     columns = [in_powers([eta / mp.sqrt(2) for eta in etas], column) for column in zip(*in_w, strict=True)]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def shown(c: mp.mpf, j: int, k: int) -> str:
-    """As many digits as make 1e-17 of S."""
-    size = abs(c) * (REACH / mp.sqrt(2)) ** j / mp.mpf(LEAST_A) ** k
-    return mp.nstr(c, max(1, int(mp.ceil(mp.log10(size) + 17))))
+def shown(c: mp.mpf, size: mp.mpf, digits: int) -> str:
+    """As many digits as make 10**-digits of S."""
+    return mp.nstr(c, max(1, int(mp.ceil(mp.log10(abs(c) * size) + digits)))) if c else "0"
+
+
+def show(name: str, rows: list[list[mp.mpf]], reach: float, least_a: float, most_a: float, digits: int) -> None:
+    ends = ", ".join(mp.nstr(ratio_of(mp.mpf(eta)), 12) for eta in (-reach, reach))
+    print(f"{name}: Table = Table({least_a:.1f}, {most_a:g}, {ends}, (")
+    for j, row in enumerate(rows):
+        numbers = [
+            shown(c, (reach / mp.sqrt(2)) ** j / mp.mpf(least_a) ** k, digits).replace("e-0", "e-")
+            for k, c in enumerate(row)
+        ]
+        lines = [", ".join(numbers[i : i + 5]) for i in range(0, len(numbers), 5)]
+        print("    (" + ",\n     ".join(lines) + "),")
+    print("))")
+
+
+def main() -> None:
+    mp.mp.dps = 60
+    middle = table(remainder, 2, 20, (25, 7))
+
+    def by_middle(eta: mp.mpf, w: mp.mpf) -> mp.mpf:
+        y = eta / mp.sqrt(2)
+        return sum(c * y**j * w**k for j, row in enumerate(middle) for k, c in enumerate(row))
+
+    print("# fmt: off")
+    show("MIDDLE", middle, 2, 20, 1e12, 17)
+    show("LARGE", table(by_middle, 0.9, 200, (15, 5)), 0.9, 200, 1e12, 17)
+    show("SHORT", table(remainder, 4, 1, (23, 10)), 4, 1, 1e7, 10)
+    print("# fmt: on")
 
 
 if __name__ == "__main__":
-    mp.mp.dps = 60
-    print("# fmt: off")
-    print("LEAST, MOST =", ", ".join(mp.nstr(ratio_of(mp.mpf(eta)), 12) for eta in (-REACH, REACH)))
-    print("TABLE = (")
-    for j, row in enumerate(table()):
-        listed = [shown(c, j, k) for k, c in enumerate(row)]
-        print(f"    ({', '.join(listed[:5])},\n     {', '.join(listed[5:])}),")
-    print(")\n# fmt: on")
+    main()

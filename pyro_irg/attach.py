@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import TransformType, get_interpreter_stack
 from torch._functorch.utils import unwrap_dead_wrappers
+from torch.autograd import forward_ad
 
 from irg_kernels.generic.by_region import ByRegion
 from irg_kernels.generic.family import Function
@@ -18,7 +19,7 @@ from irg_kernels.namespace import Namespace
 
 from . import by_numpy, xp, xp64, xp_tame
 
-__all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform", "pulled", "pushed"]
+__all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform", "pulled", "pushed", "seen"]
 
 # the modules are namespaces: a static check
 NATIVE: Namespace[Tensor] = xp
@@ -61,6 +62,8 @@ def call(function: Function, *args: Tensor, by_region: ByRegion | None = None) -
     """The function's value at `args`, of one shape and dtype, with its partial derivatives, as those of `attach`."""
     with torch.no_grad():
         value = evaluate(function.value, *(a.detach() for a in args))
+    if not (in_transform() or forward_ad._current_level >= 0 or any(a.requires_grad for a in args)):
+        return value
     return attach(function.partials, value, *args, by_region=by_region)
 
 
@@ -116,6 +119,13 @@ def evaluate(partial: Callable, *args: Tensor) -> Tensor:
     if args[0].device.type == "mps":
         return partial(NATIVE, *args)
     return by_chunks(lambda *a: partial(FLOAT64, *(x.double() for x in a)).to(args[0].dtype), args)
+
+
+def seen(condition: Callable, *args: Tensor) -> Tensor:
+    """condition(xp, *args), truth values."""
+    if by_numpy.serves((), args):
+        return by_numpy.value(condition, *args, dtype=torch.bool)
+    return condition(NATIVE, *args)
 
 
 def _product(partial: Callable, factor: Tensor, args: Sequence[Tensor]) -> Tensor:

@@ -21,7 +21,7 @@ from irg_kernels.adapter.special_functions import SpecialFunctions
 from irg_kernels.generic import by_region
 from irg_kernels.generic.family import Function
 
-from .attach import NATIVE, call, in_transform
+from .attach import call, in_transform, seen
 from .distributions.base import parameters
 from .distributions.native import GAMMAINC, GAMMAINCC, with_native
 
@@ -55,12 +55,17 @@ _BY_REGION = {
     "betainc": by_region.of_beta_tail(1.0),
     "betaincc": by_region.of_beta_tail(-1.0),
 }
+_IN_X = {"gammainc": by_region.of_gamma_tail_in_x(1.0), "gammaincc": by_region.of_gamma_tail_in_x(-1.0)}
 
 
 def _called(function: Function, name: str, **values: Any) -> Tensor:
     args, rule = parameters(name, **values), None
-    if function.inside is not None and _is_inside(function.inside, args):  # nor are there limits to compute
-        function, rule = function.formula, _BY_REGION.get(name)
+    moves = in_transform() or any(a.requires_grad for a in args)
+    # nor are there limits to compute; torch's ways look for themselves where they serve
+    if function.inside is not None and (moves or name not in _NATIVE) and _is_inside(function.inside, args):
+        function = function.formula
+        rules = _BY_REGION if any(a.requires_grad for a in args[:-1]) else _IN_X
+        rule = rules.get(name)
     if name in _NATIVE:
         function = with_native(function, _NATIVE[name])
     return call(function, *args, by_region=rule)
@@ -70,7 +75,7 @@ def _is_inside(inside: Callable, args: tuple[Tensor, ...]) -> bool:
     """Whether all elements are seen to be."""
     if in_transform() or torch.jit.is_tracing() or torch.compiler.is_compiling() or args[0].device.type != "cpu":
         return False
-    return bool(torch._is_all_true(inside(NATIVE, *(a.detach() for a in args))))
+    return bool(torch._is_all_true(seen(inside, *(a.detach() for a in args))))
 
 
 _functions = SpecialFunctions(_called)

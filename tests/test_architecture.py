@@ -70,6 +70,7 @@ UNUSED_KERNELS = {
         "irg_kernels.generic.by_region",
         "irg_kernels.numerics.beta_pair",
         "irg_kernels.numerics.gamma_table",
+        "irg_kernels.numerics.gamma_small",
         "irg_kernels.numerics.gamma_uniform",
     )
 } | {

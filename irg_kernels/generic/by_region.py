@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 from ..families import beta, dirichlet, gamma, student_t
 from ..namespace import Array, Namespace
 from ..numerics import beta_pair, gamma_table, student_t_regions
-from ..numerics.gamma_front import density_of_log
+from ..numerics.gamma_front import FEW, density_of_few, density_of_log, density_of_many
 
 
 class ByRegion(NamedTuple):
@@ -169,6 +170,19 @@ def of_gamma_tail(sign: float) -> ByRegion:
         return -density * slopes[0], density / x
 
     return GAMMA._replace(place=lambda xp, result, a, x: (x, a), partials=partials)
+
+
+def of_gamma_tail_in_x(sign: float) -> ByRegion:
+    """The same where that in a is not wanted, and has no number here; the slope is the density of log x."""
+    regions = (
+        (lambda xp, x, a: a > FEW, lambda xp, x, a: (density_of_many(xp, x, a),)),
+        (None, lambda xp, x, a: (density_of_few(xp, x, a),)),
+    )
+
+    def partials(xp: Namespace[Array], slopes: tuple[Array], result: Array, a: Array, x: Array) -> tuple:
+        return math.nan, sign * slopes[0] / x
+
+    return ByRegion(lambda xp, result, a, x: (x, a), regions, regions, partials)
 
 
 def of_beta_tail(sign: float) -> ByRegion:

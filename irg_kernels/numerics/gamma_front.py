@@ -19,6 +19,9 @@ from .elementary import (
 from .gamma_function import HALF_LOG_2PI, STIRLING, log_gamma1p, stirling
 from .in_two import keeps_rests, log_in_two, quotient, times_log1pmx_terms
 
+FEW = 20.0
+"""of a, from which on Stirling's formula serves"""
+
 
 class Point(NamedTuple, Generic[Array]):
     """z in three forms; `excess` is z - a, with the digits that rounding z to its dtype would cost it."""
@@ -51,14 +54,21 @@ def log_front_times(xp: Namespace[Array], at: Point[Array], a: Array, unit: Arra
 
 def density_of_log(xp: Namespace[Array], z: Array, a: Array) -> Array:
     """z**a exp(-z) / Gamma(a), z > 0, in few operations of float64: to 1e-13 where it is above 1e-50."""
-    large = a > 20.0
-    few, many = xp.where(large, 1.0, a), xp.where(large, a, 20.0)
-    at = xp.where(large, z, 20.0)
-    r = 1.0 / many
-    fall = many * log1pmx(xp, (at - many) * r, xp.log(at * r)) - r * horner(r * r, STIRLING)
-    far = xp.sqrt((0.5 / math.pi) * many) * xp.exp(fall)
-    near = xp.where(large, 1.0, z)
-    return xp.where(large, far, xp.exp(few * xp.log(near) - near - xp.lgamma(few)))
+    large = a > FEW
+    far = density_of_many(xp, xp.where(large, z, FEW), xp.where(large, a, FEW))
+    return xp.where(large, far, density_of_few(xp, xp.where(large, 1.0, z), xp.where(large, 1.0, a)))
+
+
+def density_of_few(xp: Namespace[Array], z: Array, a: Array) -> Array:
+    """The same for a <= `FEW`."""
+    return xp.exp(a * xp.log(z) - z - xp.lgamma(a))
+
+
+def density_of_many(xp: Namespace[Array], z: Array, a: Array) -> Array:
+    """For a >= `FEW`, by Stirling's formula."""
+    r = 1.0 / a
+    fall = a * log1pmx(xp, (z - a) * r, xp.log(z * r)) - r * horner(r * r, STIRLING)
+    return xp.sqrt((0.5 / math.pi) * a) * xp.exp(fall)
 
 
 def front_in_two(xp: Namespace[Array], at: Point[Array], a: Array) -> tuple[Array, Array | None]:

@@ -1,15 +1,16 @@
 """Values of Gamma's tails by torch's own functions where those are right, and by Temme's expansion: in a tenth of the
 time of the kernels.
 
-In float64 torch's are right to 1e-14 up to a = 20, and to 2e-9 beyond.  (The upper tail of a tiny a is wrong by 2e-11,
-and far out, where it is 0, wholly.)
+In float64 torch's are right to 1e-14 up to a = 20, and to 2e-9 beyond.  (The upper tail of a tiny a is wrong by 2e-11
+where it is near 1, and far out, where it is 0, wholly.)  In float32 they are wrong by 1e-6 to 1e-5: answers are rounded
+from float64.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -18,20 +19,21 @@ from torch.special import gammainc, gammaincc
 from irg_kernels.families import gamma
 from irg_kernels.generic.family import Function, Quantile, cdf_of, precise_quantile_of
 from irg_kernels.namespace import Namespace
-from irg_kernels.numerics import gamma_uniform
+from irg_kernels.numerics import gamma_small, gamma_uniform
 
-from ..attach import FLOAT64, NATIVE, by_chunks, evaluate, in_transform
+from ..attach import FLOAT64, NATIVE, by_chunks, evaluate, in_transform, seen
 
 __all__ = ["GAMMAINC", "GAMMAINCC", "faster", "precise_quantile", "with_native"]
 
-_LEAST_UPPER, _MOST = 0.1, gamma_uniform.LEAST_A
-"""of a, for torch's upper tail, and for both"""
+_LEAST_UPPER, _MOST = gamma_small.MOST_A, gamma_uniform.MIDDLE.least_a
+"""of a, for torch's upper tail where that is near 1, and for both"""
 
 
 class _Way(NamedTuple):
     """A function of (a, z) in float64, perhaps with axes before theirs, and where it is right."""
 
     where: Callable
+    """of (xp, a, z)"""
     find: Callable
     safe: float
     """of a and z, a place for elements elsewhere"""
@@ -39,19 +41,30 @@ class _Way(NamedTuple):
     """of the result, above which it is right"""
 
 
-def _ways(native: Callable, uniform: Callable, least_a: float, least: float) -> tuple[_Way, ...]:
-    def is_native(a: Tensor, z: Tensor) -> Tensor:
-        return (a >= least_a) & (a <= _MOST) & (z > torch.finfo(z.dtype).tiny) & (z < torch.inf)
+class _Ways(NamedTuple):
+    """In the order in which they are tried, for answers in each precision."""
 
-    return (
-        _Way(is_native, native, 1.0, least),
+    double: tuple[_Way, ...]
+    single: tuple[_Way, ...]
+
+
+def _ways(native: Callable, uniform: Callable, least_a: float, least: float) -> _Ways:
+    def is_native(xp: Namespace[Any], a: Any, z: Any) -> Any:
+        return (a > least_a) & (a <= _MOST) & (z > torch.finfo(torch.float64).tiny) & (z < torch.inf)
+
+    def by_table(table: gamma_uniform.Table) -> _Way:
+        find = functools.partial(evaluate, functools.partial(uniform, table))
         # below, the exponential has too few digits
-        _Way(functools.partial(gamma_uniform.serves, NATIVE), functools.partial(evaluate, uniform), 30.0, 1e-50),
-    )
+        return _Way(functools.partial(gamma_uniform.serves, table), find, 1.5 * table.least_a, 1e-50)
+
+    by_torch, large = _Way(is_native, native, 1.0, least), by_table(gamma_uniform.LARGE)
+    middle, short = by_table(gamma_uniform.MIDDLE), by_table(gamma_uniform.SHORT)
+    return _Ways((by_torch, large, middle), (short, by_torch, large, middle))
 
 
+_SMALL = _Way(gamma_small.serves, functools.partial(evaluate, gamma_small.upper), 0.1, 0.0)
 GAMMAINC = _ways(gammainc, gamma_uniform.lower, 0.0, 0.0)
-GAMMAINCC = _ways(gammaincc, gamma_uniform.upper, _LEAST_UPPER, 1e-12)
+GAMMAINCC = _Ways(*((_SMALL, *ways) for ways in _ways(gammaincc, gamma_uniform.upper, 0.0, 1e-12)))
 _BOTH = _ways(lambda a, z: torch.stack((gammainc(a, z), gammaincc(a, z))), gamma_uniform.both, _LEAST_UPPER, 0.0)
 
 
@@ -62,25 +75,43 @@ def _by_ways(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:
     """
     if not ways:
         return ours(*args)
-    where, find, safe, least = ways[0]
-    inside = where(*args[:2])
-    looks = not (in_transform() or torch.jit.is_tracing())
-    if looks and not inside.any():
-        return _by_ways(ways[1:], ours, *args)
-    whole = looks and torch._is_all_true(inside)
-    found = find(*(args[:2] if whole else (torch.where(inside, x, safe) for x in args[:2])))
+    (where, find, safe, least), further = ways[0], functools.partial(_by_ways, ways[1:], ours)
+    if in_transform() or torch.jit.is_tracing():
+        inside = where(NATIVE, *args[:2])
+        found = find(*(torch.where(inside, x, safe) for x in args[:2]))
+        return torch.where(inside & _is_right(found, least, inside), found, further(*args))
+    inside = seen(where, *args[:2])
+    count = int(inside.count_nonzero())
+    if not count:
+        return further(*args)
+    if count == inside.numel():
+        found = find(*args[:2])
+        return _mended(found, _is_right(found, least, inside), further, *args)
+    flat, mask = [a.reshape(-1) for a in args], inside.reshape(-1)
+    rows, others = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
+    near = [a.index_select(0, rows) for a in flat]
+    found = find(*near[:2])
+    found = _mended(found, _is_right(found, least, rows), further, *near)
+    far = further(*(a.index_select(0, others) for a in flat))
+    whole = found.new_empty(*found.shape[:-1], mask.numel())
+    whole.index_copy_(-1, rows, found).index_copy_(-1, others, far)
+    return whole.view(*found.shape[:-1], *inside.shape)
+
+
+def _is_right(found: Tensor, least: float, like: Tensor) -> Tensor:
+    """Of each element, along what axes `found` may have before those of `like`."""
     right = found > least
-    good = inside & (right if right.dim() == inside.dim() else right.all(0))
-    return _by_rows(good, found, functools.partial(_by_ways, ways[1:], ours), *args)
+    return right if right.dim() == like.dim() else right.all(0)
 
 
-def with_native(function: Function, ways: Sequence[_Way]) -> Function:
+def with_native(function: Function, ways: _Ways) -> Function:
     """`function` of (a, x), its value by the ways where they are right."""
 
     def value(xp: Namespace[Tensor], a: Tensor, x: Tensor) -> Tensor:
         if a.dtype != torch.float64:
             return function.value(xp, a, x)
-        return _by_ways(ways, functools.partial(_value, function.value, xp), a, x)
+        taken = ways.single if xp.has_guard_digits else ways.double
+        return _by_ways(taken, functools.partial(_value, function.value, xp), a, x)
 
     return Function(value, function.partials)
 
@@ -94,7 +125,7 @@ def faster(function: Function) -> Function:
     return _FASTER.get(function, function)
 
 
-def _by_rows(good: Tensor, native: Tensor, ours: Callable, *args: Tensor) -> Tensor:
+def _mended(native: Tensor, good: Tensor, ours: Callable, *args: Tensor) -> Tensor:
     """`native` where that is `good`, ours(*args) elsewhere; either may have axes before those of `good`."""
     if in_transform() or torch.jit.is_tracing():
         return torch.where(good, native, ours(*args))
@@ -116,7 +147,8 @@ def _cdf(xp: Namespace[Tensor], x: Tensor, a: Tensor, rate: Tensor) -> Tensor:
     def ours(a: Tensor, z: Tensor, x: Tensor, rate: Tensor) -> Tensor:
         return _value(_CDF.value, xp, x, a, rate)
 
-    return _by_ways(GAMMAINC, ours, a, x * rate, x, rate)
+    taken = GAMMAINC.single if xp.has_guard_digits else GAMMAINC.double
+    return _by_ways(taken, ours, a, x * rate, x, rate)
 
 
 _CDF, _QUANTILE = cdf_of(gamma.FAMILY), cast(Quantile, gamma.FAMILY.quantile)
@@ -141,11 +173,11 @@ def _gamma_quantile(xp: Namespace[Tensor], q: Tensor, one_minus_q: Tensor, a: Te
     lower, upper, shape = (torch.where(good, x, rest) for x, rest in ((q, 0.5), (one_minus_q, 0.5), (a, 1.0)))
     y = gamma.log_quantile(xp, lower, upper, shape, _log_tails) - rate.log()
     ours = functools.partial(precise_quantile_of(_QUANTILE), xp)
-    return _by_rows(good, torch.stack((y, y.exp())), ours, q, one_minus_q, a, rate)
+    return _mended(torch.stack((y, y.exp())), good, ours, q, one_minus_q, a, rate)
 
 
 def _log_tails(xp: Namespace[Tensor], at: gamma.Point, a: Tensor) -> tuple[Tensor, ...]:
     """And the logarithm of what scales a step, of which fewer digits will do."""
     front = a * at.log_z - at.z - (a + 1.0).lgamma()
-    lower, upper = _by_ways(_BOTH, _both, a, at.z)
+    lower, upper = _by_ways(_BOTH.double, _both, a, at.z)
     return lower.log(), upper.log(), front
