@@ -48,6 +48,7 @@ def _dy_dalpha(xp: Namespace[Array], y: Array, alpha: Array) -> Array:
 def _log_l(xp: Namespace[Array], h: Array, k: Array) -> Array:
     """log L: with v from arcsinh(k) on, the integrand falls as exp(-h**2 cosh(v)**2 / 2) / cosh(v), log-concave."""
     cosh = xp.sqrt(1.0 + k * k)
+    h = xp.minimum(h, 0.1 * math.sqrt(float(xp.finfo(h).max)) / cosh)
     tanh = k / cosh
     rest = 0.5 / (1.0 + tanh) / cosh / cosh  # (1 - tanh) / 2
     steep, bend = h * h * k * cosh, 0.5 * h * h * (1.0 + 2.0 * k * k)

@@ -151,22 +151,26 @@ BEYOND = {
     "NoncentralChi2": {(0.25, 80.0): (1e13, 1e20, 1e30), (40.0, 1e-3): (1e9, 1e30), (7.0, 400.0): (1e16,)},
     "Weibull": {(1.0, 3e7): (3.0, 300.0), (0.25, 2e6): (1e4,)},
     "Gompertz": {(0.5, 1.7): (39725000.0, 40015000.0)},
+    "ExponentiallyModifiedGaussian": {(2.5, 1.25, 0.5): (-1e17, -1e25, 1e17, 1e25)},
+    "SkewNormal": {(60.0, 0.0, 1.0): (-1e15, -1e20, 1e20), (-3.0, 0.0, 0.5): (1e25,)},
 }
 
 
 @quick
 @pytest.mark.parametrize("name", BEYOND)
 def test_beyond_the_range(name, backend):
-    """Nothing is NaN, and no log-density comes back as plus infinity, nor a score with the sign of another side."""
+    """Nothing is NaN, no log-density comes back as plus infinity, and no score with the wrong sign."""
     record, most = RECORDS[name], float(np.finfo(backend.precision).max)
     points = np.array([(x, *params) for params, values in BEYOND[name].items() for x in values])
     points = points.astype(backend.precision).astype(np.float64)
 
     def both(xp, *args):
         partials = log_density_of(record).partials
-        return xp.stack([record.log_density(xp, *args), *(p(xp, None, *args) + 0.0 * args[0] for p in partials)])
+        scores = (p(xp, None, *args) + 0.0 * args[0] for p in partials)
+        return xp.stack([record.log_density(xp, *args), *record.log_tails(xp, *args), *scores])
 
-    value, *scores = backend.values(both, *points.T)
+    value, lower, upper, *scores = backend.values(both, *points.T)
+    assert (lower <= 0.0).all() and (upper <= 0.0).all()
     for i, (x, *params) in enumerate(points):
         exact, *slopes = BY_NAME[name].value_and_slopes(x, np.array(params))
         if exact > -0.01 * most:
