@@ -201,7 +201,7 @@ def masses(xp: Namespace[Array], low: Array | None, high: Array | None, c: Array
     params = (c + 0.0 * within, within, scale + 0.0 * within)
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
-        above = None if high is None else xp.where(shut, high, xp.stop_gradient(x))
+        above = None if high is None or shut is None else xp.where(shut, high, xp.stop_gradient(x))
         return _side(xp, x, low, None, -1.0, params), _side(xp, x, above, shut, 1.0, params)
 
     return pieces
