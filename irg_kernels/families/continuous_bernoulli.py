@@ -138,7 +138,7 @@ def dx_deta(xp: Namespace[Array], x: Array, eta: Array) -> Array:
 
 def log_tails(xp: Namespace[Array], x: Array, eta: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)): log x + A(eta x) - A(eta), and its mirror image."""
-    x = xp.minimum(xp.maximum(x, 0.0), 1.0)
+    x = xp.clip(x, 0.0, 1.0)
     return log_tails_between(xp, x, 1.0 - x, eta)
 
 

@@ -26,7 +26,7 @@ def _log_cosh(xp: Namespace[Array], u: Array) -> Array:
 def _sinh(xp: Namespace[Array], u: Array) -> Array:
     """Held in the range of its dtype."""
     most = 0.98 * math.log(float(xp.finfo(u).max))
-    u = xp.minimum(xp.maximum(u, -most), most)
+    u = xp.clip(u, -most, most)
     return 0.5 * (xp.expm1(u) - xp.expm1(-u))
 
 

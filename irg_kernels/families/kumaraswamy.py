@@ -31,7 +31,7 @@ from ..numerics.roots import log_survival
 
 def _inside(xp: Namespace[Array], x: Array) -> Array:
     limits = xp.finfo(x)
-    return xp.minimum(xp.maximum(x, float(limits.tiny)), 1.0 - 0.5 * float(limits.eps))
+    return xp.clip(x, float(limits.tiny), 1.0 - 0.5 * float(limits.eps))
 
 
 def _log_minus_log1mexp(xp: Namespace[Array], t: Array) -> Array:

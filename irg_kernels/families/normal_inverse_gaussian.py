@@ -59,7 +59,7 @@ def _sinh(xp: Namespace[Array], w: Array) -> Array:
 
 def _w(xp: Namespace[Array], y: Array) -> Array:
     most = 0.1 * float(xp.finfo(y).max)
-    return xp.arcsinh(xp.minimum(xp.maximum(y, -most), most))
+    return xp.arcsinh(xp.clip(y, -most, most))
 
 
 def _log_p(xp: Namespace[Array], form: _Form[Array], w: Array) -> Array:

@@ -81,7 +81,7 @@ def log_tails(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> tuple[Arra
     y, m, d = _at(xp, x, nu, s)
     lower = finite(xp, d * (y + m)) < 1.2  # below the median, where d (y + m) is 1.39 at m = 0 and 1 at m = infinity
     sign = xp.where(lower, -1.0 + 0.0 * y, 1.0)
-    lean = sign * xp.minimum(xp.maximum(d, -_most(xp, y)), _most(xp, y))
+    lean = sign * xp.clip(d, -_most(xp, y), _most(xp, y))
     fall = 2.0 * (depth(xp, y) + 2.5)
     root = xp.sqrt(lean * lean + fall)
     cut = xp.where(lean > 0.0, fall / (xp.abs(lean) + root), root - lean)

@@ -92,7 +92,7 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, alpha: Array) -> A
     low, high = xp.where(mirrored, one_minus_q, q), xp.where(mirrored, q, one_minus_q)
     is_lower, target = smaller_mass(xp, low, high)
     beyond = low - xp.arctan2(1.0 + 0.0 * k, k) / math.pi  # of the mass of the half-line above 0
-    inner = xp.log1p(-xp.minimum(xp.maximum(beyond, 0.0), 0.5))
+    inner = xp.log1p(-xp.clip(beyond, 0.0, 0.5))
     size = normal.upper_quantile(xp, xp.where(is_lower, inner, target) - math.log(2.0))
     first = normal.quantile(xp, low, high)
     start = xp.where(is_lower, xp.maximum(first, xp.where(beyond > 0.0, size, first)), size)

@@ -263,7 +263,7 @@ def _quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, mu: Array, kap
     size = _upper_quantile(xp, xp.minimum(beyond, below), kappa)
     z = xp.where(below < beyond, -size, size)
     y = xp.where(wraps, (z - math.pi) + (location - math.pi), z + location)
-    y = xp.minimum(xp.maximum(y, -math.pi), math.pi)
+    y = xp.clip(y, -math.pi, math.pi)
     return xp.where(turned, -y, y)
 
 

@@ -61,7 +61,7 @@ def _normal_quantile(xp: Namespace[Array], log_q: Array, log_s: Array) -> Array:
 def _bent(xp: Namespace[Array], log_z: Array, a: Array, b: Array) -> Array:
     """log(z / w) where z**a alone would be exp(a log_z): less by z (1 - b) / (a + 1), more by z."""
     z = xp.exp(xp.minimum(log_z, 0.0))
-    return log_z + xp.minimum(xp.maximum(z * (a + b) / (a + 1.0), -0.5), 0.5)
+    return log_z + xp.clip(z * (a + b) / (a + 1.0), -0.5, 0.5)
 
 
 def _power_law_holds(xp: Namespace[Array], log_z: Array, a: Array, b: Array, mode: Array) -> Array:
