@@ -192,19 +192,33 @@ def masses(xp: Namespace[Array], low: Array | None, high: Array | None, c: Array
     below.  Their derivatives cancel where D is small; there the density is integrated over E."""
     within = loc + 0.0 * (c + scale)
     low = within if low is None else xp.where(low < loc, within, low)
-    shut = None
-    if high is not None:
-        shut = xp.abs(high) <= float(xp.finfo(c).max)
-        high = xp.where(shut, high, within)
-        shut = shut & ((c >= 0.0) | (_left(xp, high, c, loc, scale) > 0.0))
-        high = xp.where(shut, high, within)
     params = (c + 0.0 * within, within, scale + 0.0 * within)
+    if high is None:
+        return lambda x: (_side(xp, x, low, None, -1.0, params), _side(xp, x, None, None, 1.0, params))
+    shut = xp.abs(high) <= float(xp.finfo(c).max)
+    high = xp.where(shut, high, within)
+    left = xp.where(c < 0.0, _left(xp, high, c, loc, scale), scale)
+    at_end = shut & (left <= 0.0)
+    moved = _moved_end(xp, high, at_end, xp.stop_gradient(left), *map(xp.stop_gradient, params))
+    shut = shut & ~at_end
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
-        above = None if high is None or shut is None else xp.where(shut, high, xp.stop_gradient(x))
-        return _side(xp, x, low, None, -1.0, params), _side(xp, x, above, shut, 1.0, params)
+        above = _side(xp, x, xp.where(shut, high, xp.stop_gradient(x)), shut, 1.0, params)
+        above = above._replace(mass=above.mass + moved * xp.exp(-above.log_unit))
+        return _side(xp, x, low, None, -1.0, params), above
 
     return pieces
+
+
+def _moved_end(
+    xp: Namespace[Array], high: Array, at_end: Array, left: Array, c: Array, loc: Array, scale: Array
+) -> Array:
+    """0, with the derivative in a bound at the upper end itself: that of one a rounding inside."""
+    eps = float(xp.finfo(c).eps)
+    at_end = at_end & (left > -4.0 * eps * (scale - c * (xp.abs(high) + xp.abs(loc))))
+    power = (1.0 + c) / xp.where(at_end, c, -1.0)
+    density = xp.exp(xp.minimum(-power * math.log(eps), 0.4 * math.log(float(xp.finfo(c).max))))
+    return xp.where(at_end, high - xp.stop_gradient(high), 0.0) * density
 
 
 def _side(
@@ -240,7 +254,10 @@ def _side(
 
     to = sign * _step(xp, x, xp.where(near, xp.stop_gradient(x), bound), *params)
     top = xp.stop_gradient(xp.maximum(to, 0.0)) if sign < 0.0 else 0.0 * to
-    closed = xp.exp(to - top) - xp.exp(-top) if sign < 0.0 else -xp.expm1(-to)
+    if sign < 0.0:
+        closed = xp.exp(to - top) - xp.exp(-top)
+    else:  # the derivative of expm1 is its value + 1, of which far out nothing is left
+        closed = xp.where(to > 1.0, 1.0 - xp.exp(-to), -xp.expm1(-xp.minimum(to, 1.0)))
     closed = closed if shut is None else xp.where(shut, closed, 1.0)
     return Piece(xp.where(near, integral, (left / far) * closed), top + xp.log(far))
 

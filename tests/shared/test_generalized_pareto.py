@@ -139,7 +139,7 @@ def test_draws_follow_the_distribution(adapter, c):
 BETWEEN = [
     (c, *ends)
     for c in (-3.0, -1.25, -0.75, -0.45, -0.125, 0.0625, 1.0, 20.0)
-    for ends in ((0.125, 0.75, None), (0.125, 0.12625, None), (0.0, 0.0625, 0.0628), (0.5, 2.0, 3.5))
+    for ends in ((0.125, 0.75, None), (0.125, 0.12625, None), (0.0, 0.0625, 0.0628), (0.5, 2.0, 3.5), (0.25, 1.0, 4.0))
 ]
 
 
@@ -168,22 +168,39 @@ def test_between_bounds(adapter, precision):
             with mp.workdps(60):
                 c, low, x, high = (None if v is None else mp.mpf(v) for v in point)
 
-                def cdf(x, c, scale, low, high=high):
+                def cdf(x, c, scale, low, high):
                     beyond = 0 if high is None else survival(high, c, scale)
                     start = survival(low, c, scale)
                     return (start - survival(x, c, scale)) / (start - beyond)
 
-                at, step = [x, c, mp.mpf(1), low], mp.mpf(10) ** -25
-                flows = []
-                for k in range(4):
-                    ends = [cdf(*(v + sign * step * (j == k) for j, v in enumerate(at))) for sign in (1, -1)]
+                at, flows = [x, c, mp.mpf(1), low, high], []
+                for k in range(4 + has_high):
+                    step, ends = mp.mpf(10) ** -25 * max(1, abs(at[k])), []
+                    for sign in (1, -1):
+                        ends.append(cdf(*at[:k], at[k] + sign * step, *at[k + 1 :]))
                     flows.append((ends[0] - ends[1]) / (2 * step))
                 np.testing.assert_allclose(value[i], float(mp.log(flows[0])), rtol, rtol, err_msg=str(point))
-                for name, flow in zip(("concentration", "scale", "low"), flows[1:], strict=True):
+                for name, flow in zip(("concentration", "scale", "low", "high"), flows[1:], strict=False):
                     exact = float(-flow / flows[0])
                     # the two sides' shares cancel in part: a quarter of what the square of the way would be
                     atol = rtol * 0.25 * float(x - low) ** 2
                     np.testing.assert_allclose(slopes[name][i], exact, rtol, atol, err_msg=f"{name} of {point}")
+
+
+@pytest.mark.parametrize(("loc", "scale"), [(0.0, 1.0), (0.3, 1.7)])
+def test_bound_at_the_upper_end(adapter, loc, scale):
+    """It moves a draw as p(end) / p(x) says: 0, that of the uniform distribution, or a huge number."""
+
+    def slope(c):
+        def draw(high):
+            base = adapter.dist.GeneralizedPareto(adapter.array(loc), scale, c)
+            return adapter.dist.Truncated(base, high=high).at_fixed_quantile(adapter.array(loc + 0.3 * scale))
+
+        return float(adapter.numpy(adapter.slopes(draw)(adapter.array(loc - scale / c))))
+
+    assert abs(slope(-0.5)) < 1e-6
+    np.testing.assert_allclose(slope(-1.0), 0.3, rtol=2e-6)
+    assert slope(-2.0) > 1e2
 
 
 @pytest.mark.parametrize("c", [-1e3, -1.0, 40.0, 1e4])
