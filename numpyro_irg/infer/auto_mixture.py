@@ -47,9 +47,9 @@ class AutoMixture(AutoContinuous):
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
     :param num_starts: how many descents, by 400 evaluations of the gradient in all, and at the end by two more, or
-        four, for each dimension (of ten at most) and descent, side by side; 0 for none: the components then begin
-        around the point of `init_loc_fn`, `init_spread` apart.  Compiling the search takes seconds, the search itself
-        less than one.
+        four, for each dimension, of ten at most for a descent and of a hundred for a component, side by side; 0 for
+        none: the components then begin around the point of `init_loc_fn`, `init_spread` apart.  Compiling the search
+        takes seconds, the search itself less than one.
     :param prefix: begins the names of the guide's sites and parameters.
     :param init_loc_fn: as in NumPyro's autoguides.
     :param init_scale: longest first step of the search; without one, standard deviation of each component.
@@ -207,12 +207,13 @@ class AutoMixture(AutoContinuous):
         factor, eps = (jnp.broadcast_to(a, (several, *a.shape)) for a in (unit, eps))
         starts = self._starts(keys[1], args, kwargs)
         found = pathfinder.paths(xp, starts, factor, eps, self._gradients, potentials)
-        scale_trils = _lower(found.best_factor)
-        distance = _distance(scale_trils, found.best_x)
+        distance = _distance(_lower(found.best_factor), found.best_x)
         picks = pathfinder.chosen(xp, found.elbo, distance, size, self.num_components)
         which = jnp.stack([jnp.argmax(pick) for pick, _ in picks])
         repeated = jnp.stack([shared for _, shared in picks]) > 0.0
-        locs, scale_trils = found.best_x[which], scale_trils[which]
+        some = jax.tree.map(lambda a: a[which], found)
+        some = pathfinder.refined(xp, some, eps[which], self._gradients, potentials)
+        locs, scale_trils = some.best_x, _lower(some.best_factor)
         # those that share a mode begin about a standard deviation apart
         moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5
         locs = locs + jnp.where(repeated[:, None], moved, 0.0)

@@ -36,18 +36,19 @@ def test_search_finds_both_modes_from_every_seed(adapter, model):
         np.testing.assert_allclose((weights / weights.sum())[left].sum(), 0.5, atol=0.15)
 
 
-def test_scales_a_million_apart_are_found_in_float32(adapter):
-    size = 4
+@pytest.mark.parametrize("size, least", [(4, 1e-3), (20, 0.03)])
+def test_scales_far_apart_are_found_in_float32(adapter, size, least):
     mix = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
-    root = np.linalg.cholesky(mix * np.logspace(-6, 6, size) @ mix.T)
+    root = np.linalg.cholesky(mix * np.geomspace(least, 1.0 / least, size) ** 2 @ mix.T)
 
     def model():
         zeros = adapter.array(np.zeros(size))
         adapter.sample("z", adapter.host.MultivariateNormal(zeros, scale_tril=adapter.array(root)))
 
-    for params in adapter.started_from(lambda: auto(adapter, model, 1), model, seeds=range(3)):
+    for params in adapter.started_from(lambda: auto(adapter, model, 1), model, seeds=range(2)):
         white = np.linalg.solve(root, params["units"][0])
-        # KL(q || p) but for the means: 13 nats where the widest scale is taken for the narrowest
+        # KL(q || p) but for the means: 13 nats where the widest scale is taken for the narrowest, 42 where ten
+        # dimensions of twenty are
         assert 0.5 * ((white**2).sum() - size) - np.linalg.slogdet(white)[1] < 1.0
 
 
