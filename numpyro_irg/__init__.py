@@ -1,6 +1,7 @@
 """Reparameterized gradients that are right, for NumPyro."""
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 try:
@@ -13,11 +14,14 @@ except ImportError as error:
 
 from irg_kernels import __version__
 
-from . import distributions, special
+from . import distributions
 from .distributions.from_uniform import from_uniform
 from .distributions.implicit_gradients import implicit_gradients
 from .registry import implicit_twin, implicit_twin_of, implicit_twins, register, registered, unregister
 from .reparam import AutoImplicit, ImplicitReparam, check_reparameterized, implicit
+
+if TYPE_CHECKING:
+    from . import special
 
 __all__ = [
     "AutoImplicit",
@@ -39,7 +43,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    """`infer` and `plot` when they are first asked for."""
-    if name in ("infer", "plot"):
+    """`infer`, `plot` and `special` when they are first asked for."""
+    if name in ("infer", "plot", "special"):
         return _import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -66,7 +66,9 @@ class Twins:
         faults: Mapping[type, str] | None = None,
     ) -> None:
         self._host, self._distribution, self._wrappers, self._faults = host, distribution, wrappers, faults or {}
-        self._twins: dict[type, type] = {}
+        self._load: Callable[[], None] | None = None
+        self._own = ""
+        self._twins: dict[type, type] = {}  # read it by `_table`
         self._kinds: WeakKeyDictionary[type, _Kind | None] = WeakKeyDictionary()  # of the classes seen so far
         self._lock = threading.RLock()
         self._replaced: dict[str, type] = {}  # name in the host -> its class, while the twin stands there
@@ -97,7 +99,10 @@ class Twins:
                 active = bool(self._replaced)
                 if active:
                     self._restore()
-                self._twins[host_class] = twin
+                if twin.__module__.split(".")[0] != self._own:
+                    self._twins[host_class] = twin
+                else:  # which is loaded late, and takes no place that a user's twin has
+                    self._twins.setdefault(host_class, twin)
                 self._kinds.clear()
                 if active:
                     self._replace()
@@ -111,7 +116,18 @@ class Twins:
 
     def implicit_twins(self) -> dict[type, type]:
         """The table: the host's class -> its twin."""
-        return dict(self._twins)
+        return dict(self._table)
+
+    def load_by(self, load: Callable[[], None]) -> None:
+        """When the table is first read, import the package's own twins by `load`: each enters itself."""
+        self._load, self._own = load, load.__module__.split(".")[0]
+
+    @property
+    def _table(self) -> dict[type, type]:
+        if self._load is not None:
+            self._load()  # without the lock: a thread that holds it must not wait for another's import
+            self._load = None
+        return self._twins
 
     # -------------------------------------------------------------------------------------------------------- register
 
@@ -124,6 +140,7 @@ class Twins:
 
         :returns: what is in place now, name in the host's module -> our class.
         """
+        _ = self._table
         with self._lock:
             self._for_good = True
             self._replace()
@@ -139,6 +156,7 @@ class Twins:
     @contextlib.contextmanager
     def registered(self) -> Iterator[dict[str, type]]:
         """`register` for the length of a `with` block; blocks nest, and threads share them."""
+        _ = self._table
         with self._lock:
             self._blocks += 1
             self._replace()
@@ -193,17 +211,17 @@ class Twins:
         return self._exchanged(fn, kind.parts) if kind.twin is None else _converted(fn, kind.twin)
 
     def _kind_of(self, fn: Any) -> _Kind | None:
-        if isinstance(fn, tuple(self._twins.values())):
+        if isinstance(fn, tuple(self._table.values())):
             return None
         base = self.twinned_base(type(fn))
         if base is not None and not changed(type(fn), base):
-            return _Kind(self._twins[base], ())
+            return _Kind(self._table[base], ())
         parts = next((names for wrapper, names in self._wrappers.items() if isinstance(fn, wrapper)), ())
         return _Kind(None, parts) if parts else None
 
     def twinned_base(self, kind: type) -> type | None:
         """The nearest class from which `kind` is derived, itself included, that has a twin."""
-        return next((base for base in kind.__mro__ if base in self._twins), None)
+        return next((base for base in kind.__mro__ if base in self._table), None)
 
     def host_fault(self, kind: type) -> str | None:
         """What is wrong with the gradient of a class of the host's or one derived from it."""

@@ -8,83 +8,88 @@ from pyro.distributions import *
 
 from irg_kernels.adapter.later import later as _later
 
+from ..registry import TWINS as _TWINS
 from . import divergences as _divergences
-from .affine_beta import AffineBeta
-from .asymmetric_laplace import AsymmetricLaplace
-from .beta import Beta
-from .chi2 import Chi2
-from .continuous_bernoulli import ContinuousBernoulli
-from .dirichlet import Dirichlet
-from .fisher_snedecor import FisherSnedecor
-from .gamma import Gamma
-from .generalized_pareto import GeneralizedPareto
-from .inverse_gamma import InverseGamma
-from .inverse_wishart import InverseWishart, InverseWishartCholesky
-from .kumaraswamy import Kumaraswamy
-from .lkj_cholesky import LKJ, LKJCholesky
-from .log_gamma import LogGamma
-from .mixture import MixtureSameFamily
-from .mixture_of_diag_normals import GaussianScaleMixture, MixtureOfDiagNormals, MixtureOfDiagNormalsSharedCovariance
-from .multivariate_student_t import MultivariateStudentT
-from .pareto import Pareto
-from .relaxed_bernoulli import RelaxedBernoulli
-from .relaxed_one_hot_categorical import RelaxedOneHotCategorical
-from .sine_bivariate_von_mises import SineBivariateVonMises
-from .sine_skewed import SineSkewed
-from .skew_logistic import SkewLogistic
-from .soft_asymmetric_laplace import SoftAsymmetricLaplace
-from .soft_laplace import SoftLaplace
-from .stable import Stable, StableWithLogProb
-from .student_t import StudentT
-from .truncated import (
-    LeftTruncatedDistribution,
-    RightTruncatedDistribution,
-    Truncated,
-    TruncatedCauchy,
-    TruncatedDistribution,
-    TruncatedNormal,
-    TwoSidedTruncatedDistribution,
-)
-from .von_mises import VonMises
-from .weibull import Weibull
-from .wishart import Wishart, WishartCholesky
 
 if TYPE_CHECKING:  # what LATER loads
+    from .affine_beta import AffineBeta
+    from .asymmetric_laplace import AsymmetricLaplace
     from .asymmetric_laplace_quantile import AsymmetricLaplaceQuantile
+    from .beta import Beta
     from .beta_prime import BetaPrime
     from .beta_proportion import BetaProportion
     from .censored import IntervalCensoredDistribution, LeftCensoredDistribution, RightCensoredDistribution
+    from .chi2 import Chi2
     from .conditional_chain import ConditionalChain, Rosenblatt
+    from .continuous_bernoulli import ContinuousBernoulli
     from .dagum import Dagum
+    from .dirichlet import Dirichlet
     from .doubly_truncated_power_law import DoublyTruncatedPowerLaw
     from .exponentially_modified_gaussian import ExponentiallyModifiedGaussian
+    from .fisher_snedecor import FisherSnedecor
+    from .gamma import Gamma
     from .gaussian_copula import GaussianCopula, GaussianCopulaBeta
     from .generalized_extreme_value import GeneralizedExtremeValue
     from .generalized_gamma import GeneralizedGamma
     from .generalized_inverse_gaussian import GeneralizedInverseGaussian
     from .generalized_normal import GeneralizedNormal
+    from .generalized_pareto import GeneralizedPareto
     from .gompertz import Gompertz
     from .half_student_t import HalfStudentT
     from .implicit_density import Implicit, ImplicitDensity
+    from .inverse_gamma import InverseGamma
     from .inverse_gaussian import InverseGaussian
+    from .inverse_wishart import InverseWishart, InverseWishartCholesky
     from .johnson_su import JohnsonSU
+    from .kumaraswamy import Kumaraswamy
     from .levy import Levy
+    from .lkj_cholesky import LKJ, LKJCholesky
+    from .log_gamma import LogGamma
     from .log_uniform import LogUniform
     from .logit_normal import LogitNormal
     from .lower_truncated_power_law import LowerTruncatedPowerLaw
     from .matrix_normal import MatrixNormal
     from .maxwell import Maxwell
+    from .mixture import MixtureSameFamily
+    from .mixture_of_diag_normals import (
+        GaussianScaleMixture,
+        MixtureOfDiagNormals,
+        MixtureOfDiagNormalsSharedCovariance,
+    )
+    from .multivariate_student_t import MultivariateStudentT
     from .nakagami import Nakagami
     from .noncentral_chi2 import NoncentralChi2
     from .normal_inverse_gaussian import NormalInverseGaussian
+    from .pareto import Pareto
     from .pert import PERT
     from .power_spherical import PowerSpherical
     from .rayleigh import Rayleigh
+    from .relaxed_bernoulli import RelaxedBernoulli
+    from .relaxed_one_hot_categorical import RelaxedOneHotCategorical
     from .rice import Rice
+    from .sine_bivariate_von_mises import SineBivariateVonMises
+    from .sine_skewed import SineSkewed
+    from .skew_logistic import SkewLogistic
     from .skew_normal import SkewNormal
+    from .soft_asymmetric_laplace import SoftAsymmetricLaplace
+    from .soft_laplace import SoftLaplace
     from .spherical_uniform import SphericalUniform
+    from .stable import Stable, StableWithLogProb
+    from .student_t import StudentT
     from .triangular import Triangular
+    from .truncated import (
+        LeftTruncatedDistribution,
+        RightTruncatedDistribution,
+        Truncated,
+        TruncatedCauchy,
+        TruncatedDistribution,
+        TruncatedNormal,
+        TwoSidedTruncatedDistribution,
+    )
+    from .von_mises import VonMises
     from .von_mises_fisher import VonMisesFisher
+    from .weibull import Weibull
+    from .wishart import Wishart, WishartCholesky
     from .wrapped import Wrapped
     from .zero_sum_normal import ZeroSumNormal
 
@@ -182,19 +187,42 @@ __all__[:] = sorted(set(__all__))
 
 _ELSEWHERE = {
     "GaussianCopulaBeta": "gaussian_copula",
+    "GaussianScaleMixture": "mixture_of_diag_normals",
     "Implicit": "implicit_density",
     "IntervalCensoredDistribution": "censored",
+    "InverseWishartCholesky": "inverse_wishart",
+    "LKJ": "lkj_cholesky",
+    "LKJCholesky": "lkj_cholesky",
     "LeftCensoredDistribution": "censored",
+    "LeftTruncatedDistribution": "truncated",
+    "MixtureOfDiagNormalsSharedCovariance": "mixture_of_diag_normals",
+    "MixtureSameFamily": "mixture",
     "RightCensoredDistribution": "censored",
+    "RightTruncatedDistribution": "truncated",
     "Rosenblatt": "conditional_chain",
+    "StableWithLogProb": "stable",
+    "TruncatedCauchy": "truncated",
+    "TruncatedDistribution": "truncated",
+    "TruncatedNormal": "truncated",
+    "TwoSidedTruncatedDistribution": "truncated",
+    "WishartCholesky": "wishart",
 }
 
 LATER = _later(__name__, (*IMPLICIT, "Rosenblatt"), globals(), _ELSEWHERE)
-"""Class -> module, of those that Pyro has not and nothing here needs: each is loaded when it is first asked for,
-which saves a third of the import.  The host's classes and their twins are all there, for `implicit` to know them."""
+"""Class -> module: each is loaded when it is first asked for; those that Pyro has, when the table of twins is."""
 
-for _name in LATER.keys() & globals().keys():  # a newer host's class of that name
+for _name in LATER.keys() & globals().keys():  # the host's class of that name
     del globals()[_name]
+
+
+def _load_twins() -> None:
+    """Load every class that Pyro has, too."""
+    for name in LATER:
+        if hasattr(_host, name):
+            __getattr__(name)
+
+
+_TWINS.load_by(_load_twins)
 
 
 def __getattr__(name):
