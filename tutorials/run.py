@@ -67,6 +67,7 @@ def run(name: str, write: bool) -> bool:
         print(f"{name}: failed after {perf_counter() - start:.0f} s\n{error}", flush=True)
         return False
     if write:
+        hide_folders(notebook)
         notebook.metadata = {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
@@ -75,6 +76,13 @@ def run(name: str, write: bool) -> bool:
         thumbnail(notebook, THUMBNAILS / f"{name}.png")
     print(f"{name}: {perf_counter() - start:.0f} s", flush=True)
     return True
+
+
+def hide_folders(notebook: nbformat.NotebookNode) -> None:
+    """A warning names the file that it comes from: without the folders of the machine that ran the notebook."""
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+        if "text" in output:
+            output.text = output.text.replace(f"{HERE.parent}/", "")
 
 
 def thumbnail(notebook: nbformat.NotebookNode, path: Path) -> None:
