@@ -162,6 +162,25 @@ def check_order(who: str, of_model: Mapping[str, Any], of_guide: Mapping[str, An
         raise ValueError(swapped(who, data))
 
 
+def check_same_latents(who: str, of_model: Mapping[str, Any], of_guide: Mapping[str, Any]) -> None:
+    """:raises ValueError: where model and guide draw other latents: p(x, z) / q(z) is then not the weight of a z."""
+    latents, drawn = (
+        {name for name, site in sites.items() if site["type"] == "sample" and not site["is_observed"]}
+        for sites in (of_model, of_guide)
+    )
+    auxiliary = {name for name in drawn if of_guide[name]["infer"].get("is_auxiliary")}
+    if missing := sorted(latents - drawn):
+        raise ValueError(
+            f"{who}: the model draws {missing}, and the guide does not; where these are data, give them as the model's "
+            "arguments, else add them to the guide"
+        )
+    if more := sorted(drawn - latents - auxiliary):
+        raise ValueError(
+            f"{who}: the guide draws {more}, which the model does not or observes; take them out of the guide, or mark "
+            'them by infer={"is_auxiliary": True}, if their density shall be counted'
+        )
+
+
 def only_points(who: str, sites: Iterable[str], guide: str = "guide") -> str:
     return (
         f"{who}: the {guide}'s sites {sorted(sites)} are points (Delta), without a density; take a {guide} with random "

@@ -170,7 +170,10 @@ def all_coordinates(label: str, draws: Any, sites: Any, convert: Callable[[Any],
     :raises ValueError: for sites that are not there, and for no draws or different numbers of them.
     """
     if not isinstance(draws, Mapping):
-        raise ValueError(f"plot.pairs: the draws of {label} must be a dictionary, site -> draws, got {shown(draws)}")
+        inside = "; write its .latents" if hasattr(draws, "latents") else ""  # of what `weighted_draws` returned
+        raise ValueError(
+            f"plot.pairs: the draws of {label} must be a dictionary, site -> draws, got {shown(draws)}{inside}"
+        )
     names = list(draws) if sites is None else [sites] if isinstance(sites, str) else list(sites)
     if absent := [name for name in names if name not in draws]:
         raise ValueError(f"plot.pairs: {label} has no draws of {absent}, but of {list(draws)}")

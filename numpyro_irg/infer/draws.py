@@ -17,6 +17,7 @@ from numpyro.infer.util import get_importance_trace
 from irg_kernels import __version__
 from irg_kernels.adapter import arviz
 from irg_kernels.adapter.arviz import Draws
+from irg_kernels.adapter.guide_messages import check_same_latents
 from irg_kernels.adapter.settings import check_count
 
 from .evaluation import check_programs, log_density, split
@@ -45,7 +46,8 @@ def weighted_draws(
         posterior, and the weights nearer to p(x).
     :returns: `latents` (site -> array with a leading axis of draws, deterministic sites too), `log_weights` (array of
         `num_samples`), `observed` (site -> data).
-    :raises ValueError: for a parameter that `params` does not have, and counts below 1.
+    :raises ValueError: for a parameter that `params` does not have, counts below 1, and a model and a guide of other
+        latents.
     :raises TypeError: for a model or guide that cannot be called, or parameters that are no dictionary.
     """
     check_programs(model, guide, "weighted_draws", params)
@@ -55,6 +57,7 @@ def weighted_draws(
         for_model, for_guide = jax.random.split(key)
         with Given("weighted_draws", params):
             joint, drawn = get_importance_trace(seed(model, for_model), seed(guide, for_guide), args, kwargs, params)
+        check_same_latents("weighted_draws", joint, drawn)
         sites = {name: site for name, site in joint.items() if site["type"] in ("sample", "deterministic")}
         given = {name for name, site in sites.items() if site.get("is_observed", False)}
         observed.update({name: sites[name]["value"] for name in given if jnp.size(sites[name]["value"])})

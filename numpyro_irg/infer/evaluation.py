@@ -14,6 +14,7 @@ from jax.scipy.special import logsumexp
 from numpyro.distributions import Delta, Unit, constraints
 from numpyro.handlers import block, seed
 from numpyro.infer.util import get_importance_trace
+from numpyro.util import is_prng_key
 from tqdm import tqdm
 
 from irg_kernels.adapter import arviz, guide_messages, messages, settings
@@ -77,7 +78,8 @@ def log_weights(
     :returns: array of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises TypeError: for a model or guide that cannot be called, or parameters that are no dictionary.
     :raises ValueError: for a parameter or state that `params` does not have, a site outside `plate`, counts below 1,
-        model and guide swapped, and a guide of points (`Delta`) alone, which has no weights (NaN inside `jit`).
+        model and guide swapped or of other latents, and a guide of points (`Delta`) alone, which has no weights (NaN
+        inside `jit`).
     """
     check_programs(model, guide, "log_weights", params)
     keys = split(rng_key, num_samples)
@@ -92,6 +94,10 @@ def log_weights(
 def split(rng_key: Array, num_samples: int, where: str = "log_weights") -> Array:
     """A key for each draw."""
     settings.check_count(where, "num_samples", num_samples)
+    if not is_prng_key(rng_key):
+        raise ValueError(
+            f"{where}: rng_key must be a JAX random key, got {messages.shown(rng_key)}; write jax.random.key(0)"
+        )
     return jax.random.split(rng_key, num_samples)
 
 
@@ -112,6 +118,7 @@ def _weigher(
                 seed(model, for_model), seed(guide, for_guide), args, kwargs, params
             )
         guide_messages.check_order(where, of_model, of_guide, Unit)
+        guide_messages.check_same_latents(where, of_model, of_guide)
         log_p, log_q = (log_density(sites, plate) for sites in (of_model, of_guide))
         held = {name: _at_the_end(site["value"]) for name, site in of_guide.items() if _is_drawn(site)}
         points = _points(of_guide)

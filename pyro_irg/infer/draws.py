@@ -13,6 +13,7 @@ from torch import Tensor
 from irg_kernels import __version__
 from irg_kernels.adapter import arviz
 from irg_kernels.adapter.arviz import Draws
+from irg_kernels.adapter.guide_messages import check_same_latents
 from irg_kernels.adapter.settings import check_count
 
 from .evaluation import batches, check_programs, log_density, runs
@@ -39,7 +40,7 @@ def weighted_draws(
     :param batch_size: as in `log_weights`: how many draws run side by side.
     :returns: `latents` (site -> tensor with a leading axis of draws, deterministic sites too), `log_weights` (tensor of
         `num_samples`), `observed` (site -> data).
-    :raises ValueError: for counts below 1.
+    :raises ValueError: for counts below 1, and a model and a guide of other latents.
     :raises TypeError: for a model or guide that cannot be called.
     """
     check_programs(model, guide, "weighted_draws")
@@ -51,6 +52,7 @@ def weighted_draws(
     observed: dict[str, Tensor] = {}
     shapes: dict[str, torch.Size] = {}
     for size, (joint, drawn, dim) in zip(sizes, runs(model, guide, args, kwargs, sizes, batch_size), strict=True):
+        check_same_latents("weighted_draws", *(prune_subsample_sites(each).nodes for each in (joint, drawn)))
         weight = log_density(joint, None, dim) - log_density(drawn, None, dim)
         weights.append(weight.reshape(size))
         if not shapes:  # those of one draw

@@ -75,8 +75,8 @@ def log_weights(
         for any model and in least memory.
     :returns: tensor of shape (num_samples,) or (num_samples, size of the plate or of its subsample).
     :raises TypeError: for a model or guide that cannot be called.
-    :raises ValueError: for a site outside `plate`, counts below 1, model and guide swapped, and a guide of points
-        (`Delta`) alone, which has no weights.
+    :raises ValueError: for a site outside `plate`, counts below 1, model and guide swapped or of other latents, and a
+        guide of points (`Delta`) alone, which has no weights.
     """
     check_programs(model, guide, "log_weights")
     sizes = batches("log_weights", num_samples, batch_size)
@@ -98,6 +98,7 @@ def _weights(
     for p_trace, q_trace, draws_dim in runs(model, guide, args, kwargs, sizes, batch_size):
         guide_messages.check_order(where, p_trace.nodes, q_trace.nodes, Unit)
         _refuse_points(where, q_trace)
+        guide_messages.check_same_latents(where, *(prune_subsample_sites(each).nodes for each in (p_trace, q_trace)))
         for name, site in q_trace.nodes.items():
             if _is_drawn(site):
                 shares.setdefault(name, []).append(_at_the_end(site["value"]))

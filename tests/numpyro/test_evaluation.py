@@ -169,3 +169,11 @@ def test_autoguides_without_parameters():
     mixture = AutoMixture(with_scale, 2).setup(DATA)
     with pytest.raises(ValueError, match=r"AutoMixture.get_posterior: params has no value for"):
         mixture.sample_posterior(key, {})
+
+
+@pytest.mark.parametrize("weigh", [log_weights, log_evidence, weighted_draws])
+def test_data_in_place_of_the_key(weigh):
+    with pytest.raises(
+        ValueError, match=rf"{weigh.__name__}: rng_key must be a JAX random key, got .*; write jax\.random"
+    ):
+        weigh(constrained, constrained, {}, DATA)

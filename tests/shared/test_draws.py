@@ -108,6 +108,20 @@ def test_what_is_no_program_or_count(adapter, programs):
         call(adapter, "weighted_draws", model, guide, num_importance=0)
 
 
+@pytest.mark.parametrize("name", ["weighted_draws", "to_arviz"])
+def test_draws_of_other_latents(adapter, programs, name):
+    """Their weights would be a number like any other."""
+    model, guide = programs
+
+    def fewer():
+        adapter.sample("mu", adapter.host.Normal(0.3, 0.8))
+
+    with pytest.raises(ValueError, match=r"weighted_draws: the model draws \['bias'\], and the guide does not"):
+        call(adapter, name, model, fewer, num_samples=2)
+    with pytest.raises(ValueError, match=r"weighted_draws: the guide draws \['bias'\], which the model does not"):
+        call(adapter, name, fewer, guide, num_samples=2)
+
+
 def test_arviz_has_the_groups(adapter, programs):
     pytest.importorskip("arviz_base")
     tree = call(adapter, "to_arviz", *programs, num_samples=50, batch_size=25)

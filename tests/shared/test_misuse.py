@@ -194,6 +194,48 @@ def test_evidence_of_model_and_guide_swapped(adapter, model, guide):
             getattr(adapter, name)(guide, model, {}, adapter.array(X), num_samples=2)
 
 
+WEIGHING = ("log_weights", "log_evidence")
+
+
+@pytest.mark.parametrize("name", WEIGHING)
+def test_weights_without_the_data(adapter, guide, name):
+    """The model draws them then, from their prior, whose density would be counted and not taken off again."""
+
+    def model(x=None):
+        mu = adapter.sample("mu", adapter.host.Normal(0.0, 1.0))
+        with adapter.plate("data", len(X)):
+            adapter.sample("x", adapter.host.Normal(mu, 1.0), obs=x)
+
+    def without(x=None):
+        guide(x)
+
+    with pytest.raises(ValueError, match=rf"{name}: the model draws \['x'\], and the guide does not; where these are"):
+        getattr(adapter, name)(model, without, {}, num_samples=2)
+
+
+@pytest.mark.parametrize("name", WEIGHING)
+def test_weights_of_other_latents(adapter, model, name):
+    def guide(x):
+        adapter.sample("mu", adapter.host.Normal(0.3, 0.5))
+        adapter.sample("sigma", adapter.host.Normal(0.0, 1.0))
+
+    with pytest.raises(
+        ValueError, match=rf"{name}: the guide draws \['sigma'\], which the model does not or observes;"
+    ):
+        getattr(adapter, name)(model, guide, {}, adapter.array(X), num_samples=2)
+
+
+def test_weights_of_auxiliary_numbers(adapter, model):
+    """Their density is counted in the guide's."""
+    x = adapter.array(X)
+
+    def guide(x):
+        adapter.sample("mu", adapter.host.Normal(0.3, 0.5))
+        adapter.sample("u", adapter.host.Uniform(0.0, 1.0), infer={"is_auxiliary": True})
+
+    assert np.isfinite(adapter.numpy(adapter.log_weights(model, guide, {}, x, num_samples=2))).all()
+
+
 def test_evidence_of_a_guide_of_points(adapter, model):
     """It would be p(x, z), and no k-hat tells that from the evidence."""
     x, points = adapter.array(X), adapter.autoguide.AutoDelta(model)

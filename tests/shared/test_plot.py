@@ -7,6 +7,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from irg_kernels.adapter.arviz import Draws
 from irg_kernels.adapter.plots import coordinates, running_mean
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -108,7 +109,8 @@ def test_what_is_no_picture(adapter, plot):
         with pytest.raises(ValueError, match=r"plot\.weights: 1 of 2 log_weights are NaN"):
             plot.weights(adapter.array(given))
     for draws, sites, message in (
-        (None, None, "the draws of guide must be a dictionary, site -> draws, got None"),
+        (None, None, "the draws of guide must be a dictionary, site -> draws, got None$"),
+        (Draws({"x": one}, one, {}), None, r"must be a dictionary, site -> draws, got Draws.*; write its \.latents$"),
         ({"x": one}, ["y"], r"guide has no draws of \['y'\], but of \['x'\]"),
         ({"x": one, "xy": one}, "y", r"guide has no draws of \['y'\]"),
         ({"x": none}, None, r"guide must have one draw or more along the first axis of \['x'\]"),
