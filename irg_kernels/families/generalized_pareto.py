@@ -21,7 +21,7 @@ from ..numerics.quadrature import is_double
 from ..numerics.roots import log_survival
 from .continuous_bernoulli import log_normalizer
 
-# of a rule over no more than 1 in E and in c E: 1e-9 and 1e-16
+# over no more than 1 in E and in c E; worst of the slopes over c in -20..20: 5e-13, and the rounding of float64
 NODES_F32, NODES_F64 = 5, 9
 
 
@@ -253,7 +253,7 @@ def _side(
     integral = (unit / far) * (integral + moving_end(xp, density, step)[0])
 
     to = sign * _step(xp, x, xp.where(near, xp.stop_gradient(x), bound), *params)
-    top = xp.stop_gradient(xp.maximum(to, 0.0)) if sign < 0.0 else 0.0 * to
+    top = xp.stop_gradient(xp.maximum(to, 0.0) if sign < 0.0 else 0.0 * to)
     if sign < 0.0:
         closed = xp.exp(to - top) - xp.exp(-top)
     else:  # the derivative of expm1 is its value + 1, of which far out nothing is left
