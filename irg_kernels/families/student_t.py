@@ -234,6 +234,27 @@ def entropy(xp: Namespace[Array], nu: Array) -> Array:
     return 0.5 * (nu + 1.0) * (c_at(xp, nu) + 1.0 / nu) + log_normalizer(xp, nu)
 
 
+def _far_growth(
+    xp: Namespace[Array], z: Array, aside: Array, core: Array, log_spread: Array, log_cosh_y: Array
+) -> tuple[Array, Array]:
+    """(h, log cosh(z) - log_cosh_y - h), h = (log(core + t**2) - log_spread) / 2 of t = sinh(z) + aside.
+
+    Far out t is all of its square, and neither exponential is formed, nor z - h by a difference.
+    """
+    size = xp.abs(z)
+    out = size > 8.0
+    there = xp.where(out, 1.0, z)
+    t = 0.5 * (xp.exp(there) - xp.exp(-there)) + aside
+    fall = xp.exp(-xp.where(out, size, 8.0))
+    share = xp.where(z > 0.0, 1.0, -1.0) * (1.0 - fall * fall) + 2.0 * fall * aside
+    log_share = xp.log(share * share + 4.0 * core * fall * fall)
+    log_exp = size - math.log(2.0)
+    half_log = xp.where(out, log_exp + 0.5 * log_share, 0.5 * xp.log(core + t * t))
+    grown = half_log - 0.5 * log_spread
+    unit_growth = xp.where(out, 0.5 * log_spread - 0.5 * log_share, log_exp - grown)
+    return grown, unit_growth + (xp.log1p(xp.exp(-2.0 * size)) - log_cosh_y)
+
+
 def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
     centre, width = xp.stop_gradient(loc), xp.stop_gradient(xp.sqrt(nu) * scale)
     unit = (scale / width) * (scale / width)
@@ -269,19 +290,8 @@ def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
         slow = by * ((by + 2.0 * inner) / unit) * (1.0 + (1.0 - square) / (nu + square))
         half_growth = 0.5 * xp.where(tiny, slow + (nu + 1.0) * remainder, (nu + 1.0) * xp.log1p(ratio))
         log_unit = xp.log1p(2.0 * sinh * (sinh + s / cosh_y * cosh))
-        # far: from y + v itself; far out, where t is all of its square, -nu v is not formed as v - (nu + 1) v
-        size = xp.abs(y + much)
-        out = size > 8.0
-        there = xp.where(out, 1.0, y + much)
-        t = 0.5 * (xp.exp(there) - xp.exp(-there)) + (centre - loc) / width
-        fall = xp.exp(-xp.where(out, size, 8.0))
-        share = xp.where(y + much > 0.0, 1.0, -1.0) * (1.0 - fall * fall) + 2.0 * fall * ((centre - loc) / width)
-        log_share = xp.log(share * share + 4.0 * core * fall * fall)
-        log_exp = size - math.log(2.0)
-        half_log = xp.where(out, log_exp + 0.5 * log_share, 0.5 * xp.log(core + t * t))
-        grown = half_log - 0.5 * log_spread
-        log_cosh = xp.log1p(xp.exp(-2.0 * size))
-        unit_growth = xp.where(out, 0.5 * log_spread - 0.5 * log_share, log_exp - grown) + (log_cosh - xp.log(cosh_y))
+        aside = (centre - loc) / width
+        grown, unit_growth = _far_growth(xp, y + much, aside, core, log_spread, xp.log(cosh_y))
         return xp.where(near, log_unit - half_growth, unit_growth - nu * grown)
 
     return Shape(heavy_line(xp, centre, width), rise, loc)
