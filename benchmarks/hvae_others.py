@@ -24,7 +24,7 @@ import pyro.distributions as pdist
 import torch
 from jax import lax, random
 from jax.flatten_util import ravel_pytree
-from jax.scipy.special import logsumexp
+from jax.scipy.special import gammaln, logsumexp
 from numpyro.infer import MCMC, NUTS
 from numpyro.infer.util import initialize_model
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -37,6 +37,13 @@ GERMINATED = [10, 23, 23, 26, 17, 5, 53, 55, 32, 46, 10, 8, 10, 8, 23, 0, 3, 22,
 SEEDS = [39, 62, 81, 51, 39, 6, 74, 72, 51, 79, 13, 16, 30, 28, 45, 4, 12, 41, 30, 51, 7]
 KIND = [0.0] * 11 + [1.0] * 10
 EXTRACT = [0.0] * 5 + [1.0] * 6 + [0.0] * 5 + [1.0] * 5
+
+
+# failures of pumps, and hours of operation in thousands (Gaver, O'Muircheartaigh 1987; BUGS's second example)
+FAILURES = [5, 1, 5, 14, 3, 19, 1, 1, 4, 22]
+HOURS = [94.3, 15.7, 62.9, 126.0, 5.24, 31.4, 1.05, 1.05, 2.1, 10.5]
+
+CHAIN_SD = 0.3
 
 
 def standardised(x: np.ndarray) -> np.ndarray:
@@ -129,6 +136,17 @@ def models(sample: Callable, dist, array: Callable, xp, plate: Callable) -> dict
             parts = dist.Normal(locs, 1.0)
             sample("y", dist.MixtureSameFamily(dist.Categorical(half), parts), obs=y)
 
+    def rosenbrock():
+        x = sample("x", dist.Normal(array(np.ones(4)), 1.0).to_event(1))
+        sample("links", dist.Normal(x[..., 1:] - x[..., :-1] ** 2, CHAIN_SD).to_event(1), obs=array(np.zeros(3)))
+
+    def pumps():
+        failures, hours = map(array, (FAILURES, HOURS))
+        shape, rate = sample("shape", dist.Exponential(1.0)), sample("rate", dist.Gamma(0.1, 1.0))
+        with plate("pumps", len(FAILURES)):
+            intensity = sample("intensity", dist.Gamma(shape, rate))
+            sample("failures", dist.Poisson(intensity * hours), obs=failures)
+
     iris, cancer = load_iris(return_X_y=True), load_breast_cancer(return_X_y=True)
     return {
         "AR(.99), d = 25": ar(0.99, 25),
@@ -141,6 +159,8 @@ def models(sample: Callable, dist, array: Callable, xp, plate: Callable) -> dict
         "Student-t regression, d = 11": regression(student, lambda size: normal("w", size)),
         "horseshoe regression, d = 22": regression(dist.Normal, horseshoe),
         "mixture of two, d = 2": mixture,
+        "Rosenbrock chain, d = 4": rosenbrock,
+        "pumps, Gamma and Poisson, d = 12": pumps,
     }
 
 
@@ -164,6 +184,35 @@ def mixture_evidence() -> float:
         parts = -0.5 * (y - loc) ** 2 - math.log(2.0 * math.sqrt(2.0 * math.pi))
         log_p = log_p + np.logaddexp(parts[:, None], parts[None])
     return float(logsumexp(log_p) + 2.0 * math.log(loc[1] - loc[0]))
+
+
+def chain_evidence() -> float:
+    """By a grid over each two neighbours in turn."""
+    x = np.linspace(-4.0, 6.0, 4001)
+    log_prior = -0.5 * (x - 1.0) ** 2 - 0.5 * math.log(2.0 * math.pi) + math.log(x[1] - x[0])
+    log_p = log_prior
+    for _ in range(3):
+        log_p = log_prior + np.array([logsumexp(log_p - 0.5 * ((to - x**2) / CHAIN_SD) ** 2) for to in x])
+        log_p = log_p - math.log(CHAIN_SD * math.sqrt(2.0 * math.pi))
+    return float(logsumexp(log_p))
+
+
+def pumps_evidence() -> float:
+    """By a grid over both hyperparameters' logarithms, the intensities integrated out."""
+    log_a, log_b = np.meshgrid(np.linspace(-12.0, 6.0, 1201), np.linspace(-90.0, 6.0, 3201), indexing="ij")
+    a, b = np.exp(log_a), np.exp(log_b)
+    log_p = log_a - a + 0.1 * log_b - b - gammaln(0.1)
+    for count, hours in zip(FAILURES, HOURS, strict=True):
+        log_p = log_p + a * log_b + count * math.log(hours) + gammaln(a + count) - gammaln(a) - gammaln(count + 1.0)
+        log_p = log_p - (a + count) * np.log(b + hours)
+    return float(logsumexp(log_p)) + math.log((log_a[1, 0] - log_a[0, 0]) * (log_b[0, 1] - log_b[0, 0]))
+
+
+EXACT: dict[str, Callable[[], float]] = {
+    "mixture of two, d = 2": mixture_evidence,
+    "Rosenbrock chain, d = 4": chain_evidence,
+    "pumps, Gamma and Poisson, d = 12": pumps_evidence,
+}
 
 
 def annealed(model: Callable) -> tuple[float, float]:
@@ -224,7 +273,7 @@ def main() -> None:
     found = json.loads(EVIDENCES.read_text()) if EVIDENCES.exists() else {}
     for target, model in models(numpyro.sample, ndist, jnp.asarray, jnp, numpyro.plate).items():
         if target not in KNOWN and target not in found:
-            value, error = (mixture_evidence(), 0.0) if target.startswith("mixture") else annealed(model)
+            value, error = (EXACT[target](), 0.0) if target in EXACT else annealed(model)
             found[target] = {"log evidence": round(value, 4), "standard error": round(error, 4)}
             print(target, found[target], flush=True)
             EVIDENCES.write_text(json.dumps(found, indent=1) + "\n")

@@ -145,7 +145,7 @@ class Bound:
 def prototype(model, new_guide, seed: int):
     """The guide after its first look at the model, outside of `jit`."""
     guide = new_guide(model)
-    inner = getattr(guide, "guide", guide)
+    inner = getattr(guide, "base", guide)
     with numpyro.handlers.seed(rng_seed=seed):
         inner._setup_prototype()
     return guide

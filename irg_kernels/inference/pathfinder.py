@@ -35,7 +35,8 @@ MOST_PROBES = 10
 
 MOST_REFINED = 100
 """The same of the approximations that were chosen.  Of normal densities of scales .03 to 30, rotated, the start was 42
-nats off in 20 dimensions and 96 in 40 where 10 columns were probed, and 2 where all were."""
+nats off in 20 dimensions and 96 in 40 where 10 columns were probed, and 2 where all were; after 4,000 steps `AutoHVAE`
+was .41 and .005 nats off in the 20."""
 
 CONVERGED = 1e-4
 """g'H g, twice what the Newton step has to gain, at which a path ends: a hundredth of a standard deviation, if H is
