@@ -165,8 +165,9 @@ def check_mixture(mixing: str, count: int | None, given: Any, component: Any) ->
     :raises ValueError: for other weights, and for components of another number.
     """
     if count is None:
-        kind = f"{type(given).__name__} of {type(given).__module__.partition('.')[0]}"
-        raise ValueError(f"MixtureSameFamily: {mixing} must be a Categorical of this library, got {kind}")
+        package = type(given).__module__.partition(".")[0]
+        what = shown(given) if package == "builtins" else f"{type(given).__name__} of {package}"
+        raise ValueError(f"MixtureSameFamily: {mixing} must be a Categorical of this library, got {what}")
     shape = tuple(component.batch_shape)
     if shape[-1:] != (count,):
         raise ValueError(

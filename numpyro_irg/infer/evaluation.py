@@ -256,6 +256,7 @@ def pareto_k(log_weights: Array) -> Array:
         finite.
     :raises ImportError: without ArviZ.
     """
+    log_weights = jnp.asarray(log_weights)
     shape, dtype = log_weights.shape[1:], log_weights.dtype
     # the fit wants five draws in the tail, a fifth of so few
     if isinstance(log_weights, jax.core.Tracer) or len(log_weights) < 25:

@@ -49,7 +49,7 @@ class VonMises(UnivariateMixin, host.VonMises):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value), periodic in the value."""
-        return super().log_prob(wrap(NATIVE, value))
+        return super().log_prob(wrap(NATIVE, value) if isinstance(value, Tensor) else value)  # which is refused
 
     @property
     def mean(self) -> Tensor:

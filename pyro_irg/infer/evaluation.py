@@ -225,6 +225,7 @@ def pareto_k(log_weights: Tensor) -> Tensor:
         beside them, NaN below 25 draws, where many of the largest are tied, and where the largest is not finite.
     :raises ImportError: without ArviZ.
     """
+    log_weights = torch.as_tensor(log_weights)
     shape = log_weights.shape[1:]
     if len(log_weights) < 25:  # the fit wants five draws in the tail, a fifth of so few
         return log_weights.new_full(shape, math.nan)

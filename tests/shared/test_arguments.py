@@ -61,6 +61,12 @@ def test_values_that_are_not_real_and_dense(value):
             getattr(gamma, name)(value)
 
 
+def test_an_angle_that_is_no_tensor():
+    """It is wrapped before the host looks at it."""
+    with pytest.raises(ValueError, match="value argument to log_prob must be a Tensor"):
+        pytest.importorskip("pyro_irg.distributions").VonMises(0.0, 1.0).log_prob([1.0])
+
+
 @pytest.mark.parametrize("half", ["float16", "bfloat16"])
 @over([family for family in FAMILIES if not family.of_vectors])
 def test_half_precision(adapter, family, half):

@@ -116,6 +116,7 @@ def test_pareto_k_where_there_is_none(adapter):
     found = adapter.pareto_k(draws)
     assert np.isnan(found[:2]).all() and np.isneginf(found[2:4]).all() and np.isfinite(found[4])
     assert np.isnan(adapter.pareto_k(draws[:20, 4]))
+    assert adapter.irg.infer.pareto_k(draws[:, 4].tolist()) == pytest.approx(found[4], abs=1e-5)
 
 
 def test_pareto_k_of_weights_that_vanish(adapter):

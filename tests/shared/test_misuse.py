@@ -134,6 +134,8 @@ def test_weights_that_do_not_match_their_components(adapter):
         dist.MixtureSameFamily(of_three, dist.Gamma(1.0, 1.0))
     with pytest.raises(ValueError, match=r"mix\w+_distribution must be a Categorical of this library, got Gamma of "):
         dist.MixtureSameFamily(of_two, of_three)
+    with pytest.raises(ValueError, match=r"must be a Categorical of this library, got \[0.5, 0.5\] \(list\)"):
+        dist.MixtureSameFamily([0.5, 0.5], of_two)
     with pytest.raises(TypeError, match=r"component_distribution must be a distribution, got \[.*\(list\)"):
         dist.MixtureSameFamily(of_three, [of_two, of_two, of_two])
 
