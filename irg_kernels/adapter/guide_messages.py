@@ -181,6 +181,13 @@ def check_same_latents(who: str, of_model: Mapping[str, Any], of_guide: Mapping[
         )
 
 
+def of_another_guide(who: str, size: int, found: int) -> str:
+    return (
+        f"{who}: the model has {size} latent numbers, and the parameters in Pyro's store are of {found}, another "
+        "guide's; write pyro.clear_param_store() before a new one"
+    )
+
+
 def only_points(who: str, sites: Iterable[str], guide: str = "guide") -> str:
     return (
         f"{who}: the {guide}'s sites {sorted(sites)} are points (Delta), without a density; take a {guide} with random "

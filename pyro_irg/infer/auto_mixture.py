@@ -273,14 +273,21 @@ class AutoMixture(AutoContinuous):
             return locs.new_zeros(self.num_components), locs, scale_trils
         return _weighed(locs, scale_trils, points, lambda z: potentials(z, z.new_ones(len(z))))
 
+    def _check_size(self, stored: Tensor) -> None:
+        """:raises ValueError: where Pyro's store has the parameters of another guide."""
+        if stored.shape[-1] != self.latent_dim:
+            raise ValueError(guide_messages.of_another_guide(self._where, self.latent_dim, stored.shape[-1]))
+
     def get_posterior(self, *args: Any, **kwargs: Any) -> MixtureSameFamily:
         """The mixture, over all latents in unconstrained space.
 
         :raises RuntimeError: before the guide's first call, or `setup`.
+        :raises ValueError: where Pyro's store has the parameters of another guide, of another size.
         """
         if self.prototype_trace is None:
             raise RuntimeError(guide_messages.not_set_up("get_posterior"))
         units = self.units.detach()
+        self._check_size(units)
         locs = self.origins.detach() + (units @ self.shifts[..., None])[..., 0]
         components = MultivariateNormal(locs, scale_tril=units @ (self.scales[..., None] * self.scale_trils))
         logits = self.log_weights.detach() + pathfinder.WEIGHT_RATE * self.logits

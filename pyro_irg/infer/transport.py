@@ -111,5 +111,6 @@ class AutoTransport(AutoMixture):
         """The distribution of all latents in unconstrained space; its density is known at its own draws only."""
         origin: Any = self.origin
         like = origin.detach()
+        self._check_size(like)
         base = dist.Normal(torch.zeros_like(like), torch.ones_like(like)).to_event(1)
         return dist.TransformedDistribution(base, [_Carried(self.transport())])

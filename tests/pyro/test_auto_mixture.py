@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from irg_kernels.inference import pathfinder
-from pyro_irg.infer import AutoMixture
+from pyro_irg.infer import AutoHVAE, AutoMixture
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +102,16 @@ def test_a_long_search_shows_a_bar(monkeypatch, capsys, seconds, shown):
     monkeypatch.setattr("pyro_irg.infer.auto_mixture.SILENT_SECONDS", seconds)
     searched(not_vectorizable)
     assert ("AutoMixture: search, one point at a time" in capsys.readouterr().err) == shown
+
+
+@pytest.mark.parametrize("make", [lambda model: AutoMixture(model, 2), lambda model: AutoHVAE(model, num_steps=1)])
+def test_parameters_of_another_guide(make):
+    """In Pyro's store, under the same name."""
+
+    def model(size):
+        pyro.sample("z", host.Normal(0.0, 1.0).expand([size]).to_event(1))
+
+    pyro.clear_param_store()
+    make(model)(1)
+    with pytest.raises(ValueError, match=r"the model has 3 latent numbers, .* are of 1, .* pyro.clear_param_store\(\)"):
+        make(model)(3)
