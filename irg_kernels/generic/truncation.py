@@ -12,7 +12,8 @@ method on u(x) = u0 goes from x to x - [(1 - u0) A - u0 B].  Its differential at
     dx/dtheta = -[(1 - u) int_l^x s p/p(x) - u int_x^h s p/p(x)],    dx/dl = (1 - u) p(l)/p(x),    dx/dh = u p(h)/p(x).
 
 A constant in s drops out: where F(x) - F(l) would cancel, pieces are integrals of exp(log p(t) - log p(x)), the
-difference written so that neither it nor its derivatives do (`Family.masses`, and `masses_by_density`).
+difference written so that neither it nor its derivatives do (`Family.masses`, and `masses_by_density`).  Any other
+base has the difference of its tails (`masses_by_tails`).
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ import itertools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..namespace import Array, Namespace
 from ..numerics.elementary import log_sum
-from ..numerics.masses import Piece, Pieces
+from ..numerics.masses import Piece, Pieces, largest_exponent
 from ..numerics.roots import log_survival, logarithm
 from .family import Family, Quantile, from_coordinate
 from .fixed_quantile import unit_of
@@ -99,7 +100,7 @@ def residual(xp: Namespace[Array], pieces: Pieces, x: Array, shares: tuple[Array
     if shares is None:
         total = xp.stop_gradient(a + b)
         shares = xp.stop_gradient(a) / total, xp.stop_gradient(b) / total
-    return (shares[1] * a - shares[0] * b) * xp.exp(xp.minimum(top - xp.log(unit_of(xp, x)), _most(xp, x)))
+    return (shares[1] * a - shares[0] * b) * xp.exp(xp.minimum(top - xp.log(unit_of(xp, x)), largest_exponent(xp, x)))
 
 
 def at_fixed_quantile(
@@ -114,11 +115,6 @@ def at_fixed_quantile(
     for _ in range(2):
         moving = moving - unit * residual(xp, pieces, moving, shares)
     return x + (moving - xp.stop_gradient(moving))
-
-
-def _most(xp: Namespace[Array], like: Array) -> float:
-    """An exponent whose exponential is in range: a larger unit belongs to an x of no probability."""
-    return 0.95 * math.log(float(xp.finfo(like).max))
 
 
 # Bisection halves an exponent, then a mantissa; Newton's method takes over long before its end.
@@ -148,7 +144,9 @@ def solve(
     start = xp.where(unknown, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
     log_q, log_one_minus_q = log_survival(xp, one_minus_q, q), log_survival(xp, q, one_minus_q)
     going = 1.0 + 0.0 * q if settled is None else 1.0 - xp.indicator(settled, like=q)
-    most = 600.0 if xp.has_guard_digits else _most(xp, q)  # of a heavy tail the unit may be larger than any draw
+    most = (
+        600.0 if xp.has_guard_digits else largest_exponent(xp, q)
+    )  # of a heavy tail the unit may be larger than any draw
     state, step = (start, low, high, going), _newton(xp, pieces_at, xp.finfo(q), most, tolerance)
 
     def done(state: tuple[Array, ...]) -> Array:
@@ -366,88 +364,3 @@ def _middle(xp: Namespace[Array], lo: Array, hi: Array) -> Array:
     one_sign = xp.where(wide, xp.where(flip, -one_sign, one_sign), 0.5 * lo + 0.5 * hi)
     astride = xp.where(xp.maximum(-lo, hi) > 10.0, 0.0, 0.5 * lo + 0.5 * hi)
     return xp.where((lo < 0.0) & (hi > 0.0), astride, one_sign)
-
-
-# ------------------------------------------------------------------------------------------------------- any other
-# distribution
-
-
-class Base(NamedTuple):
-    """A univariate distribution: functions of x, differentiable in x and in the parameters that they close over."""
-
-    log_tails: Callable
-    """x -> (log F, log S)"""
-    log_density: Callable
-    is_dense_at_ends: bool = False
-    """whether `log_density` is that of the inside at an end of the support too"""
-
-
-def masses_by_tails(xp: Namespace[Array], base: Base, low: Array | None, high: Array | None, within: Array) -> Pieces:
-    """From the tails, whose digits cancel in a narrow interval; `masses_by_density` serves where the density is known.
-
-    :param within: some point of the support, in the shape of the bounds.
-    """
-    at_low, at_high = _tails_at(xp, base, low, within, 0), _tails_at(xp, base, high, within, 1)
-    ends = _end_at(xp, base, low, within, 0), _end_at(xp, base, high, within, 1)
-
-    def pieces(x: Array) -> tuple[Piece, Piece]:
-        log_p, (lower, upper) = base.log_density(x), base.log_tails(x)
-        below = _difference(xp, lower, upper, at_low, log_p)
-        above = _difference(xp, upper, lower, at_high and at_high[::-1], log_p)
-        return _moved(xp, below, ends[0], log_p), _moved(xp, above, ends[1], log_p)
-
-    return pieces
-
-
-NOTHING = -1e30
-"""the logarithm of a tail that is empty"""
-
-
-def _tails_at(
-    xp: Namespace[Array], base: Base, bound: Array | None, within: Array, which: int
-) -> tuple[Array, Array] | None:
-    """(log F, log S) at a bound, (nothing, 0) and (0, nothing) where it cuts nothing off."""
-    if bound is None:
-        return None
-    empty = base.log_tails(xp.stop_gradient(bound))[which] < -float(xp.finfo(bound).max)
-    tails = base.log_tails(xp.where(empty, within, bound))
-    open_ended = (NOTHING, 0.0) if which == 0 else (0.0, NOTHING)
-    lower, upper = (xp.where(empty, value, tail) for value, tail in zip(open_ended, tails, strict=True))
-    return lower, upper
-
-
-def _end_at(
-    xp: Namespace[Array], base: Base, bound: Array | None, within: Array, which: int
-) -> tuple[Array, Array] | None:
-    """(how a bound at the end of the support moves inwards, 0 in value, and log p there)."""
-    if bound is None or not base.is_dense_at_ends:
-        return None
-    fixed = xp.stop_gradient(bound)
-    at_end = (base.log_tails(fixed)[which] < -float(xp.finfo(bound).max)) & (xp.abs(fixed) < math.inf)
-    moved = xp.where(at_end, bound, 0.0) - xp.where(at_end, fixed, 0.0)
-    return moved if which else -moved, xp.stop_gradient(base.log_density(xp.where(at_end, fixed, within)))
-
-
-def _moved(xp: Namespace[Array], piece: Piece, end: tuple[Array, Array] | None, log_p: Array) -> Piece:
-    """With the derivative that an end's motion brings, where its tail says nothing of it."""
-    if end is None:
-        return piece
-    moved, log_end = end
-    unit = xp.exp(xp.minimum(log_end - xp.stop_gradient(log_p) - piece.log_unit, _most(xp, log_p)))
-    return Piece(piece.mass + moved * unit, piece.log_unit)
-
-
-def _difference(
-    xp: Namespace[Array], near: Array, far: Array, at_bound: tuple[Array, Array] | None, log_p: Array
-) -> Piece:
-    """(F(x) - F(l)) / p(x), or with survival functions where those are smaller; near, far = log F, log S."""
-    if at_bound is None:
-        unit = xp.stop_gradient(near - log_p)
-        return Piece(xp.exp(near - log_p - unit), unit)
-    other_side = at_bound[1] < near
-    more = xp.where(other_side, at_bound[1], near) - log_p
-    less = xp.where(other_side, far, at_bound[0]) - log_p
-    unit = xp.stop_gradient(xp.maximum(more, less))
-    unit = xp.maximum(unit, NOTHING)
-    mass = xp.exp(more - unit) - xp.exp(less - unit)
-    return Piece(xp.maximum(mass, 0.0), unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Generic, NamedTuple
@@ -20,6 +21,11 @@ class Piece(NamedTuple, Generic[Array]):
 
 Pieces = Callable[[Array], tuple[Piece[Array], Piece[Array]]]
 """x -> (A, B), differentiable in x and in what it closes over"""
+
+
+def largest_exponent(xp: Namespace[Array], like: Array) -> float:
+    """Whose exponential is in range: a larger unit belongs to an x of no probability."""
+    return 0.95 * math.log(float(xp.finfo(like).max))
 
 
 @cache

@@ -22,6 +22,7 @@ from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
 from irg_kernels.generic.fixed_quantile import unit_of
+from irg_kernels.generic.masses_by_tails import Base, masses_by_tails
 
 from ..attach import NATIVE, attach_jointly, evaluate, once
 from ..lean import leant
@@ -329,14 +330,14 @@ def _family(base: Any) -> Any:
     return known and known[0]
 
 
-def _base(base: Any) -> truncation.Base:
+def _base(base: Any) -> Base:
     known = family_of(base)
     if known is None:
         free = copy.copy(base)
         free._validate_args = False
-        return truncation.Base(lambda x: log_tails(free, x), free.log_prob, host_families.is_dense_at_ends(base))
+        return Base(lambda x: log_tails(free, x), free.log_prob, host_families.is_dense_at_ends(base))
     family, params = known
-    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)
+    return Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)
 
 
 def _within(base: Any, low: Array | None, high: Array | None, dtype: Any) -> Array:
@@ -350,7 +351,7 @@ def _pieces(base: Any, low: Array | None, high: Array | None) -> Callable:
     if known and masses:
         return masses(NATIVE, low, high, *known[1])
     dtype = jnp.result_type(0.0, *(p for p in (low, high, *jax.tree.leaves(base)) if p is not None))
-    return truncation.masses_by_tails(NATIVE, _base(base), low, high, _within(base, low, high, dtype))
+    return masses_by_tails(NATIVE, _base(base), low, high, _within(base, low, high, dtype))
 
 
 @once

@@ -17,6 +17,7 @@ from irg_kernels.adapter import arguments, messages
 from irg_kernels.families import normal, standard
 from irg_kernels.generic import truncation
 from irg_kernels.generic.family import Family
+from irg_kernels.generic.masses_by_tails import Base, masses_by_tails
 
 from ..attach import NATIVE, attach_jointly, evaluate
 from ..registry import implicit_twin
@@ -347,14 +348,14 @@ def _family(base: Any) -> Any:
     return known and known[0]
 
 
-def _base(base: Any) -> truncation.Base:
+def _base(base: Any) -> Base:
     known = family_of(base)
     if known is None:
         wide = widened(base)
-        return truncation.Base(lambda x: log_tails(wide, x), wide.log_prob, is_dense_at_ends(base))
+        return Base(lambda x: log_tails(wide, x), wide.log_prob, is_dense_at_ends(base))
     family, params = known
     params = tuple(p.double() for p in params)
-    return truncation.Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)
+    return Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)
 
 
 def _within(base: Any, low: Tensor | None, high: Tensor | None) -> Tensor:
@@ -367,7 +368,7 @@ def _pieces(base: Any, low: Tensor | None, high: Tensor | None) -> Callable:
     masses = known and truncation.masses_of(known[0])
     if known and masses:
         return masses(NATIVE, low, high, *(p.double() for p in known[1]))
-    return truncation.masses_by_tails(NATIVE, _base(base), low, high, _within(base, low, high))
+    return masses_by_tails(NATIVE, _base(base), low, high, _within(base, low, high))
 
 
 # ------------------------------------------------------------------------------------------------ NumPyro's names
