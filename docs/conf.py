@@ -104,12 +104,13 @@ WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])(?<!Num)")  # NumPyro is one
 
 
 def break_names(app, doctree) -> None:
-    """A class's name in a table may break between its words, by an element that is not copied with the name: one of 36
-    letters leaves no room for the other columns."""
+    """A class's name at the head of a column, or a long one in a row, may break between its words: one of 36 letters
+    leaves no room for the other columns.  The element that does it is not copied with the name."""
     for table in doctree.findall(nodes.table):
+        heads = {text for head in table.findall(nodes.thead) for text in head.findall(nodes.Text)}
         for text in list(table.findall(nodes.Text)):
             first, *others = WORDS.split(text)
-            if others:
+            if others and (text in heads or re.search(r"\w{16}", text)):
                 parts = [[nodes.raw("", "<wbr>", format="html"), nodes.Text(word)] for word in others]
                 text.parent.replace(text, [nodes.Text(first), *chain.from_iterable(parts)])
 
