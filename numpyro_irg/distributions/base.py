@@ -340,10 +340,10 @@ _NOISE: dict[str, Callable] = {
 }
 
 
-def together(*values: Array) -> tuple[Array, ...]:
-    """Arrays of one shape and dtype."""
+def together(*values: Any) -> tuple[Array, ...]:
+    """Arrays of one shape and dtype; the host's distributions hold numbers as they were given."""
     dtype = jnp.result_type(*values)
-    return tuple(jnp.broadcast_arrays(*(v.astype(dtype) for v in values)))
+    return tuple(jnp.broadcast_arrays(*(jnp.asarray(v, dtype) for v in values)))
 
 
 def closed_form(kernel: Callable, *params: Array) -> Array:

@@ -17,7 +17,7 @@ from ..attach import NATIVE, once
 from ..registry import implicit_twin, implicit_twin_of
 from .base import check_key, uniforms
 from .beta import Beta
-from .from_uniform import from_uniform
+from .from_uniform import from_uniform, quantile_at
 from .host_families import has_tails, log_tails, tails_and_density, unwrapped
 
 __all__ = ["GaussianCopula", "GaussianCopulaBeta"]
@@ -53,7 +53,7 @@ class _Reparameterized(host.GaussianCopula):
         log_masses = normal.log_tails(NATIVE, z)
         still, fixed = lax.stop_gradient((distribution, log_masses))
         limits = jnp.finfo(z.dtype)
-        start = still.icdf(jnp.clip(jnp.exp(fixed[0]), float(limits.tiny), 1.0 - float(limits.eps)))
+        start = quantile_at(still, jnp.clip(jnp.exp(fixed[0]), float(limits.tiny), 1.0 - float(limits.eps)))
         low, high = _ends(still, start)
         return self._moving(_refined(still, start, low, high, fixed), log_masses)
 
@@ -95,7 +95,7 @@ class GaussianCopula(_Reparameterized):
     (Figurnov, Mohamed, Mnih 2018, eq. 5, with the quantile moving), in the logarithm of the smaller tail, so that no
     mass rounds to 0 or 1.
 
-    :param marginal_dist: univariate distribution whose last batch axis is coupled, with `icdf` and `cdf`; where this
+    :param marginal_dist: univariate distribution with a `cdf`, whose last batch axis is coupled; where this
         package has a twin of it, the twin stands for it.
     :param correlation_matrix: R, of shape (..., D, D), with ones on its diagonal.
     :param correlation_cholesky: instead, its lower Cholesky factor.

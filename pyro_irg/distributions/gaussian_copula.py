@@ -18,7 +18,7 @@ from ..attach import NATIVE
 from ..registry import implicit_twin
 from .base import ImplicitMixin, uniforms
 from .beta import Beta
-from .from_uniform import from_uniform
+from .from_uniform import from_uniform, quantile_at
 from .host_families import has_tails, log_tails, tails_and_density, unwrapped
 
 __all__ = ["GaussianCopula", "GaussianCopulaBeta"]
@@ -31,7 +31,7 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
     (Figurnov, Mohamed, Mnih 2018, eq. 5, with the quantile moving), in the logarithm of the smaller tail, so that no
     mass rounds to 0 or 1.
 
-    :param marginal_dist: univariate distribution whose last batch axis is coupled, with `icdf` and `cdf`; where this
+    :param marginal_dist: univariate distribution with a `cdf`, whose last batch axis is coupled; where this
         package has a twin of it, the twin stands for it.
     :param correlation_matrix: R, of shape (..., D, D), with ones on its diagonal.
     :param correlation_cholesky: instead, its lower Cholesky factor.
@@ -104,9 +104,8 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
         log_masses = normal.log_tails(NATIVE, z)
         with torch.no_grad():
             eps = torch.finfo(z.dtype).eps
-            start = distribution.icdf(
-                log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps)
-            )
+            mass = log_masses[0].exp().clamp(1e-300 if z.dtype == torch.float64 else 1e-30, 1.0 - eps)
+            start = quantile_at(distribution, mass)
             low, high = _ends(distribution, start)
             x = copula.refine_quantile(NATIVE, *tails_and_density(distribution), start, low, high, log_masses)
         return self._moving(x, log_masses).to(self.correlation_cholesky.dtype)

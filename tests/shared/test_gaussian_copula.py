@@ -136,3 +136,21 @@ def test_errors(adapter):
         dist.GaussianCopula(dist.Normal(a([0.0] * 3), 1.0), eye)
     with pytest.raises(ValueError, match="ones on its diagonal"):
         dist.GaussianCopula(pair, 2.0 * eye)
+
+
+def test_marginals_without_a_quantile_of_their_own(adapter):
+    """Expanded, masked, and a mixture, which in the hosts have no `icdf`."""
+    dist, u = adapter.dist, adapter.array([0.3, 0.8])
+    plain = dist.Gamma(adapter.array([2.0, 2.0]), adapter.array(1.5))
+    expected = adapter.numpy(adapter.irg.from_uniform(copula(adapter, plain, adapter.array(0.4)), u))
+    for marginal in (dist.Gamma(2.0, 1.5).expand((2,)), plain.mask(False), adapter.host.Gamma(2.0, 1.5).expand((2,))):
+        found = adapter.irg.from_uniform(copula(adapter, marginal, adapter.array(0.4)), u)
+        np.testing.assert_allclose(adapter.numpy(found), expected, rtol=1e-6)
+    logits = adapter.array([[0.0, 1.0], [1.0, 0.0]])
+    mixed = dist.MixtureSameFamily(
+        adapter.host.Categorical(logits=logits), dist.Gamma(adapter.array([[2.0, 5.0]] * 2), 1.0)
+    )
+    x = adapter.numpy(adapter.irg.from_uniform(copula(adapter, mixed, adapter.array(0.0)), u))
+    weights = np.exp(adapter.numpy(logits)) / np.exp(adapter.numpy(logits)).sum(-1, keepdims=True)
+    masses = (weights * stats.gamma([2.0, 5.0]).cdf(x[:, None])).sum(-1)
+    np.testing.assert_allclose(masses, adapter.numpy(u), rtol=2e-6)

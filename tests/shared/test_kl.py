@@ -78,6 +78,9 @@ def test_against_the_hosts_classes(adapter, name):
     expected = kl(make(adapter, "dist", name, p), make(adapter, "dist", name, q))
     assert kl(make(adapter, "dist", name, p), make(adapter, "host", name, q)) == expected
     assert kl(make(adapter, "host", name, p), make(adapter, "dist", name, q)) == expected
+    plain = getattr(adapter.host, name)(*q)  # in NumPyro it holds Python's numbers
+    assert kl(make(adapter, "dist", name, p), plain) == expected
+    assert (kl(plain, make(adapter, "dist", name, q)) == 0.0).all()
 
 
 @pytest.mark.parametrize("pair", [("Gamma", "Gamma"), ("Chi2", "Gamma"), ("Beta", "Beta"), ("Dirichlet", "Dirichlet")])
