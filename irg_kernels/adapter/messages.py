@@ -12,6 +12,8 @@ TRANSPARENT = ("ExpandedDistribution", "Independent", "MaskedDistribution", "Tra
 
 def shown(given: Any) -> str:
     """A wrong argument, for an error; of a long one the beginning."""
+    if given is None:
+        return "None"
     if isinstance(given, type):
         return f"the class {given.__name__}"
     text = repr(given)
