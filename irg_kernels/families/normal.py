@@ -212,4 +212,10 @@ STANDARD = Family(
     variance=lambda xp: 1.0,
 )
 
-FAMILY = located(STANDARD, masses=masses, truncated_slopes=truncated_slopes, truncated_quantile=truncated_quantile)
+FAMILY = located(
+    STANDARD,
+    masses=masses,
+    truncated_slopes=truncated_slopes,
+    truncated_quantile=truncated_quantile,
+    standardised=lambda xp, x, loc, scale: (x - loc) / scale,  # not held in range, which its square leaves first
+)

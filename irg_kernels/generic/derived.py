@@ -18,6 +18,7 @@ class _Located:
     standard: Family
     has_loc: bool
     log_scale_score: Callable | None
+    standardised: Callable
 
     def split(self, params: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array | float, Array]:
         count = len(self.standard.parameters)
@@ -28,7 +29,7 @@ class _Located:
 
         def of_x(xp: Namespace[Array], x: Array, *params: Array) -> Array:
             own, loc, scale = self.split(params)
-            return function(xp, standardised(xp, x, loc, scale), *own)
+            return function(xp, self.standardised(xp, x, loc, scale), *own)
 
         return of_x
 
@@ -53,7 +54,7 @@ class _Located:
         def by_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
             if self.log_scale_score is not None:
                 return self.at(self.log_scale_score)(xp, x, *params) / params[-1]
-            y = standardised(xp, x, self.split(params)[1], params[-1])
+            y = self.standardised(xp, x, self.split(params)[1], params[-1])
             return -(1.0 + y * by_y(xp, x, *params)) / params[-1]
 
         by_loc = (lambda xp, x, *params: -by_x(xp, x, *params),) if self.has_loc else ()
@@ -123,14 +124,16 @@ def located(
     truncated_quantile: Callable | None = None,
     has_loc: bool = True,
     log_scale_score: Callable | None = None,
+    standardised: Callable = standardised,
 ) -> Family:
     """The family of x = loc + scale y, y of the family `standard`; its parameters come first, then loc and scale.
 
     :param shape: of all parameters, as in `Family`; likewise `masses`, `truncated_slopes` and `truncated_quantile`.
     :param has_loc: without, loc is 0 and no parameter.
     :param log_scale_score: -(1 + y d log p / dy) of the standard, where that would cancel.
+    :param standardised: (xp, x, loc, scale) -> y.
     """
-    at = _Located(standard, has_loc, log_scale_score)
+    at = _Located(standard, has_loc, log_scale_score, standardised)
     slopes, moment = at.slopes(), at.moment
     return Family(
         about=standard.about,
