@@ -124,8 +124,9 @@ class Twins:
 
     @property
     def _table(self) -> dict[type, type]:
-        if self._load is not None:
-            self._load()  # without the lock: a thread that holds it must not wait for another's import
+        load = self._load
+        if load is not None:
+            load()  # without the lock: a thread that holds it must not wait for another's import
             self._load = None
         return self._twins
 

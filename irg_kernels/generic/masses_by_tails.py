@@ -37,8 +37,9 @@ def masses_by_tails(xp: Namespace[Array], base: Base, low: Array | None, high: A
     return pieces
 
 
-NOTHING = -1e30
-"""the logarithm of a tail that is empty"""
+def _nothing(xp: Namespace[Array], like: Array) -> float:
+    """The logarithm of a tail that is empty: below that of any other, though a number."""
+    return -0.5 * float(xp.finfo(like).max)
 
 
 def _tails_at(
@@ -47,11 +48,20 @@ def _tails_at(
     """(log F, log S) at a bound, (nothing, 0) and (0, nothing) where it cuts nothing off."""
     if bound is None:
         return None
-    empty = base.log_tails(xp.stop_gradient(bound))[which] < -float(xp.finfo(bound).max)
+    empty = _is_end(xp, base, bound, within, which)
     tails = base.log_tails(xp.where(empty, within, bound))
-    open_ended = (NOTHING, 0.0) if which == 0 else (0.0, NOTHING)
+    nothing = _nothing(xp, bound)
+    open_ended = (nothing, 0.0) if which == 0 else (0.0, nothing)
     lower, upper = (xp.where(empty, value, tail) for value, tail in zip(open_ended, tails, strict=True))
     return lower, upper
+
+
+def _is_end(xp: Namespace[Array], base: Base, bound: Array, within: Array, which: int) -> Array:
+    """Whether a bound cuts nothing off; at an infinite one tails may be no numbers."""
+    fixed = xp.stop_gradient(bound)
+    infinite = xp.abs(fixed) > float(xp.finfo(bound).max)
+    tail = base.log_tails(xp.where(infinite, within, fixed))[which]
+    return infinite | (tail < -float(xp.finfo(bound).max))
 
 
 def _end_at(
@@ -61,7 +71,7 @@ def _end_at(
     if bound is None or not base.is_dense_at_ends:
         return None
     fixed = xp.stop_gradient(bound)
-    at_end = (base.log_tails(fixed)[which] < -float(xp.finfo(bound).max)) & (xp.abs(fixed) < math.inf)
+    at_end = _is_end(xp, base, bound, within, which) & (xp.abs(fixed) < math.inf)
     moved = xp.where(at_end, bound, 0.0) - xp.where(at_end, fixed, 0.0)
     return moved if which else -moved, xp.stop_gradient(base.log_density(xp.where(at_end, fixed, within)))
 
@@ -86,6 +96,6 @@ def _difference(
     more = xp.where(other_side, at_bound[1], near) - log_p
     less = xp.where(other_side, far, at_bound[0]) - log_p
     unit = xp.stop_gradient(xp.maximum(more, less))
-    unit = xp.maximum(unit, NOTHING)
+    unit = xp.maximum(unit, _nothing(xp, unit))
     mass = xp.exp(more - unit) - xp.exp(less - unit)
     return Piece(xp.maximum(mass, 0.0), unit)

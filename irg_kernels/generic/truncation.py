@@ -119,6 +119,8 @@ def at_fixed_quantile(
 
 # Bisection halves an exponent, then a mantissa; Newton's method takes over long before its end.
 MAX_STEPS = 100
+LOST = 1e6
+"""of log(A/B), from which a step of nothing is no sign of arrival"""
 
 
 def solve(
@@ -144,9 +146,8 @@ def solve(
     start = xp.where(unknown, _middle(xp, low, high), xp.minimum(xp.maximum(start, low), high))
     log_q, log_one_minus_q = log_survival(xp, one_minus_q, q), log_survival(xp, q, one_minus_q)
     going = 1.0 + 0.0 * q if settled is None else 1.0 - xp.indicator(settled, like=q)
-    most = (
-        600.0 if xp.has_guard_digits else largest_exponent(xp, q)
-    )  # of a heavy tail the unit may be larger than any draw
+    # of a heavy tail the unit may be larger than any draw
+    most = 600.0 if xp.has_guard_digits else largest_exponent(xp, q)
     state, step = (start, low, high, going), _newton(xp, pieces_at, xp.finfo(q), most, tolerance)
 
     def done(state: tuple[Array, ...]) -> Array:
@@ -177,7 +178,9 @@ def _newton(xp: Namespace[Array], pieces_at: Callable, limits: Any, most: float,
         new = xp.where(at_low, x - log_one_minus_q * xp.exp(xp.minimum(log_b, most)), new)
         new = xp.where(at_high, x + log_q * xp.exp(xp.minimum(log_a, most)), new)
         # a step doubles the digits: the one after an error of sqrt(eps) is the last, and so is one that rounds to none
-        arrived = (xp.abs(error) <= tolerance) | (xp.abs(new - x) <= spacing * xp.abs(x))
+        # (not where the error is out of all measure: so far out the unit is lost in the rounding of its logarithms)
+        still = (xp.abs(new - x) <= spacing * xp.abs(x)) & (xp.abs(error) < LOST)
+        arrived = (xp.abs(error) <= tolerance) | still
         inside = arrived | ((new > lo) & (new < hi))  # false for NaN
         shut = hi - lo <= spacing * xp.maximum(xp.abs(lo), xp.abs(hi))
         new = xp.where(inside, xp.minimum(xp.maximum(new, lo), hi), _middle(xp, lo, hi))

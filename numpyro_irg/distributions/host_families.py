@@ -225,11 +225,13 @@ def _folded(distribution, x):
     inside = censoring.log_between(NATIVE, below, above, x <= 0.0)
     known = family_of(unwrapped(distribution.base_dist))
     if known is not None and censoring.can_integrate_about_0(known[0]):
-        positive = x > 0.0
+        positive = (x > 0.0) & (x < jnp.inf)
         size, *params = together(jnp.where(positive, x, 1.0), *known[1])
         log_p0 = log_density_of(known[0], 0.0 * size, *params)
         inside = jnp.where(positive, censoring.log_about_0(NATIVE, known[0], log_p0, size, *params), inside)
-    return inside, censoring.log_outside(NATIVE, below, above)
+    empty = x <= 0.0
+    outside = censoring.log_outside(NATIVE, below, above)
+    return jnp.where(empty, -jnp.inf, inside), jnp.where(empty, 0.0, outside)
 
 
 @_log_tails.register(host.MixtureSameFamily)

@@ -19,13 +19,14 @@ __all__ = ["hidden_latents"]
 
 def hidden_latents(model: Callable, args: tuple, kwargs: dict) -> list[str]:
     """The names of latents that `poutine.block` around the model hides; without a trace in the random state."""
-    handlers, program = _taken_apart(model)
+    handlers, bare = _taken_apart(model)
     if not any(isinstance(handler, BlockMessenger) for handler in handlers):
         return []
+    program = bare
     for handler in reversed(handlers):
         program = program if isinstance(handler, BlockMessenger) else handler(program)
     state = torch.get_rng_state()
-    with torch.no_grad(), block(), buffers_kept(program):
+    with torch.no_grad(), block(), buffers_kept(bare):
         whole, shown = (trace(fn).get_trace(*args, **kwargs).nodes for fn in (program, model))
     torch.set_rng_state(state)
     return sorted(name for name, site in whole.items() if _is_latent(site) and name not in shown)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from mpmath import mp
+from scipy import stats
 
 from tests.families import BY_NAME
 
@@ -79,3 +80,17 @@ def test_other_maps_that_fold_have_no_path(adapter):
             adapter.irg.implicit_gradients(fn, adapter.array(2.0))
         with pytest.raises(ValueError, match="TransformedDistribution has no cdf"):
             adapter.dist.TruncatedDistribution(fn, value, value + 1.0)
+
+
+def test_bounds_at_the_ends(adapter):
+    """They cut nothing off: 0, where there is no mass below, and infinity, up to which no integral about 0 goes."""
+    dist, q = adapter.dist, adapter.array([0.25, 0.5])
+    folded = adapter.host.FoldedDistribution(dist.Normal(adapter.array(0.5), adapter.array(1.0)))
+    plain = adapter.numpy(folded.log_prob(q))
+    for low, high in ((0.0, None), (None, np.inf), (0.0, np.inf)):
+        bounded = dist.Truncated(folded, low=low, high=high)
+        np.testing.assert_allclose(adapter.numpy(bounded.log_prob(q)), plain, rtol=2e-6)
+        x = adapter.numpy(bounded.icdf(q))
+        np.testing.assert_allclose(stats.norm.cdf(x, 0.5) - stats.norm.cdf(-x, 0.5), [0.25, 0.5], rtol=2e-6)
+    from_a_tenth = (dist.Truncated(folded, low=0.1, high=high).log_prob(q) for high in (None, np.inf))
+    np.testing.assert_allclose(*map(adapter.numpy, from_a_tenth), rtol=2e-6)

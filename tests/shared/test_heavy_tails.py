@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from mpmath import mp
+from scipy import stats
 
 from tests.adapters import compiled, over
 from tests.checks import assert_unbiased
@@ -139,3 +140,26 @@ def test_log_uniform_over_the_whole_range(adapter):
 
     slopes = adapter.jit(adapter.value_and_slopes(logarithm))(log_low, adapter.key(0))[1]
     assert_unbiased(adapter.numpy(slopes), 0.5, 1e-5)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, None), (0.1, None), (None, -0.1), (0.1, np.inf), (-np.inf, -0.1)])
+def test_mixtures_open_on_one_side(adapter, low, high):
+    """A search that began so far out that its steps round to nothing stayed there."""
+    dist, q = adapter.dist, np.array([0.25, 0.5])
+    weights, loc = np.array([0.4, 0.6]), np.array([0.0, 2.0])
+    mixed = dist.MixtureSameFamily(
+        adapter.host.Categorical(adapter.array(weights)), dist.Normal(adapter.array(loc), adapter.array(1.0))
+    )
+
+    def cdf(x):
+        return (weights * stats.norm.cdf(np.asarray(x)[..., None], loc)).sum(-1)
+
+    below, until = (0.0 if low is None else cdf(low)), (1.0 if high is None else cdf(high))
+    x = adapter.numpy(dist.Truncated(mixed, low=low, high=high).icdf(adapter.array(q)))
+    np.testing.assert_allclose((cdf(x) - below) / (until - below), q, rtol=2e-6)
+
+
+def test_an_infinite_bound_is_none(adapter):
+    rice, q = adapter.dist.Rice(adapter.array(1.0), adapter.array(1.0)), adapter.array([0.25, 0.5])
+    found, expected = (adapter.dist.Truncated(rice, low=0.1, high=high).icdf(q) for high in (np.inf, None))
+    np.testing.assert_allclose(adapter.numpy(found), adapter.numpy(expected), rtol=1e-6)
