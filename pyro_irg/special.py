@@ -23,7 +23,7 @@ from irg_kernels.generic.family import Function
 
 from .attach import call, in_transform, seen
 from .distributions.base import parameters
-from .distributions.native import GAMMAINC, GAMMAINCC, with_native
+from .distributions.native import GAMMAINC, GAMMAINCC, seen_value, with_native
 
 __all__ = [
     "bessel_ratio",
@@ -61,6 +61,10 @@ _IN_X = {"gammainc": by_region.of_gamma_tail_in_x(1.0), "gammaincc": by_region.o
 def _called(function: Function, name: str, **values: Any) -> Tensor:
     args, rule = parameters(name, **values), None
     moves = in_transform() or any(a.requires_grad for a in args)
+    if name in _NATIVE and not moves:
+        value = seen_value(function, _NATIVE[name], *args)
+        if value is not None:
+            return value
     # nor are there limits to compute; torch's ways look for themselves where they serve
     if function.inside is not None and (moves or name not in _NATIVE) and _is_inside(function.inside, args):
         function = function.formula

@@ -1,9 +1,9 @@
 """Values of Gamma's tails by torch's own functions where those are right, and by Temme's expansion: in a tenth of the
 time of the kernels.
 
-In float64 torch's are right to 1e-14 up to a = 20, and to 2e-9 beyond.  (The upper tail of a tiny a is wrong by 2e-11
-where it is near 1, and far out, where it is 0, wholly.)  In float32 they are wrong by 1e-6 to 1e-5: answers are rounded
-from float64.
+In float64 torch's are right to 2e-14 up to a = 20, masses below 1e-50 to 2e-13, and to 2e-9 up to a = 1e5.  (The upper
+tail of a tiny a is wrong by 3e-16 / a where z < 1.1, and both are where they are 0.)  In float32 they are wrong by 1e-6
+to 1e-5: answers are rounded from float64.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.special import gammainc, gammaincc
@@ -21,16 +22,18 @@ from irg_kernels.generic.family import Function, Quantile, cdf_of, precise_quant
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics import gamma_small, gamma_uniform
 
-from ..attach import FLOAT64, NATIVE, by_chunks, evaluate, in_transform, seen
+from .. import by_numpy
+from ..attach import CHUNK, FLOAT64, NATIVE, by_chunks, evaluate, in_transform
 
-__all__ = ["GAMMAINC", "GAMMAINCC", "faster", "precise_quantile", "with_native"]
+__all__ = ["GAMMAINC", "GAMMAINCC", "faster", "precise_quantile", "seen_value", "with_native"]
 
-_LEAST_UPPER, _MOST = gamma_small.MOST_A, gamma_uniform.MIDDLE.least_a
-"""of a, for torch's upper tail where that is near 1, and for both"""
+_LEAST_UPPER, _MOST, _MOST_SINGLE = gamma_small.MOST_A, gamma_uniform.MIDDLE.least_a, 3e4
+"""of a: for torch's upper tail in a quantile, for both tails, and for both in answers of float32"""
+_TINY = torch.finfo(torch.float64).tiny
 
 
 class _Way(NamedTuple):
-    """A function of (a, z) in float64, perhaps with axes before theirs, and where it is right."""
+    """A function of (xp, a, z) in float64, perhaps with axes before theirs, and where it is right."""
 
     where: Callable
     """of (xp, a, z)"""
@@ -42,30 +45,72 @@ class _Way(NamedTuple):
 
 
 class _Ways(NamedTuple):
-    """In the order in which they are tried, for answers in each precision."""
+    """In the order in which they are tried, for answers in each precision, of many elements and of few.
+
+    Few take the fewest operations; of many each takes the cheapest.
+    """
 
     double: tuple[_Way, ...]
     single: tuple[_Way, ...]
+    few_double: tuple[_Way, ...]
+    few_single: tuple[_Way, ...]
+
+    def of(self, double: bool, size: int) -> tuple[_Way, ...]:
+        if size > by_numpy.FEW:
+            return self.double if double else self.single
+        return self.few_double if double else self.few_single
 
 
-def _ways(native: Callable, uniform: Callable, least_a: float, least: float) -> _Ways:
-    def is_native(xp: Namespace[Any], a: Any, z: Any) -> Any:
-        return (a > least_a) & (a <= _MOST) & (z > torch.finfo(torch.float64).tiny) & (z < torch.inf)
+def _by_torch(function: Callable, most_a: float, least_a: float = 0.0) -> _Way:
+    def where(xp: Namespace[Any], a: Any, z: Any) -> Any:
+        return (a > least_a) & (a <= most_a) & (z > _TINY) & (z < torch.inf)
 
-    def by_table(table: gamma_uniform.Table) -> _Way:
-        find = functools.partial(evaluate, functools.partial(uniform, table))
-        # below, the exponential has too few digits
-        return _Way(functools.partial(gamma_uniform.serves, table), find, 1.5 * table.least_a, 1e-50)
+    def find(xp: Namespace[Any], a: Any, z: Any) -> Any:
+        if isinstance(a, Tensor):
+            return function(a, z)
+        return function(torch.from_numpy(a), torch.from_numpy(z)).numpy()
 
-    by_torch, large = _Way(is_native, native, 1.0, least), by_table(gamma_uniform.LARGE)
-    middle, short = by_table(gamma_uniform.MIDDLE), by_table(gamma_uniform.SHORT)
-    return _Ways((by_torch, large, middle), (short, by_torch, large, middle))
+    return _Way(where, find, 1.0, 1e-300)
 
 
-_SMALL = _Way(gamma_small.serves, functools.partial(evaluate, gamma_small.upper), 0.1, 0.0)
-GAMMAINC = _ways(gammainc, gamma_uniform.lower, 0.0, 0.0)
-GAMMAINCC = _Ways(*((_SMALL, *ways) for ways in _ways(gammaincc, gamma_uniform.upper, 0.0, 1e-12)))
-_BOTH = _ways(lambda a, z: torch.stack((gammainc(a, z), gammaincc(a, z))), gamma_uniform.both, _LEAST_UPPER, 0.0)
+def _by_table(uniform: Callable, table: gamma_uniform.Table) -> _Way:
+    def find(xp: Namespace[Any], a: Any, z: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return uniform(table, xp, a, z)
+
+    # of less the exponential has too few digits
+    return _Way(functools.partial(gamma_uniform.serves, table), find, 1.5 * table.least_a, 1e-50)
+
+
+def _ways(native: Callable, uniform: Callable, *near_0: _Way, double: float = 0.0, single: float = 0.0) -> _Ways:
+    """
+    :param near_0: what serves small a where torch's does not.
+    :param double: a above which torch's serves wherever z is, in each precision.
+    """
+    short, middle, large = (
+        _by_table(uniform, table) for table in (gamma_uniform.SHORT, gamma_uniform.MIDDLE, gamma_uniform.LARGE)
+    )
+
+    def by_torch(most_a: float, least_a: float) -> tuple[_Way, ...]:
+        ways = (_by_torch(native, most_a, least_a), *near_0)
+        return (*ways, _by_torch(native, most_a)) if near_0 else ways
+
+    few_single = by_torch(_MOST_SINGLE, single)
+    return _Ways(
+        (*by_torch(_MOST, double), large, middle),
+        (short, *by_torch(_MOST, single), large, middle),
+        (*by_torch(_MOST, double), middle),
+        (*few_single, short, middle),
+    )
+
+
+_SMALL = _Way(gamma_small.serves, gamma_small.upper, 0.1, 0.0)
+GAMMAINC = _ways(gammainc, gamma_uniform.lower)
+# the error of torch's is 3e-16 / a, measured
+GAMMAINCC = _ways(gammaincc, gamma_uniform.upper, _SMALL, double=0.02, single=1e-5)
+_BOTH = _ways(
+    lambda a, z: torch.stack((gammainc(a, z), gammaincc(a, z))), gamma_uniform.both, double=_LEAST_UPPER, single=1e-5
+)
 
 
 def _by_ways(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:
@@ -73,47 +118,85 @@ def _by_ways(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:
 
     :param args: a and z, and others that `ours` alone takes.
     """
+    if in_transform() or torch.jit.is_tracing():
+        return _masked(ways, ours, *args)
+    if by_numpy.serves((), args):
+        return _by_arrays(ways, ours, *args)
+    found = _parted(torch, ways, ours, *(a.reshape(-1) for a in args))
+    return found.view(*found.shape[:-1], *args[0].shape)
+
+
+def _by_arrays(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:
+    def ours_of_arrays(*arrays: Any) -> Any:
+        return ours(*map(torch.from_numpy, arrays)).numpy()
+
+    arrays = [a.detach().numpy().astype(np.float64, copy=False).reshape(-1) for a in args]
+    found = torch.from_numpy(_parted(np, ways, ours_of_arrays, *arrays))
+    return found.view(*found.shape[:-1], *args[0].shape)
+
+
+def _masked(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:
+    """All ways of all elements."""
     if not ways:
         return ours(*args)
-    (where, find, safe, least), further = ways[0], functools.partial(_by_ways, ways[1:], ours)
-    if in_transform() or torch.jit.is_tracing():
-        inside = where(NATIVE, *args[:2])
-        found = find(*(torch.where(inside, x, safe) for x in args[:2]))
-        return torch.where(inside & _is_right(found, least, inside), found, further(*args))
-    inside = seen(where, *args[:2])
-    count = int(inside.count_nonzero())
+    (where, find, safe, least), *others = ways
+    inside = where(NATIVE, *args[:2])
+    found = find(NATIVE, *(torch.where(inside, x, safe) for x in args[:2]))
+    return torch.where(inside & _is_right(found, least, inside), found, _masked(others, ours, *args))
+
+
+def _parted(library: Any, ways: Sequence[_Way], ours: Callable, *args: Any) -> Any:
+    """Each element by one way, in arrays of one axis of the library, torch or NumPy."""
+    if not ways:
+        return ours(*args)
+    (where, find, _, least), others = ways[0], ways[1:]
+    xp = NATIVE if library is torch else by_numpy.NATIVE
+    inside = where(xp, *args[:2])
+    count = int(library.count_nonzero(inside))
     if not count:
-        return further(*args)
-    if count == inside.numel():
-        found = find(*args[:2])
-        return _mended(found, _is_right(found, least, inside), further, *args)
-    flat, mask = [a.reshape(-1) for a in args], inside.reshape(-1)
-    rows, others = mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
-    near = [a.index_select(0, rows) for a in flat]
-    found = find(*near[:2])
-    found = _mended(found, _is_right(found, least, rows), further, *near)
-    far = further(*(a.index_select(0, others) for a in flat))
-    whole = found.new_empty(*found.shape[:-1], mask.numel())
-    whole.index_copy_(-1, rows, found).index_copy_(-1, others, far)
-    return whole.view(*found.shape[:-1], *inside.shape)
+        return _parted(library, others, ours, *args)
+    if count < len(inside):
+        rows, rest = library.where(inside)[0], library.where(~inside)[0]
+        near = _parted(library, ways, ours, *(library.take(a, rows) for a in args))
+        far = _parted(library, others, ours, *(library.take(a, rest) for a in args))
+        whole = (np.empty if library is np else near.new_empty)((*near.shape[:-1], len(inside)))
+        whole[..., rows], whole[..., rest] = near, far
+        return whole
+    found = find(xp, *args[:2])
+    good = _is_right(found, least, inside)
+    if not good.all():
+        rows = library.where(~good)[0]
+        found[..., rows] = _parted(library, others, ours, *(library.take(a, rows) for a in args))
+    return found
 
 
-def _is_right(found: Tensor, least: float, like: Tensor) -> Tensor:
-    """Of each element, along what axes `found` may have before those of `like`."""
+def _is_right(found: Any, least: float, like: Any) -> Any:
+    """Of each element, along what axis `found` may have before those of `like`."""
     right = found > least
-    return right if right.dim() == like.dim() else right.all(0)
+    return right if right.ndim == like.ndim else right.all(0)
 
 
+@functools.cache
 def with_native(function: Function, ways: _Ways) -> Function:
     """`function` of (a, x), its value by the ways where they are right."""
 
     def value(xp: Namespace[Tensor], a: Tensor, x: Tensor) -> Tensor:
         if a.dtype != torch.float64:
             return function.value(xp, a, x)
-        taken = ways.single if xp.has_guard_digits else ways.double
+        taken = ways.of(not xp.has_guard_digits, a.numel())
         return _by_ways(taken, functools.partial(_value, function.value, xp), a, x)
 
     return Function(value, function.partials)
+
+
+def seen_value(function: Function, ways: _Ways, *args: Tensor) -> Tensor | None:
+    """What `call` makes of `with_native`, in fewer steps, or None where elements are too many or cannot be seen."""
+    if args[0].numel() > CHUNK or not by_numpy.serves((), args):
+        return None
+    dtype = args[0].dtype
+    double = dtype == torch.float64
+    ours = functools.partial(_value, function.value, NATIVE if double else FLOAT64)
+    return _by_arrays(ways.of(double, args[0].numel()), ours, *args).to(dtype)
 
 
 def _value(kernel: Callable, xp: Namespace[Tensor], *args: Tensor) -> Tensor:
@@ -125,15 +208,15 @@ def faster(function: Function) -> Function:
     return _FASTER.get(function, function)
 
 
-def _mended(native: Tensor, good: Tensor, ours: Callable, *args: Tensor) -> Tensor:
-    """`native` where that is `good`, ours(*args) elsewhere; either may have axes before those of `good`."""
+def _mended(found: Tensor, good: Tensor, ours: Callable, *args: Tensor) -> Tensor:
+    """`found` where it is `good`, ours(*args) elsewhere; either may have axes before those of `good`."""
     if in_transform() or torch.jit.is_tracing():
-        return torch.where(good, native, ours(*args))
+        return torch.where(good, found, ours(*args))
     if torch._is_all_true(good):
-        return native
+        return found
     rows = (~good).reshape(-1).nonzero()[:, 0]
     others = ours(*(a.reshape(-1)[rows] for a in args))
-    return native.reshape(*others.shape[:-1], -1).index_copy(-1, rows, others).view(native.shape)
+    return found.reshape(*others.shape[:-1], -1).index_copy(-1, rows, others).view(found.shape)
 
 
 def _both(a: Tensor, z: Tensor) -> Tensor:
@@ -147,7 +230,7 @@ def _cdf(xp: Namespace[Tensor], x: Tensor, a: Tensor, rate: Tensor) -> Tensor:
     def ours(a: Tensor, z: Tensor, x: Tensor, rate: Tensor) -> Tensor:
         return _value(_CDF.value, xp, x, a, rate)
 
-    taken = GAMMAINC.single if xp.has_guard_digits else GAMMAINC.double
+    taken = GAMMAINC.of(not xp.has_guard_digits, a.numel())
     return _by_ways(taken, ours, a, x * rate, x, rate)
 
 
@@ -179,5 +262,5 @@ def _gamma_quantile(xp: Namespace[Tensor], q: Tensor, one_minus_q: Tensor, a: Te
 def _log_tails(xp: Namespace[Tensor], at: gamma.Point, a: Tensor) -> tuple[Tensor, ...]:
     """And the logarithm of what scales a step, of which fewer digits will do."""
     front = a * at.log_z - at.z - (a + 1.0).lgamma()
-    lower, upper = _by_ways(_BOTH.double, _both, a, at.z)
+    lower, upper = _by_ways(_BOTH.of(True, a.numel()), _both, a, at.z)
     return lower.log(), upper.log(), front

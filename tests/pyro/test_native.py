@@ -10,7 +10,7 @@ from mpmath import mp
 import pyro_irg.distributions as dist
 from pyro_irg import special
 
-SHAPES = (0.05, 0.5, 5.0, 20.0, 20.5, 300.0, 3e4)
+SHAPES = (1e-9, 3e-5, 0.003, 0.021, 0.05, 0.5, 5.0, 20.0, 20.5, 300.0, 2.9e4, 3.1e4)
 STEPS = (-30.0, -12.0, -6.0, -1.0, 0.0, 0.3, 4.0, 9.0, 25.0)  # in standard deviations of log z
 
 
@@ -20,8 +20,8 @@ def points() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     rows = []
     with mp.workdps(140):
         for a in SHAPES:
-            for step in STEPS:
-                z = float(np.float32(a * np.exp(step / np.sqrt(a + 1.0))))
+            at = [a * np.exp(step / np.sqrt(a + 1.0)) for step in STEPS]
+            for z in map(float, np.float32([*at, *((1e-20, 0.3, 1.09, 1.3, 40.0) if a < 0.1 else ())])):
                 if z > 10.0 * a + 500.0:
                     continue
                 shape, at = mp.mpf(float(np.float32(a))), mp.mpf(z)
@@ -37,10 +37,11 @@ def points() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return tuple(np.array(rows, dtype=float).T)  # type: ignore[return-value]
 
 
+@pytest.mark.parametrize("copies", [1, 50], ids=["few", "many"])
 @pytest.mark.parametrize("grad", [False, True], ids=["no_grad", "grad"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_tails(dtype, grad):
-    a, z, *tails = points()
+def test_tails(dtype, grad, copies):
+    a, z, *tails = (np.tile(x, copies) for x in points())
     given = [torch.tensor(x, dtype=dtype, requires_grad=grad) for x in (a, z)]
     lower, upper = special.gammainc(*given), special.gammaincc(*given)
     cdf = dist.Gamma(given[0], 1.0).cdf(given[1])
