@@ -273,7 +273,7 @@ def _upper_quantile(xp: Namespace[Array], s: Array, kappa: Array) -> Array:
     log_peak = -math.log(2.0 * math.pi) - log_i0e(xp, kappa)
     # S(z) lies above its tangent at pi; and a normal distribution with the same peak is near where kappa is large.
     # Where it is not, it may lead past pi, and from there is no way back: the mass is 0, and Newton's step with it
-    tangent = math.pi - s * xp.exp(xp.minimum(2.0 * kappa - log_peak, 80.0))
+    tangent = math.pi - xp.exp(xp.minimum(log_s + 2.0 * kappa - log_peak, 80.0))
     sigma = xp.exp(-log_peak) / math.sqrt(2.0 * math.pi)
     near = normal_quantile(xp, log_s) * sigma
     start = xp.maximum(tangent, xp.where(near < 3.0, near, 0.0))

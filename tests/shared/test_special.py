@@ -192,6 +192,9 @@ FAR = (
     ("gammaincinv", (0.798300922, 7.87523123e-15), 1.967308951e-18),
     ("gammainccinv", (0.0188681204, 0.24326475), 2.188233369e-07),
     ("betaincinv", (0.392908573, 9.35064316, 4.03368995e-06), 1.522159418e-15),
+    ("von_mises_cdfinv", (1e4, 1e-36), -0.126127928013),
+    ("von_mises_cdfinv", (300.0, 3e-37), -0.751023754724),
+    ("von_mises_cdfinv", (50.0, 1e-35), -2.16319011746),
 )  # fmt: skip
 
 
@@ -201,6 +204,18 @@ def test_far_tails_in_single_precision(adapter, name):
     with adapter.precision("float32"):
         values = orders(adapter, name, np.array([row[1] for row in rows], np.float32).astype(np.float64))[0][:, 0]
     np.testing.assert_allclose(values, [row[2] for row in rows], rtol=1e-6)
+
+
+def test_far_quantile_of_an_angle(adapter):
+    """Next to the normal distribution's; Newton's method began at pi, where the mass is 0, and the step with it."""
+    kappas, masses = (1e4, 1e8, 1e12), (1e-300, 1e-200, 1e-40)
+    rows = np.array([(kappa, q) for kappa in kappas for q in masses])
+    with adapter.precision("float64"):
+        found = orders(adapter, "von_mises_cdfinv", rows)[0][:, 0]
+    normal = scipy.ndtri(rows[:, 1]) / np.sqrt(rows[:, 0])
+    # what the circle changes, x**2 / 24 of x and 1 / (8 kappa), and what a tail of many sigma feels of it
+    np.testing.assert_allclose(found, normal, rtol=1e-2)
+    np.testing.assert_allclose(found[3:], normal[3:], rtol=1e-6)
 
 
 @over(("stdtrit", "von_mises_cdfinv"), "name")
