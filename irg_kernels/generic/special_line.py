@@ -125,29 +125,34 @@ VON_MISES_CDFINV = guarded(
 # ------------------------------------------------------------------------------------------- normal intervals, Bessel
 
 
-def _interval(xp: Namespace[Array], low: Array, high: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """(low, high, where low < high, the point of the interval nearest 0, its mass over the density there)."""
+def _interval(xp: Namespace[Array], low: Array, high: Array) -> tuple[Array, ...]:
+    """(low, high, the point of the interval nearest 0, its mass over the density there, where so), -1 and 1 elsewhere:
+    where low >= high, and so far out that one end alone counts."""
     most = math.sqrt(float(xp.finfo(low).max)) * 1e-3
     low, high = xp.clip(low, -most, most), xp.clip(high, -most, most)
     ordered = low < high
     low, high = xp.where(ordered, low, -1.0), xp.where(ordered, high, 1.0)
-    near = xp.minimum(xp.maximum(low, 0.0), xp.maximum(high, low))
-    near = xp.where(low > 0.0, low, xp.where(high < 0.0, high, 0.0))
+    near = _nearest(xp, low, high)
     pieces = normal.masses(xp, low, high, zero_like(xp, low), 1.0 + zero_like(xp, low))
     mass = sum(piece.mass * xp.exp(piece.log_unit) for piece in pieces(near))
-    return low, high, ordered, near, mass
+    return low, high, near, mass, ordered
+
+
+def _nearest(xp: Namespace[Array], low: Array, high: Array) -> Array:
+    return xp.where(low > 0.0, low, xp.where(high < 0.0, high, 0.0))
 
 
 def _log_interval(xp: Namespace[Array], low: Array, high: Array) -> Array:
-    at_low, at_high, ordered, near, mass = _interval(xp, low, high)
+    at_low, at_high, near, mass, ordered = _interval(xp, low, high)
     found = normal.log_density(xp, near) + xp.log(mass)
     # where most lies inside, by what does not
     outside = xp.exp(xp.log_ndtr(at_low)) + xp.exp(xp.log_ndtr(-at_high))
     most = outside < 0.5
     found = xp.where(most, xp.log1p(-xp.where(most, outside, 0.0)), found)
+    near = _nearest(xp, low, high)
     far = (xp.abs(near) > 1e150) if is_double(xp, low) else (xp.abs(near) > 1e15)
     empty = xp.where(equal(low, high), -math.inf, math.nan)
-    return xp.where(ordered, xp.where(far, -0.5 * near * near, found), empty)
+    return xp.where(low < high, xp.where(far | ~ordered, -0.5 * near * near, found), empty)
 
 
 def _interval_end(which: int) -> Callable:
@@ -155,10 +160,13 @@ def _interval_end(which: int) -> Callable:
 
     def partial(xp: Namespace[Array], result: Array, low: Array, high: Array) -> Array:
         ends = _interval(xp, low, high)
-        _, _, ordered, near, mass = ends
+        _, _, near, mass, ordered = ends
         end, sign = ends[which], 2.0 * which - 1.0
         inside = sign * xp.exp(-0.5 * (end - near) * (end + near)) / mass
-        return xp.where(ordered, inside, xp.where(equal(low, high), sign * math.inf, math.nan))
+        # far out the density falls as exp(-|near| t)
+        is_near = (low > 0.0) if which == 0 else (high < 0.0)
+        inside = xp.where(ordered, inside, -xp.where(is_near, (low, high)[which], 0.0))
+        return xp.where(low < high, inside, xp.where(equal(low, high), sign * math.inf, math.nan))
 
     return partial
 

@@ -247,6 +247,21 @@ def test_next_to_the_median(adapter, name, precision):
     np.testing.assert_allclose(found, exact, rtol=1e-13 if precision == "float64" else 1e-6)
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_far_intervals(adapter, precision):
+    """Of ends whose squares are next to overflow, and beyond it."""
+    single = precision == "float32"
+    end, beyond = (1e18, 1e25) if single else (1e153, 1e200)
+    rows = np.array([(-INF, -end), (-8.0 * end, -end), (end, 2.0 * end), (end, INF), (-INF, -beyond), (beyond, INF)])
+    with adapter.precision(precision):
+        values, gradients, hessians = orders(adapter, "log_ndtr_interval", rows)
+    end = float(np.float32(end)) if single else end
+    np.testing.assert_allclose(values[:, 0], [*[-0.5 * end * end] * 4, -INF, -INF], rtol=1e-6 if single else 1e-13)
+    slopes = [(0.0, end), (0.0, end), (-end, 0.0), (-end, 0.0), (0.0, beyond), (-beyond, 0.0)]
+    np.testing.assert_allclose(gradients, slopes, rtol=1e-6 if single else 1e-13)
+    np.testing.assert_allclose(hessians[:, [0, 3]], -(np.array(slopes) != 0.0).astype(float))
+
+
 E1_OF_HALF = 0.55977359477616081
 
 
