@@ -62,12 +62,19 @@ def _accurate(transform: Any) -> Any:
 
 @jax.custom_vjp
 def finite_slopes(x: Array) -> Array:
-    """x; of its slopes, those that are not finite are 0.
+    """x; of its slopes, those that are not finite, or whose squares are not, are 0.
 
     A second derivative such as (a - 1) / theta^2 overflows in float32 at theta = 1e-19, where that in unconstrained
-    space is moderate: one datum's NaN would reach every parameter.  `diagnostics` tells where.
+    space is moderate: one datum's NaN would reach every parameter, and of one that is squared to infinity Adam's mean
+    of squares never returns.  `diagnostics` tells where.
     """
     return x
 
 
-finite_slopes.defvjp(lambda x: (x, None), lambda _, slope: (jnp.where(jnp.isfinite(slope), slope, 0.0),))
+def _finite(slope: Array) -> Array:
+    # a sum of a million squares is finite too
+    return jnp.where(jnp.abs(slope) < 1e-3 * jnp.finfo(slope.dtype).max ** 0.5, slope, 0.0)
+
+
+# by itself again, for the slopes of slopes
+finite_slopes.defvjp(lambda x: (finite_slopes(x), None), lambda _, slope: (_finite(slope),))

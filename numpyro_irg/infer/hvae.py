@@ -22,6 +22,7 @@ from irg_kernels.inference import coupled, hamiltonian, refreshed
 
 from .. import xp
 from . import refreshed as refreshed_path
+from .bijections import finite_slopes
 from .hidden import hidden_latents
 from .masks import factor, is_lifted, lift, taken, unwrapped
 from .reruns import begun_outside, first_run
@@ -275,9 +276,8 @@ class HVAE:
     def _emit(self, drawn: Drawn, site: Any, term: Array) -> Array:
         """The model's latent, and the flow's term in the guide's density as a site of its own.
 
-        Not as the `log_density` of the Delta, so that no estimator can take it for a part of KL(Delta, p).
-        """
-        name, value = site["name"], site["value"]
+        Not as the `log_density` of the Delta, so that no estimator can take it for a part of KL(Delta, p)."""
+        name, value = site["name"], finite_slopes(site["value"])
         with Inside(drawn):
             factor(f"{self.prefix}_flow_{name}", term)
             return numpyro.sample(name, dist.Delta(value, event_dim=site["fn"].event_dim))

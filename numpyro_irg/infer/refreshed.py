@@ -17,6 +17,7 @@ from numpyro.handlers import trace
 from irg_kernels.inference import coupled, refreshed, transport
 
 from ..attach import NATIVE
+from .bijections import finite_slopes
 from .masks import factor, is_lifted, taken
 from .sites import BaseSites, Drawn, Inside, LiveModel, event_last, sum_event, sum_to, weighted
 from .transport import AutoTransport
@@ -118,6 +119,7 @@ class _Run:
     def log_density(self, u: tuple[Array, ...], *, detached: bool = False) -> Array:
         """Of each system in the base's coordinates, up to a constant."""
         z, log_det = self.at.carried(u)
+        z = tuple(map(finite_slopes, z))  # far out the density may be finite and its slope not
         return (
             functools.reduce(jnp.add, [sum_to(t, self.dims) for t in self.live.terms(z, detached=detached)]) + log_det
         )
@@ -295,7 +297,7 @@ def refine(
     values = {}
     for latent, (site, _) in zip(live.latents, placed, strict=True):
         with Inside(base.sites[latent.name]):
-            delta = dist.Delta(site["value"], event_dim=site["fn"].event_dim)
+            delta = dist.Delta(finite_slopes(site["value"]), event_dim=site["fn"].event_dim)
             values[latent.name] = numpyro.sample(latent.name, delta)
     total = jnp.sum(log_weights, axis=tuple(range(1, log_weights.ndim)))
     share = 1.0 - jnp.mean(fine, dtype=bound.dtype)

@@ -10,7 +10,7 @@ from torch.distributions import biject_to
 from torch.distributions.transforms import IndependentTransform, StickBreakingTransform
 from torch.nn.functional import logsigmoid
 
-__all__ = ["bijection", "finite_slopes"]
+__all__ = ["bijection", "finite", "finite_slopes"]
 
 
 class _StickBreaking(StickBreakingTransform):
@@ -71,13 +71,19 @@ class _FiniteSlopes(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> Tensor:
-        return torch.where(slope.isfinite(), slope, 0.0)
+        return finite(slope)
+
+
+def finite(slope: Tensor) -> Tensor:
+    """0 for what is not finite, or whose square is not, with room for a sum of a million."""
+    return torch.where(slope.abs() < 1e-3 * torch.finfo(slope.dtype).max ** 0.5, slope, 0.0)
 
 
 def finite_slopes(x: Tensor) -> Tensor:
-    """x; of its slopes, those that are not finite are 0.
+    """x; of its slopes, those that are not finite, or whose squares are not, are 0.
 
     A second derivative such as (a - 1) / theta^2 overflows in float32 at theta = 1e-19, where that in unconstrained
-    space is moderate: one datum's NaN would reach every parameter.  `diagnostics` tells where.
+    space is moderate: one datum's NaN would reach every parameter, and of one that is squared to infinity Adam's mean
+    of squares never returns.  `diagnostics` tells where.
     """
     return _FiniteSlopes.apply(x) if x.requires_grad else x

@@ -22,6 +22,7 @@ from irg_kernels.adapter import guide_messages, settings
 from irg_kernels.inference import coupled, hamiltonian, refreshed
 
 from .. import xp
+from .bijections import finite_slopes
 from .hidden import hidden_latents
 from .masks import Unmasked, mask_like
 from .refreshed import Refreshed
@@ -418,7 +419,7 @@ class _Flow:
         with Inside(self.base.sites[name]):
             pyro.factor(f"{self.guide.prefix}_flow_{name}", term, has_rsample=True)
             with mask_like(lifted):
-                return pyro.sample(name, dist.Delta(last.drawn[name], event_dim=fn.event_dim))
+                return pyro.sample(name, dist.Delta(finite_slopes(last.drawn[name]), event_dim=fn.event_dim))
 
 
 def _resend(message: Any) -> None:

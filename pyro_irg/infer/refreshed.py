@@ -16,7 +16,7 @@ from torch import Tensor
 from irg_kernels.inference import coupled, refreshed, transport
 
 from ..attach import NATIVE
-from .bijections import bijection
+from .bijections import bijection, finite, finite_slopes
 from .masks import mask_like
 from .sites import BaseSites, Drawn, Inside, Potential, differentiable, sum_to
 from .transport import AutoTransport
@@ -137,7 +137,8 @@ class Refreshed:
         with torch.enable_grad():
             leaves = tuple(differentiable(x if graph else x.detach()) for x in u)
             z, log_det = self.carried(leaves)
-            terms = self.potential.terms_at(z)
+            # far out the density may be finite and its slope not
+            terms = self.potential.terms_at(tuple(map(finite_slopes, z)))
             systems = functools.reduce(torch.add, [sum_to(term, self.dims) for term in terms]) + log_det
             found = torch.autograd.grad(systems.sum(), leaves, create_graph=graph, allow_unused=True)
         return self._unscaled(systems, found, leaves)
@@ -153,6 +154,7 @@ class Refreshed:
             slopes = torch.autograd.grad(
                 systems.sum(), positions, create_graph=graph, allow_unused=True, materialize_grads=True
             )
+            slopes = tuple(map(finite, slopes))
             outputs, factors = [*z], [*slopes]
             if isinstance(log_det, Tensor):
                 outputs, factors = [*z, log_det], [*slopes, torch.ones_like(log_det)]
@@ -231,7 +233,7 @@ class Refreshed:
         last = self.potential.last
         fn = last.fns[name]
         with Inside(self.base.sites[name]), mask_like(last.lifted.get(name)):
-            return pyro.sample(name, dist.Delta(last.drawn[name], event_dim=fn.event_dim))
+            return pyro.sample(name, dist.Delta(finite_slopes(last.drawn[name]), event_dim=fn.event_dim))
 
     def momenta(self) -> tuple[list[Tensor], Tensor]:
         """Those of each part, with a leading axis of K, and their log-density in each system."""

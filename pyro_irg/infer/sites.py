@@ -20,7 +20,7 @@ from torch import Tensor
 from irg_kernels.adapter import guide_messages, messages
 from irg_kernels.inference import hamiltonian
 
-from .bijections import bijection, finite_slopes
+from .bijections import bijection, finite, finite_slopes
 from .masks import Lifted, check_absent, check_mask_outside, lift, mask_of
 
 __all__ = [
@@ -345,8 +345,9 @@ class Potential:
                 allow_unused=True,
             )
         self.energy = -energy.detach()
+        # the first run's are taken at the positions themselves, which guard what comes after them
         return tuple(
-            torch.zeros_like(sites.positions[name]) if g is None else -g / scale
+            torch.zeros_like(sites.positions[name]) if g is None else -(finite(g) if guarded else g) / scale
             for name, g, scale in zip(self.values, gradient, self.scales, strict=True)
         )
 

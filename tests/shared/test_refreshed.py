@@ -144,6 +144,26 @@ def test_a_point_without_a_density_does_no_harm(adapter):
         assert adapter.diagnostics(guide, params)["rejected"] <= 1.0
 
 
+@pytest.mark.parametrize("kind", ["leapfrog", *KINDS])
+def test_a_slope_that_overflows_where_the_density_does_not(adapter, kind):
+    """Of a volatility: log p(y | z) = -e^(40 z) / 2, whose slope has a factor e^(60 z) in both libraries."""
+    edge = math.log(np.finfo(str(adapter.array(0.0).dtype).removeprefix("torch.")).max) / 60.0
+
+    def model():
+        z = adapter.sample("z", adapter.dist.Normal(0.0, 1.0))
+        adapter.sample("y", adapter.dist.Normal(0.0, adapter.xp.exp(-20.0 * z)), obs=adapter.array(1.0))
+
+    def base():
+        adapter.sample("z", adapter.dist.Normal(adapter.param("m", adapter.array(1.1 * edge)), 0.01))
+
+    guide = adapter.irg.infer.HVAE(model, base, num_steps=2, transition=kind)
+    params = adapter.started(model, guide)
+    found, slopes = adapter.value_and_slopes_of_loss(model, guide, params, particles=64, seeds=5)
+    assert np.isfinite(found).all() and all(np.isfinite(s).all() for s in slopes) and len(slopes) > 1
+    weights = adapter.log_weights(model, guide, params, num_samples=1000, batch_size=1000)
+    assert np.isfinite(weights).all() and np.log(-weights).min() > 40.0 * edge
+
+
 def test_training_the_automatic_guide(adapter):
     """The banana's curvature costs a full-rank Gaussian .78 nats."""
     model = banana(adapter)
