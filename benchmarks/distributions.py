@@ -9,7 +9,6 @@ is new is measured and added (some 2 s), and with --measure all of them are (4 m
 
 from __future__ import annotations
 
-import argparse
 import functools
 import inspect
 import json
@@ -27,7 +26,7 @@ import pyro_irg.distributions
 import pyro_irg.xp
 from benchmarks import accuracy
 from benchmarks.hosts import COMPOSED, IN_README, PARAMETERS, REMARKS
-from benchmarks.tables import ROOT, markdown, publish
+from benchmarks.tables import ROOT, command_line, markdown, publish
 from irg_kernels.generic.family import Family, Noise
 from tests.cases import CASES
 from tests.families import BY_NAME
@@ -227,11 +226,10 @@ def table_in_short() -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
+    parser = command_line()
     parser.add_argument(
         "--measure", action="store_true", help="measure the errors of all families, not only of new ones"
     )
-    parser.add_argument("--write", action="store_true", help="replace the tables in docs/ and README")
     given = parser.parse_args()
     measure(given.measure)
     publish("distributions", table(), given.write)

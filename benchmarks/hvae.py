@@ -8,10 +8,9 @@ what it measures; the first five are tables of the results that `hvae_targets` h
 
 from __future__ import annotations
 
-import argparse
 import importlib
 
-from benchmarks.tables import publish
+from benchmarks.tables import command_line, publish
 
 PARTS = {
     "targets": "hvae_targets.table",
@@ -25,9 +24,8 @@ PARTS = {
 }
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("parts", nargs="*", choices=list(PARTS), metavar="|".join(PARTS))
-    parser.add_argument("--write", action="store_true", help="replace the tables in docs/")
     options = parser.parse_args()
     for part in options.parts or PARTS:
         module, function = PARTS[part].split(".")

@@ -11,7 +11,6 @@ sum of both components' draws, weighted by a relaxed one-hot vector: a point bet
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import resource
 import subprocess
@@ -24,7 +23,7 @@ import torch
 from tqdm import tqdm
 
 import pyro_irg.distributions as dist
-from benchmarks.tables import markdown, publish
+from benchmarks.tables import command_line, markdown, publish
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "mixture.png"
@@ -220,12 +219,11 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["peak"]:
         print(peak(*sys.argv[2:]))
         sys.exit()
-    parser = argparse.ArgumentParser()
+    parser = command_line()
     parser.add_argument("parts", nargs="*", default=["variance", "memory", "picture"])
     parser.add_argument(
         "--student-t", action="store_true", help="memory of MultivariateStudentT too, as in docs/speed.md"
     )
-    parser.add_argument("--write", action="store_true", help="replace the tables in docs/")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if "variance" in chosen.parts:

@@ -8,7 +8,6 @@ runs that take turns in one process, the median ratio.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable
 from functools import partial
@@ -28,7 +27,7 @@ import numpyro_irg.distributions as numpyro_dist
 import numpyro_irg.infer
 import pyro_irg.distributions as pyro_dist
 import pyro_irg.infer
-from benchmarks.tables import markdown, publish
+from benchmarks.tables import command_line, markdown, publish
 
 PARTICLES, GRADIENTS, TURNS, REPEATS = 64, 200, 9, 8
 
@@ -138,10 +137,7 @@ def row(library: str, name: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="replace the table in docs/")
-    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=ROWS)
-    options = parser.parse_args()
+    options = command_line(__doc__, ROWS).parse_args()
     torch.set_num_threads(1)
     rows = [row(library, name) for name in options.rows for library in LIBRARIES]
     publish("qmc", markdown(["guide", "library", "variance, times less", "time ratio"], rows), options.write)

@@ -12,7 +12,6 @@ back to the system and pays for fresh pages, which costs ours, with its many tem
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
@@ -26,7 +25,7 @@ from tqdm import tqdm
 
 import numpyro_irg.distributions as numpyro_ours
 import pyro_irg.distributions as pyro_ours
-from benchmarks.tables import markdown, publish
+from benchmarks.tables import command_line, markdown, publish
 
 SIZES = (100, 10_000, 100_000)
 ROUNDS = 15
@@ -139,10 +138,7 @@ def table(names: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="replace the table in docs/")
-    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=ROWS)
-    options = parser.parse_args()
+    options = command_line(__doc__, ROWS).parse_args()
     torch.set_num_threads(1)
     torch.empty(4_000_000)
     publish("speed", table(options.rows), options.write)

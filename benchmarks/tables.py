@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+from collections.abc import Collection
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -30,6 +31,15 @@ def published(name: str) -> str:
     return text.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- /{name} -->")[0]
 
 
+def command_line(about: str | None = None, rows: Collection[str] = ()) -> argparse.ArgumentParser:
+    """Of a script that writes tables: --write, and --rows where some may be chosen."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="replace the tables in docs/ and README")
+    if rows:
+        parser.add_argument("--rows", nargs="*", default=list(rows), choices=rows)
+    return parser
+
+
 def publish(name: str, table: str, write: bool | None = None) -> None:
     """Print the table; to write it is to put it between `<!-- name -->` and `<!-- /name -->` on the page that has them.
 
@@ -37,9 +47,7 @@ def publish(name: str, table: str, write: bool | None = None) -> None:
     """
     print(table)
     if write is None:
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--write", action="store_true", help="replace the table in docs/")
-        write = parser.parse_args().write
+        write = command_line().parse_args().write
     if write:
         page = page_of(name)
         start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
