@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -60,21 +61,25 @@ def _accurate(transform: Any) -> Any:
     return transform
 
 
-@jax.custom_vjp
-def finite_slopes(x: Array) -> Array:
-    """x; of its slopes, those that are not finite, or whose squares are not, are 0.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def finite_slopes(x: Array, unconstrained: bool = False) -> Array:
+    """x; of its slopes, those that are not finite are 0.
 
     A second derivative such as (a - 1) / theta^2 overflows in float32 at theta = 1e-19, where that in unconstrained
-    space is moderate: one datum's NaN would reach every parameter, and of one that is squared to infinity Adam's mean
-    of squares never returns.  `diagnostics` tells where.
+    space is moderate: one datum's NaN would reach every parameter.  `diagnostics` tells where.
+
+    :param unconstrained: that x is, whose slopes are moderate but far out: 0 too are those whose squares overflow, from
+        which Adam's mean of squares never returns.  (Of a theta of 1e-19 itself a slope of 1e19 is right.)
     """
     return x
 
 
-def _finite(slope: Array) -> Array:
-    # a sum of a million squares is finite too
-    return jnp.where(jnp.abs(slope) < 1e-3 * jnp.finfo(slope.dtype).max ** 0.5, slope, 0.0)
+def _finite(unconstrained: bool, _: None, slope: Array) -> tuple[Array]:
+    limit = jnp.finfo(slope.dtype).max
+    if unconstrained:
+        limit = 1e-3 * limit**0.5  # a sum of a million squares is finite too
+    return (jnp.where(jnp.abs(slope) <= limit, slope, 0.0),)
 
 
 # by itself again, for the slopes of slopes
-finite_slopes.defvjp(lambda x: (finite_slopes(x), None), lambda _, slope: (_finite(slope),))
+finite_slopes.defvjp(lambda x, unconstrained: (finite_slopes(x, unconstrained), None), _finite)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,9 +13,9 @@ import numpyro
 import numpyro.distributions as dist
 from jax import Array, lax
 from jax.custom_batching import custom_vmap
-from numpyro.distributions import biject_to, constraints
+from numpyro.distributions import constraints
 from numpyro.handlers import block, seed, substitute
-from numpyro.infer.autoguide import AutoContinuous, AutoGuide
+from numpyro.infer.autoguide import AutoGuide
 
 from irg_kernels.adapter import guide_messages, settings
 from irg_kernels.inference import coupled, hamiltonian, refreshed
@@ -23,8 +23,9 @@ from irg_kernels.inference import coupled, hamiltonian, refreshed
 from .. import xp
 from . import refreshed as refreshed_path
 from .bijections import finite_slopes
+from .coordinates import location_and_scale
 from .hidden import hidden_latents
-from .masks import factor, is_lifted, lift, taken, unwrapped
+from .masks import factor, is_lifted, lift, taken
 from .reruns import begun_outside, first_run
 from .sites import BaseSites, Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, sum_to
 
@@ -77,8 +78,8 @@ class HVAE:
         each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.  Or
         "coupled": the same, with small networks beside that scale and shift each step's momentum and position
         (`irg_kernels.inference.coupled`).
-    :param step_size: where the learned step sizes start, in units of the base's scale (its standard deviation where a
-        site's distribution is Normal in unconstrained space, else 1).
+    :param step_size: where the learned step sizes start, in units of the base's standard deviation in
+        unconstrained space, where a site's distribution tells (1 elsewhere).
     :param max_step_size: their upper bound.
     :param step_size_shape: "dim" for one per dimension of a site's event, "step" for one per step and dimension,
         "scalar".
@@ -174,8 +175,8 @@ class HVAE:
         live = LiveModel(self.model, args, kwargs, base, self._observed)
         self._observed |= live.observed
         if self.transition != "leapfrog":
-            return refreshed_path.refine(self, base, live, distributions, _normal)
-        units = _units(self.base, distributions, live.latents)
+            return refreshed_path.refine(self, base, live, distributions)
+        units = tuple(location_and_scale(self.base, distributions, latent)[1] for latent in live.latents)
         alphas = self.cooling()
         log_cooling = jnp.sum(jnp.log(alphas))
         z0 = tuple(latent.position for latent in live.latents)
@@ -276,11 +277,12 @@ class HVAE:
     def _emit(self, drawn: Drawn, site: Any, term: Array) -> Array:
         """The model's latent, and the flow's term in the guide's density as a site of its own.
 
-        Not as the `log_density` of the Delta, so that no estimator can take it for a part of KL(Delta, p)."""
-        name, value = site["name"], finite_slopes(site["value"])
+        Not as the `log_density` of the Delta, so that no estimator can take it for a part of KL(Delta, p).
+        """
+        delta = dist.Delta(finite_slopes(site["value"]), event_dim=site["fn"].event_dim)
         with Inside(drawn):
-            factor(f"{self.prefix}_flow_{name}", term)
-            return numpyro.sample(name, dist.Delta(value, event_dim=site["fn"].event_dim))
+            factor(f"{self.prefix}_flow_{site['name']}", term)
+            return numpyro.sample(site["name"], delta)
 
     def _move(
         self,
@@ -328,40 +330,6 @@ def _checked_cooling(returned: Any, num_steps: int) -> Array:
     elif len(alphas) != num_steps:
         raise ValueError(f"HVAE: tempering(num_steps) must return {num_steps} factors, got {len(alphas)}")
     return jnp.stack([jnp.asarray(alpha, jnp.result_type(float)) for alpha in alphas])
-
-
-def _units(guide: Callable, distributions: Mapping[str, Any], latents: list[Latent]) -> tuple[Array, ...]:
-    """The base's standard deviation in each latent's unconstrained space, where its distribution tells, else ones."""
-    return tuple(_unit(guide, distributions, latent) for latent in latents)
-
-
-def _unit(guide: Callable, distributions: Mapping[str, Any], latent: Latent) -> Array:
-    return _normal(guide, distributions, latent)[1]
-
-
-def _normal(guide: Callable, distributions: Mapping[str, Any], latent: Latent) -> tuple[Array, Array]:
-    """Location and scale of the base in a latent's unconstrained space, where its distribution tells; else 0 and 1."""
-    standard = jnp.zeros_like(latent.position), jnp.ones_like(latent.position)
-    fn = unwrapped(distributions[latent.name])
-    automatic = isinstance(guide, AutoGuide)  # its transform is the support's
-    if isinstance(fn, dist.TransformedDistribution) and (
-        automatic or list(fn.transforms) == [biject_to(latent.support)]
-    ):
-        fn = unwrapped(fn.base_dist)
-    if isinstance(fn, dist.Normal):
-        loc, scale = fn.loc, fn.scale
-    elif isinstance(guide, AutoContinuous) and f"_{guide.prefix}_latent" in distributions:
-        joint = unwrapped(distributions[f"_{guide.prefix}_latent"])
-        if not isinstance(joint, dist.Normal | dist.MultivariateNormal | dist.LowRankMultivariateNormal):
-            return standard
-        loc, scale = (guide._unpack_latent(x)[latent.name] for x in (joint.mean, jnp.sqrt(joint.variance)))
-    else:
-        return standard
-    shape = jnp.shape(latent.position)
-    if jnp.ndim(scale) > len(shape) or jnp.broadcast_shapes(jnp.shape(scale), shape) != shape:
-        return standard
-    loc, scale = (jnp.broadcast_to(x, shape).astype(latent.position.dtype) for x in (loc, scale))
-    return loc, scale
 
 
 @custom_vmap

@@ -18,6 +18,7 @@ from irg_kernels.inference import coupled, refreshed, transport
 
 from ..attach import NATIVE
 from .bijections import finite_slopes
+from .coordinates import location_and_scale
 from .masks import factor, is_lifted, taken
 from .sites import BaseSites, Drawn, Inside, LiveModel, event_last, sum_event, sum_to, weighted
 from .transport import AutoTransport
@@ -65,9 +66,7 @@ class Points(NamedTuple):
 class _Coordinates:
     """u of each part, and z of each latent as a function of it."""
 
-    def __init__(
-        self, base: BaseSites, live: LiveModel, guide: Any, distributions: Mapping[str, Any], normal: Any
-    ) -> None:
+    def __init__(self, base: BaseSites, live: LiveModel, guide: Any, distributions: Mapping[str, Any]) -> None:
         self.live, self.guide, self.to = live, guide, None
         if isinstance(guide, AutoTransport):
             self.to = guide.transport()
@@ -75,7 +74,7 @@ class _Coordinates:
             (u, _), *_ = joint.intermediates
             self.parts = [_Part("", u, jnp.ndim(u) - 1, joint)]
             return
-        self.normal = [normal(guide, distributions, latent) for latent in live.latents]
+        self.normal = [location_and_scale(guide, distributions, latent) for latent in live.latents]
         self.parts = [
             _Part(f"{at.name}_", (at.position - loc) / scale, at.batch_ndim, base.sites[at.name])
             for at, (loc, scale) in zip(live.latents, self.normal, strict=True)
@@ -119,7 +118,7 @@ class _Run:
     def log_density(self, u: tuple[Array, ...], *, detached: bool = False) -> Array:
         """Of each system in the base's coordinates, up to a constant."""
         z, log_det = self.at.carried(u)
-        z = tuple(map(finite_slopes, z))  # far out the density may be finite and its slope not
+        z = tuple(finite_slopes(x, True) for x in z)  # far out the density may be finite and its slope not
         return (
             functools.reduce(jnp.add, [sum_to(t, self.dims) for t in self.live.terms(z, detached=detached)]) + log_det
         )
@@ -266,13 +265,10 @@ def _bound(guide: Any, log_weights: Array, scale: Any) -> tuple[Array, Array]:
 
 
 def refine(
-    guide: Any, base: BaseSites, live: LiveModel, distributions: Mapping[str, Any], normal: Any
+    guide: Any, base: BaseSites, live: LiveModel, distributions: Mapping[str, Any]
 ) -> tuple[dict[str, Array], Points]:
-    """Emits the momenta, the flow's term and the latents.
-
-    :param normal: (location, scale) of a latent's base.
-    """
-    run = _Run(guide, base, live, _Coordinates(base, live, guide.base, distributions, normal))
+    """Emits the momenta, the flow's term and the latents."""
+    run = _Run(guide, base, live, _Coordinates(base, live, guide.base, distributions))
     xi, log_prob_xi = _momenta(run)
     log_q = functools.reduce(jnp.add, [sum_to(_log_prob(site), run.dims) for site in base.sites.values()])
     u, log_weights, densities, rho, fine, stretched = run.path(xi)

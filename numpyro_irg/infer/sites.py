@@ -320,7 +320,7 @@ class LiveModel:
             return jnp.sum(systems), lax.stop_gradient(-systems)
 
         if guarded:
-            positions = jax.tree.map(finite_slopes, positions)
+            positions = jax.tree.map(lambda z: finite_slopes(z, True), positions)
         slopes, energy = jax.grad(log_joint, has_aux=True)(positions)
         return tuple(latent.scaled(-slope, -1) for slope, latent in zip(slopes, self.latents, strict=True)), energy
 

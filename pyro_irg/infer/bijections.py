@@ -62,28 +62,32 @@ class _FiniteSlopes(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor) -> Tensor:
+    def forward(x: Tensor, unconstrained: bool) -> Tensor:
         return x.view_as(x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        pass
+        ctx.unconstrained = inputs[1]
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
-        return finite(slope)
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        return finite(slope, ctx.unconstrained), None
 
 
-def finite(slope: Tensor) -> Tensor:
-    """0 for what is not finite, or whose square is not, with room for a sum of a million."""
-    return torch.where(slope.abs() < 1e-3 * torch.finfo(slope.dtype).max ** 0.5, slope, 0.0)
+def finite(slope: Tensor, unconstrained: bool = False) -> Tensor:
+    limit = torch.finfo(slope.dtype).max
+    if unconstrained:
+        limit = 1e-3 * limit**0.5  # a sum of a million squares is finite too
+    return torch.where(slope.abs() <= limit, slope, 0.0)
 
 
-def finite_slopes(x: Tensor) -> Tensor:
-    """x; of its slopes, those that are not finite, or whose squares are not, are 0.
+def finite_slopes(x: Tensor, unconstrained: bool = False) -> Tensor:
+    """x; of its slopes, those that are not finite are 0.
 
     A second derivative such as (a - 1) / theta^2 overflows in float32 at theta = 1e-19, where that in unconstrained
-    space is moderate: one datum's NaN would reach every parameter, and of one that is squared to infinity Adam's mean
-    of squares never returns.  `diagnostics` tells where.
+    space is moderate: one datum's NaN would reach every parameter.  `diagnostics` tells where.
+
+    :param unconstrained: that x is, whose slopes are moderate but far out: 0 too are those whose squares overflow, from
+        which Adam's mean of squares never returns.  (Of a theta of 1e-19 itself a slope of 1e19 is right.)
     """
-    return _FiniteSlopes.apply(x) if x.requires_grad else x
+    return _FiniteSlopes.apply(x, unconstrained) if x.requires_grad else x

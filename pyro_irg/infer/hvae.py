@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyro
@@ -23,10 +22,11 @@ from irg_kernels.inference import coupled, hamiltonian, refreshed
 
 from .. import xp
 from .bijections import finite_slopes
+from .coordinates import base_distributions, location_and_scale
 from .hidden import hidden_latents
 from .masks import Unmasked, mask_like
 from .refreshed import Refreshed
-from .sites import BaseSites, Inside, Potential, base_normals, buffers_kept, sum_to
+from .sites import BaseSites, Inside, Potential, buffers_kept, sum_to
 
 __all__ = ["HVAE"]
 
@@ -69,8 +69,8 @@ class HVAE(PyroModule):
         each datum.  Where only a part of the terms is scaled up by subsampling the last point alone is weighed.  Or
         "coupled": the same, with small networks beside that scale and shift each step's momentum and position
         (`irg_kernels.inference.coupled`).
-    :param step_size: where the learned step sizes start, in units of the base's scale (its standard deviation where a
-        site's distribution is Normal, else 1).
+    :param step_size: where the learned step sizes start, in units of the base's standard deviation in
+        unconstrained space, where a site's distribution tells (1 elsewhere).
     :param max_step_size: their upper bound.
     :param step_size_shape: "dim" for one per dimension of a site, "step" for one per step and dimension, "scalar".
     :param tempering: "none"; "fixed", the paper's schedule, quadratic in the root of the temperature, T0 learned;
@@ -270,11 +270,10 @@ class HVAE(PyroModule):
         self._observed |= potential.last.observed
         for message in potential.last.new_subsamples.values():
             _resend(message)
-        normals = base_normals(base, lambda: self.base(*args, **kwargs))
+        distributions = base_distributions(base, lambda: self.base(*args, **kwargs))
         if again:
-            return Refreshed(self, base, potential, functools.partial(_normal, normals)).run()
-        scales = {name: scale for name, (_, scale) in normals.items()}
-        return _Flow(self, base, scales, potential, z, gradient).run()
+            return Refreshed(self, base, potential, distributions).run()
+        return _Flow(self, base, distributions, potential, z, gradient).run()
 
     def _masks_latents(self, args: tuple, kwargs: dict) -> bool:
         """Whether the model masks latents out; their priors are then put back, as with steps."""
@@ -290,13 +289,6 @@ class HVAE(PyroModule):
         return bool(model.lifted)
 
 
-def _normal(normals: dict[str, tuple[Tensor, Tensor]], name: str, position: Tensor) -> tuple[Tensor, Tensor]:
-    """Location and scale of a latent's base in unconstrained space, where its distribution tells; else 0 and 1."""
-    standard = torch.zeros_like(position), torch.ones_like(position)
-    found = normals.get(f"{name}_unconstrained", normals.get(name, standard))
-    return found if all(torch.broadcast_shapes(x.shape, position.shape) == position.shape for x in found) else standard
-
-
 class _Flow:
     """One call of the guide: momenta, leapfrog steps, and the sites that say where they led."""
 
@@ -304,7 +296,7 @@ class _Flow:
         self,
         guide: HVAE,
         base: BaseSites,
-        scales: dict[str, Tensor],
+        distributions: Mapping[str, Any],
         potential: Potential,
         z: tuple[Tensor, ...],
         gradient: tuple[Tensor, ...],
@@ -314,19 +306,18 @@ class _Flow:
         self.names = list(potential.values)
         self.log_dets = [potential.last.log_dets[name] for name in self.names]
         self.event_dims = [position.dim() - det.dim() for position, det in zip(z, self.log_dets, strict=True)]
-        self.eps = self.step_sizes(scales)
+        self.eps = self.step_sizes(distributions)
         self.limit = hamiltonian.MAX_ENERGY_CHANGE * potential.size()
 
-    def step_sizes(self, scales: dict[str, Tensor]) -> list[tuple[Tensor, ...]]:
+    def step_sizes(self, distributions: Mapping[str, Any]) -> list[tuple[Tensor, ...]]:
         """For each step, each site's; in units of the base's scale in unconstrained space, where it is known."""
         sizes: list[list[Tensor]] = []
         if not self.guide.num_steps:
             return []
         for name, position, event_dim in zip(self.names, self.z, self.event_dims, strict=True):
             size = self.guide.step_size(name, position, event_dim)
-            unit = scales.get(f"{name}_unconstrained", scales.get(name))
-            if unit is None or torch.broadcast_shapes(unit.shape, position.shape) != position.shape:
-                unit = torch.ones_like(position)
+            support = self.potential.last.fns[name].support
+            _, unit = location_and_scale(self.guide.base, distributions, name, support, position)
             if self.guide.step_size_shape == "step":
                 sizes.append([s * unit for s in size.unbind()])
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyro
@@ -17,6 +17,7 @@ from irg_kernels.inference import coupled, refreshed, transport
 
 from ..attach import NATIVE
 from .bijections import bijection, finite, finite_slopes
+from .coordinates import location_and_scale
 from .masks import mask_like
 from .sites import BaseSites, Drawn, Inside, Potential, differentiable, sum_to
 from .transport import AutoTransport
@@ -64,14 +65,9 @@ class _Part(NamedTuple):
 
 
 class Refreshed:
-    """Emits the momenta, the flow's term and the latents.
+    """Emits the momenta, the flow's term and the latents."""
 
-    :param normal: (location, scale) of a latent's base in unconstrained space, where its distribution tells.
-    """
-
-    def __init__(
-        self, guide: Any, base: BaseSites, potential: Potential, normal: Callable[[str, Tensor], tuple[Tensor, Tensor]]
-    ) -> None:
+    def __init__(self, guide: Any, base: BaseSites, potential: Potential, distributions: Mapping[str, Any]) -> None:
         self.guide, self.base, self.potential = guide, base, potential
         self.names = list(potential.values)
         first = self.first = potential.last
@@ -84,7 +80,10 @@ class Refreshed:
             fn: Any = joint.message["fn"]
             self.parts = [_Part("", fn.transforms[-1].inv(joint.value), 1, joint)]
         else:
-            self.normal = [normal(name, first.positions[name]) for name in self.names]
+            self.normal = [
+                location_and_scale(guide.base, distributions, name, first.fns[name].support, first.positions[name])
+                for name in self.names
+            ]
             self.parts = [
                 _Part(f"{name}_", (z - loc) / scale, z.dim() - det.dim(), base.sites[name])
                 for name, z, det, (loc, scale) in zip(
@@ -138,7 +137,7 @@ class Refreshed:
             leaves = tuple(differentiable(x if graph else x.detach()) for x in u)
             z, log_det = self.carried(leaves)
             # far out the density may be finite and its slope not
-            terms = self.potential.terms_at(tuple(map(finite_slopes, z)))
+            terms = self.potential.terms_at(tuple(finite_slopes(x, True) for x in z))
             systems = functools.reduce(torch.add, [sum_to(term, self.dims) for term in terms]) + log_det
             found = torch.autograd.grad(systems.sum(), leaves, create_graph=graph, allow_unused=True)
         return self._unscaled(systems, found, leaves)
@@ -154,7 +153,7 @@ class Refreshed:
             slopes = torch.autograd.grad(
                 systems.sum(), positions, create_graph=graph, allow_unused=True, materialize_grads=True
             )
-            slopes = tuple(map(finite, slopes))
+            slopes = tuple(finite(s, True) for s in slopes)
             outputs, factors = [*z], [*slopes]
             if isinstance(log_det, Tensor):
                 outputs, factors = [*z, log_det], [*slopes, torch.ones_like(log_det)]

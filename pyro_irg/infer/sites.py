@@ -11,7 +11,6 @@ from typing import Any
 import pyro
 import pyro.distributions as dist
 import torch
-from pyro.distributions.torch_distribution import ExpandedDistribution, MaskedDistribution
 from pyro.distributions.util import scale_and_mask, validation_enabled
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
@@ -29,7 +28,6 @@ __all__ = [
     "Inside",
     "ModelSites",
     "Potential",
-    "base_normals",
     "buffers_kept",
     "differentiable",
     "log_prob_of",
@@ -60,10 +58,10 @@ class BaseSites(Messenger):
         self.prefix = prefix
         self.sites: dict[str, Drawn] = {}
         self.subsamples: dict[str, dict] = {}
-        self.normals: dict[str, tuple[Tensor, Tensor]] = {}
-        """means and standard deviations of Normal distributions that were stated before anything was drawn"""
-        self.more_normals = False
-        """whether Normal distributions came later, that may depend on what was drawn"""
+        self.stated: dict[str, Any] = {}
+        """distributions that were stated before anything was drawn"""
+        self.came_later = False
+        """whether others were, that may depend on what was drawn"""
 
     def _pyro_sample(self, msg: Any) -> None:
         name, fn = msg["name"], msg["fn"]
@@ -72,11 +70,11 @@ class BaseSites(Messenger):
             return
         if self.prefix and not msg["is_observed"] and not fn.has_rsample:
             raise ValueError(guide_messages.not_reparameterized(name, type(fn).__name__, "pyro_irg"))
-        if not msg["is_observed"] and (normal := _normal(fn)) is not None:
+        if not msg["is_observed"] and not isinstance(fn, dist.Delta):
             if self.sites:
-                self.more_normals = True
+                self.came_later = True
             else:
-                self.normals[name] = normal
+                self.stated[name] = fn
         check_mask_outside(name, fn)
         self.sites[name] = Drawn(msg, tuple(msg["cond_indep_stack"]), msg["scale"], mask_of(fn, msg["mask"]))
         msg["infer"] = {**(msg["infer"] or {}), "was_auxiliary": _is_auxiliary(msg)}
@@ -91,48 +89,6 @@ class BaseSites(Messenger):
             for name, site in self.sites.items()
             if not site.message["is_observed"] and not site.message["infer"]["was_auxiliary"]
         }
-
-
-def base_normals(base: BaseSites, run: Callable[[], Any]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Means and standard deviations of the base guide's Normal distributions, none of which depends on a draw.
-
-    A step size that depends on the position is no shear any more, and the flow's Jacobian would be wrong.  What was
-    stated before the first draw is safe; for the rest the guide runs again, at the means.
-    """
-    if not base.more_normals:
-        return base.normals
-    with pyro.poutine.block(), _AtMeans(base) as means:
-        run()
-    return means.normals
-
-
-class _AtMeans(Messenger):
-    """Puts the mean in the place of every Normal draw, and keeps the scales."""
-
-    def __init__(self, base: BaseSites) -> None:
-        super().__init__()
-        self.base, self.normals = base, dict[str, tuple[Tensor, Tensor]]()
-        self.drawn = False
-
-    def _pyro_sample(self, msg: Any) -> None:
-        name, fn = msg["name"], msg["fn"]
-        if isinstance(fn, _Subsample):
-            msg["value"], msg["done"] = self.base.subsamples[name]["value"], True
-        elif msg["is_observed"] or isinstance(fn, dist.Delta):
-            return
-        elif (normal := _normal(fn)) is not None:
-            msg["value"], msg["done"] = fn.mean, True
-            if not self.drawn:
-                self.normals[name] = normal
-        else:
-            self.drawn = True  # another distribution: later scales may depend on this draw, and are not used
-
-
-def _normal(fn: Any) -> tuple[Tensor, Tensor] | None:
-    """Mean and standard deviation of a Normal distribution, perhaps wrapped; None for another distribution."""
-    while isinstance(fn, (dist.Independent, ExpandedDistribution, MaskedDistribution)):
-        fn = fn.base_dist
-    return (fn.loc, fn.scale) if isinstance(fn, torch.distributions.Normal) else None
 
 
 def _is_auxiliary(msg: Any) -> bool:
@@ -206,7 +162,7 @@ class ModelSites(Messenger):
         transform = bijection(fn.support)
         if self.at_values:
             start = transform.inv(finite_slopes(self.values[name]))
-            self.positions[name] = differentiable(finite_slopes(start))
+            self.positions[name] = differentiable(finite_slopes(start, True))
         position = self.positions[name]
         value = transform(position)
         msg["value"], msg["done"] = value, True
@@ -333,7 +289,7 @@ class Potential:
             named = None
             if positions is not None:
                 kept = positions if self.create_graph else tuple(p.detach() for p in positions)
-                kept = tuple(map(finite_slopes, kept)) if guarded else kept
+                kept = tuple(finite_slopes(x, True) for x in kept) if guarded else kept
                 named = {name: differentiable(p) for name, p in zip(self.values, kept, strict=True)}
             self.terms = self._run(named)
             sites = self.last
@@ -347,7 +303,7 @@ class Potential:
         self.energy = -energy.detach()
         # the first run's are taken at the positions themselves, which guard what comes after them
         return tuple(
-            torch.zeros_like(sites.positions[name]) if g is None else -(finite(g) if guarded else g) / scale
+            torch.zeros_like(sites.positions[name]) if g is None else -(finite(g, True) if guarded else g) / scale
             for name, g, scale in zip(self.values, gradient, self.scales, strict=True)
         )
 

@@ -164,6 +164,31 @@ def test_a_slope_that_overflows_where_the_density_does_not(adapter, kind):
     assert np.isfinite(weights).all() and np.log(-weights).min() > 40.0 * edge
 
 
+@pytest.mark.parametrize("kind", ["leapfrog", *KINDS])
+def test_a_large_slope_of_a_small_latent_counts(adapter, kind):
+    """In units of 1e-18 (float32) the slope in z is 1e18, and that in the guide's parameters what it is in units of 1."""
+    largest = np.finfo(str(adapter.array(0.0).dtype).removeprefix("torch.")).max
+
+    def slopes(unit):
+        def model():
+            z = adapter.sample("z", adapter.dist.LogNormal(math.log(unit), 1.0))
+            adapter.sample("y", adapter.dist.Normal(adapter.xp.log(z), 0.5), obs=adapter.array(math.log(unit) + 1.0))
+
+        def base():
+            loc = adapter.param("shift", adapter.array(0.3)) + math.log(unit)
+            adapter.sample("z", adapter.dist.LogNormal(loc, 0.7))
+
+        guide = adapter.irg.infer.HVAE(model, base, num_steps=2, transition=kind)
+        params = adapter.started(model, guide)
+        return adapter.value_and_slopes_of_loss(model, guide, params, particles=16, seeds=2)
+
+    (losses, found), (expected, right) = slopes(float(largest) ** -0.46), slopes(1.0)
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    assert any(np.abs(s).max() > 0.01 for s in right)
+    for one, other in zip(found, right, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
 def test_training_the_automatic_guide(adapter):
     """The banana's curvature costs a full-rank Gaussian .78 nats."""
     model = banana(adapter)
