@@ -127,7 +127,10 @@ def _place_of_size(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Place, Ar
     log_w = -xp.softplus(log_q)
     near = q < 1.0  # where the square is sharper than its logarithm
     log_w = xp.where(near, -xp.log1p(xp.where(near, q, 0.0)), log_w)
-    at = Place(q * w, w, xp.maximum(log_q, -_far(xp, t)) + log_w, log_w, 0.5 * (1.0 - nu * q) * w)
+    z = q * w
+    # far out nu q, the square of t, may leave the range of its dtype
+    delta = xp.where(near, 0.5 * (1.0 - nu * xp.where(near, q, 0.0)) * w, 0.5 * (w - nu * z))
+    at = Place(z, w, xp.maximum(log_q, -_far(xp, t)) + log_w, log_w, delta)
     return (_in_two(xp, at, t, nu) if keeps_rests(xp, t) else at), a, b
 
 

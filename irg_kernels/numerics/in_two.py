@@ -109,7 +109,8 @@ def both_tails(
     """(lower, upper) of `elementary.both_log_tails`."""
     log_direct = xp.minimum(log_direct, 0.0)
     direct = xp.exp(log_direct)
-    direct = direct if rest is None else direct * (1.0 + rest)
+    # of an exponent beyond its dtype's range the rest may be anything
+    direct = direct if rest is None else direct * (1.0 + xp.where(log_direct > -200.0, rest, 0.0))
     near = log_direct > -0.6931471805599453
     other = xp.where(near, -xp.expm1(xp.where(near, log_direct, -1.0)), 1.0 - direct)
     return xp.where(is_lower, direct, other), xp.where(is_lower, other, direct)

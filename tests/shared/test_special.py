@@ -247,6 +247,15 @@ def test_next_to_the_median(adapter, name, precision):
     np.testing.assert_allclose(found, exact, rtol=1e-13 if precision == "float64" else 1e-6)
 
 
+def test_far_t_of_a_large_df(adapter):
+    """Whose square leaves the range of float32; no mass is a 0 below 0."""
+    rows = np.array([(df, t) for df in (1e4, 1e8, 1e12) for t in (-1e15, -1e20, -1e30, 1e20)])
+    with adapter.precision("float32"):
+        values = orders(adapter, "stdtr", rows)[0][:, 0]
+    np.testing.assert_array_equal(values, (rows[:, 1] > 0.0).astype(float))
+    assert not np.signbit(values).any()
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_far_intervals(adapter, precision):
     """Of ends whose squares are next to overflow, and beyond it."""
