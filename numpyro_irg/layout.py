@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -33,11 +34,16 @@ def flat(function: Callable, *args: Array) -> Any:
 @jax.custom_jvp
 def _apart(x: Array) -> Array:
     """x, which XLA on the CPU computes once and by itself: it would repeat it in the loop of each use."""
+    # outside of `jit` it is computed already
+    return _computed(x) if x.size and isinstance(x, jax.core.Tracer) else x
 
+
+@partial(jax.jit, inline=True)  # what outside of `jit` is traced all the same, by `vmap`, is compiled once
+def _computed(x: Array) -> Array:
     def computed(x):
         return lax.cond(lax.optimization_barrier(jnp.asarray(True)), lambda x: x, lambda x: x * math.nan, x)
 
-    return lax.platform_dependent(x, cpu=computed, default=lambda x: x) if x.size else x
+    return lax.platform_dependent(x, cpu=computed, default=lambda x: x)
 
 
 @_apart.defjvp

@@ -60,6 +60,9 @@ class Univariates(Generic[Array]):
     def tails_of_mixture(self, distribution: Any, x: Array) -> tuple[Array, Array]:
         raise NotImplementedError
 
+    def log_about_0(self, family: Family, *args: Array) -> Array:
+        return censoring.log_about_0(self.xp, family, *args)
+
     # ----------------------------------------------------------------------------------------------------- what it is
 
     def family_of(self, distribution: Any) -> tuple[Family, tuple[Array, ...]] | None:
@@ -206,6 +209,6 @@ class Univariates(Generic[Array]):
             positive = (x > 0.0) & (x < math.inf)
             size, *params = self.together(xp.where(positive, x, 1.0), *known[1])
             log_p0 = self.density_of(known[0], 0.0 * size, *params)
-            inside = xp.where(positive, censoring.log_about_0(xp, known[0], log_p0, size, *params), inside)
+            inside = xp.where(positive, self.log_about_0(known[0], log_p0, size, *params), inside)
         outside = censoring.log_outside(xp, below, above)
         return xp.where(empty, -math.inf, inside), xp.where(empty, 0.0, outside)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array
@@ -13,9 +15,11 @@ from numpyro.distributions.transforms import AbsTransform
 
 from irg_kernels.adapter.host_families import HOST_FAMILIES as FAMILIES
 from irg_kernels.adapter.univariate import Univariates
+from irg_kernels.generic import censoring
 from irg_kernels.generic.family import Family
 
 from ..attach import NATIVE, call
+from ..lean import leant
 from .base import UnivariateMixin, support_of, together
 from .base import log_density as log_density_of
 
@@ -59,6 +63,9 @@ class _Univariates(Univariates[Array]):
             return [distribution.component_distribution]
         return distribution.component_distributions if isinstance(distribution, host.MixtureGeneral) else None
 
+    def log_about_0(self, family: Family, *args: Array) -> Array:
+        return _log_about_0(family, *args)
+
     def tails_of_mixture(self, distribution: Any, x: Array) -> tuple[Array, Array]:
         log_weights = log_softmax(distribution.mixing_distribution.logits, -1)
         if isinstance(distribution, host.MixtureSameFamily):
@@ -68,6 +75,11 @@ class _Univariates(Univariates[Array]):
             each = (jnp.stack(jnp.broadcast_arrays(*tails), -1) for tails in zip(*of_each, strict=True))
         lower, upper = (logsumexp(log_weights + tail, -1) for tail in each)
         return lower, upper
+
+
+@partial(jax.jit, static_argnums=0)  # outside of `jit` its loops would be compiled anew at each call
+def _log_about_0(family: Family, *args: Array) -> Array:
+    return leant(partial(censoring.log_about_0, NATIVE, family), *args)
 
 
 _univariates = _Univariates()

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpyro.distributions as host
 import pytest
 
 import numpyro_irg
@@ -61,6 +62,28 @@ def test_nor_what_is_made_of_others(name, caplog):
         found = drawn(jnp.array(3.5))
     assert not [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+
+
+OF_TWO_AXES = {
+    "log_prob": lambda a, x: dist.Gamma(a, 1.0).log_prob(x),
+    "cdf, icdf": lambda a, x: dist.Beta(a, 1.5).cdf(dist.Beta(a, 1.5).icdf(x)),
+    "slopes of a draw": jax.grad(lambda a, x: dist.StudentT(a, 0.5, 2.0).sample(jax.random.key(0), (2,)).sum()),
+    "slopes of a cdf": jax.grad(lambda a, x: dist.VonMises(0.5, a).cdf(x).sum()),
+    "vmap": lambda a, x: jax.vmap(dist.Gamma(a, 1.0).log_prob)(jnp.stack([x, x])),
+    "censored": jax.grad(lambda a, x: dist.RightCensoredDistribution(dist.Gamma(a, 1.0), x > 0.5).log_prob(x).sum()),
+    "folded": lambda a, x: dist.LeftCensoredDistribution(host.FoldedDistribution(dist.Normal(a, 1.0)), 1).log_prob(x),
+}
+
+
+@pytest.mark.parametrize("name", OF_TWO_AXES)
+def test_nor_for_a_batch_of_two_axes(name, caplog):
+    """Which the kernels are given as one axis."""
+    x = jnp.array([[0.3, 0.4, 0.5], [0.6, 0.7, 0.8]])
+    OF_TWO_AXES[name](jnp.full((2, 3), 2.5), x)
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        found = OF_TWO_AXES[name](jnp.full((2, 3), 3.5), x)
+    assert not [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
+    assert jnp.isfinite(found).all()
 
 
 def test_no_nan_is_made_on_the_way():
