@@ -1,25 +1,43 @@
-"""Classes that are loaded when they are first asked for."""
+"""Classes that are loaded when they are first asked for: the table of the files that both adapters have."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+
+# The files of one class, the file's name in snake case.
+_ALONE = """
+    AffineBeta AsymmetricLaplace AsymmetricLaplaceQuantile Beta BetaPrime BetaProportion Chi2 ConditionalChain
+    ContinuousBernoulli Dagum Dirichlet DoublyTruncatedPowerLaw ExponentiallyModifiedGaussian FisherSnedecor Gamma
+    GeneralizedExtremeValue GeneralizedGamma GeneralizedInverseGaussian GeneralizedNormal GeneralizedPareto Gompertz
+    HalfStudentT InverseGamma InverseGaussian JohnsonSU Kumaraswamy Levy LogGamma LogUniform LogitNormal
+    LowerTruncatedPowerLaw Maxwell MultivariateStudentT Nakagami NoncentralChi2 NormalInverseGaussian PERT Pareto
+    PowerSpherical Rayleigh RelaxedBernoulli RelaxedOneHotCategorical Rice SineBivariateVonMises SineSkewed
+    SkewLogistic SkewNormal SoftAsymmetricLaplace SoftLaplace SphericalUniform Stable StudentT Triangular VonMises
+    VonMisesFisher Weibull Wrapped
+"""
+# file -> its classes
+_TOGETHER = {
+    "censored": "IntervalCensoredDistribution LeftCensoredDistribution RightCensoredDistribution",
+    "gaussian_copula": "GaussianCopula GaussianCopulaBeta",
+    "implicit_density": "Implicit ImplicitDensity",
+    "inverse_wishart": "InverseWishart InverseWishartCholesky",
+    "lkj_cholesky": "LKJ LKJCholesky",
+    "mixture": "MixtureSameFamily",
+    "mixture_of_diag_normals": "GaussianScaleMixture MixtureOfDiagNormals MixtureOfDiagNormalsSharedCovariance",
+    "truncated": """
+        LeftTruncatedDistribution RightTruncatedDistribution Truncated TruncatedCauchy TruncatedDistribution
+        TruncatedNormal TwoSidedTruncatedDistribution
+    """,
+    "wishart": "Wishart WishartCholesky",
+}
 
 
-def later(
-    package: str, names: Iterable[str], loaded: Mapping[str, Any], elsewhere: Mapping[str, str]
-) -> dict[str, str]:
-    """Class -> module, the class's name in snake case, of the package's classes that are not yet loaded.
+def later(own: Mapping[str, str]) -> dict[str, str]:
+    """Class -> file, sorted by class.
 
-    :param loaded: name -> class, the package's or the host's.
-    :param elsewhere: class -> module, of those that share a file.
+    :param own: of the classes that the other adapter has not.
     """
-
-    def is_here(name: str) -> bool:
-        return getattr(loaded.get(name), "__module__", "").startswith(f"{package}.")
-
-    def snake(name: str) -> str:
-        return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
-
-    return {name: elsewhere.get(name, snake(name)) for name in names if not is_here(name)}
+    alone = {name: re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in _ALONE.split()}
+    together = {name: file for file, names in _TOGETHER.items() for name in names.split()}
+    return dict(sorted({**alone, **together, **own}.items()))
