@@ -32,14 +32,7 @@ from ..numerics.beta_front import Place, density_in_two, log_density_at
 from ..numerics.beta_score import reduced_score, score_parts
 from ..numerics.beta_tail import cut_of, outwards
 from ..numerics.charts import INTERVAL, Shape, logistic_rise
-from ..numerics.elementary import (
-    both_log_tails,
-    compensated,
-    finite,
-    log1pmx,
-    two_product,
-    two_sum,
-)
+from ..numerics.elementary import both_log_tails, compensated, finite, log1pmx, tails_between, two_product, two_sum
 from ..numerics.gamma_function import (
     bregman_log_gamma,
     digamma,
@@ -229,9 +222,7 @@ MASS_NODES_F32, MASS_NODES_F64 = 20, 48
 def log_tails(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """(log P(Z <= z), log P(Z > z))."""
     lower, upper = log_tails_at(xp, _at(xp, z, a, b), a, b)
-    below, above = z <= 0.0, z >= 1.0
-    lower = xp.where(below, -math.inf, xp.where(above, 0.0, lower))
-    return lower, xp.where(below, 0.0, xp.where(above, -math.inf, upper))
+    return tails_between(xp, z <= 0.0, z >= 1.0, lower, upper)
 
 
 def tails(xp: Namespace[Array], z: Array, a: Array, b: Array) -> tuple[Array, Array]:

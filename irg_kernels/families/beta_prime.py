@@ -12,7 +12,7 @@ import math
 from ..generic.family import Draw, Family, Noise, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise
-from ..numerics.elementary import finite, positive, two_product, two_sum
+from ..numerics.elementary import finite, positive, tails_inside, two_product, two_sum
 from ..numerics.gamma_function import digamma
 from . import beta
 
@@ -75,7 +75,7 @@ def _score_b(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
 
 def log_tails(xp: Namespace[Array], x: Array, a: Array, b: Array) -> tuple[Array, Array]:
     lower, upper = beta.log_tails_at(xp, _place(xp, x, a, b), a, b)
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def _by_a(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:

@@ -12,7 +12,7 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise, odds_shares
-from ..numerics.elementary import finite, log_quotient, positive
+from ..numerics.elementary import finite, log_quotient, positive, tails_inside
 from ..numerics.gamma_function import log_gamma1p, log_gamma_bend, log_gamma_rise
 from . import skew_logistic
 from .weibull import log_power
@@ -58,7 +58,7 @@ def _score_b(xp: Namespace[Array], x: Array, p: Array, a: Array, b: Array) -> Ar
 
 def log_tails(xp: Namespace[Array], x: Array, p: Array, a: Array, b: Array) -> tuple[Array, Array]:
     lower, upper = skew_logistic.log_tails(xp, _at(xp, x, a, b), p)
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def _slopes_of_log(xp: Namespace[Array], y: Array, p: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:

@@ -15,7 +15,7 @@ from ..namespace import Array, Namespace
 from ..numerics import beta_series, beta_tail
 from ..numerics.beta_score import level_score, level_score_at, score_parts
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise
-from ..numerics.elementary import expm1mx, finite, in_range, log1pmx, log_quotient, positive, two_sum
+from ..numerics.elementary import expm1mx, finite, in_range, log1pmx, log_quotient, positive, tails_inside, two_sum
 from ..numerics.quadrature import tail_integral
 from . import beta, beta_prime
 
@@ -64,7 +64,7 @@ def _score(xp: Namespace[Array], x: Array, at: beta.Place, df: Array, other: Arr
 
 def log_tails(xp: Namespace[Array], x: Array, df1: Array, df2: Array) -> tuple[Array, Array]:
     lower, upper = beta.log_tails_at(xp, _place(xp, x, df1, df2), 0.5 * df1, 0.5 * df2)
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def _log_odds(xp: Namespace[Array], log_x: Array, df1: Array, df2: Array) -> Array:

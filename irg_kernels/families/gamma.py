@@ -38,6 +38,7 @@ from ..numerics.elementary import (
     in_range,
     log1pmx,
     positive,
+    tails_inside,
     two_product,
 )
 from ..numerics.gamma_front import Point, front_in_two, log_front, log_front_times, tamed
@@ -223,7 +224,7 @@ def _from_x(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Point[Arra
 def log_tails(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x)) of x = z / rate."""
     lower, upper = log_tails_at(xp, _from_x(xp, x, a, rate), a)
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def tails(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:

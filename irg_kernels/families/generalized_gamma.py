@@ -7,7 +7,7 @@ import math
 from ..generic.family import Draw, Family, Noise, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise
-from ..numerics.elementary import finite, positive
+from ..numerics.elementary import finite, positive, tails_inside
 from ..numerics.gamma_function import digamma, log_entropy, log_gamma_bend, stirling
 from . import gamma
 from .weibull import log_power
@@ -46,7 +46,7 @@ def _score_p(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -
 
 def log_tails(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> tuple[Array, Array]:
     lower, upper = gamma.log_tails_at(xp, _at(xp, x, a, scale, p), a)
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def _by_a(xp: Namespace[Array], x: Array, a: Array, scale: Array, p: Array) -> Array:

@@ -21,7 +21,7 @@ from typing import Generic, NamedTuple
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape
-from ..numerics.elementary import both_log_tails, expm1mx, finite, log_quotient, positive
+from ..numerics.elementary import both_log_tails, expm1mx, finite, log_quotient, positive, tails_inside
 from ..numerics.quadrature import depth, tail_integral
 from ..numerics.roots import logarithm, newton
 
@@ -158,7 +158,7 @@ def _log_tails_at(xp: Namespace[Array], form: _Form[Array], u: Array) -> tuple[A
 
 def log_tails(xp: Namespace[Array], x: Array, p: Array, b: Array, scale: Array) -> tuple[Array, Array]:
     lower, upper = _log_tails_at(xp, *_at(xp, x, p, b, scale))
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def _moved(xp: Namespace[Array], form: _Form[Array], u: Array, weight: Callable, crossing: bool) -> Array:

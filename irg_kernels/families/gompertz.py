@@ -12,7 +12,7 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, exponential_rise, line
-from ..numerics.elementary import finite, finite_exp, log1mexp_exp, log_expm1, two_product
+from ..numerics.elementary import finite, finite_exp, log1mexp_exp, log_expm1, tails_inside, two_product
 from ..numerics.gamma_function import scaled_e1
 from ..numerics.roots import log_survival
 
@@ -50,7 +50,7 @@ def log_tails(xp: Namespace[Array], x: Array, c: Array, r: Array) -> tuple[Array
     inside = x > 0.0
     log_e = _log_e(xp, xp.where(inside, x, 1.0), c, r)
     upper = -finite_exp(xp, log_e)
-    return xp.where(inside, log1mexp_exp(xp, log_e), -math.inf), xp.where(inside, upper, 0.0)
+    return tails_inside(xp, inside, log1mexp_exp(xp, log_e), upper)
 
 
 def _by_c(xp: Namespace[Array], x: Array, c: Array, r: Array) -> Array:

@@ -14,7 +14,7 @@ from ..generic.derived import located
 from ..generic.family import Draw, Family, Noise, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, logistic_rise, odds_shares
-from ..numerics.elementary import log1pmx
+from ..numerics.elementary import log1pmx, tails_inside
 from ..numerics.gamma_function import log_gamma_step
 from . import student_t
 from .beta import logit_quantile
@@ -26,7 +26,7 @@ def log_density(xp: Namespace[Array], t: Array, nu: Array) -> Array:
 
 def log_tails(xp: Namespace[Array], t: Array, nu: Array) -> tuple[Array, Array]:
     lower, upper = student_t.log_tails_of_size(xp, t, nu)
-    return xp.where(t > 0.0, lower, -math.inf), xp.where(t > 0.0, upper, 0.0)
+    return tails_inside(xp, t > 0.0, lower, upper)
 
 
 def _score_t(xp: Namespace[Array], t: Array, nu: Array) -> Array:

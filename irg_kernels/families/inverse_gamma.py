@@ -7,7 +7,7 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise
-from ..numerics.elementary import finite, positive, two_product
+from ..numerics.elementary import finite, positive, tails_inside, two_product
 from ..numerics.gamma_function import digamma, log_entropy
 from . import gamma
 
@@ -28,7 +28,7 @@ def _at(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> gamma.Point:
 def log_tails(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> tuple[Array, Array]:
     """(log P(X <= x), log P(X > x))."""
     lower, upper = gamma.log_tails_at(xp, _at(xp, x, a, rate), a)
-    return xp.where(x > 0.0, upper, -math.inf), xp.where(x > 0.0, lower, 0.0)
+    return tails_inside(xp, x > 0.0, upper, lower)
 
 
 def log_density(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Array:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape
-from ..numerics.elementary import both_log_tails, expm1mx, finite, log1pmx, log_quotient, positive
+from ..numerics.elementary import both_log_tails, expm1mx, finite, log1pmx, log_quotient, positive, tails_inside
 from ..numerics.gamma_function import scaled_e1
 from ..numerics.quadrature import depth, tail_integral
 from ..numerics.roots import logarithm, newton_on_tail, smaller_mass
@@ -89,7 +89,7 @@ def log_tails(xp: Namespace[Array], x: Array, m: Array, k: Array) -> tuple[Array
     far = bell_integral(xp, b)
     total = near + xp.where(below, far, xp.where(close, 0.0, -far))
     lower, upper = both_log_tails(xp, normal.log_density(xp, a) + logarithm(xp, total), below)
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def _by_m(xp: Namespace[Array], x: Array, m: Array, k: Array) -> Array:

@@ -22,6 +22,7 @@ from ..numerics.elementary import (
     log_expm1,
     log_softplus,
     log_split,
+    tails_between,
     two_product,
 )
 from ..numerics.gamma_function import EULER, digamma, log_gamma_bend, log_gamma_rise
@@ -98,10 +99,7 @@ def _score_b(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
 def log_tails(xp: Namespace[Array], x: Array, a: Array, b: Array) -> tuple[Array, Array]:
     log_e = xp.log(b) + _log_g(xp, *_powers(xp, x, a))
     lower, upper = log1mexp_exp(xp, log_e), -finite_exp(xp, log_e)
-    return (
-        xp.where(x <= 0.0, -math.inf, xp.where(x >= 1.0, 0.0, lower)),
-        xp.where(x <= 0.0, 0.0, xp.where(x >= 1.0, -math.inf, upper)),
-    )
+    return tails_between(xp, x <= 0.0, x >= 1.0, lower, upper)
 
 
 def _by_a(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:

@@ -13,7 +13,7 @@ from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, exponential_rise, half_line_from, in_exponent, log_rest
-from ..numerics.elementary import positive
+from ..numerics.elementary import positive, tails_inside
 from . import normal, standard
 
 EULER = 0.5772156649015329
@@ -35,7 +35,7 @@ def _log_scale_score(xp: Namespace[Array], y: Array) -> Array:
 
 def log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     lower, upper = standard.half_normal_log_tails(xp, 1.0 / xp.sqrt(positive(xp, y)))
-    return xp.where(y > 0.0, upper, -math.inf), xp.where(y > 0.0, lower, 0.0)
+    return tails_inside(xp, y > 0.0, upper, lower)
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:

@@ -7,7 +7,7 @@ import math
 from ..generic.family import Family
 from ..namespace import Array, Namespace
 from ..numerics.charts import INTERVAL, Shape, logit
-from ..numerics.elementary import finite, log_split, positive, two_sum
+from ..numerics.elementary import finite, log_split, positive, tails_between, two_sum
 from . import normal
 
 
@@ -52,10 +52,7 @@ def _score_scale(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Ar
 
 def log_tails(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
     lower, upper = normal.log_tails(xp, _y(xp, x, loc, scale))
-    return (
-        xp.where(x <= 0.0, -math.inf, xp.where(x >= 1.0, 0.0, lower)),
-        xp.where(x <= 0.0, 0.0, xp.where(x >= 1.0, -math.inf, upper)),
-    )
+    return tails_between(xp, x <= 0.0, x >= 1.0, lower, upper)
 
 
 def _by_loc(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:

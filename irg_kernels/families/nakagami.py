@@ -20,6 +20,7 @@ from ..numerics.elementary import (
     log1pmx,
     log_quotient,
     positive,
+    tails_inside,
     two_product,
 )
 from ..numerics.quadrature import is_double, tail_integral
@@ -50,7 +51,7 @@ def log_density(xp: Namespace[Array], x: Array, m: Array, spread: Array) -> Arra
 
 def log_tails(xp: Namespace[Array], x: Array, m: Array, spread: Array) -> tuple[Array, Array]:
     lower, upper = gamma.log_tails_at(xp, _at(xp, x, m, spread), m)
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def _score_x(xp: Namespace[Array], x: Array, m: Array, spread: Array) -> Array:

@@ -21,7 +21,7 @@ from typing import Generic, NamedTuple
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.bessel_i import bessel_i, shift_of
-from ..numerics.elementary import both_log_tails, expm1mx, finite, log1pmx, positive
+from ..numerics.elementary import both_log_tails, expm1mx, finite, log1pmx, positive, tails_inside
 from ..numerics.quadrature import depth, tail_integral
 from ..numerics.roots import logarithm, normal_quantile, smaller_mass
 
@@ -200,7 +200,7 @@ def _log_tails_at(xp: Namespace[Array], at: Point[Array], k: Array, lam: Array) 
 
 def log_tails(xp: Namespace[Array], x: Array, k: Array, lam: Array) -> tuple[Array, Array]:
     lower, upper = _log_tails_at(xp, _at(xp, x, k, lam), k, lam)
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def _dlogx_dk(xp: Namespace[Array], at: Point[Array], k: Array, lam: Array) -> Array:

@@ -13,7 +13,7 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, interval, interval_rise
-from ..numerics.elementary import finite, positive
+from ..numerics.elementary import finite, positive, tails_between
 from . import beta
 
 
@@ -51,9 +51,7 @@ def log_density(xp: Namespace[Array], x: Array, *params: Array) -> Array:
 def log_tails(xp: Namespace[Array], x: Array, *params: Array) -> tuple[Array, Array]:
     low, _, high, _ = params
     lower, upper = beta.log_tails_at(xp, _place(xp, x, *params), *_shapes(xp, *params))
-    below, above = x <= low, x >= high
-    lower = xp.where(below, -math.inf, xp.where(above, 0.0, lower))
-    return lower, xp.where(below, 0.0, xp.where(above, -math.inf, upper))
+    return tails_between(xp, x <= low, x >= high, lower, upper)
 
 
 def _scores(xp: Namespace[Array], x: Array, *params: Array) -> list[Array]:

@@ -12,7 +12,7 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import INTERVAL, Shape, logistic_rise, logit, odds_shares
-from ..numerics.elementary import positive
+from ..numerics.elementary import positive, tails_between
 from . import standard
 
 
@@ -32,10 +32,7 @@ def log_density(xp: Namespace[Array], x: Array, tau: Array, l: Array) -> Array:
 
 def log_tails(xp: Namespace[Array], x: Array, tau: Array, l: Array) -> tuple[Array, Array]:
     lower, upper = standard.logistic_log_tails(xp, tau * _logit(xp, x) - l)
-    return (
-        xp.where(x <= 0.0, -math.inf, xp.where(x >= 1.0, 0.0, lower)),
-        xp.where(x <= 0.0, 0.0, xp.where(x >= 1.0, -math.inf, upper)),
-    )
+    return tails_between(xp, x <= 0.0, x >= 1.0, lower, upper)
 
 
 def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, tau: Array, l: Array) -> Array:

@@ -17,7 +17,7 @@ import math
 from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.bessel import deficit, log_i0e, mean_cosine
-from ..numerics.elementary import both_log_tails, finite, horner, log_quotient, positive
+from ..numerics.elementary import both_log_tails, finite, horner, log_quotient, positive, tails_inside
 from ..numerics.quadrature import depth, is_double, tail_integral
 from ..numerics.roots import newton_on_tail, smaller_mass
 from . import normal
@@ -94,7 +94,7 @@ def log_tails(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> tuple[Arra
 
     tail = xp.log(tail_integral(xp, integrand, cut, **NODES)) - xp.log(xp.i0e(z))
     tails = both_log_tails(xp, xp.minimum(tail + log_density(xp, x, nu, s) + xp.log(s), 0.0), lower)
-    return xp.where(x > 0.0, tails[0], -math.inf), xp.where(x > 0.0, tails[1], 0.0)
+    return tails_inside(xp, x > 0.0, tails[0], tails[1])
 
 
 def _most(xp: Namespace[Array], like: Array) -> float:

@@ -13,7 +13,7 @@ from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise, line, logistic_rise, odds_shares
-from ..numerics.elementary import finite, finite_exp, log1mexp, log_quotient, log_split, positive
+from ..numerics.elementary import finite, finite_exp, log1mexp, log_quotient, log_split, positive, tails_inside
 from ..numerics.roots import log_survival, logarithm
 from . import gamma, normal, student_t
 
@@ -72,7 +72,7 @@ def _half_cauchy_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array
     log_unit, far = math.log(2.0 / math.pi), y > 1.0
     near, beyond = xp.where(far, 1.0, y), _log_angle(xp, y) + log_unit
     lower = xp.where(far, log1mexp(xp, xp.where(far, beyond, -1.0)), xp.log(xp.arctan2(near, 1.0 + 0.0 * y)) + log_unit)
-    return xp.where(inside, lower, -math.inf), xp.where(inside, beyond, 0.0)
+    return tails_inside(xp, inside, lower, beyond)
 
 
 def _above_0(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
@@ -125,7 +125,7 @@ HALF_CAUCHY = located(
 def half_normal_log_tails(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
     inside, y = _above_0(xp, y)
     lower, upper = xp.log(xp.erf(math.sqrt(0.5) * y)), math.log(2.0) + xp.log_ndtr(-y)
-    return xp.where(inside, lower, -math.inf), xp.where(inside, upper, 0.0)
+    return tails_inside(xp, inside, lower, upper)
 
 
 def _half_normal_log_density(xp: Namespace[Array], y: Array) -> Array:
@@ -276,7 +276,7 @@ def _log_normal_score_scale(xp: Namespace[Array], x: Array, loc: Array, scale: A
 
 def _log_normal_log_tails(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> tuple[Array, Array]:
     lower, upper = normal.log_tails(xp, _log_normal_y(xp, x, loc, scale))
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, upper, 0.0)
+    return tails_inside(xp, x > 0.0, lower, upper)
 
 
 def _log_normal_by_loc(xp: Namespace[Array], x: Array, loc: Array, scale: Array) -> Array:
@@ -332,7 +332,7 @@ def _exponential_log_density(xp: Namespace[Array], x: Array, rate: Array) -> Arr
 def _exponential_log_tails(xp: Namespace[Array], x: Array, rate: Array) -> tuple[Array, Array]:
     inside, x = _above_0(xp, x)
     e = rate * x
-    return xp.where(inside, log1mexp(xp, -e), -math.inf), xp.where(inside, -e, 0.0)
+    return tails_inside(xp, inside, log1mexp(xp, -e), -e)
 
 
 def _exponential_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array, rate: Array) -> Array:

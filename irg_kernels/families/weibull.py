@@ -12,7 +12,16 @@ import math
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import HALF_LINE, Shape, exponential_rise, log_ratio
-from ..numerics.elementary import finite, finite_exp, log1mexp, log_quotient, log_split, positive, two_product
+from ..numerics.elementary import (
+    finite,
+    finite_exp,
+    log1mexp,
+    log_quotient,
+    log_split,
+    positive,
+    tails_inside,
+    two_product,
+)
 from ..numerics.roots import log_survival
 from .generalized_extreme_value import log_gamma_ratio, log_gamma_second
 
@@ -74,7 +83,7 @@ def log_tails(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[A
     # log(1 - exp(-e)) is log e where e is nothing beside 1
     far = log_e < -60.0
     lower = xp.where(far, log_e, log1mexp(xp, -finite_exp(xp, xp.where(far, 0.0, log_e))))
-    return xp.where(x > 0.0, lower, -math.inf), xp.where(x > 0.0, -finite_exp(xp, log_e), 0.0)
+    return tails_inside(xp, x > 0.0, lower, -finite_exp(xp, log_e))
 
 
 def _by_scale(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> Array:

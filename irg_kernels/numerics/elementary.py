@@ -118,6 +118,19 @@ def compensated(
     return head, None if rest is None else xp.stop_gradient(rest + 0.0 * head)
 
 
+def tails_inside(xp: Namespace[Array], inside: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """The log-tails of a family that begins at an end: -inf and 0 up to there."""
+    return xp.where(inside, lower, -math.inf), xp.where(inside, upper, 0.0)
+
+
+def tails_between(xp: Namespace[Array], below: Array, above: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """The log-tails of a family between two ends: -inf and 0 below them, 0 and -inf above."""
+    return (
+        xp.where(below, -math.inf, xp.where(above, 0.0, lower)),
+        xp.where(below, 0.0, xp.where(above, -math.inf, upper)),
+    )
+
+
 def both_log_tails(
     xp: Namespace[Array], log_direct: Array, is_lower: Array, rest: Array | None = None
 ) -> tuple[Array, Array]:
