@@ -54,12 +54,9 @@ def out_of_order(name: str, low: str, high: str, equal: bool, least: Any, most: 
     return f"{name}: {low} {relation} {high}, but {low} is {least} and {high} is {most}"
 
 
-def too_skew(name: str, skewness: Any, tailweight: Any) -> str:
-    """What to tell of a skewness that leaves one tail no weight."""
-    return (
-        f"{name}: skewness must lie between -tailweight and tailweight, but skewness is {skewness} and tailweight is "
-        f"{tailweight}"
-    )
+def too_large(name: str, inner: str, outer: str, size: Any, limit: Any) -> str:
+    """What to tell of a parameter that is as large as another or larger."""
+    return f"{name}: {inner} must lie between -{outer} and {outer}, but {inner} is {size} and {outer} is {limit}"
 
 
 def check_stable(coords: Any) -> None:

@@ -7,10 +7,12 @@ come after all of the host's.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ..generic.family import Family, cdf_of, log_cdf_of, log_sf_of
+from .messages import out_of_order, pairs_in_order, too_large
 
 A = TypeVar("A")
 
@@ -67,6 +69,16 @@ class FamilyMethods(Generic[A]):
 
     def _family_parameters(self) -> tuple[A, ...]:
         return tuple(getattr(self, name) for name in self.family.parameters)
+
+    def _relations(self) -> Iterator[tuple[Any, Callable[[], str]]]:
+        """(where parameters stand to one another as they must, what to tell of others)"""
+        name = type(self).__name__
+        for low, high, equal in pairs_in_order(self.family.order):
+            least, most = getattr(self, low), getattr(self, high)
+            yield least <= most if equal else least < most, partial(out_of_order, name, low, high, equal, least, most)
+        for inner, outer in self.family.within.items():
+            size, limit = getattr(self, inner), getattr(self, outer)
+            yield abs(size) < limit, partial(too_large, name, inner, outer, size, limit)
 
     def cdf(self, value: Any) -> A:
         """P(X <= value), inside the support, with derivatives in the value and every parameter."""

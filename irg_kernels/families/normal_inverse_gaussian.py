@@ -321,4 +321,5 @@ FAMILY = dataclasses.replace(
 
     Source: Barndorff-Nielsen 1997.
     """,
+    within={"skewness": "tailweight"},
 )

@@ -70,6 +70,8 @@ class Family:
     """name -> the constraint, by the hosts' name for it"""
     order: tuple[str, ...] = ()
     """parameters of which none may exceed the next, and the first must be less than the last"""
+    within: Mapping[str, str] = field(default_factory=dict)
+    """parameter -> the one that its absolute value must be less than"""
     support: tuple[End, End]
     log_density: Callable
     """log p(x)"""

@@ -18,7 +18,7 @@ from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 from numpyro.util import is_prng_key, not_jax_tracer
 
-from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
+from irg_kernels.adapter.messages import no_quantile, shown
 from irg_kernels.adapter.methods import FamilyMethods
 from irg_kernels.generic.family import Family, Noise, draw_of, log_density_of, quantile_of
 from irg_kernels.numerics.elementary import clamped_in, finite
@@ -223,12 +223,10 @@ class Univariate(UnivariateMixin, host.Distribution):
 
     def validate_args(self, strict: bool = True) -> None:
         super().validate_args(strict)
-        for low, high, equal in pairs_in_order(self.family.order):
-            least, most = getattr(self, low), getattr(self, high)
-            with jax.ensure_compile_time_eval():
-                ascends = least <= most if equal else least < most
-                if not_jax_tracer(ascends) and not ascends.all():
-                    raise ValueError(out_of_order(type(self).__name__, low, high, equal, least, most))
+        with jax.ensure_compile_time_eval():
+            for holds, told in self._relations():
+                if not_jax_tracer(holds) and not holds.all():
+                    raise ValueError(told())
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         params = self._extended(key, sample_shape, *self._family_parameters())

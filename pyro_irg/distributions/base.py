@@ -14,7 +14,7 @@ from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from irg_kernels.adapter.messages import no_quantile, out_of_order, pairs_in_order, shown
+from irg_kernels.adapter.messages import no_quantile, shown
 from irg_kernels.adapter.methods import FamilyMethods
 from irg_kernels.generic.family import Family, Noise, draw_of, log_density_of, quantile_of
 from irg_kernels.numerics.elementary import clamped_in
@@ -248,13 +248,9 @@ class Univariate(UnivariateMixin, TorchDistribution):
         torch.distributions.Distribution.__init__(self, found[0].shape, validate_args=validate_args)
         self._refuse_infinite()
         if self._validate_args:
-            self._refuse_disorder()
-
-    def _refuse_disorder(self) -> None:
-        for low, high, equal in pairs_in_order(self.family.order):
-            least, most = getattr(self, low), getattr(self, high)
-            if not torch._is_all_true(least <= most if equal else least < most):
-                raise ValueError(out_of_order(type(self).__name__, low, high, equal, least, most))
+            for holds, told in self._relations():
+                if not torch._is_all_true(holds):
+                    raise ValueError(told())
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
-from irg_kernels.adapter.messages import too_skew
 from irg_kernels.families import normal_inverse_gaussian
 
 from .base import Univariate
@@ -21,7 +18,3 @@ class NormalInverseGaussian(Univariate):
 
     def __init__(self, loc: Any, scale: Any, tailweight: Any, skewness: Any, validate_args: bool | None = None) -> None:
         self._begin(validate_args, loc=loc, scale=scale, tailweight=tailweight, skewness=skewness)
-
-    def _refuse_disorder(self) -> None:
-        if not torch._is_all_true(self.skewness.abs() < self.tailweight):
-            raise ValueError(too_skew(type(self).__name__, self.skewness, self.tailweight))
