@@ -4,6 +4,7 @@ import math
 
 import pyro.distributions as host
 import torch
+from mpmath import mp
 
 import pyro_irg.distributions as dist
 
@@ -46,3 +47,15 @@ def test_beyond_the_support_of_the_base():
     assert dist.Truncated(dist.Beta(2.0, 2.0), 0.5, validate_args=False).cdf(torch.tensor(1.5)) == 1.0
     q = dist.Truncated(dist.Normal(torch.zeros(3), 1.0), torch.zeros(2, 1))
     assert "low: (2, 3)" in repr(q) and type(q.expand((5, 2, 3))) is dist.Truncated
+
+
+def test_tails_of_a_wider_value():
+    """Of float64 values under float32 parameters the tails are float64's: log(high - low) was rounded to float32."""
+    x = torch.tensor(0.3, dtype=torch.float64)
+    families = dist.host_families
+    of_uniform = families.log_tails(host.Uniform(torch.tensor(-1.0), torch.tensor(2.0)), x)
+    of_kumaraswamy = families.log_tails(dist.Kumaraswamy(torch.tensor(2.0), torch.tensor(3.0)), x)
+    value = mp.mpf(0.3)
+    for found, mass in ((of_uniform, (value + 1) / 3), (of_kumaraswamy, 1 - (1 - value**2) ** 3)):
+        for log_tail, exact in zip(found, (mp.log(mass), mp.log1p(-mass)), strict=True):
+            assert abs(log_tail.item() - float(exact)) <= 1e-14 * abs(float(exact))
