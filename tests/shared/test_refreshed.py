@@ -166,7 +166,7 @@ def test_a_slope_that_overflows_where_the_density_does_not(adapter, kind):
 
 @pytest.mark.parametrize("kind", ["leapfrog", *KINDS])
 def test_a_large_slope_of_a_small_latent_counts(adapter, kind):
-    """In units of 1e-18 (float32) the slope in z is 1e18, and that in the guide's parameters what it is in units of 1."""
+    """In units of 1e-18 (float32) a slope in z is 1e18, those in the guide's parameters what they are in units of 1."""
     largest = np.finfo(str(adapter.array(0.0).dtype).removeprefix("torch.")).max
 
     def slopes(unit):
