@@ -32,6 +32,8 @@ class Univariates(Generic[Array]):
     """the class of all distributions"""
     transformed: Any
     folded: type
+    mixture: type
+    """of components along the last axis"""
     wrappers: tuple[type, ...]
     """the classes around a distribution that leave its elements as they are"""
     folding: tuple[type, ...]
@@ -77,13 +79,20 @@ class Univariates(Generic[Array]):
     def ends_of(self, base: Any) -> tuple[Any, Any]:
         """The ends of the support, numbers or, where they depend on parameters, arrays without derivative."""
         known = self.family_of(base)
-        if known is not None:
+        if isinstance(base, self.mixture):
+            least, most = self.ends_of(self.unwrapped(base.component_distribution))  # type: ignore[attr-defined]
+            least, most = self._least_of_each(least), -self._least_of_each(-most)
+        elif known is not None:
             least, most = self.support_of(known[0], *known[1])
         else:
             least, most = (getattr(base.support, name, None) for name in ("lower_bound", "upper_bound"))
             least, most = -math.inf if least is None else least, math.inf if most is None else most
         least, most = (float(e) if isinstance(e, Real) else self.xp.stop_gradient(e) for e in (least, most))
         return least, most
+
+    def _least_of_each(self, end: Any) -> Any:
+        """Of a mixture, from its components' along the last axis."""
+        return -self.xp.max(-end, axis=-1) if getattr(end, "ndim", 0) else end
 
     def inner_point(self, least: Array, most: Array) -> Array:
         """A point between two ends, of which any may be infinite."""
@@ -203,10 +212,11 @@ class Univariates(Generic[Array]):
     def _of_folded(self, distribution: Any, x: Array) -> tuple[Array, Array]:
         xp, empty = self.xp, x <= 0.0
         below, above = (self.tails_anywhere(distribution.base_dist, end) for end in (-x, x))
-        inside = censoring.log_between(xp, below, above, empty)
         known = self.family_of(self.unwrapped(distribution.base_dist))
-        if known is not None and censoring.can_integrate_about_0(known[0]):
-            positive = (x > 0.0) & (x < math.inf)
+        integrates = known is not None and censoring.can_integrate_about_0(known[0])
+        positive = (x > 0.0) & (x < math.inf)
+        inside = censoring.log_between(xp, below, above, empty | (positive & integrates))
+        if known is not None and integrates:
             size, *params = self.together(xp.where(positive, x, 1.0), *known[1])
             log_p0 = self.density_of(known[0], 0.0 * size, *params)
             inside = xp.where(positive, self.log_about_0(known[0], log_p0, size, *params), inside)

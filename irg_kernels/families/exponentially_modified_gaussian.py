@@ -27,6 +27,8 @@ from .inverse_gaussian import bell_integral
 
 # of int_0^k exp(y s - s**2 / 2) ds, k < 1, where y is at most 40: beyond, exp(-y**2 / 2) leaves nothing of it
 NODES = 24
+MOST = 1e10
+"""a c whose square is more than all of float64's digits"""
 
 
 def _at(xp: Namespace[Array], x: Array, loc: Array, scale: Array, rate: Array) -> tuple[Array, Array, Array]:
@@ -40,9 +42,12 @@ def _parts(xp: Namespace[Array], b: Array) -> tuple[Array, Array, Array, Array]:
     """(b > 0, log R(b) there, 1 / R(b) elsewhere, H)"""
     far = b > 0.0
     c, d = xp.where(far, b, 1.0), xp.where(far, 0.0, b)
-    mills = bell_integral(xp, c)
+    # beyond MOST both fall as 1 / c, of which powers would underflow
+    most = xp.minimum(c, MOST)
+    mills, ratio = bell_integral(xp, most), most / c
     inverse = xp.exp(normal.log_density(xp, d) - xp.log_ndtr(-d))
-    return far, xp.log(mills), inverse, xp.where(far, bell_integral(xp, c, lambda u: u) / mills, inverse - d)
+    h = ratio * (bell_integral(xp, most, lambda u: u) / mills)
+    return far, xp.log(mills) + xp.log(ratio), inverse, xp.where(far, h, inverse - d)
 
 
 def _log_g(xp: Namespace[Array], y: Array, k: Array, b: Array) -> Array:

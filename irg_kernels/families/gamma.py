@@ -368,7 +368,10 @@ def _density_of_log(xp: Namespace[Array], log_x: Array, a: Array, rate: Array) -
 
 
 def shape(xp: Namespace[Array], a: Array, rate: Array) -> Shape:
-    return Shape(HALF_LINE, lambda x, v: exponential_rise(xp, a, rate * x, v), a / rate)
+    def rise(x: Array, v: Array) -> Array:
+        return exponential_rise(xp, a, rate * x, v, xp.log(rate) + xp.log(x))
+
+    return Shape(HALF_LINE, rise, a / rate)
 
 
 def entropy(xp: Namespace[Array], a: Array, rate: Array) -> Array:

@@ -108,7 +108,8 @@ def shape(xp: Namespace[Array], a: Array, scale: Array, p: Array) -> Shape:
     """In log x, a p y - z exp(p v)."""
 
     def rise(x: Array, v: Array) -> Array:
-        return exponential_rise(xp, a, finite(xp, xp.exp(log_power(xp, x, scale, p)[0])), p * v)
+        log_z = log_power(xp, x, scale, p)[0]
+        return exponential_rise(xp, a, finite(xp, xp.exp(log_z)), p * v, log_z)
 
     return Shape(HALF_LINE, rise, lambda x: xp.log(a) / p + xp.log(scale) - xp.log(x))
 

@@ -84,7 +84,10 @@ def dlogx_drate(xp: Namespace[Array], log_x: Array, a: Array, rate: Array) -> Ar
 
 
 def shape(xp: Namespace[Array], a: Array, rate: Array) -> Shape:
-    return Shape(HALF_LINE, lambda x, v: exponential_rise(xp, a, rate / x, -v), rate / a)
+    def rise(x: Array, v: Array) -> Array:
+        return exponential_rise(xp, a, rate / x, -v, xp.log(rate) - xp.log(x))
+
+    return Shape(HALF_LINE, rise, rate / a)
 
 
 def entropy(xp: Namespace[Array], a: Array, rate: Array) -> Array:

@@ -147,13 +147,18 @@ def _shape(xp: Namespace[Array], a: Array, b: Array) -> Shape:
         down, out = xp.where(up, 0.0, v), xp.where(up, v, 0.0)
         odds = (1.0 - x) / x
         # of log x and of log(1 - x)
-        log_x = xp.where(up, -xp.log1p((1.0 - x) * xp.expm1(-out)), down - xp.log1p(x * xp.expm1(down)))
-        log_rest = xp.where(up, -out - xp.log1p((1.0 - x) * xp.expm1(-out)), -xp.log1p(x * xp.expm1(down)))
+        fall = xp.exp(xp.where(up, -out, down))
+        change = xp.where(up, 1.0 - x, x) * xp.expm1(xp.where(up, -out, down))
+        small = change > -0.5
+        left = xp.where(small, 1.0, xp.where(up, x + (1.0 - x) * fall, (1.0 - x) + x * fall))
+        share = xp.where(small, xp.log1p(xp.where(small, change, 0.0)), xp.log(left))
+        log_x, log_rest = xp.where(up, -share, down - share), xp.where(up, -out - share, -share)
         log_w = -a * xp.log1p(odds)
         part = xp.exp(log_w) / xp.expm1(log_w) * xp.expm1(a * log_x)
         near = xp.abs(part) < 0.5
-        there = -a * xp.log1p(odds * xp.exp(-xp.where(near, 0.0, v)))
-        far = log1mexp(xp, there) - log1mexp(xp, log_w)
+        # the logarithm of -log w there, which underflows itself
+        there = xp.log(a) + log_softplus(xp, xp.log(odds) - xp.where(near, 0.0, v))
+        far = log1mexp_exp(xp, there) - log1mexp(xp, log_w)
         return a * log_x + log_rest + (b - 1.0) * xp.where(near, xp.log1p(xp.where(near, part, 0.0)), far)
 
     def to_mode(x: Array) -> Array:

@@ -68,8 +68,10 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array, rate: Ar
 
 
 def shape(xp: Namespace[Array], a: Array, rate: Array) -> Shape:
-    scale = 1.0 / xp.sqrt(a)
-    return Shape(line(scale), lambda x, v: exponential_rise(xp, a, rate * xp.exp(x), v), xp.log(a) - xp.log(rate))
+    def rise(x: Array, v: Array) -> Array:
+        return exponential_rise(xp, a, rate * xp.exp(x), v, xp.log(rate) + x)
+
+    return Shape(line(1.0 / xp.sqrt(a)), rise, xp.log(a) - xp.log(rate))
 
 
 FAMILY = Family(

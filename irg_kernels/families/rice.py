@@ -34,7 +34,7 @@ def _at(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> tuple[Array, Arr
 
 def log_density(xp: Namespace[Array], x: Array, nu: Array, s: Array) -> Array:
     y, m, d = _at(xp, x, nu, s)
-    log_y = log_quotient(xp, positive(xp, x), s)
+    log_y = log_quotient(xp, finite(xp, positive(xp, x)), s)
     inside = log_y - xp.log(s) + (log_i0e(xp, finite(xp, m * y)) - 0.5 * d * d)
     return xp.where(x > 0.0, inside, -math.inf)
 

@@ -31,7 +31,7 @@ _SIDE = one_sided.FAMILY
 
 def _sides(function: Callable, xp: Namespace[Array], y: Array, k: Array, s: Array) -> tuple[Array, Array]:
     """function(xp, value, 0, s, rate) of R at y and of L's mirror image at -y."""
-    zero = 0.0 * y
+    zero = 0.0 * s  # not of y, which may be infinite
     return function(xp, y, zero, s, k), function(xp, -y, zero, s, 1.0 / k)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..namespace import Array, Namespace
 from ..numerics.masses import Piece, Pieces, largest_exponent
@@ -18,6 +18,8 @@ class Base(NamedTuple):
     log_density: Callable
     is_dense_at_ends: bool = False
     """whether `log_density` is that of the inside at an end of the support too"""
+    ends: tuple[Any, Any] = (-math.inf, math.inf)
+    """of the support, as far as they are known; constants"""
 
 
 def masses_by_tails(xp: Namespace[Array], base: Base, low: Array | None, high: Array | None, within: Array) -> Pieces:
@@ -57,11 +59,13 @@ def _tails_at(
 
 
 def _is_end(xp: Namespace[Array], base: Base, bound: Array, within: Array, which: int) -> Array:
-    """Whether a bound cuts nothing off; at an infinite one tails may be no numbers."""
+    """Whether a bound cuts nothing off; at an infinite one, or a known end, tails and their derivatives may be no
+    numbers."""
     fixed = xp.stop_gradient(bound)
-    infinite = xp.abs(fixed) > float(xp.finfo(bound).max)
-    tail = base.log_tails(xp.where(infinite, within, fixed))[which]
-    return infinite | (tail < -float(xp.finfo(bound).max))
+    outside = (fixed <= base.ends[0]) if which == 0 else (fixed >= base.ends[1])
+    outside = outside | (xp.abs(fixed) > float(xp.finfo(bound).max))
+    tail = base.log_tails(xp.where(outside, within, fixed))[which]
+    return outside | (tail < -float(xp.finfo(bound).max))
 
 
 def _end_at(

@@ -260,11 +260,18 @@ def came_from(end: Array, x: Array, way: Array, moved: Array) -> Array:
 # ---------------------------------------------------------------------------------------------------------------- rises
 
 
-def exponential_rise(xp: Namespace[Array], a: Array, b: Array, v: Array) -> Array:
-    """a v - b (e**v - 1), the density exp(a y - b e**y)."""
+def exponential_rise(xp: Namespace[Array], a: Array, b: Array, v: Array, log_b: Array | None = None) -> Array:
+    """a v - b (e**v - 1), the density exp(a y - b e**y).
+
+    :param log_b: where b may underflow, though b e**v does not.
+    """
     near = xp.abs(v) < 1.0
     little, much = xp.where(near, v, 0.0), xp.where(near, 1.0, v)
-    return xp.where(near, (a - b) * little - b * expm1mx(xp, little), a * much - b * xp.expm1(much))
+    lost = b < 1e8 * float(xp.finfo(b).tiny)
+    log_b = xp.log(positive(xp, b)) if log_b is None else log_b
+    unit, shift = xp.where(lost, 1.0, b), xp.where(lost, log_b, 0.0)
+    far = a * much - (unit * xp.exp(much + shift) - b)
+    return xp.where(near, (a - b) * little - b * expm1mx(xp, little), far)
 
 
 def logistic_rise(xp: Namespace[Array], a: Array, b: Array, p: Array, q: Array, v: Array) -> Array:

@@ -99,8 +99,11 @@ def tamed(xp: Namespace[Array], z: Array, log_z: Array | None, a: Array, error: 
     limits = xp.finfo(z)
     largest = 0.1 * float(limits.max)
     if xp.has_guard_digits:  # and a range to spare
-        z = xp.clip(z, float(limits.tiny) ** 4, largest)
-        return Point(z, xp.log(z), z - a, 0.0)
+        least = float(limits.tiny) ** 4
+        held = xp.clip(z, least, largest)
+        of_held = xp.log(held)
+        log_z = of_held if log_z is None else xp.where(z > least, of_held, log_z)  # a power may underflow here too
+        return Point(held, log_z, held - a, 0.0)
     normal = (z > float(limits.tiny)) & (z < largest)
     z = xp.minimum(z, largest)
     inside = xp.log(xp.where(normal, z, 1.0))

@@ -48,7 +48,8 @@ HOST_FAMILIES: dict[type, Family] = {getattr(host, name): family for name, famil
 class _Univariates(Univariates[Array]):
     package, trusted = "numpyro_irg", ("numpyro", "numpyro_irg")
     xp, hosts, ours = NATIVE, HOST_FAMILIES, UnivariateMixin
-    distribution, transformed, folded = host.Distribution, host.TransformedDistribution, host.FoldedDistribution
+    distribution, transformed = host.Distribution, host.TransformedDistribution
+    folded, mixture = host.FoldedDistribution, host.MixtureSameFamily
     wrappers = (host.Independent, host.ExpandedDistribution, host.MaskedDistribution)
     folding = (AbsTransform,)
     support_of, together, call = staticmethod(support_of), staticmethod(together), staticmethod(call)
@@ -59,7 +60,7 @@ class _Univariates(Univariates[Array]):
         return jnp.asarray(end, x.dtype)
 
     def components(self, distribution: Any) -> list[Any] | None:
-        if isinstance(distribution, host.MixtureSameFamily):
+        if isinstance(distribution, self.mixture):
             return [distribution.component_distribution]
         return distribution.component_distributions if isinstance(distribution, host.MixtureGeneral) else None
 

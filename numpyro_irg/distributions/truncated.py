@@ -335,7 +335,8 @@ def _base(base: Any) -> Base:
     if known is None:
         free = copy.copy(base)
         free._validate_args = False
-        return Base(lambda x: log_tails(free, x), free.log_prob, host_families.is_dense_at_ends(base))
+        is_dense = host_families.is_dense_at_ends(base)
+        return Base(lambda x: log_tails(free, x), free.log_prob, is_dense, ends_of(base))
     family, params = known
     return Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)
 

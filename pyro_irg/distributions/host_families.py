@@ -51,7 +51,7 @@ class _Univariates(Univariates[Tensor]):
     package, trusted = "pyro_irg", ("torch", "pyro", "pyro_irg")
     xp, hosts, ours = NATIVE, HOST_FAMILIES, UnivariateMixin
     distribution, transformed = torch.distributions.Distribution, torch.distributions.TransformedDistribution
-    folded = host.FoldedDistribution
+    folded, mixture = host.FoldedDistribution, torch.distributions.MixtureSameFamily
     wrappers = (host.Independent, ExpandedDistribution, MaskedDistribution)
     folding = (AbsTransform, SoftmaxTransform)
     support_of, together, call = staticmethod(support_of), staticmethod(together), staticmethod(call)
@@ -62,8 +62,7 @@ class _Univariates(Univariates[Tensor]):
         return torch.as_tensor(end, dtype=x.dtype, device=x.device)
 
     def components(self, distribution: Any) -> list[Any] | None:
-        is_mixture = isinstance(distribution, torch.distributions.MixtureSameFamily)
-        return [distribution.component_distribution] if is_mixture else None
+        return [distribution.component_distribution] if isinstance(distribution, self.mixture) else None
 
     def tails_of_mixture(self, distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         logits = distribution.mixture_distribution.logits
@@ -137,6 +136,7 @@ def first_guess(base: Any, low: Tensor | None, high: Tensor | None, q: Tensor) -
 
     Far out a base's tails may be held at a least mass.
     """
+    base = widened(base)  # and without validation: at infinity a mass may be no number
     try:
         below = 0.0 if low is None else base.cdf(low).double()
         until = 1.0 if high is None else base.cdf(high).double()

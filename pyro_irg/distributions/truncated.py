@@ -352,7 +352,7 @@ def _base(base: Any) -> Base:
     known = family_of(base)
     if known is None:
         wide = widened(base)
-        return Base(lambda x: log_tails(wide, x), wide.log_prob, is_dense_at_ends(base))
+        return Base(lambda x: log_tails(wide, x), wide.log_prob, is_dense_at_ends(base), ends_of(base))
     family, params = known
     params = tuple(p.double() for p in params)
     return Base(lambda x: tails_of(family, params, x), lambda x: log_density(family, x, *params), True)

@@ -17,6 +17,8 @@ POINTS = [
     ("Beta", {"concentration1": 1e5, "concentration0": 1e5}, 0.501),  # 5.25
     ("InverseGamma", {"concentration": 1e6, "rate": 1.0}, 1e-6),  # 20.0
     ("Chi2", {"df": 1e6}, 1.001e6),  # -8.0
+    # (x / scale)**power is 1e-300, beyond what float32's arithmetic in float64 keeps; of its quantile 0.001
+    ("GeneralizedGamma", {"concentration": 0.01, "scale": 1.0, "power": 20.0}, 9.72e-16),  # 29.470
 ]
 
 

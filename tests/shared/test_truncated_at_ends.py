@@ -1,0 +1,155 @@
+"""Truncated distributions at, next to and far from the ends of their bases: masses by mpmath and by closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+from mpmath import mp
+from scipy import stats
+
+from tests.families import BY_NAME
+
+FAR = {
+    # (parameters, bounds, values): the density rises without bound towards an end, or hardly falls for hundreds of
+    # e-folds; the masses beyond such values were infinite, or no numbers
+    "Kumaraswamy": ({"concentration1": 2.5, "concentration0": 0.7}, {"low": 0.1}, (0.2, 0.7, 1.0 - 2.0**-20)),
+    "Kumaraswamy of tiny values": ({"concentration1": 0.1, "concentration0": 20.0}, {"high": 0.5}, (1e-30, 1e-12)),
+    "LogGamma": ({"concentration": 0.001, "rate": 1.0}, {"high": 0.0}, (-6900.0, -1200.0, -100.0, -0.5)),
+    "GeneralizedGamma": (
+        {"concentration": 0.01, "scale": 1.0, "power": 20.0},
+        {"high": 1.0},
+        (9.72e-16, 2.0**-10, 0.75),
+    ),
+    "InverseGamma": ({"concentration": 0.01, "rate": 0.001}, {"low": 1.0}, (2.0, 1e20, 1e36)),
+}
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("case", FAR)
+def test_masses_of_far_ends(adapter, case, precision):
+    if not adapter.eager and (case in ("GeneralizedGamma", "InverseGamma") or precision == "float64"):
+        pytest.skip("the kernels' arithmetic, which is NumPyro's too; a compilation each")
+    params, bounds, values = FAR[case]
+    row = BY_NAME[case.split()[0]]
+    with adapter.precision(precision):
+        arrays = {name: adapter.array(v) for name, v in {**params, **bounds}.items()}
+        x = adapter.array(values)
+
+        def both(arrays):
+            base = getattr(adapter.dist, row.name)(*(arrays[name] for name in params))
+            q = adapter.dist.Truncated(base, arrays.get("low"), arrays.get("high"), validate_args=False)
+            return {"log_prob": q.log_prob(x), "cdf": q.cdf(x)}
+
+        found = {name: adapter.numpy(v) for name, v in adapter.compile(both, arrays).items()}
+        rounded = {name: mp.mpf(float(adapter.numpy(v))) for name, v in arrays.items()}
+        x = [mp.mpf(float(v)) for v in adapter.numpy(x)]
+    with mp.workdps(60):
+        of_base = [rounded[name] for name in params]
+
+        def mass(at):
+            return row.masses(at, *of_base)[0]
+
+        least = mass(rounded["low"]) if "low" in bounds else mp.zero
+        whole = (mass(rounded["high"]) if "high" in bounds else mp.one) - least
+        shares = [float((mass(v) - least) / whole) for v in x]
+        log_p = [float(row.log_density(v, *of_base) - mp.log(whole)) for v in x]
+    tolerance = {"float64": 1e-9, "float32": 1e-5}[precision]
+    np.testing.assert_allclose(found["cdf"], shares, rtol=tolerance)
+    np.testing.assert_allclose(found["log_prob"], log_p, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("low", [0.0, 1e-30, 1e-6])
+def test_folded_next_to_0(adapter, low):
+    """Its derivatives were NaN where F(low) and F(-low) are one number; |x| of a normal number of mean 0 is a
+    HalfNormal."""
+    if not adapter.eager and low != 1e-30:
+        pytest.skip("a compilation each")
+    u = adapter.array([0.25, 0.9])
+
+    def moved(p):
+        folded = adapter.dist.FoldedDistribution(adapter.dist.Normal(0.0 * p["scale"], p["scale"]))
+        x = adapter.irg.from_uniform(adapter.dist.Truncated(folded, p["low"], 2.0, validate_args=False), u)
+        return {"x": x, "first": x[0], "second": x[1]}
+
+    found, slopes = adapter.compile(
+        adapter.value_and_slopes(moved), {"scale": adapter.array(1.5), "low": adapter.array(low)}
+    )
+    until = stats.halfnorm.cdf(2.0 / 1.5)
+    x = stats.halfnorm.ppf(np.array([0.25, 0.9]) * until) * 1.5
+    np.testing.assert_allclose(adapter.numpy(found["x"]), x, rtol=2e-6, atol=1e-6)
+    for each, at, share in zip(("first", "second"), x, (0.25, 0.9), strict=True):
+        # that of a HalfNormal up to 2, of which F(x) = share F(2) at every scale
+        by_scale = at / 1.5 - share * 2.0 / 1.5 * stats.norm.pdf(2.0 / 1.5) / stats.norm.pdf(at / 1.5)
+        np.testing.assert_allclose(adapter.numpy(slopes[each]["scale"]), by_scale, rtol=1e-5)
+        if low:  # at the very end no density is known, and it is 0
+            by_low = (1.0 - share) * stats.norm.pdf(0.0) / stats.norm.pdf(at / 1.5)
+            np.testing.assert_allclose(adapter.numpy(slopes[each]["low"]), by_low, rtol=1e-5)
+
+
+def test_transformed_at_its_end(adapter):
+    """The logarithm of a bound at 0 is infinite, and its derivative was NaN in every parameter."""
+
+    def moved(loc, low=None):
+        base = adapter.dist.StudentT(4.0, loc, 0.5)
+        base = adapter.dist.TransformedDistribution(base, [adapter.transforms.ExpTransform()])
+        d = base if low is None else adapter.dist.Truncated(base, low, validate_args=False)
+        return adapter.irg.from_uniform(d, adapter.array(0.3))
+
+    def both(loc):
+        return {"truncated": moved(loc, adapter.array(0.0)), "base": moved(loc)}
+
+    found, slopes = adapter.compile(adapter.value_and_slopes(both), adapter.array(0.7))
+    for of in (found, slopes):
+        np.testing.assert_allclose(adapter.numpy(of["truncated"]), adapter.numpy(of["base"]), rtol=2e-6)
+
+
+def test_mixtures_ends_are_those_of_their_components(adapter):
+    dist, array = adapter.dist, adapter.array
+    weights = adapter.host.Categorical(array([0.4, 0.6]))
+    gammas = dist.MixtureSameFamily(weights, dist.Gamma(array([2.0, 5.0]), array(1.0)))
+    with adapter.validation_enabled(True):
+        with pytest.raises(ValueError, match="low must lie in the support of its base MixtureSameFamily, from 0"):
+            dist.Truncated(gammas, -3.0, -1.0)
+        parts = dist.TruncatedNormal(array([-1.0, 2.0]), array(1.0), low=array([-0.5]), high=array([3.0]))
+        with pytest.raises(ValueError, match=r"high must lie in the support .* from -0\.5 to 3\.0"):
+            dist.Truncated(dist.MixtureSameFamily(weights, parts), 0.0, 4.0)
+
+
+def test_next_to_a_bound_of_a_mixture_of_truncated(adapter):
+    """A difference of tails is 0 next to a bound: a search that came there stayed, for every quantile."""
+    dist, array, q = adapter.dist, adapter.array, np.array([0.05, 0.25, 0.9])
+    loc, weights = np.array([-1.0, 2.0]), np.array([0.4, 0.6])
+    parts = dist.TruncatedNormal(array(loc), array(1.0), low=array([-0.5]), high=array([3.0]))
+    mixed = dist.MixtureSameFamily(adapter.host.Categorical(array(weights)), parts)
+    x = adapter.numpy(dist.Truncated(mixed, array(1e-30), array(1.0), validate_args=False).icdf(array(q)))
+
+    def cdf(x):
+        below, until = stats.norm.cdf(-0.5, loc), stats.norm.cdf(3.0, loc)
+        return (weights * (stats.norm.cdf(np.asarray(x)[..., None], loc) - below) / (until - below)).sum(-1)
+
+    np.testing.assert_allclose((cdf(x) - cdf(0.0)) / (cdf(1.0) - cdf(0.0)), q, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["Rice", "SoftAsymmetricLaplace", "ExponentiallyModifiedGaussian"])
+def test_at_infinity(adapter, name):
+    """The masses there were NaN of a Rice, and of a SoftAsymmetricLaplace the weight of one side."""
+    d = getattr(adapter.dist, name)(**adapter.arrays(BY_NAME[name].points[0]), validate_args=False)
+    infinity = adapter.array(math.inf)
+    assert adapter.numpy(d.cdf(infinity)) == 1.0 and adapter.numpy(d.log_prob(infinity)) < -1e36
+    if name != "Rice":
+        assert adapter.numpy(d.cdf(-infinity)) == 0.0
+
+
+@pytest.mark.parametrize("x", [1e19, 1e25, 1e34])
+def test_scores_of_soft_laplace_far_out(adapter, x):
+    """log p = -k y + k**2 s**2 / 2 + a constant there; float32's squares overflow."""
+    d = BY_NAME["SoftAsymmetricLaplace"].points[0]
+
+    def density(p):
+        return adapter.dist.SoftAsymmetricLaplace(**p).log_prob(adapter.array(x))
+
+    slopes = adapter.compile(adapter.slopes(density), {name: adapter.array(v) for name, v in d.items()})
+    k, s, scale = d["asymmetry"], d["softness"], d["scale"]
+    expected = {"softness": k * k * s, "loc": k / scale, "scale": k * x / scale**2, "asymmetry": -x / scale}
+    for name, slope in expected.items():
+        np.testing.assert_allclose(adapter.numpy(slopes[name]), slope, rtol=1e-5, err_msg=name)
