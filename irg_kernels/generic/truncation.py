@@ -178,7 +178,7 @@ def _newton(xp: Namespace[Array], pieces_at: Callable, limits: Any, most: float,
         new = xp.where(at_low, x - log_one_minus_q * xp.exp(xp.minimum(log_b, most)), new)
         new = xp.where(at_high, x + log_q * xp.exp(xp.minimum(log_a, most)), new)
         # a step doubles the digits: the one after an error of sqrt(eps) is the last, and so is one that rounds to none
-        # (not where the error is large: a mass is lost there, next to a bound in a difference, far out in its logarithm)
+        # (not where the error is large: a mass is lost, next to a bound in a difference, far out in its logarithm)
         still = (xp.abs(new - x) <= spacing * xp.abs(x)) & (xp.abs(error) < LOST)
         arrived = (xp.abs(error) <= tolerance) | still
         inside = arrived | ((new > lo) & (new < hi))  # false for NaN
