@@ -73,15 +73,16 @@ def _shape(xp: Namespace[Array], nu: Array, scale: Array) -> Shape:
         r = t / xp.sqrt(nu)
         ratio = xp.where(above, 1.0 / xp.where(above, r, 1.0), xp.where(above, 1.0, r))
         s, rest = odds_shares(xp, above, ratio * ratio)
-        plain = logistic_rise(xp, 0.5 + 0.0 * nu, 0.5 * nu, s, rest, 2.0 * v)
+        plain = logistic_rise(xp, 0.5 + 0.0 * nu, 0.5 * nu, s, rest, 2.0 * v, 2.0 * xp.log(r))
         close = xp.abs(v) < 2.0
         grown = xp.expm1(2.0 * xp.where(close, v, 0.0))
         q = s * grown
         small = close & (xp.abs(q) < 0.5)
         q = xp.where(small, q, 0.0)
-        own = xp.where(small, t, 0.0)
+        own = xp.where(small & ~above, t, 0.0)
+        square = xp.where(above, nu * s, own * own * rest)  # of t**2 (1 - s) the square may leave its dtype's range
         bent = log1pmx(xp, q, xp.log1p(q))
-        near = v - 0.5 * (q + bent) - 0.5 * (own * own * rest * grown + nu * bent)
+        near = v - 0.5 * (q + bent) - 0.5 * (square * grown + nu * bent)
         return xp.where(small, near, plain)
 
     return Shape(HALF_LINE, rise, scale + 0.0 * nu)

@@ -54,7 +54,7 @@ def _shape(xp: Namespace[Array], a: Array, loc: Array, scale: Array) -> Shape:
         y = (x - loc) / scale
         above = y > 0.0
         p, q = odds_shares(xp, above, xp.exp(-xp.abs(y)))
-        return logistic_rise(xp, a + 0.0 * x, 1.0 + 0.0 * x, p, q, v / scale)
+        return logistic_rise(xp, a + 0.0 * x, 1.0 + 0.0 * x, p, q, v / scale, y)
 
     return Shape(line(scale * (1.0 + 1.0 / a)), rise, loc + scale * xp.log(a))
 

@@ -274,8 +274,13 @@ def exponential_rise(xp: Namespace[Array], a: Array, b: Array, v: Array, log_b: 
     return xp.where(near, (a - b) * little - b * expm1mx(xp, little), far)
 
 
-def logistic_rise(xp: Namespace[Array], a: Array, b: Array, p: Array, q: Array, v: Array) -> Array:
-    """a v - (a + b) log(q + p e**v), p + q = 1: the density p**a q**b in y = log(p / q)."""
+def logistic_rise(
+    xp: Namespace[Array], a: Array, b: Array, p: Array, q: Array, v: Array, y: Array | None = None
+) -> Array:
+    """a v - (a + b) log(q + p e**v), p + q = 1: the density p**a q**b in y = log(p / q).
+
+    :param y: where p or q may underflow, though the density does not.
+    """
     up = v > 0.0
     w = xp.abs(v)
     # upwards with p and q, a and b exchanged: the exponential falls
@@ -286,7 +291,12 @@ def logistic_rise(xp: Namespace[Array], a: Array, b: Array, p: Array, q: Array, 
     tiny, remainder = log1pmx_near_0(xp, drop)
     little = w_near * ((a + b) * goes - shape) - (a + b) * (goes * expm1mx(xp, -w_near) + remainder)
     some = -shape * w_near - (a + b) * xp.log1p(drop)
-    far = -shape * w_far - (a + b) * xp.log(stays + goes * xp.exp(-w_far))
+    log_total = xp.log(stays + goes * xp.exp(-w_far))
+    if y is not None:
+        lost = stays < 1e8 * float(xp.finfo(v).tiny)
+        log_stays = xp.where(lost, -xp.softplus(xp.where(up, -y, y)), 0.0)
+        log_total = xp.where(lost, log_stays + xp.softplus(-w_far - log_stays), log_total)
+    far = -shape * w_far - (a + b) * log_total
     return xp.where(close, xp.where(tiny, little, some), far)
 
 

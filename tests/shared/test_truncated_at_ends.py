@@ -20,6 +20,12 @@ FAR = {
         {"high": 1.0},
         (9.72e-16, 2.0**-10, 0.75),
     ),
+    "SkewLogistic": (
+        {"asymmetry": 0.003, "loc": 0.0, "scale": 1.0},
+        {"high": 0.0},
+        (-2000.0, -800.0, -100.0, -0.5),
+    ),
+    "HalfStudentT": ({"df": 0.05, "scale": 1.0}, {"low": 1.0}, (2.0, 1e20, 1e36)),
     "InverseGamma": ({"concentration": 0.01, "rate": 0.001}, {"low": 1.0}, (2.0, 1e20, 1e36)),
 }
 
@@ -27,7 +33,7 @@ FAR = {
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("case", FAR)
 def test_masses_of_far_ends(adapter, case, precision):
-    if not adapter.eager and (case in ("GeneralizedGamma", "InverseGamma") or precision == "float64"):
+    if not adapter.eager and (case not in ("Kumaraswamy", "LogGamma", "SkewLogistic") or precision == "float64"):
         pytest.skip("the kernels' arithmetic, which is NumPyro's too; a compilation each")
     params, bounds, values = FAR[case]
     row = BY_NAME[case.split()[0]]
@@ -36,14 +42,14 @@ def test_masses_of_far_ends(adapter, case, precision):
         x = adapter.array(values)
 
         def both(arrays):
-            base = getattr(adapter.dist, row.name)(*(arrays[name] for name in params))
+            base = getattr(adapter.dist, row.name)(**{name: arrays[name] for name in params})
             q = adapter.dist.Truncated(base, arrays.get("low"), arrays.get("high"), validate_args=False)
             return {"log_prob": q.log_prob(x), "cdf": q.cdf(x)}
 
         found = {name: adapter.numpy(v) for name, v in adapter.compile(both, arrays).items()}
         rounded = {name: mp.mpf(float(adapter.numpy(v))) for name, v in arrays.items()}
         x = [mp.mpf(float(v)) for v in adapter.numpy(x)]
-    with mp.workdps(60):
+    with mp.workdps(150):
         of_base = [rounded[name] for name in params]
 
         def mass(at):
@@ -53,7 +59,8 @@ def test_masses_of_far_ends(adapter, case, precision):
         whole = (mass(rounded["high"]) if "high" in bounds else mp.one) - least
         shares = [float((mass(v) - least) / whole) for v in x]
         log_p = [float(row.log_density(v, *of_base) - mp.log(whole)) for v in x]
-    tolerance = {"float64": 1e-9, "float32": 1e-5}[precision]
+    # the rule resolves the bend of a SkewLogistic, 1 wide in a tail 333 wide, to 2e-6
+    tolerance = 1e-5 if precision == "float32" or row.name == "SkewLogistic" else 1e-9
     np.testing.assert_allclose(found["cdf"], shares, rtol=tolerance)
     np.testing.assert_allclose(found["log_prob"], log_p, rtol=tolerance, atol=tolerance)
 
