@@ -135,6 +135,9 @@ class Namespace(Protocol[Array]):
     def stack(self, arrays: Sequence[Array], /, *, axis: int = 0) -> Array:
         """Arrays of one shape, along a new axis."""
 
+    def concatenate(self, arrays: Sequence[Array], /) -> Array:
+        """Arrays one after the other along their first axis."""
+
     def matmul(self, x: Array, y: Array, /) -> Array:
         """Products of matrices, the last two axes; both arrays have two axes at least, and the others broadcast."""
 

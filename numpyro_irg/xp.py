@@ -30,6 +30,7 @@ __all__ = [
     "bivariate",
     "blend",
     "clip",
+    "concatenate",
     "constant",
     "converge",
     "copysign",
@@ -104,6 +105,10 @@ def max(x: Any, *, axis: int, keepdims: bool = False) -> Any:
 
 def stack(arrays: Sequence[Any], *, axis: int = 0) -> Any:
     return _as(arrays[0], jnp.stack([bare(a) for a in arrays], axis=axis))
+
+
+def concatenate(arrays: Sequence[Any]) -> Any:
+    return _as(arrays[0], jnp.concatenate([bare(a) for a in arrays]))
 
 
 def _as(like: Any, x: Array) -> Any:

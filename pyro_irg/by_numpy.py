@@ -19,7 +19,7 @@ from irg_kernels.namespace import Namespace
 
 from . import xp_numpy, xp_numpy64, xp_numpy_tame
 
-__all__ = ["all_pass", "library", "products", "serves", "value"]
+__all__ = ["all_pass", "library", "products", "serves", "several", "value"]
 
 # the modules are namespaces: a static check
 NATIVE: Namespace[Any] = xp_numpy
@@ -91,6 +91,13 @@ def value(kernel: Callable, *args: Tensor, dtype: torch.dtype | None = None) -> 
     given = args[0].dtype
     with np.errstate(all="ignore"):
         return _tensor(kernel(NATIVE if given == torch.float64 else FLOAT64, *_arrays(args)), dtype or given)
+
+
+def several(kernel: Callable, p: Any, q: Any, *groups: tuple[Tensor, ...]) -> Any:
+    """kernel(xp, p, q, *groups of arrays), a named tuple of arrays; their dtypes stay."""
+    with np.errstate(all="ignore"):
+        found = kernel(NATIVE, p, q, *(tuple(v.numpy() for v in group) for group in groups))
+        return type(found)(*(torch.from_numpy(np.asarray(array)) for array in found))
 
 
 def products(

@@ -26,6 +26,7 @@ __all__ = [
     "bivariate",
     "blend",
     "clip",
+    "concatenate",
     "constant",
     "converge",
     "copysign",
@@ -137,6 +138,10 @@ def sum(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
 
 def stack(arrays: Sequence[Tensor], *, axis: int = 0) -> Tensor:
     return torch.stack(tuple(arrays), dim=axis)
+
+
+def concatenate(arrays: Sequence[Tensor]) -> Tensor:
+    return torch.cat(tuple(arrays))
 
 
 def max(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:

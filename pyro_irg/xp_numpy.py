@@ -78,6 +78,10 @@ def log_softmax(x: Array) -> Array:
     return below - np.log(np.sum(np.exp(below), axis=-1, keepdims=True))
 
 
+def concatenate(arrays: Sequence[Array]) -> Array:
+    return np.concatenate(tuple(arrays))
+
+
 def stack(arrays: Sequence[Array], *, axis: int = 0) -> Array:
     shape = np.shape(arrays[0])
     axis %= len(shape) + 1

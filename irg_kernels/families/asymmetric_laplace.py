@@ -89,6 +89,7 @@ FAMILY = located(
         entropy=lambda xp, k: 1.0 + xp.log(k + 1.0 / k),
         mean=lambda xp, k: 1.0 / k - k,
         variance=lambda xp, k: 1.0 / k / k + k * k,
+        kink=lambda xp, k: 0.0 * k,
     ),
     masses=_masses,
 )

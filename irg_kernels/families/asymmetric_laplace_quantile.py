@@ -83,6 +83,7 @@ FAMILY = located(
         entropy=lambda xp, q: 1.0 - xp.log(q) - xp.log1p(-q),
         mean=lambda xp, q: (1.0 - 2.0 * q) / q / (1.0 - q),
         variance=lambda xp, q: 1.0 / q / q + 1.0 / (1.0 - q) / (1.0 - q),
+        kink=lambda xp, q: 0.0 * q,
     ),
     masses=_masses,
 )

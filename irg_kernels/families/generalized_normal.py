@@ -106,6 +106,7 @@ FAMILY = located(
         entropy=lambda xp, p: 1.0 / p + gamma.log_gamma_of_next(xp, 1.0 / p) + math.log(2.0),
         mean=lambda xp, p: 0.0 * p,
         variance=_variance,
+        kink=lambda xp, p: 0.0 * p,
     ),
     log_scale_score=_score_log_scale,
 )

@@ -99,6 +99,7 @@ STANDARD = Family(
     entropy=lambda xp: 1.0 + math.log(2.0),
     mean=lambda xp: 0.0,
     variance=lambda xp: 2.0,
+    kink=lambda xp: 0.0,
 )
 
 FAMILY = located(STANDARD, masses=masses)

@@ -147,4 +147,5 @@ FAMILY = Family(
     mean=lambda xp, low, high, peak: peak + ((low - peak) + (high - peak)) / 3.0,
     variance=_variance,
     masses=_masses,
+    kink=lambda xp, low, high, peak: peak,
 )

@@ -154,6 +154,7 @@ def located(
         masses=masses,
         truncated_slopes=truncated_slopes,
         truncated_quantile=truncated_quantile,
+        kink=moment(standard.kink, lambda xp, y, loc, scale: loc + scale * y),
     )
 
 
@@ -205,4 +206,5 @@ def with_parameters(family: Family, parameters: Mapping[str, str], into: Callabl
         variance=family.variance and of_new(family.variance, 0),
         shape=family.shape and of_new(family.shape, 0),
         masses=family.masses and of_new(family.masses, 2),
+        kink=family.kink and of_new(family.kink, 0),
     )

@@ -108,6 +108,8 @@ class Family:
     truncated_quantile: Callable | None = None
     """(xp, q, 1 - q, low, high, *params) -> (x, where it is the quantile between bounds), without guard digits and
     where cheaper than the solution of `masses`; values only"""
+    kink: Callable | None = None
+    """the x where the density has an edge or a cusp, at which integrals are split"""
     divergences: Mapping[str, Callable] = field(default_factory=dict)
     """class name of the other distribution -> (xp, *params, *its params), Kullback and Leibler's, accurate near 0"""
 

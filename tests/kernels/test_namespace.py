@@ -218,6 +218,12 @@ def check_log_softmax(backend: Backend):
     np.testing.assert_allclose(slopes, 1.0 - 3.0 * np.exp(exact), rtol=8 * backend.eps, atol=8 * backend.eps)
 
 
+def check_concatenate(backend: Backend):
+    x, y = np.arange(6.0).reshape(2, 3), -np.arange(9.0).reshape(3, 3)
+    (value,) = backend.values(lambda xp, *a: (xp.concatenate(a),), x, y)
+    np.testing.assert_array_equal(value, np.concatenate([x, y]))
+
+
 def check_stack(backend: Backend):
     x, y = np.arange(6.0).reshape(2, 3), -np.arange(6.0).reshape(2, 3)
     axes = (0, 1, 2, -1)
@@ -346,6 +352,7 @@ CHECKS = {
     "clip": check_clip,
     "round": check_round,
     "log_softmax": check_log_softmax,
+    "concatenate": check_concatenate,
     "stack": check_stack,
     "matmul": check_matmul,
     "stop_gradient": check_stop_gradient,
@@ -411,6 +418,7 @@ ON_VECTORS = {
     "clip": lambda xp, x: xp.clip(x, 0.25, 0.6),
     "round": lambda xp, x: x * xp.round(4.0 * x),
     "log_softmax": lambda xp, x: xp.log_softmax(x),
+    "concatenate": lambda xp, x: xp.concatenate([x, x * x]),
     "stack": lambda xp, x: xp.stack([x, x * x], axis=1),
     "matmul": lambda xp, x: xp.matmul(x.reshape((3, 1)), x.reshape((1, 3))),
     "stop_gradient": lambda xp, x: x * xp.stop_gradient(x),
