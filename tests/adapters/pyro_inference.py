@@ -152,8 +152,10 @@ def value_and_slopes_of_loss(model, guide, params, *args, particles=1, seeds=1):
     for seed in range(seeds):
         pyro.set_rng_seed(seed)
         values.append(infer.Trace_ELBO(particles, **options).differentiable_loss(model, guide, *args))
-    sum(values).backward()
     leaves = [*pyro.get_param_store()._params.values(), *getattr(guide, "parameters", list)()]
+    for leaf in leaves:
+        leaf.grad = None  # an earlier call's
+    sum(values).backward()
     return numpy(torch.stack(values)), [numpy(p.grad) for p in leaves if p.grad is not None]
 
 

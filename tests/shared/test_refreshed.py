@@ -169,20 +169,20 @@ def test_a_large_slope_of_a_small_latent_counts(adapter, kind):
     """In units of 1e-18 (float32) a slope in z is 1e18, those in the guide's parameters what they are in units of 1."""
     largest = np.finfo(str(adapter.array(0.0).dtype).removeprefix("torch.")).max
 
-    def slopes(unit):
-        def model():
-            z = adapter.sample("z", adapter.dist.LogNormal(math.log(unit), 1.0))
-            adapter.sample("y", adapter.dist.Normal(adapter.xp.log(z), 0.5), obs=adapter.array(math.log(unit) + 1.0))
+    def model(log_unit):
+        z = adapter.sample("z", adapter.dist.LogNormal(log_unit, 1.0))
+        adapter.sample("y", adapter.dist.Normal(adapter.xp.log(z), 0.5), obs=log_unit + 1.0)
 
-        def base():
-            loc = adapter.param("shift", adapter.array(0.3)) + math.log(unit)
-            adapter.sample("z", adapter.dist.LogNormal(loc, 0.7))
+    def base(log_unit):
+        loc = adapter.param("shift", adapter.array(0.3)) + log_unit
+        adapter.sample("z", adapter.dist.LogNormal(loc, 0.7))
 
-        guide = adapter.irg.infer.HVAE(model, base, num_steps=2, transition=kind)
-        params = adapter.started(model, guide)
-        return adapter.value_and_slopes_of_loss(model, guide, params, particles=16, seeds=2)
-
-    (losses, found), (expected, right) = slopes(float(largest) ** -0.46), slopes(1.0)
+    guide = adapter.irg.infer.HVAE(model, base, num_steps=2, transition=kind)
+    units = [adapter.array(-0.46 * math.log(largest)), adapter.array(0.0)]
+    params = adapter.started(model, guide, units[0])
+    (losses, found), (expected, right) = (
+        adapter.value_and_slopes_of_loss(model, guide, params, unit, particles=16, seeds=2) for unit in units
+    )
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
     assert any(np.abs(s).max() > 0.01 for s in right)
     for one, other in zip(found, right, strict=True):
