@@ -291,12 +291,12 @@ def logistic_rise(
     tiny, remainder = log1pmx_near_0(xp, drop)
     little = w_near * ((a + b) * goes - shape) - (a + b) * (goes * expm1mx(xp, -w_near) + remainder)
     some = -shape * w_near - (a + b) * xp.log1p(drop)
-    log_total = xp.log(stays + goes * xp.exp(-w_far))
+    far = -shape * w_far - (a + b) * xp.log(stays + goes * xp.exp(-w_far))
     if y is not None:
         lost = stays < 1e8 * float(xp.finfo(v).tiny)
         log_stays = xp.where(lost, -xp.softplus(xp.where(up, -y, y)), 0.0)
-        log_total = xp.where(lost, log_stays + xp.softplus(-w_far - log_stays), log_total)
-    far = -shape * w_far - (a + b) * log_total
+        beyond = xp.where(up, a, b) * w_far - (a + b) * xp.softplus(w_far + log_stays)
+        far = xp.where(lost, beyond, far)
     return xp.where(close, xp.where(tiny, little, some), far)
 
 

@@ -21,10 +21,11 @@ FAR = {
         (9.72e-16, 2.0**-10, 0.75),
     ),
     "SkewLogistic": (
-        {"asymmetry": 0.003, "loc": 0.0, "scale": 1.0},
+        {"asymmetry": 0.1, "loc": 0.0, "scale": 1.0},
         {"high": 0.0},
-        (-2000.0, -800.0, -100.0, -0.5),
+        (-90.0, -75.0, -20.0, -0.5),
     ),
+    "SkewLogistic in float64": ({"asymmetry": 0.02, "loc": 0.0, "scale": 1.0}, {"high": 0.0}, (-800.0, -400.0)),
     "HalfStudentT": ({"df": 0.05, "scale": 1.0}, {"low": 1.0}, (2.0, 1e20, 1e36)),
     "InverseGamma": ({"concentration": 0.01, "rate": 0.001}, {"low": 1.0}, (2.0, 1e20, 1e36)),
 }
@@ -35,6 +36,8 @@ FAR = {
 def test_masses_of_far_ends(adapter, case, precision):
     if not adapter.eager and (case not in ("Kumaraswamy", "LogGamma", "SkewLogistic") or precision == "float64"):
         pytest.skip("the kernels' arithmetic, which is NumPyro's too; a compilation each")
+    if precision == "float32" and "float64" in case:
+        pytest.skip("a number of 800 has a rounding of 6e-5, beside a bend 1 wide")
     params, bounds, values = FAR[case]
     row = BY_NAME[case.split()[0]]
     with adapter.precision(precision):
@@ -59,7 +62,7 @@ def test_masses_of_far_ends(adapter, case, precision):
         whole = (mass(rounded["high"]) if "high" in bounds else mp.one) - least
         shares = [float((mass(v) - least) / whole) for v in x]
         log_p = [float(row.log_density(v, *of_base) - mp.log(whole)) for v in x]
-    # the rule resolves the bend of a SkewLogistic, 1 wide in a tail 333 wide, to 2e-6
+    # the rule resolves the bend of a SkewLogistic, 1 wide in a tail 50 wide, to some 1e-6
     tolerance = 1e-5 if precision == "float32" or row.name == "SkewLogistic" else 1e-9
     np.testing.assert_allclose(found["cdf"], shares, rtol=tolerance)
     np.testing.assert_allclose(found["log_prob"], log_p, rtol=tolerance, atol=tolerance)
