@@ -17,7 +17,7 @@ from numpyro.infer.autoguide import AutoContinuous
 from numpyro.infer.initialization import init_to_sample, init_to_uniform
 
 from irg_kernels.adapter import guide_messages, settings
-from irg_kernels.inference import pathfinder
+from irg_kernels.inference import modes, pathfinder
 
 from .. import xp
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
@@ -47,9 +47,9 @@ class AutoMixture(AutoContinuous):
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
     :param num_starts: how many descents, by 400 evaluations of the gradient in all, and at the end by two more, or
-        four, for each dimension, of ten at most for a descent and of a hundred for a component, side by side; 0 for
-        none: the components then begin around the point of `init_loc_fn`, `init_spread` apart.  Compiling the search
-        takes seconds, the search itself less than one.
+        four, for each dimension, of ten at most for a descent and, twice or thrice, of a hundred for a component, side
+        by side; 0 for none: the components then begin around the point of `init_loc_fn`, `init_spread` apart.
+        Compiling the search takes seconds, the search itself less than one.
     :param prefix: begins the names of the guide's sites and parameters.
     :param init_loc_fn: as in NumPyro's autoguides.
     :param init_scale: longest first step of the search; without one, standard deviation of each component.
@@ -190,8 +190,8 @@ class AutoMixture(AutoContinuous):
             ends = _optima(jax.jit(lambda p: pathfinder.confirmed(xp, p, self._gradients))(found))
         if len(ends) < 2:
             return len(ends)
-        lines = pathfinder.between(xp, list(ends))
-        return pathfinder.modes(len(ends), jax.jit(self._potentials)(lines).tolist())
+        lines = modes.between(xp, list(ends))
+        return modes.apart(len(ends), jax.jit(self._potentials)(lines).tolist())
 
     def _searched(
         self, key: Array, unit: Array, noise: Array, args: tuple, kwargs: dict
@@ -202,7 +202,7 @@ class AutoMixture(AutoContinuous):
             return self._potentials(z)
 
         several, size = self.num_starts, self.latent_dim
-        keys = jax.random.split(key, 3)
+        keys = jax.random.split(key, 4)
         eps = jax.random.normal(keys[0], (pathfinder.ELBO_DRAWS, size), unit.dtype)
         factor, eps = (jnp.broadcast_to(a, (several, *a.shape)) for a in (unit, eps))
         starts = self._starts(keys[1], args, kwargs)
@@ -212,7 +212,9 @@ class AutoMixture(AutoContinuous):
         which = jnp.stack([jnp.argmax(pick) for pick, _ in picks])
         repeated = jnp.stack([shared for _, shared in picks]) > 0.0
         some = jax.tree.map(lambda a: a[which], found)
-        some = pathfinder.refined(xp, some, eps[which], self._gradients, potentials)
+        pairs = jax.random.normal(keys[3], (len(which), pathfinder.REFINED_PAIRS, size), unit.dtype)
+        pairs = jnp.concatenate([pairs, -pairs], axis=1)
+        some = pathfinder.refined(xp, some, pairs, self._gradients, potentials)
         locs, scale_trils = some.best_x, _lower(some.best_factor)
         # those that share a mode begin about a standard deviation apart
         moved = (scale_trils @ noise[..., None])[..., 0] / size**0.5

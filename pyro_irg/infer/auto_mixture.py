@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from irg_kernels.adapter import guide_messages, settings
-from irg_kernels.inference import pathfinder
+from irg_kernels.inference import modes, pathfinder
 
 from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
@@ -53,10 +53,10 @@ class AutoMixture(AutoContinuous):
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
     :param num_starts: how many descents, by 400 evaluations of the gradient in all, and at the end by two more, or
-        four, for each dimension, of ten at most for a descent and of a hundred for a component; side by side, if the
-        model is vectorizable.  A regression of 100 rows takes half a second; a search of more than two shows a bar.
-        0 for none: the components then begin around the point of `init_loc_fn`, `init_spread` apart.  A model with
-        discrete latents hidden by `poutine.block` wants 0, for the search holds them at one draw.
+        four, for each dimension, of ten at most for a descent and, twice or thrice, of a hundred for a component; side
+        by side, if the model is vectorizable.  A regression of 100 rows takes half a second; a search of more than two
+        shows a bar.  0 for none: the components then begin around the point of `init_loc_fn`, `init_spread` apart.  A
+        model with discrete latents hidden by `poutine.block` wants 0, for the search holds them at one draw.
     :param init_loc_fn: as in Pyro's autoguides.
     :param init_scale: longest first step of the search; without one, standard deviation of each component.
     :param init_spread: standard deviation, about the point of `init_loc_fn`, of the points where the search begins;
@@ -253,15 +253,16 @@ class AutoMixture(AutoContinuous):
         self._side_by_side = several > 1 and self._is_vectorizable(starts, args, kwargs)
         how = "" if self._side_by_side else ", one point at a time"
         most = pathfinder.rounds(several, size) + pathfinder.refinements(size) + 1
-        with tqdm(total=most, desc=f"AutoMixture: search{how}", delay=SILENT_SECONDS, leave=False) as bar:
+        with tqdm(total=most, desc=f"{self._where}: search{how}", delay=SILENT_SECONDS, leave=False) as bar:
             found = pathfinder.paths(NATIVE, starts, factor, eps, gradient, potentials)
-            modes = _modes(found, gradient, potentials)
+            count = _modes(found, gradient, potentials)
             distance = _distance(_lower(found.best_factor), found.best_x)
             picks = pathfinder.chosen(NATIVE, found.elbo, distance, size, self.num_components)
             which = torch.stack([pick.argmax() for pick, _ in picks])
             some = pathfinder.Path(*(values[which] for values in found))
-            some = pathfinder.refined(NATIVE, some, eps[which], gradient, potentials)
-        guide_messages.warn_of_modes(self._where, modes, self.num_components)
+            pairs = torch.randn(len(which), pathfinder.REFINED_PAIRS, size, dtype=starts.dtype, device=starts.device)
+            some = pathfinder.refined(NATIVE, some, torch.cat([pairs, -pairs], 1), gradient, potentials)
+        guide_messages.warn_of_modes(self._where, count, self.num_components)
         repeated = torch.stack([shared for _, shared in picks]) > 0.0
         locs, scale_trils = some.best_x, _lower(some.best_factor)
         # those that share a mode begin about a standard deviation apart
@@ -362,8 +363,8 @@ def _modes(found: pathfinder.Path, gradient: Callable, potentials: Callable) -> 
         ends = _optima(pathfinder.confirmed(NATIVE, found, gradient))
     if len(ends) < 2:
         return len(ends)
-    lines = pathfinder.between(NATIVE, list(ends))
-    return pathfinder.modes(len(ends), potentials(lines, lines.new_ones(len(lines))).tolist())
+    lines = modes.between(NATIVE, list(ends))
+    return modes.apart(len(ends), potentials(lines, lines.new_ones(len(lines))).tolist())
 
 
 def _weighed(

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from irg_kernels.inference import pathfinder
+from irg_kernels.inference import modes, pathfinder
 from pyro_irg import xp
 
 DIM, SEVERAL = 4, 6
@@ -157,7 +157,7 @@ def settled_ends(potential, start):
 
 
 def count(potential, ends):
-    return pathfinder.modes(len(ends), potential(pathfinder.between(xp, list(ends))).tolist())
+    return modes.apart(len(ends), potential(modes.between(xp, list(ends))).tolist())
 
 
 def test_modes_are_counted():
@@ -183,10 +183,10 @@ def test_points_along_a_curved_ridge_are_no_modes():
 
 def test_optima_are_modes_if_the_energy_rises_between_all():
     level, hill, gone = [0.0, 0.1, 0.5, 0.2, 0.0], [0.0, 1.0, 2.0, 1.0, 0.5], [0.0, 1.0, math.nan, 1.0, 0.0]
-    assert pathfinder.modes(2, [level]) == 1
-    assert pathfinder.modes(2, [hill]) == pathfinder.modes(2, [gone]) == 2
+    assert modes.apart(2, [level]) == 1
+    assert modes.apart(2, [hill]) == modes.apart(2, [gone]) == 2
     # the third is the second's mode, not the first's; then of both a mode of its own
-    assert pathfinder.modes(3, [hill, hill, level]) == 2
-    assert pathfinder.modes(3, [hill, hill, hill]) == 3
+    assert modes.apart(3, [hill, hill, level]) == 2
+    assert modes.apart(3, [hill, hill, hill]) == 3
     # what is no mode parts nothing from others
-    assert pathfinder.modes(3, [level, hill, level]) == 2
+    assert modes.apart(3, [level, hill, level]) == 2
