@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from .messages import described, innermost, is_distribution, shown
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def in_own_name(method: Method) -> Method:
+    """The method, whose errors begin with the name of the class that a user wrote where they would with `HVAE`."""
+
+    @functools.wraps(method)
+    def named(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except (TypeError, ValueError, NotImplementedError) as error:
+            if str(error).startswith("HVAE: "):
+                error.args = (type(self).__name__ + str(error).removeprefix("HVAE"),)
+            raise
+
+    return named  # type: ignore[return-value]
 
 
 def check_program(what: str, name: str, given: Any) -> None:

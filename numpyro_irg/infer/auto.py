@@ -48,6 +48,7 @@ class AutoHVAE(HVAE):
     :raises ValueError: as `HVAE`.
     """
 
+    @guide_messages.in_own_name
     def __init__(
         self,
         model: Callable,
@@ -71,6 +72,10 @@ class AutoHVAE(HVAE):
         super().__init__(
             model, base(model, **options), num_steps=num_steps, transition=transition, prefix=prefix, **settings
         )
+
+    __call__ = guide_messages.in_own_name(HVAE.__call__)
+    refine = guide_messages.in_own_name(HVAE.refine)
+    step_size = guide_messages.in_own_name(HVAE.step_size)
 
     def sample_posterior(
         self,

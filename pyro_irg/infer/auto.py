@@ -45,6 +45,7 @@ class AutoHVAE(HVAE):
     :raises ValueError: as `HVAE`.
     """
 
+    @guide_messages.in_own_name
     def __init__(
         self,
         model: Callable,
@@ -66,6 +67,9 @@ class AutoHVAE(HVAE):
         super().__init__(
             model, base(model, **options), num_steps=num_steps, transition=transition, prefix=prefix, **settings
         )
+
+    forward = guide_messages.in_own_name(HVAE.forward)
+    step_size = guide_messages.in_own_name(HVAE.step_size)
 
     def call(self, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
         """One draw as a tuple of values, in the order of the sites' names."""

@@ -82,6 +82,25 @@ def test_autoguides_of_a_model_without_latents(adapter):
             adapter.called(guide, x)
 
 
+def test_errors_begin_with_the_name_that_was_written(adapter):
+    infer, auto = adapter.irg.infer, adapter.autoguide
+
+    def observed():
+        adapter.sample("y", adapter.dist.Normal(0.0, 1.0), obs=adapter.array(1.0))
+
+    def latent():
+        adapter.sample("z", adapter.dist.Normal(0.0, 1.0))
+
+    with pytest.raises(ValueError, match=r"^AutoHVAE: the model has no latent sample site to move"):
+        adapter.called(infer.AutoHVAE(observed, base=lambda model: lambda: None))
+    with pytest.raises(ValueError, match=r"^AutoHVAE: the base guide's sites \['z'\] are points"):
+        adapter.called(infer.AutoHVAE(latent, base=auto.AutoDelta))
+    with pytest.raises(ValueError, match=r"^AutoHVAE: transition must be one of"):
+        infer.AutoHVAE(latent, transition="straight")
+    with pytest.raises(ValueError, match=r"^HVAE: transition must be one of"):
+        infer.HVAE(latent, auto.AutoNormal(latent), num_steps=1, transition="straight")
+
+
 def test_diagnostics_of_what_takes_no_steps(adapter, model):
     for given in (model, adapter.autoguide.AutoNormal(model), adapter.irg.infer.AutoHVAE):
         with pytest.raises(
