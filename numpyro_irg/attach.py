@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
+from irg_kernels.families import beta
 from irg_kernels.generic.family import Function
 from irg_kernels.namespace import Namespace, reads_last_axis
 
@@ -100,6 +101,10 @@ def once(function: Callable) -> Callable:
     return wrapper
 
 
+_TOGETHER: dict[Any, Callable] = {(beta.dlogit_da, beta.dlogit_db): beta.dlogit_by_shapes}
+"""One kernel in place of several, which XLA would compile one by one: the partials along a new first axis."""
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _attach(partials: tuple[Callable | None, ...], draw: Array, *params: Array) -> Array:
     return draw
@@ -108,7 +113,10 @@ def _attach(partials: tuple[Callable | None, ...], draw: Array, *params: Array) 
 def _attach_jvp(partials, primals, tangents):
     # the rule attaches again, so that the draw inside the partials moves under a further derivative
     draw = _attach(partials, *primals)
-    total = jnp.zeros_like(draw)
+    total, together = jnp.zeros_like(draw), _TOGETHER.get(partials)
+    if together and not any(isinstance(tangent, SymbolicZero) for tangent in tangents[1:]):
+        slopes = evaluate(together, draw, *primals[1:])
+        return draw, sum((slope * t for slope, t in zip(slopes, tangents[1:], strict=True)), total)
     for kernel, tangent in zip(partials, tangents[1:], strict=True):
         if kernel and not isinstance(tangent, SymbolicZero):
             total = total + evaluate(kernel, draw, *primals[1:]) * tangent

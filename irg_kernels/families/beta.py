@@ -93,6 +93,12 @@ def dlogit_db(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
     return -dlogit_da(xp, -x, b, a)
 
 
+def dlogit_by_shapes(xp: Namespace[Array], x: Array, a: Array, b: Array) -> Array:
+    """`dlogit_da` and `dlogit_db` along a new first axis, in one evaluation."""
+    found = dlogit_da(xp, xp.stack([x, -x]), xp.stack([a, b]), xp.stack([b, a]))
+    return xp.stack([found[0], -found[1]])
+
+
 def dz_da(xp: Namespace[Array], z: Array, a: Array, b: Array) -> Array:
     """dz/da for z ~ Beta(a, b) at fixed quantile, 0 <= z <= 1."""
     return z * (1.0 - z) * dlogit_da(xp, logit(xp, z), a, b)

@@ -35,6 +35,16 @@ def test_reference(case, coordinate, backend):
 
 
 @without_eager
+def test_both_of_beta_in_one_evaluation(backend):
+    (case,) = (case for case in CASES if case.family == "beta")
+    points = case.points("logit_z", backend.precision)
+    found = backend.values(beta.dlogit_by_shapes, points.at, *points.params)
+    errors = np.abs(found / np.array(points.partials) - 1.0)
+    assert errors.shape == (2, len(points.rows))
+    assert np.max(errors) <= PARTIAL[backend.precision]
+
+
+@without_eager
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_switches(case, backend):
     """On both sides of a kernel's own borders."""
