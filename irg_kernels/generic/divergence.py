@@ -138,14 +138,17 @@ def _within(xp: Namespace[Array], x: Array, ends: tuple[Array, Array]) -> Array:
 
 def _edges(xp: Namespace[Array], ends: list[Array]) -> tuple[Array, Array]:
     """The numbers next to the ends that are told from them."""
-    limits = xp.finfo(ends[0])
-    largest = 0.25 / float(limits.tiny)
-    found = []
+    largest, found = _largest(xp, ends[0]), []
     for sign, end in zip((1.0, -1.0), ends, strict=True):
         infinite = xp.abs(end) > largest
         near = xp.where(infinite, 0.0, end)
         found.append(xp.where(infinite, -sign * largest, near + sign * _spacing(xp, near)))
     return found[0], found[1]
+
+
+def _largest(xp: Namespace[Array], like: Array) -> float:
+    """Where dx / d theta is in range, too: of a Pareto it is x log(x) / alpha."""
+    return (1e-10 if is_double(xp, like) else 1e-5) / float(xp.finfo(like).tiny)
 
 
 def _spacing(xp: Namespace[Array], end: Array) -> Array:
@@ -155,7 +158,7 @@ def _spacing(xp: Namespace[Array], end: Array) -> Array:
 
 def _inward(xp: Namespace[Array], edge: Array, other: Array) -> Array:
     """Three points from an edge towards the other, by powers of the distance from the end."""
-    infinite = xp.abs(edge) > 0.2 / float(xp.finfo(edge).tiny)
+    infinite = xp.abs(edge) > 0.5 * _largest(xp, edge)
     sign = xp.where(other > edge, 1.0, -1.0 + 0.0 * edge)
     step = sign * _spacing(xp, xp.where(infinite, 0.0, edge))
     ways = along_axis(xp, [STEP * k for k in range(3)], edge)

@@ -109,6 +109,21 @@ def test_of_draws_that_leave_the_range_of_their_dtype(adapter, name):
     np.testing.assert_allclose([float(s) for s in slopes], [1.0 / a - b / a**2, -1.0 / b + 1.0 / a], rtol=1e-8)
 
 
+@pytest.mark.parametrize("alpha", [0.5, 1.0 / 64])
+def test_of_heavy_tails(adapter, alpha):
+    """KL(Pareto(1, a) || Pareto(1, 2)) = log(a / 2) + 2 / a - 1; x goes faster with a than it may."""
+
+    def value(leaves):
+        one = 0.0 * leaves[0] + 1.0
+        p, q = (make(adapter, "Pareto", (one, of)) for of in leaves)
+        return adapter.kl_divergence(p, q)
+
+    with adapter.precision("float64"):
+        found, slopes = adapter.jit(adapter.value_and_slopes(value))(arrays(adapter, (alpha, 2.0)))
+    truth = [math.log(alpha / 2.0) + 2.0 / alpha - 1.0, 1.0 / alpha - 2.0 / alpha**2, 1.0 / alpha - 0.5]
+    np.testing.assert_allclose([float(f) for f in (found, *slopes)], truth, rtol=1e-9)
+
+
 def test_nan_where_the_mass_beyond_the_range_is_not_known(adapter):
     """A seventh of the mass lies above 1e307, where log q does not go on as a power of x or of the mass."""
     with adapter.precision("float64"):
