@@ -123,7 +123,7 @@ def _by_ways(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:
     if by_numpy.serves((), args):
         return _by_arrays(ways, ours, *args)
     found = _parted(torch, ways, ours, *(a.reshape(-1) for a in args))
-    return found.view(*found.shape[:-1], *args[0].shape)
+    return found.view((*found.shape[:-1], *args[0].shape))
 
 
 def _by_arrays(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ def _by_arrays(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:
 
     arrays = [a.detach().numpy().astype(np.float64, copy=False).reshape(-1) for a in args]
     found = torch.from_numpy(_parted(np, ways, ours_of_arrays, *arrays))
-    return found.view(*found.shape[:-1], *args[0].shape)
+    return found.view((*found.shape[:-1], *args[0].shape))
 
 
 def _masked(ways: Sequence[_Way], ours: Callable, *args: Tensor) -> Tensor:

@@ -94,3 +94,17 @@ def test_slopes_by_region(name, dtype):
             getattr(special, name)(*(a.detach() for a in args[:-1]), args[-1]).sum(), args[-1]
         )
         torch.testing.assert_close(found, plain[-1], rtol=tolerance, atol=floor)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("shape", [(), (0,), (2, 1, 3)], ids=str)
+def test_shapes(dtype, shape):
+    """Two tails of any shape, also of two rows, which are not two tails."""
+    a, x = torch.full(shape, 2.0, dtype=dtype), torch.full(shape, 3.0, dtype=dtype)
+    for name, value in (("gammainc", 0.8008517), ("gammaincc", 0.1991483)):
+        function = getattr(special, name)
+        mapped = torch.func.vmap(function)(a.expand(2, *shape), x.expand(2, *shape))[0]
+        for found in (function(a, x), mapped, dist.Gamma(a, 1.0, validate_args=False).cdf(x)):
+            assert found.shape == shape and found.dtype == dtype
+        torch.testing.assert_close(function(a, x), torch.full(shape, value, dtype=dtype), rtol=1e-3, atol=0.0)
+        torch.testing.assert_close(mapped, function(a, x))
