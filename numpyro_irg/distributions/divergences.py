@@ -31,7 +31,7 @@ from .log_gamma import LogGamma
 from .student_t import StudentT
 from .von_mises import VonMises
 
-__all__: list[str] = []
+__all__ = ["by_quadrature"]
 
 CLASSES: dict[str, tuple[type, ...]] = {
     "Beta": (host.Beta, Beta),

@@ -218,21 +218,16 @@ def check_log_softmax(backend: Backend):
     np.testing.assert_allclose(slopes, 1.0 - 3.0 * np.exp(exact), rtol=8 * backend.eps, atol=8 * backend.eps)
 
 
-def check_concatenate(backend: Backend):
-    x, y = np.arange(6.0).reshape(2, 3), -np.arange(9.0).reshape(3, 3)
-    (value,) = backend.values(lambda xp, *a: (xp.concatenate(a),), x, y)
-    np.testing.assert_array_equal(value, np.concatenate([x, y]))
-
-
-def check_stack(backend: Backend):
+def check_stack(backend: Backend):  # and concatenate
     x, y = np.arange(6.0).reshape(2, 3), -np.arange(6.0).reshape(2, 3)
     axes = (0, 1, 2, -1)
-    *values, of_list = backend.values(
-        lambda xp, *a: (*(xp.stack(a, axis=axis) for axis in axes), xp.stack(list(a))), x, y
+    *values, of_list, joined = backend.values(
+        lambda xp, *a: (*(xp.stack(a, axis=axis) for axis in axes), xp.stack(list(a)), xp.concatenate(a)), x, y
     )
     for value, axis in zip(values, axes, strict=True):
         np.testing.assert_array_equal(value, np.stack([x, y], axis=axis))
     np.testing.assert_array_equal(of_list, np.stack([x, y]))
+    np.testing.assert_array_equal(joined, np.concatenate([x, y]))
 
 
 def check_matmul(backend: Backend):
@@ -352,7 +347,7 @@ CHECKS = {
     "clip": check_clip,
     "round": check_round,
     "log_softmax": check_log_softmax,
-    "concatenate": check_concatenate,
+    "concatenate": check_stack,
     "stack": check_stack,
     "matmul": check_matmul,
     "stop_gradient": check_stop_gradient,
@@ -439,8 +434,7 @@ def test_vmap(name, backend):
     """Rows side by side are as each alone, in value and gradient, without a warning of the library's."""
     function = ON_VECTORS.get(name) or (lambda xp, x: getattr(xp, name)(x))
     x = np.array([[0.1, 0.3, 0.5], [0.2, 0.7, 0.9]])
-    vmap = jax.vmap if backend.xp is numpyro_irg.xp else torch.func.vmap
-    grad = jax.grad if backend.xp is numpyro_irg.xp else torch.func.grad
+    vmap, grad = (jax.vmap, jax.grad) if backend.xp is numpyro_irg.xp else (torch.func.vmap, torch.func.grad)
 
     def total(xp, x):
         return function(xp, x).sum()
