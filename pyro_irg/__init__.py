@@ -15,6 +15,7 @@ except ImportError as error:
 from irg_kernels import __version__
 
 from . import distributions
+from .distributions.divergences import kl_divergence
 from .distributions.from_uniform import from_uniform
 from .distributions.implicit_gradients import implicit_gradients
 from .registry import implicit_twin, implicit_twin_of, implicit_twins, register, registered, unregister
@@ -35,6 +36,7 @@ __all__ = [
     "implicit_twin",
     "implicit_twin_of",
     "implicit_twins",
+    "kl_divergence",
     "register",
     "registered",
     "special",

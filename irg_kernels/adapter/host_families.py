@@ -97,21 +97,3 @@ def register_divergences(
             names = tuple(family.parameters), tuple(WITH_DIVERGENCES[second].parameters)
             add(divergence, first, second, names)
     add(dirichlet.divergence, "Dirichlet", "Dirichlet", (("concentration",), ("concentration",)))
-
-
-def register_quadrature(
-    register: Callable[[type, type, Callable], Any],
-    is_known: Callable[[type, type], bool],
-    own: tuple[type, ...],
-    hosts: tuple[type, ...],
-    kl: Callable,
-) -> None:
-    """Registers KL(p, q) by quadrature for every pair that has no other.
-
-    :param own: base classes of those of ours that are not the host's; `hosts`: classes of the host's, to which others
-        of ours belong.
-    :param kl: of two instances; it refuses two of the host's.
-    """
-    for p, q in itertools.product((*own, *hosts), repeat=2):
-        if not is_known(p, q):
-            register(p, q, kl)

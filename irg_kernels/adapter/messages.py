@@ -194,11 +194,6 @@ def check_density(what: str, log_prob: Any, support: Any, kind: type) -> None:
         raise TypeError(f"{what}: support must be a constraint, such as constraints.real, got {shown(support)}")
 
 
-def no_divergence(p: Any, q: Any) -> str:
-    """As the host says it of two that it does not know."""
-    return f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}"
-
-
 def no_quantile(distribution: Any, *, is_discrete: bool = False) -> str:
     if is_discrete:
         return (

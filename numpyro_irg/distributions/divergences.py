@@ -2,8 +2,9 @@
 
 Each is a sum of terms that are never negative (`irg_kernels`), accurate where the two distributions are close as where
 a parameter is extreme; the textbook's formulas of the host lose all their digits there.  Two StudentT take a rule
-of fixed nodes, as exact.  Every other pair of univariate classes, with one of ours in it, is integrated over the
-quantiles of p (`irg_kernels.generic.divergence`).
+of fixed nodes, as exact.  `kl_divergence` integrates that of every other pair of univariate distributions over the
+quantiles of p (`irg_kernels.generic.divergence`); it is not registered, since `TraceMeanField_ELBO` would take it for
+every datum's latent, at a thousand times the cost of a draw.
 """
 
 from __future__ import annotations
@@ -13,25 +14,24 @@ from typing import Any
 import jax.numpy as jnp
 import numpyro.distributions as host
 from jax import Array, lax
-from numpyro.distributions.kl import kl_divergence
+from numpyro.distributions.util import sum_rightmost
 
-from irg_kernels.adapter.host_families import register_divergences, register_quadrature
-from irg_kernels.adapter.messages import no_divergence
+from irg_kernels.adapter.host_families import register_divergences
 from irg_kernels.generic import divergence
 
 from ..attach import NATIVE, attach, once
-from .base import Univariate, UnivariateMixin, closed_form, log_density, together
+from .base import closed_form, log_density, together
 from .beta import Beta
 from .chi2 import Chi2
 from .dirichlet import Dirichlet
 from .gamma import Gamma
-from .host_families import HOST_FAMILIES, family_of
+from .host_families import family_of
 from .inverse_gamma import InverseGamma
 from .log_gamma import LogGamma
 from .student_t import StudentT
 from .von_mises import VonMises
 
-__all__ = ["by_quadrature"]
+__all__ = ["kl_divergence"]
 
 CLASSES: dict[str, tuple[type, ...]] = {
     "Beta": (host.Beta, Beta),
@@ -47,13 +47,26 @@ CLASSES: dict[str, tuple[type, ...]] = {
 """A name in `Family.divergences` -> the classes that it stands for."""
 
 
-def by_quadrature(p: Any, q: Any) -> Array:
-    """KL(p || q) of two univariate distributions of known families, of which one is ours."""
-    known, other = family_of(p), family_of(q)
-    ours = isinstance(p, UnivariateMixin) or isinstance(q, UnivariateMixin)
-    if known is None or other is None or not ours or divergence.is_circular(known[0]):
-        raise NotImplementedError(no_divergence(p, q))
-    return _by_quadrature(p, q)
+def kl_divergence(p: Any, q: Any) -> Array:
+    """KL(p || q): NumPyro's, or what is registered with it, where there is one; else, of two univariate distributions,
+    by quadrature over the quantiles of p, with gradients in the parameters of both.
+
+    It is infinite where p has mass outside the support of q, or tails too heavy for q.
+
+    :param p, q: distributions, `Independent` ones alike; of shapes that broadcast.
+    :raises NotImplementedError: of which nothing is known, and of angles p.
+    """
+    try:
+        return host.kl_divergence(p, q)
+    except NotImplementedError:
+        if isinstance(p, host.Independent) and isinstance(q, host.Independent):
+            if p.reinterpreted_batch_ndims == q.reinterpreted_batch_ndims:
+                return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+        first, second = (d.base_dist if isinstance(d, host.ExpandedDistribution) else d for d in (p, q))
+        known, other = family_of(first), family_of(second)
+        if known is None or other is None or divergence.is_circular(known[0]):
+            raise
+    return jnp.broadcast_to(_by_quadrature(first, second), jnp.broadcast_shapes(p.batch_shape, q.batch_shape))
 
 
 @once
@@ -75,11 +88,4 @@ def _by_quadrature(p: Any, q: Any) -> Array:
     return attach((divergence.once,), found, found) if has_kink else found
 
 
-register_divergences(lambda p, q, kl: kl_divergence.register(p, q)(kl), CLASSES, "numpyro", closed_form)
-register_quadrature(
-    lambda p, q, kl: kl_divergence.register(p, q)(kl),
-    lambda p, q: kl_divergence.dispatch(p, q) is not None,
-    (Univariate,),
-    (*HOST_FAMILIES, host.VonMises),
-    by_quadrature,
-)
+register_divergences(lambda p, q, kl: host.kl_divergence.register(p, q)(kl), CLASSES, "numpyro", closed_form)

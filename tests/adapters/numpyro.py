@@ -262,7 +262,8 @@ def to_second_order(f):
     return orders
 
 
-kl_divergence = jit(lambda p, q: host.kl_divergence(p, q))  # the dispatcher itself cannot be hashed weakly
+kl_divergence = jit(numpyro_irg.kl_divergence)
+hosts_kl_divergence = host.kl_divergence
 
 
 # --------------------------------------------------------------------------------------------------- models and guides

@@ -275,7 +275,8 @@ def check_grads(f, args):
     assert torch.autograd.gradgradcheck(f, args, fast_mode=True)
 
 
-kl_divergence = torch.distributions.kl_divergence
+kl_divergence = pyro_irg.kl_divergence
+hosts_kl_divergence = torch.distributions.kl_divergence
 
 
 # --------------------------------------------------------------------------------------------------- models and guides
