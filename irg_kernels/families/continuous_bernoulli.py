@@ -20,8 +20,8 @@ from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
 from ..numerics.charts import Shape, line
 from ..numerics.elementary import both_log_tails, expm1_ratio_rest, horner
+from ..numerics.masses import largest_exponent
 from ..numerics.quadrature import is_double
-from ..numerics.roots import logarithm
 
 # Below it, the series in eta: a term is (2 / 2 pi)**2 = 0.1 of the one before.  Above it, the closed forms lose less
 # than three bits.
@@ -117,9 +117,9 @@ def quantile(xp: Namespace[Array], u: Array, eta: Array) -> Array:
     x = xp.minimum(y / safe, 1.0)
     # towards the other end 1 - x would cancel; exp(t) may overflow, and with u have a product in range
     short = safe < 80.0  # exp(80) is within float32
-    steep = xp.exp(xp.minimum(logarithm(xp, u) + safe, 80.0))
-    growth = xp.where(short, u * xp.expm1(xp.where(short, safe, 0.0)), steep)
-    from_other_end = growth < 1.0
+    root = xp.exp(xp.minimum(0.5 * safe, largest_exponent(xp, u)))
+    growth = xp.where(short, u * xp.expm1(xp.where(short, safe, 0.0)), u * root * root)
+    from_other_end = (u < 0.5) & (growth < 1e30)  # of more, exp(-t) is nothing beside u
     upper = xp.where(from_other_end, xp.log1p(xp.where(from_other_end, growth, 0.0)) / safe, 1.0 - x)
     return xp.where(uniform, u, xp.where(eta > 0.0, upper, x))
 

@@ -222,7 +222,7 @@ def _nodes(xp: Namespace[Array], breaks: Array) -> tuple[Array, Array]:
     low, span = breaks[:-1], breaks[1:] - breaks[:-1]
     L = low[None] + along_axis(xp, nodes, low) * span[None]
     weight = along_axis(xp, weights, low) * span[None] * (xp.sigmoid(L) * xp.sigmoid(-L))
-    shape = (-1, *breaks.shape[1:])
+    shape = (L.shape[0] * L.shape[1], *breaks.shape[1:])  # not -1: a batch may be empty
     return L.reshape(shape), weight.reshape(shape)
 
 

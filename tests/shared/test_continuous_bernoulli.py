@@ -101,14 +101,18 @@ def test_quantiles(adapter, precision):
     assert_close(adapter, second, seconds, precision, scale=spare + np.array(far) * [abs(float(v)) for v in seconds])
 
 
-def test_far_quantiles(adapter):
-    """Of masses so small that x is next to 0, though the mass lies next to 1: exp(logit) alone may overflow."""
-    logits, levels = (v.ravel() for v in np.meshgrid([79.0, 81.0, 100.0, 300.0], [1e-300, 1e-60, 1e-36]))
-    with adapter.precision("float64"):
+@precisions
+def test_far_quantiles(adapter, precision):
+    """Of masses so small that x is next to 0, though the mass lies next to 1: exp(logit) alone may overflow, and
+    exp(-logit), to which masses of float32 compare, underflow."""
+    levels = [1e-300, 1e-60, 1e-36] if precision == "float64" else [1e-36, 1e-37, 1.3e-38]
+    logits = [79.0, 81.0, 88.5, 92.0, 100.0, 172.0, 300.0, 700.0]
+    logits, levels = (v.ravel() for v in np.meshgrid(single(logits, precision), single(levels, precision)))
+    with adapter.precision(precision):
         x = adapter.numpy(make(adapter, adapter.array(logits)).icdf(adapter.array(levels)))
     with mp.workdps(500):
         truth = [float(mp.log1p(mp.mpf(q) * mp.expm1(mp.mpf(t))) / t) for t, q in zip(logits, levels, strict=True)]
-    np.testing.assert_allclose(x, truth, rtol=1e-13, atol=1e-300)
+    np.testing.assert_allclose(x, truth, rtol=1e-13 if precision == "float64" else 4e-7, atol=1e-300)
 
 
 @precisions

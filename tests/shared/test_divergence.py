@@ -141,6 +141,15 @@ def test_batches_and_the_hosts_classes(adapter):
     np.testing.assert_allclose(found, truth, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(0,), (2, 0)])
+def test_batches_of_nothing(adapter, shape):
+    """Closed quantiles and kinks."""
+    scale = adapter.array(np.ones(shape))
+    one = adapter.array(1.0)
+    found = adapter.kl_divergence(adapter.dist.Rayleigh(scale), adapter.dist.AsymmetricLaplace(one, one, one))
+    assert adapter.numpy(found).shape == shape
+
+
 def test_second_derivatives_of_a_kink_are_nan(adapter):
     """The second derivative in the place of a kink is a value of the density there, which no node sees."""
     second = adapter.second_slope(
