@@ -251,5 +251,5 @@ def _beyond(xp: Namespace[Array], gap: Array, log_share: Array, L: Array, inside
     slope = first * xp.where(c > 0.0, c * span[0] / -xp.expm1(-xp.where(c > 0.0, c * span[0], 1.0)), 1.0)
     b = xp.where(known, (log_share[0] - log_share[1]) / xp.where(known, span[0], 1.0), 0.0)
     rest = mass * xp.exp(log_share[0]) * ((gap[0] + xp.where(known, slope, 0.0) / (1.0 - b - c)) / (1.0 - b))
-    rest = xp.where(lost, math.nan, rest)
+    rest = rest * xp.where(lost, math.nan, 1.0)  # and so are its derivatives
     return xp.where(infinite | ~(xp.abs(xp.stop_gradient(gap[0])) < math.inf), 0.0, rest), infinite
