@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import jax
@@ -61,25 +60,27 @@ def _accurate(transform: Any) -> Any:
     return transform
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def finite_slopes(x: Array, unconstrained: bool = False) -> Array:
+@jax.custom_vjp
+def finite_slopes(x: Array, unit: Array | None = None) -> Array:
     """x; of its slopes, those that are not finite are 0.
 
     A second derivative such as (a - 1) / theta^2 overflows in float32 at theta = 1e-19, where that in unconstrained
     space is moderate: one datum's NaN would reach every parameter.  `diagnostics` tells where.
 
-    :param unconstrained: that x is, whose slopes are moderate but far out: 0 too are those whose squares overflow, from
-        which Adam's mean of squares never returns.  (Of a theta of 1e-19 itself a slope of 1e19 is right.)
+    :param unit: of an unconstrained x, the base's scale.  Slopes are moderate in it but far out: 0 too are those whose
+        squares overflow there, from which Adam's mean of squares never returns.  (In a unit of 1e-19 a slope of 1e19
+        is right.)
     """
     return x
 
 
-def _finite(unconstrained: bool, _: None, slope: Array) -> tuple[Array]:
-    limit = jnp.finfo(slope.dtype).max
-    if unconstrained:
-        limit = 1e-3 * limit**0.5  # a sum of a million squares is finite too
-    return (jnp.where(jnp.abs(slope) <= limit, slope, 0.0),)
+def _finite(unit: Array | None, slope: Array) -> tuple[Array, None]:
+    limit, size = float(jnp.finfo(slope.dtype).max), jnp.abs(slope)
+    if unit is not None:
+        # a sum of a million squares is finite too
+        limit, size = 1e-3 * limit**0.5, jnp.where(size <= limit, size * unit, jnp.inf)
+    return jnp.where(size <= limit, slope, 0.0), None
 
 
 # by itself again, for the slopes of slopes
-finite_slopes.defvjp(lambda x, unconstrained: (finite_slopes(x, unconstrained), None), _finite)
+finite_slopes.defvjp(lambda x, unit: (finite_slopes(x, unit), unit), _finite)

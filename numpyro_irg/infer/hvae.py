@@ -356,7 +356,7 @@ class _Steps:
 
     def start(self, z: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
         """Gradient and energies at the first position; where they are not finite, a system never moves."""
-        g, energy = self.live.gradient(z)
+        g, energy = self.live.gradient(z, self.units)
         bad = [sum_to(sum_event(~jnp.isfinite(x), latent.batch_ndim), self.live.dims) for x, latent in self._each(g)]
         energy = jnp.where(functools.reduce(jnp.add, bad) > 0, jnp.inf, energy)
         self.limit = hamiltonian.MAX_ENERGY_CHANGE * self.live.size / energy.size
@@ -380,7 +380,7 @@ class _Steps:
         energies = []
 
         def gradient(position):
-            slopes, energy = self.live.gradient(position, detached=detached)
+            slopes, energy = self.live.gradient(position, self.units, detached=detached)
             energies.append(energy)
             return slopes
 

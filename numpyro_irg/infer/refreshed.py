@@ -117,8 +117,9 @@ class _Run:
 
     def log_density(self, u: tuple[Array, ...], *, detached: bool = False) -> Array:
         """Of each system in the base's coordinates, up to a constant."""
-        z, log_det = self.at.carried(u)
-        z = tuple(finite_slopes(x, True) for x in z)  # far out the density may be finite and its slope not
+        # far out the density may be finite and its slope not
+        z, log_det = self.at.carried(tuple(finite_slopes(x, jnp.ones_like(x)) for x in u))
+        z = tuple(map(finite_slopes, z))
         return (
             functools.reduce(jnp.add, [sum_to(t, self.dims) for t in self.live.terms(z, detached=detached)]) + log_det
         )

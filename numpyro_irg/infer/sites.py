@@ -307,11 +307,13 @@ class LiveModel:
         return terms
 
     def gradient(
-        self, positions: tuple[Array, ...], *, detached: bool = False, guarded: bool = True
+        self, positions: tuple[Array, ...], units: tuple[Array, ...] | None = None, *, detached: bool = False
     ) -> tuple[tuple[Array, ...], Array]:
         """dU/dz of each site, and U of each system (never differentiated).
 
         The gradient is divided by the site's own scale: a datum's latent moves by the datum's own terms.
+
+        :param units: the base's scales, by which the gradient's own slopes are kept finite; not without.
         """
 
         def log_joint(z):
@@ -319,8 +321,8 @@ class LiveModel:
             systems = functools.reduce(jnp.add, [sum_to(term, self.dims) for term in terms])
             return jnp.sum(systems), lax.stop_gradient(-systems)
 
-        if guarded:
-            positions = jax.tree.map(lambda z: finite_slopes(z, True), positions)
+        if units is not None:
+            positions = tuple(map(finite_slopes, positions, units))
         slopes, energy = jax.grad(log_joint, has_aux=True)(positions)
         return tuple(latent.scaled(-slope, -1) for slope, latent in zip(slopes, self.latents, strict=True)), energy
 
@@ -328,7 +330,7 @@ class LiveModel:
         """Of each site, the shares of positions, slopes and curvatures at the base's draw that are not finite."""
         z = tuple(latent.position for latent in self.latents)
         slopes, _ = self.gradient(z)
-        curvatures = jax.grad(lambda z: sum(jnp.sum(g) for g in self.gradient(z, guarded=False)[0]))(z)
+        curvatures = jax.grad(lambda z: sum(jnp.sum(g) for g in self.gradient(z)[0]))(z)
         triples = zip(z, slopes, curvatures, strict=True)
         shares = [tuple(jnp.mean(~jnp.isfinite(x), dtype=x.dtype) for x in triple) for triple in triples]
         return dict(zip(self.names, shares, strict=True))

@@ -62,32 +62,36 @@ class _FiniteSlopes(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, unconstrained: bool) -> Tensor:
+    def forward(x: Tensor, unit: Tensor | None) -> Tensor:
         return x.view_as(x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        ctx.unconstrained = inputs[1]
+        ctx.save_for_backward(inputs[1])
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
-        return finite(slope, ctx.unconstrained), None
+        (unit,) = ctx.saved_tensors
+        return finite(slope, unit), None
 
 
-def finite(slope: Tensor, unconstrained: bool = False) -> Tensor:
-    limit = torch.finfo(slope.dtype).max
-    if unconstrained:
-        limit = 1e-3 * limit**0.5  # a sum of a million squares is finite too
-    return torch.where(slope.abs() <= limit, slope, 0.0)
+def finite(slope: Tensor, unit: Tensor | None = None) -> Tensor:
+    """The slope, or 0: see `finite_slopes`."""
+    limit, size = torch.finfo(slope.dtype).max, slope.abs()
+    if unit is not None:
+        # a sum of a million squares is finite too
+        limit, size = 1e-3 * limit**0.5, torch.where(size <= limit, size * unit, torch.inf)
+    return torch.where(size <= limit, slope, 0.0)
 
 
-def finite_slopes(x: Tensor, unconstrained: bool = False) -> Tensor:
+def finite_slopes(x: Tensor, unit: Tensor | None = None) -> Tensor:
     """x; of its slopes, those that are not finite are 0.
 
     A second derivative such as (a - 1) / theta^2 overflows in float32 at theta = 1e-19, where that in unconstrained
     space is moderate: one datum's NaN would reach every parameter.  `diagnostics` tells where.
 
-    :param unconstrained: that x is, whose slopes are moderate but far out: 0 too are those whose squares overflow, from
-        which Adam's mean of squares never returns.  (Of a theta of 1e-19 itself a slope of 1e19 is right.)
+    :param unit: of an unconstrained x, the base's scale.  Slopes are moderate in it but far out: 0 too are those whose
+        squares overflow there, from which Adam's mean of squares never returns.  (In a unit of 1e-19 a slope of 1e19
+        is right.)
     """
-    return _FiniteSlopes.apply(x, unconstrained) if x.requires_grad else x
+    return _FiniteSlopes.apply(x, unit) if x.requires_grad else x

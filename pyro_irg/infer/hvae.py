@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pyro
@@ -262,7 +263,9 @@ class HVAE(PyroModule):
             )
         with BaseSites(self.prefix) as base:
             self.base(*args, **kwargs)
-        potential = Potential(self.model, args, kwargs, base, self._observed)
+        distributions = base_distributions(base, lambda: self.base(*args, **kwargs))
+        place = functools.partial(location_and_scale, self.base, distributions)
+        potential = Potential(self.model, args, kwargs, base, self._observed, place)
         again = self.transition != "leapfrog" and self.num_steps > 0
         z, gradient = ((), ()) if again else potential.start()
         if again:
@@ -270,10 +273,9 @@ class HVAE(PyroModule):
         self._observed |= potential.last.observed
         for message in potential.last.new_subsamples.values():
             _resend(message)
-        distributions = base_distributions(base, lambda: self.base(*args, **kwargs))
         if again:
-            return Refreshed(self, base, potential, distributions).run()
-        return _Flow(self, base, distributions, potential, z, gradient).run()
+            return Refreshed(self, base, potential).run()
+        return _Flow(self, base, potential, z, gradient).run()
 
     def _masks_latents(self, args: tuple, kwargs: dict) -> bool:
         """Whether the model masks latents out; their priors are then put back, as with steps."""
@@ -296,7 +298,6 @@ class _Flow:
         self,
         guide: HVAE,
         base: BaseSites,
-        distributions: Mapping[str, Any],
         potential: Potential,
         z: tuple[Tensor, ...],
         gradient: tuple[Tensor, ...],
@@ -306,18 +307,17 @@ class _Flow:
         self.names = list(potential.values)
         self.log_dets = [potential.last.log_dets[name] for name in self.names]
         self.event_dims = [position.dim() - det.dim() for position, det in zip(z, self.log_dets, strict=True)]
-        self.eps = self.step_sizes(distributions)
+        self.eps = self.step_sizes()
         self.limit = hamiltonian.MAX_ENERGY_CHANGE * potential.size()
 
-    def step_sizes(self, distributions: Mapping[str, Any]) -> list[tuple[Tensor, ...]]:
+    def step_sizes(self) -> list[tuple[Tensor, ...]]:
         """For each step, each site's; in units of the base's scale in unconstrained space, where it is known."""
         sizes: list[list[Tensor]] = []
         if not self.guide.num_steps:
             return []
         for name, position, event_dim in zip(self.names, self.z, self.event_dims, strict=True):
             size = self.guide.step_size(name, position, event_dim)
-            support = self.potential.last.fns[name].support
-            _, unit = location_and_scale(self.guide.base, distributions, name, support, position)
+            _, unit = self.potential.places[name]
             if self.guide.step_size_shape == "step":
                 sizes.append([s * unit for s in size.unbind()])
             else:

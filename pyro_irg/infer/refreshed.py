@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pyro
@@ -17,7 +17,6 @@ from irg_kernels.inference import coupled, refreshed, transport
 
 from ..attach import NATIVE
 from .bijections import bijection, finite, finite_slopes
-from .coordinates import location_and_scale
 from .masks import mask_like
 from .sites import BaseSites, Drawn, Inside, Potential, differentiable, sum_to
 from .transport import AutoTransport
@@ -67,7 +66,7 @@ class _Part(NamedTuple):
 class Refreshed:
     """Emits the momenta, the flow's term and the latents."""
 
-    def __init__(self, guide: Any, base: BaseSites, potential: Potential, distributions: Mapping[str, Any]) -> None:
+    def __init__(self, guide: Any, base: BaseSites, potential: Potential) -> None:
         self.guide, self.base, self.potential = guide, base, potential
         self.names = list(potential.values)
         first = self.first = potential.last
@@ -80,10 +79,7 @@ class Refreshed:
             fn: Any = joint.message["fn"]
             self.parts = [_Part("", fn.transforms[-1].inv(joint.value), 1, joint)]
         else:
-            self.normal = [
-                location_and_scale(guide.base, distributions, name, first.fns[name].support, first.positions[name])
-                for name in self.names
-            ]
+            self.normal = [potential.places[name] for name in self.names]
             self.parts = [
                 _Part(f"{name}_", (z - loc) / scale, z.dim() - det.dim(), base.sites[name])
                 for name, z, det, (loc, scale) in zip(
@@ -135,9 +131,9 @@ class Refreshed:
         graph = self.potential.create_graph
         with torch.enable_grad():
             leaves = tuple(differentiable(x if graph else x.detach()) for x in u)
-            z, log_det = self.carried(leaves)
             # far out the density may be finite and its slope not
-            terms = self.potential.terms_at(tuple(finite_slopes(x, True) for x in z))
+            z, log_det = self.carried(tuple(finite_slopes(x, torch.ones_like(x)) for x in leaves))
+            terms = self.potential.terms_at(tuple(map(finite_slopes, z)))
             systems = functools.reduce(torch.add, [sum_to(term, self.dims) for term in terms]) + log_det
             found = torch.autograd.grad(systems.sum(), leaves, create_graph=graph, allow_unused=True)
         return self._unscaled(systems, found, leaves)
@@ -153,7 +149,7 @@ class Refreshed:
             slopes = torch.autograd.grad(
                 systems.sum(), positions, create_graph=graph, allow_unused=True, materialize_grads=True
             )
-            slopes = tuple(finite(s, True) for s in slopes)
+            slopes = tuple(map(finite, slopes))
             outputs, factors = [*z], [*slopes]
             if isinstance(log_det, Tensor):
                 outputs, factors = [*z, log_det], [*slopes, torch.ones_like(log_det)]
@@ -165,7 +161,7 @@ class Refreshed:
     ) -> tuple[Tensor, list[Tensor], tuple[Tensor, ...]]:
         # a datum's latent moves by the datum's own terms
         slopes = [
-            torch.zeros_like(x) if s is None else _unscaled(s, part)
+            torch.zeros_like(x) if s is None else _unscaled(finite(s, torch.ones_like(x)), part)
             for x, s, part in zip(leaves, found, self.parts, strict=True)
         ]
         return (systems if self.potential.create_graph else systems.detach()), slopes, leaves

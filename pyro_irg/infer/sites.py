@@ -131,9 +131,11 @@ class ModelSites(Messenger):
         subsamples: Mapping[str, dict],
         unobserved: frozenset[str],
         masks: Mapping[str, Any],
+        place: Callable[[str, Any, Tensor], tuple[Tensor, Tensor]],
     ) -> None:
         super().__init__()
         self.positions = dict(positions or {})
+        self.place, self.places = place, dict[str, tuple[Tensor, Tensor]]()
         self.at_values = positions is None
         self.masks, self.lifted = masks, dict[str, Lifted]()
         self.values, self.subsamples, self.unobserved = values, subsamples, unobserved
@@ -162,7 +164,8 @@ class ModelSites(Messenger):
         transform = bijection(fn.support)
         if self.at_values:
             start = transform.inv(finite_slopes(self.values[name]))
-            self.positions[name] = differentiable(finite_slopes(start, True))
+            _, unit = self.places[name] = self.place(name, fn.support, start)
+            self.positions[name] = differentiable(finite_slopes(start, unit.detach()))
         position = self.positions[name]
         value = transform(position)
         msg["value"], msg["done"] = value, True
@@ -214,10 +217,22 @@ class Potential:
 
     What lies in a plate that all sites share, or that encloses the guide (of particles), is independent of the rest: a
     *system*, with an energy of its own.  `dims` are those plates' dimensions.
+
+    :param place: location and scale of the base, of a latent's name, support and unconstrained position; after the
+        first run `places` has them.
     """
 
-    def __init__(self, model: Callable, args: tuple, kwargs: dict, base: BaseSites, unobserved: frozenset[str]) -> None:
+    def __init__(
+        self,
+        model: Callable,
+        args: tuple,
+        kwargs: dict,
+        base: BaseSites,
+        unobserved: frozenset[str],
+        place: Callable[[str, Any, Tensor], tuple[Tensor, Tensor]],
+    ) -> None:
         self.model, self.args, self.kwargs = model, args, kwargs
+        self.place, self.places = place, dict[str, tuple[Tensor, Tensor]]()
         self.latents = base.latents
         drawn = [site.message["fn"] for site in base.sites.values() if not site.message["is_observed"]]
         if self.latents and all(isinstance(messages.innermost(fn), dist.Delta) for fn in drawn):
@@ -289,7 +304,7 @@ class Potential:
             named = None
             if positions is not None:
                 kept = positions if self.create_graph else tuple(p.detach() for p in positions)
-                kept = tuple(finite_slopes(x, True) for x in kept) if guarded else kept
+                kept = tuple(map(finite_slopes, kept, self._units())) if guarded else kept
                 named = {name: differentiable(p) for name, p in zip(self.values, kept, strict=True)}
             self.terms = self._run(named)
             sites = self.last
@@ -303,15 +318,22 @@ class Potential:
         self.energy = -energy.detach()
         # the first run's are taken at the positions themselves, which guard what comes after them
         return tuple(
-            torch.zeros_like(sites.positions[name]) if g is None else -(finite(g, True) if guarded else g) / scale
-            for name, g, scale in zip(self.values, gradient, self.scales, strict=True)
+            torch.zeros_like(sites.positions[name]) if g is None else -(finite(g, unit) if guarded else g) / scale
+            for name, g, unit, scale in zip(self.values, gradient, self._units(), self.scales, strict=True)
         )
+
+    def _units(self) -> list[Tensor]:
+        return [self.places[name][1].detach() for name in self.values]
 
     def _run(self, named: dict[str, Tensor] | None) -> list[Tensor]:
         values = self.values if self.create_graph else {name: v.detach() for name, v in self.values.items()}
-        with pyro.poutine.block(), ModelSites(named, values, self.subsamples, self.unobserved, self.masks) as sites:
+        with (
+            pyro.poutine.block(),
+            ModelSites(named, values, self.subsamples, self.unobserved, self.masks, self.place) as sites,
+        ):
             self.model(*self.args, **self.kwargs)
         if named is None:
+            self.places = sites.places
             self._check(sites)
             check_absent("HVAE", sites.lifted, sites.messages)
             self.dims = self._shared_dims(sites)

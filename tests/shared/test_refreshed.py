@@ -165,17 +165,22 @@ def test_a_slope_that_overflows_where_the_density_does_not(adapter, kind):
 
 
 @pytest.mark.parametrize("kind", ["leapfrog", *KINDS])
-def test_a_large_slope_of_a_small_latent_counts(adapter, kind):
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_large_slope_of_a_small_latent_counts(adapter, kind, positive):
     """In units of 1e-18 (float32) a slope in z is 1e18, those in the guide's parameters what they are in units of 1."""
     largest = np.finfo(str(adapter.array(0.0).dtype).removeprefix("torch.")).max
 
     def model(log_unit):
-        z = adapter.sample("z", adapter.dist.LogNormal(log_unit, 1.0))
-        adapter.sample("y", adapter.dist.Normal(adapter.xp.log(z), 0.5), obs=log_unit + 1.0)
+        unit = adapter.xp.exp(log_unit)
+        prior = adapter.dist.LogNormal(log_unit, 1.0) if positive else adapter.dist.Normal(0.0, unit)
+        z = adapter.sample("z", prior)
+        found, seen = (adapter.xp.log(z), log_unit + 1.0) if positive else (z / unit, adapter.array(1.0))
+        adapter.sample("y", adapter.dist.Normal(found, 0.5), obs=seen)
 
     def base(log_unit):
-        loc = adapter.param("shift", adapter.array(0.3)) + log_unit
-        adapter.sample("z", adapter.dist.LogNormal(loc, 0.7))
+        shift, unit = adapter.param("shift", adapter.array(0.3)), adapter.xp.exp(log_unit)
+        normal = adapter.dist.Normal(shift * unit, 0.7 * unit)
+        adapter.sample("z", adapter.dist.LogNormal(shift + log_unit, 0.7) if positive else normal)
 
     guide = adapter.irg.infer.HVAE(model, base, num_steps=2, transition=kind)
     units = [adapter.array(-0.46 * math.log(largest)), adapter.array(0.0)]
