@@ -16,7 +16,11 @@ def wrap(xp: Namespace[Array], angle: Array) -> Array:
 
 def turned(xp: Namespace[Array], loc: Array, centred: Array) -> Array:
     """The angle loc + centred, strictly between -pi and pi: float32's number next to pi is larger than pi."""
-    angle = wrap(xp, wrap(xp, loc) + centred)
+    return between(xp, wrap(xp, wrap(xp, loc) + centred))
+
+
+def between(xp: Namespace[Array], angle: Array) -> Array:
+    """The angle strictly between -pi and pi, where a distribution function that counts from -pi is neither 0 nor 1."""
     return _held(xp, angle, math.pi * (1.0 - float(xp.finfo(angle).eps)))
 
 

@@ -92,6 +92,7 @@ def by_tails(base: Any, u: Array) -> Array:
     still, q = lax.stop_gradient((base, u))
     far = 0.25 * float(jnp.finfo(u.dtype).max)
     low, high = (jnp.broadcast_to(jnp.clip(jnp.asarray(e, u.dtype), -far, far), u.shape) for e in ends_of(still))
+    low, high = jnp.nextafter(low, high), jnp.nextafter(high, low)  # at an end a tail is 0, which has no logarithm
     x = _quantile_by_tails(still, q, low, high)
     masses = jnp.log(u), jnp.log1p(-u)
     return fixed_quantile.at_fixed_quantile(NATIVE, *tails_and_density(base), x, masses)

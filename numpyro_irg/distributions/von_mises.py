@@ -11,7 +11,7 @@ from numpyro.distributions.util import validate_sample
 
 from irg_kernels.families import von_mises
 from irg_kernels.generic.special_line import VON_MISES_CDFINV
-from irg_kernels.numerics.angles import turned, wrap
+from irg_kernels.numerics.angles import between, turned, wrap
 
 from ..attach import NATIVE, attach, call
 from ..registry import implicit_twin_of
@@ -59,4 +59,4 @@ class VonMises(UnivariateMixin, host.VonMises):
         return jnp.broadcast_to(self.loc, self.batch_shape)
 
 
-own_quantile.register(VonMises)(VonMises.icdf)
+own_quantile.register(VonMises)(lambda base, q: between(NATIVE, base.icdf(q)))

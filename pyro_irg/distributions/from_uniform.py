@@ -91,7 +91,10 @@ def by_tails(base: Any, u: Tensor) -> Tensor:
     wide = u if u.device.type == "mps" else u.double()
     with torch.no_grad():
         far = 0.25 * torch.finfo(wide.dtype).max
-        low, high = (torch.as_tensor(e).to(wide).clamp(-far, far).expand_as(wide) for e in ends_of(base))
+        # (a number that is an end is rounded once, to the dtype of the search)
+        ends = (torch.as_tensor(e, dtype=wide.dtype, device=wide.device) for e in ends_of(base))
+        low, high = (e.clamp(-far, far).expand_as(wide) for e in ends)
+        low, high = low.nextafter(high), high.nextafter(low)  # at an end a tail is 0, which has no logarithm
         x = truncation.quantile_by_tails(NATIVE, *tails_and_density(base), wide, low, high)
     masses = wide.log(), (-wide).log1p()
     x = fixed_quantile.at_fixed_quantile(NATIVE, *tails_and_density(base), x, masses)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from irg_kernels.families import von_mises
 from irg_kernels.generic.special_line import VON_MISES_CDFINV
-from irg_kernels.numerics.angles import turned, wrap
+from irg_kernels.numerics.angles import between, turned, wrap
 
 from ..attach import NATIVE, attach, call
 from ..registry import implicit_twin_of
@@ -57,4 +57,4 @@ class VonMises(UnivariateMixin, host.VonMises):
         return self.loc
 
 
-own_quantile.register(VonMises)(VonMises._quantile)
+own_quantile.register(VonMises)(lambda base, q: between(NATIVE, base._quantile(q)))

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 from tests.adapters import over
 
@@ -127,6 +128,37 @@ def test_mixture_of_what_is_no_quantile(adapter, component):
             return adapter.dist.host_families.log_tails(d, adapter.irg.from_uniform(d, u))[0]
 
         np.testing.assert_allclose(np.exp(adapter.numpy(adapter.jit(place)(adapter.array(U)))), U, rtol=1e-11)
+
+
+# component -> its density at pi, of the components of TURNED
+AT_CUT = {
+    "VonMises": lambda k: mp.exp((2, 5)[k] * mp.cos(mp.pi - 3)) / (2 * mp.pi * mp.besseli(0, (2, 5)[k])),
+    "Wrapped": lambda k: mp.fsum(
+        mp.npdf(mp.pi + 2 * mp.pi * j, (-2, 3)[k], mp.mpf(("0.5", "0.9")[k])) for j in range(-5, 6)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AT_CUT)
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_mixture_next_to_the_cut_of_a_circle(adapter, name, precision):
+    """F is 0 at -pi and 1 at pi, but draws stay between: x + pi = u / p(-pi), which hardly moves with the weights."""
+    eps = float(np.finfo(precision).eps)
+    u = np.array([0.0, 1e-37, 1e-20, 1e-10, 1e-8, 1.0 - eps, 1.0])
+    with adapter.precision(precision):
+
+        def draw(p):
+            return adapter.irg.from_uniform(mixture(adapter, p, TURNED[name](adapter)), adapter.array(u))
+
+        found = adapter.jit(adapter.value_and_slopes(draw))(adapter.arrays(LOGITS))
+        x, slopes = adapter.numpy(found[0]), adapter.numpy(found[1]["logits"])
+    assert (np.abs(x) <= np.asarray(np.pi, precision)).all() and (np.abs(slopes) < 1e-6).all()
+    weights = np.exp(LOGITS["logits"]) / np.exp(LOGITS["logits"]).sum()
+    density = float(mp.fsum(w * AT_CUT[name](k) for k, w in enumerate(weights)))
+    x = x.astype(np.float64)
+    np.testing.assert_allclose(
+        np.where(u < 0.5, np.pi + x, np.pi - x), np.minimum(u, 1.0 - u) / density, atol=8.0 * eps
+    )
 
 
 def along(adapter, at):
