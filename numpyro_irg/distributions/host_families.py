@@ -70,9 +70,9 @@ class _Univariates(Univariates[Array]):
     def tails_of_mixture(self, distribution: Any, x: Array) -> tuple[Array, Array]:
         log_weights = log_softmax(distribution.mixing_distribution.logits, -1)
         if isinstance(distribution, host.MixtureSameFamily):
-            each: Any = self.log_tails(distribution.component_distribution, x[..., None])
+            each: Any = self.tails_anywhere(distribution.component_distribution, x[..., None])
         else:
-            of_each = (self.log_tails(component, x) for component in distribution.component_distributions)
+            of_each = (self.tails_anywhere(component, x) for component in distribution.component_distributions)
             each = (jnp.stack(jnp.broadcast_arrays(*tails), -1) for tails in zip(*of_each, strict=True))
         lower, upper = (logsumexp(log_weights + tail, -1) for tail in each)
         return lower, upper

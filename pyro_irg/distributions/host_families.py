@@ -67,7 +67,7 @@ class _Univariates(Univariates[Tensor]):
     def tails_of_mixture(self, distribution: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         logits = distribution.mixture_distribution.logits
         log_weights = logits.to(torch.promote_types(logits.dtype, x.dtype)).log_softmax(-1)
-        each = self.log_tails(distribution.component_distribution, x[..., None])
+        each = self.tails_anywhere(distribution.component_distribution, x[..., None])
         lower, upper = ((log_weights + tail).logsumexp(-1) for tail in each)
         return lower, upper
 

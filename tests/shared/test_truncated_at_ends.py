@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from mpmath import mp
-from scipy import stats
+from scipy import optimize, stats
 
 from tests.families import BY_NAME
 
@@ -123,6 +123,39 @@ def test_mixtures_ends_are_those_of_their_components(adapter):
         parts = dist.TruncatedNormal(array([-1.0, 2.0]), array(1.0), low=array([-0.5]), high=array([3.0]))
         with pytest.raises(ValueError, match=r"high must lie in the support .* from -0\.5 to 3\.0"):
             dist.Truncated(dist.MixtureSameFamily(weights, parts), 0.0, 4.0)
+
+
+@pytest.mark.parametrize("name", ["Pareto", "LogUniform"])
+def test_bound_outside_of_one_component(adapter, name):
+    """There its log-tail is -inf, of which the derivatives in its own end were NaN."""
+    ends, weights, low, q = np.array([1.0, 2.0]), np.array([0.4, 0.6]), 1.5, 0.5
+    cdfs = {
+        "Pareto": lambda x, s: np.where(x > s, 1.0 - (s / x) ** 3, 0.0),
+        "LogUniform": lambda x, s: np.clip(np.log(x / s) / np.log(9.0 / s), 0.0, 1.0),
+    }
+    others = {"Pareto": {"alpha": 3.0}, "LogUniform": {"high": 9.0}}[name]
+    first = {"Pareto": "scale", "LogUniform": "low"}[name]
+
+    def moved(p):
+        arrays = {key: adapter.array([v, v]) for key, v in others.items()}
+        parts = getattr(adapter.dist, name)(**{first: p["ends"]}, **arrays)
+        mixed = adapter.dist.MixtureSameFamily(adapter.host.Categorical(adapter.array(weights)), parts)
+        return adapter.irg.from_uniform(adapter.dist.Truncated(mixed, p["low"], 4.0), adapter.array(q))
+
+    given = {"ends": adapter.array(ends), "low": adapter.array(low)}
+    x, slopes = adapter.compile(adapter.value_and_slopes(moved), given)
+
+    def quantile(ends, low):
+        mixed = lambda x: float((weights * cdfs[name](x, ends)).sum())  # noqa: E731
+        level = mixed(low) + q * (mixed(4.0) - mixed(low))
+        return optimize.brentq(lambda x: mixed(x) - level, low, 4.0, xtol=1e-14, rtol=1e-14)
+
+    def slope(by_ends, by_low, h=1e-5):
+        return (quantile(ends + h * by_ends, low + h * by_low) - quantile(ends - h * by_ends, low - h * by_low)) / 2 / h
+
+    np.testing.assert_allclose(adapter.numpy(x), quantile(ends, low), rtol=1e-6)
+    np.testing.assert_allclose(adapter.numpy(slopes["ends"]), [slope(e, 0.0) for e in np.eye(2)], rtol=2e-5)
+    np.testing.assert_allclose(adapter.numpy(slopes["low"]), slope(np.zeros(2), 1.0), rtol=2e-5)
 
 
 def test_next_to_a_bound_of_a_mixture_of_truncated(adapter):
