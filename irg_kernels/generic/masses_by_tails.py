@@ -32,6 +32,8 @@ def masses_by_tails(xp: Namespace[Array], base: Base, low: Array | None, high: A
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
         log_p, (lower, upper) = base.log_density(x), base.log_tails(x)
+        # in a gap of a mixture any unit serves: a mass over no density is no number
+        log_p = xp.where(log_p < -float(xp.finfo(log_p).max), 0.0, log_p)
         below = _difference(xp, lower, upper, at_low, log_p)
         above = _difference(xp, upper, lower, at_high and at_high[::-1], log_p)
         return _moved(xp, below, ends[0], log_p), _moved(xp, above, ends[1], log_p)

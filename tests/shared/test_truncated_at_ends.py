@@ -158,6 +158,26 @@ def test_bound_outside_of_one_component(adapter, name):
     np.testing.assert_allclose(adapter.numpy(slopes["low"]), slope(np.zeros(2), 1.0), rtol=2e-5)
 
 
+def test_mixture_with_a_gap(adapter):
+    """Where the density is 0 between components the masses were NaN, and all quantiles beyond the gap its beginning."""
+    host, weights = adapter.host, adapter.host.Categorical(adapter.array([0.4, 0.6]))
+    if adapter.eager:
+        mixed = host.MixtureSameFamily(weights, host.Uniform(adapter.array([0.0, 2.0]), adapter.array([1.0, 3.0])))
+    else:  # of components whose ends differ NumPyro has this alone
+        parts = [host.Uniform(0.0, 1.0), host.Uniform(2.0, 3.0)]
+        mixed = host.MixtureGeneral(weights, parts, support=host.constraints.interval(0.0, 3.0))
+    for low, high in ((0.5, 2.5), (0.25, None), (None, 2.75)):
+        q = adapter.dist.Truncated(mixed, low, high, validate_args=False)
+        first, second = 0.4 * (1.0 - (low or 0.0)), 0.6 * ((high or 3.0) - 2.0)
+        share = first / (first + second)
+        levels = np.array([0.1 * share, 0.9 * share, 0.9 * share + 0.1, 0.95])
+        x = (low or 0.0) + levels * (first + second) / 0.4
+        x = np.where(levels > share, 2.0 + (levels - share) * (first + second) / 0.6, x)
+        np.testing.assert_allclose(adapter.numpy(q.icdf(adapter.array(levels))), x, rtol=2e-6)
+        np.testing.assert_allclose(adapter.numpy(q.cdf(adapter.array([1.25, 1.5, 1.75]))), share, rtol=1e-6)
+        assert adapter.numpy(q.log_prob(adapter.array(1.5))) == -math.inf
+
+
 def test_next_to_a_bound_of_a_mixture_of_truncated(adapter):
     """A difference of tails is 0 next to a bound: a search that came there stayed, for every quantile."""
     dist, array, q = adapter.dist, adapter.array, np.array([0.05, 0.25, 0.9])
