@@ -31,14 +31,16 @@ def location_and_scale(guide: Callable, distributions: Mapping[str, Any], latent
     loc, scale = _known(guide, distributions, latent) or (0.0, 1.0)
     if jnp.ndim(scale) > len(shape) or jnp.broadcast_shapes(jnp.shape(scale), shape) != shape:
         loc, scale = 0.0, 1.0
-    return jnp.full(shape, loc, latent.position.dtype), jnp.full(shape, scale, latent.position.dtype)
+    loc, scale = (jnp.full(shape, x, latent.position.dtype) for x in (loc, scale))
+    good = jnp.isfinite(loc) & jnp.isfinite(scale) & (scale > 0.0)
+    return jnp.where(good, loc, 0.0), jnp.where(good, scale, 1.0)
 
 
 def _known(guide: Callable, distributions: Mapping[str, Any], latent: Latent) -> tuple[Any, Any] | None:
     fn = unwrapped(distributions[latent.name])
     automatic = isinstance(guide, AutoGuide)  # its transform is the support's
     if isinstance(fn, dist.TransformedDistribution) and (
-        automatic or list(fn.transforms) == [biject_to(latent.support)]
+        automatic or list(fn.transforms) == [_elementwise(biject_to(latent.support))]
     ):
         fn = unwrapped(fn.base_dist)
     if isinstance(fn, dist.Normal):
@@ -55,9 +57,7 @@ def _known(guide: Callable, distributions: Mapping[str, Any], latent: Latent) ->
 
 
 def _by_moments(fn: Any, support: Any) -> tuple[Any, Any] | None:
-    transform = bijection(support)
-    while isinstance(transform, IndependentTransform):
-        transform = transform.base_transform
+    transform = _elementwise(bijection(support))
     if transform.domain.event_dim or transform.codomain.event_dim:
         return None  # not elementwise
     try:
@@ -65,6 +65,10 @@ def _by_moments(fn: Any, support: Any) -> tuple[Any, Any] | None:
     except (NotImplementedError, AttributeError):
         return None
     loc = transform.inv(mean)
-    scale = jnp.sqrt(variance) * jnp.exp(-transform.log_abs_det_jacobian(loc, mean))
-    good = jnp.isfinite(loc) & jnp.isfinite(scale) & (scale > 0.0)
-    return jnp.where(good, loc, 0.0), jnp.where(good, scale, 1.0)
+    return loc, jnp.sqrt(variance) * jnp.exp(-transform.log_abs_det_jacobian(loc, mean))
+
+
+def _elementwise(transform: Any) -> Any:
+    while isinstance(transform, IndependentTransform):
+        transform = transform.base_transform
+    return transform

@@ -8,12 +8,13 @@ from typing import Any
 import pyro
 import pyro.distributions as dist
 import torch
+from pyro.distributions.util import validation_enabled
 from pyro.infer.autoguide import AutoContinuous, AutoGuide
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
-from torch.distributions import biject_to
-from torch.distributions.transforms import IndependentTransform
+from torch.distributions import biject_to, constraints
+from torch.distributions.transforms import AffineTransform, ComposeTransform, IndependentTransform
 
 from ..distributions.host_families import unwrapped
 from .bijections import bijection
@@ -30,7 +31,8 @@ def base_distributions(base: BaseSites, run: Callable[[], Any]) -> Mapping[str, 
     """
     if not base.came_later:
         return base.stated
-    with pyro.poutine.block(), _AtMeans(base) as means:
+    # not validated: a scale of |x| is 0 at the mean of x
+    with pyro.poutine.block(), validation_enabled(False), _AtMeans(base) as means:
         run()
     return means.stated
 
@@ -81,18 +83,23 @@ def location_and_scale(
     if found is None or torch.broadcast_shapes(found[1].shape, position.shape) != position.shape:
         return torch.zeros_like(position), torch.ones_like(position)
     loc, scale = (x.to(position.dtype).expand(position.shape) for x in found)
-    return loc, scale
+    good = loc.isfinite() & scale.isfinite() & (scale > 0.0)
+    return torch.where(good, loc, 0.0), torch.where(good, scale, 1.0)
 
 
 def _known(guide: Callable, distributions: Mapping[str, Any], name: str, support: Any) -> tuple[Tensor, Tensor] | None:
-    fn = unwrapped(distributions.get(f"{name}_unconstrained", distributions.get(name)))
-    if isinstance(fn, torch.distributions.TransformedDistribution) and fn.transforms == [biject_to(support)]:
-        fn = unwrapped(fn.base_dist)
+    fn, before = unwrapped(distributions.get(name)), distributions.get(f"{name}_unconstrained")
+    if before is not None:
+        fn, support = unwrapped(before), constraints.real
+    if isinstance(fn, torch.distributions.TransformedDistribution):
+        # `biject_to(positive)` is exp and an affine map, in torch of today the identity
+        if _parts(ComposeTransform(fn.transforms)) == _parts(biject_to(support)):
+            fn = unwrapped(fn.base_dist)
     if isinstance(fn, torch.distributions.Normal):
         return fn.loc, fn.scale
     if not isinstance(guide, AutoGuide):
         return None if fn is None else _by_moments(fn, support)
-    joint = isinstance(guide, AutoContinuous) and distributions.get(f"_{guide._pyro_name}_latent")
+    joint = unwrapped(distributions.get(f"_{guide._pyro_name}_latent")) if isinstance(guide, AutoContinuous) else None
     if not isinstance(joint, dist.Normal | dist.MultivariateNormal | dist.LowRankMultivariateNormal):
         return None
     loc, scale = (
@@ -111,6 +118,13 @@ def _by_moments(fn: Any, support: Any) -> tuple[Tensor, Tensor] | None:
         return None  # not elementwise, or without moments
     mean = mean.detach()
     loc = transform.inv(mean)
-    scale = variance.detach().sqrt() * (-transform.log_abs_det_jacobian(loc, mean)).exp()
-    good = loc.isfinite() & scale.isfinite() & (scale > 0.0)
-    return torch.where(good, loc, 0.0), torch.where(good, scale, 1.0)
+    return loc, variance.detach().sqrt() * (-transform.log_abs_det_jacobian(loc, mean)).exp()
+
+
+def _parts(transform: Any) -> list[Any]:
+    """The elementwise transforms of which it is composed, without the identity."""
+    if isinstance(transform, IndependentTransform):
+        return _parts(transform.base_transform)
+    if isinstance(transform, ComposeTransform):
+        return [part for each in transform.parts for part in _parts(each)]
+    return [] if transform == AffineTransform(0.0, 1.0) else [transform]

@@ -194,6 +194,44 @@ def test_a_large_slope_of_a_small_latent_counts(adapter, kind, positive):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("base", ["batch", "event", "AutoDiagonalNormal", "AutoMultivariateNormal", "AutoNormal"])
+def test_no_weight_varies_over_a_base_that_is_the_target(adapter, base):
+    """In coordinates where the base is N(0, I) the steps are rotations: so wide a LogNormal's moments say another."""
+    loc = adapter.array([1.0, 2.0])
+
+    def model():
+        if base == "batch":
+            with adapter.plate("two", 2):
+                adapter.sample("z", adapter.dist.LogNormal(loc, 3.0))
+        else:
+            adapter.sample("z", adapter.dist.LogNormal(loc, 3.0).to_event(1))
+
+    guide = model
+    if base.startswith("Auto"):
+        start = adapter.init_to_value(values={"z": adapter.xp.exp(loc)})
+        guide = getattr(adapter.autoguide, base)(model, init_loc_fn=start, init_scale=3.0)
+    guide = adapter.irg.infer.HVAE(model, guide, num_steps=2, transition="refreshed")
+    params = adapter.started(model, guide)
+    weights = adapter.log_weights(model, guide, params, num_samples=100, batch_size=100)
+    np.testing.assert_allclose(weights, 0.0, atol=1e-5 if adapter.eager else 1e-10)
+
+
+@pytest.mark.parametrize("kind", ["leapfrog", *KINDS])
+def test_a_base_without_a_scale_at_the_mean_of_another_draw(adapter, kind):
+    def model():
+        x = adapter.sample("x", adapter.dist.Normal(0.0, 1.0))
+        adapter.sample("y", adapter.dist.Normal(x, 1.0))
+
+    def base():
+        x = adapter.sample("x", adapter.dist.Normal(0.0, 1.0))
+        adapter.sample("y", adapter.dist.Normal(x, 0.5 * adapter.xp.sqrt(x * x)))
+
+    guide = adapter.irg.infer.HVAE(model, base, num_steps=2, transition=kind)
+    params = adapter.started(model, guide)
+    weights = adapter.log_weights(model, guide, params, num_samples=100, batch_size=100)
+    assert np.isfinite(weights).all()
+
+
 def test_training_the_automatic_guide(adapter):
     """The banana's curvature costs a full-rank Gaussian .78 nats."""
     model = banana(adapter)
