@@ -266,7 +266,8 @@ def _updated(
 
 def _probed(xp: Namespace[Array], p: Path, gradient: Callable, most: int = MOST_PROBES) -> tuple[Path, Array, Array]:
     """The best approximations, C updated by the gradient's change along each of its columns; which there are; and the
-    mean of the gradients met, about that over the normal approximation, at whose zero its ELBO is largest.
+    mean of the gradients met, which is that at the centre and a share 1 / D of what the mean over the normal
+    approximation, at whose zero the ELBO is largest, has beside it.
 
     A path that began near its end in some direction has not seen the curvature there, and its C is that of the
     stiffest one: of scales .01 and 30 it was .01 in both.  Each update makes the columns yet to come conjugate to the

@@ -12,6 +12,7 @@ from pyro.poutine.messenger import Messenger
 import pyro_irg.distributions as dist
 from irg_kernels.inference import hamiltonian
 from pyro_irg.infer import HVAE, AutoHVAE, diagnostics
+from pyro_irg.infer.coordinates import location_and_scale
 from tests.pyro.evidences import (
     DATA,
     LEAPFROG,
@@ -271,3 +272,12 @@ def test_jit_raises():
     guide(DATA)
     with pytest.raises(NotImplementedError, match="use Trace_ELBO instead"):
         JitTrace_ELBO().loss_and_grads(global_model, guide, DATA)
+
+
+@pytest.mark.parametrize("name", ["z", "z_unconstrained"])
+def test_moments_of_a_base_are_those_of_its_own_space(name):
+    base = {name: dist.StudentT(5.0, 3.0, 0.1)}
+    loc, scale = location_and_scale(lambda: None, base, "z", dist.Gamma(1.0, 1.0).support, torch.zeros(2))
+    slope = 1.0 / 3.0 if name == "z" else 1.0
+    expected = [math.log(3.0) if name == "z" else 3.0] * 2, [0.1 * math.sqrt(5.0 / 3.0) * slope] * 2
+    torch.testing.assert_close((loc, scale), tuple(map(torch.tensor, expected)))
