@@ -23,7 +23,7 @@ def location_and_scale(guide: Callable, distributions: Mapping[str, Any], latent
     """Mean and standard deviation of the base in a latent's unconstrained space, where its distribution tells; else 0
     and 1.
 
-    Of a distribution that is not normal there they are carried over to first order, and have no derivatives.
+    Of a distribution that is not normal there they are carried over to first order.
 
     :param distributions: none of which depends on a draw: a step that depended on the position would be no shear.
     """
@@ -61,11 +61,19 @@ def _by_moments(fn: Any, support: Any) -> tuple[Any, Any] | None:
     if transform.domain.event_dim or transform.codomain.event_dim:
         return None  # not elementwise
     try:
-        mean, variance = lax.stop_gradient((fn.mean, fn.variance))
+        mean, variance = fn.mean, fn.variance
     except (NotImplementedError, AttributeError):
         return None
-    loc = transform.inv(mean)
-    return loc, jnp.sqrt(variance) * jnp.exp(-transform.log_abs_det_jacobian(loc, mean))
+
+    def carried(mean: Array, variance: Array) -> tuple[Array, Array]:
+        loc = transform.inv(mean)
+        return loc, jnp.sqrt(variance) * jnp.exp(-transform.log_abs_det_jacobian(loc, mean))
+
+    loc, scale = carried(*lax.stop_gradient((mean, variance)))
+    good = jnp.isfinite(loc) & jnp.isfinite(scale) & (scale > 0.0)
+    # no NaN enters a formula that will be differentiated
+    loc, scale = carried(jnp.where(good, mean, transform(jnp.zeros_like(loc))), jnp.where(good, variance, 1.0))
+    return jnp.where(good, loc, jnp.nan), jnp.where(good, scale, jnp.nan)
 
 
 def _elementwise(transform: Any) -> Any:

@@ -73,7 +73,7 @@ def location_and_scale(
     """Mean and standard deviation of the base in a latent's unconstrained space, where its distribution tells; else 0
     and 1.
 
-    Of a distribution that is not normal there they are carried over to first order, and have no derivatives.
+    Of a distribution that is not normal there they are carried over to first order.
 
     :param distributions: as `base_distributions` gives them.
     :param support: the latent's in the model, which makes the unconstrained space.
@@ -116,9 +116,16 @@ def _by_moments(fn: Any, support: Any) -> tuple[Tensor, Tensor] | None:
     mean, variance = _moment(fn, "mean"), _moment(fn, "variance")
     if transform.domain.event_dim or transform.codomain.event_dim or mean is None or variance is None:
         return None  # not elementwise, or without moments
-    mean = mean.detach()
-    loc = transform.inv(mean)
-    return loc, variance.detach().sqrt() * (-transform.log_abs_det_jacobian(loc, mean)).exp()
+
+    def carried(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        loc = transform.inv(mean)
+        return loc, variance.sqrt() * (-transform.log_abs_det_jacobian(loc, mean)).exp()
+
+    loc, scale = carried(mean.detach(), variance.detach())
+    good = loc.isfinite() & scale.isfinite() & (scale > 0.0)
+    # no NaN enters a formula that will be differentiated
+    loc, scale = carried(torch.where(good, mean, transform(torch.zeros_like(loc))), torch.where(good, variance, 1.0))
+    return torch.where(good, loc, torch.nan), torch.where(good, scale, torch.nan)
 
 
 def _parts(transform: Any) -> list[Any]:

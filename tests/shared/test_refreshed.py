@@ -232,6 +232,29 @@ def test_a_base_without_a_scale_at_the_mean_of_another_draw(adapter, kind):
     assert np.isfinite(weights).all()
 
 
+def test_slopes_through_the_moments_of_a_base(adapter):
+    """Where the steps' coordinates move with the base's mean, the bound's slope knows."""
+
+    def model():
+        z = adapter.sample("z", adapter.dist.Gamma(2.0, 1.0))
+        adapter.sample("y", adapter.dist.Normal(z, 0.5), obs=adapter.array(2.0))
+
+    def base(rate=None):
+        rate = adapter.param("rate", adapter.array(2.0)) if rate is None else adapter.array(rate)
+        adapter.sample("z", adapter.dist.Gamma(3.0, rate))
+
+    def found(*args):
+        guide = adapter.irg.infer.HVAE(model, lambda: base(*args), num_steps=2, transition="refreshed")
+        params = adapter.started(model, guide)
+        return adapter.value_and_slopes_of_loss(model, guide, params, particles=64, seeds=4)
+
+    _, slopes = found()
+    step = 1e-2
+    (up, _), (down, _) = found(2.0 + step), found(2.0 - step)
+    difference = (up.sum() - down.sum()) / (2.0 * step)
+    assert min(abs(s.sum() - difference) for s in slopes if s.ndim == 0) < 0.02 * abs(difference)
+
+
 def test_training_the_automatic_guide(adapter):
     """The banana's curvature costs a full-rank Gaussian .78 nats."""
     model = banana(adapter)
