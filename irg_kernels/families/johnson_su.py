@@ -13,7 +13,7 @@ import math
 from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import Shape, heavy_step, in_exponent, moving_heavy_line
+from ..numerics.charts import Shape, heavy_step, hypot1, moving_heavy_line
 from ..numerics.elementary import finite, two_product
 from . import normal
 
@@ -74,30 +74,42 @@ def _shape(xp: Namespace[Array], s: Array, t: Array, loc: Array, scale: Array) -
     still_loc, still_scale = xp.stop_gradient(loc), xp.stop_gradient(scale)
 
     def rise(x: Array, v: Array) -> Array:
-        """The chart stands still: v leads to `change` of x, and that in u to `step`."""
+        """The chart stands still: v leads to `change` of x if it is small, else to `there` in asinh(still)."""
         y, still = (x - loc) / scale, (x - still_loc) / still_scale
-        v = in_exponent(xp, v)
-        half = xp.exp(0.5 * v) - xp.exp(-0.5 * v)
-        half = xp.where(xp.abs(v) < 1.0, 0.5 * (xp.expm1(0.5 * v) - xp.expm1(-0.5 * v)), 0.5 * half)
-        root = xp.sqrt(1.0 + still * still)
-        change = 2.0 * half * (still * half + root * xp.sqrt(1.0 + half * half))
-        stretch = _log_stretch(xp, still, still + change, change)
-        change = change * (still_scale / scale)
-        step = heavy_step(xp, y, y + change, change)
-        found = -t * step * (s + t * xp.arcsinh(y) + 0.5 * t * step) - _log_stretch(xp, y, y + change, change) + stretch
+        at_y, at_still, close = xp.arcsinh(y), xp.arcsinh(still), xp.abs(v) < 1.0
+        little = xp.where(close, v, 0.0)
+        half = 0.5 * (xp.expm1(0.5 * little) - xp.expm1(-0.5 * little))
+        change = 2.0 * half * (still * half + hypot1(xp, still) * xp.sqrt(1.0 + half * half))
+        own_change = change * (still_scale / scale)
+        there = at_still + xp.where(close, 0.0, v)
+        z = _moved(xp, there, still_scale / scale, (still_loc - loc) / scale)
+        step = xp.where(close, heavy_step(xp, y, y + own_change, own_change), z - at_y)
+        own_stretch = xp.where(close, _log_stretch(xp, y, own_change), _log_cosh(xp, z) - _log_cosh(xp, at_y))
+        stretch = xp.where(close, _log_stretch(xp, still, change), _log_cosh(xp, there) - _log_cosh(xp, at_still))
+        found = -t * step * (s + t * at_y + 0.5 * t * step) - own_stretch + stretch
         # this has the derivatives, and more rounding
-        return found + xp.stop_gradient(-t * v * (s + t * xp.arcsinh(y) + 0.5 * t * v) - found)
+        return found + xp.stop_gradient(-t * v * (s + t * at_y + 0.5 * t * v) - found)
+
+    def to_mode(x: Array) -> Array:
+        return -s / t - xp.arcsinh((x - loc) / scale)  # which may be far out of the range of x
 
     chart = moving_heavy_line(still_loc, still_scale)._replace(scale=1.0 / xp.stop_gradient(t))
-    return Shape(chart, rise, loc + scale * _sinh(xp, -s / t))
+    return Shape(chart, rise, to_mode)
 
 
-def _log_stretch(xp: Namespace[Array], y: Array, z: Array, apart: Array) -> Array:
-    """log sqrt((1 + z**2) / (1 + y**2))"""
-    near = xp.abs(apart) < 0.25 * xp.sqrt(1.0 + y * y)
-    little = xp.where(near, apart, 0.0)
-    grown = 0.5 * xp.log1p(little * ((little + 2.0 * y) / (1.0 + y * y)))
-    return xp.where(near, grown, _log_cosh(xp, xp.arcsinh(xp.where(near, y, z))) - _log_cosh(xp, xp.arcsinh(y)))
+def _moved(xp: Namespace[Array], u: Array, ratio: Array, shift: Array) -> Array:
+    """asinh(ratio sinh(u) + shift), with ratio and shift hardly other than 1 and 0, also where sinh(u) overflows."""
+    far = xp.abs(u) > 35.0  # where the shift no longer counts, nor do the squares
+    near = xp.where(far, 0.0, u)
+    grown = xp.log(ratio)
+    beyond = u + xp.where(u > 0.0, grown, -grown)
+    return xp.where(far, beyond, xp.arcsinh(ratio * (0.5 * (xp.expm1(near) - xp.expm1(-near))) + shift))
+
+
+def _log_stretch(xp: Namespace[Array], y: Array, apart: Array) -> Array:
+    """log sqrt((1 + z**2) / (1 + y**2)), z = y + apart"""
+    unit = hypot1(xp, y)
+    return 0.5 * xp.log1p((apart / unit) * ((apart + 2.0 * y) / unit))
 
 
 FAMILY = located(

@@ -216,13 +216,25 @@ def first_guess(
 
 
 def _masses_at(
-    xp: Namespace[Array], family: Family, q: Array, one_minus_q: Array, low: Array, high: Array, *params: Array
+    xp: Namespace[Array],
+    family: Family,
+    q: Array,
+    one_minus_q: Array,
+    low: Array | None,
+    high: Array | None,
+    *params: Array,
 ) -> tuple[Array, Array]:
     """(1 - q) F(l) + q F(h) and its complement, at least the smallest number."""
     # both ends in one call, which XLA compiles once
-    ends = family.log_tails(xp, xp.stack([low, high]), *(xp.stack([p, p]) for p in params))
+    least, most = -math.inf + 0.0 * q if low is None else low, math.inf + 0.0 * q if high is None else high
+    ends = xp.stack([least, most])
+    is_open, is_high = xp.abs(ends) >= math.inf, ends > 0.0
+    log_lower, log_upper = family.log_tails(xp, ends, *(xp.stack([p, p]) for p in params))
+    log_lower = xp.where(is_open, xp.where(is_high, 0.0, -math.inf), log_lower)
+    log_upper = xp.where(is_open, xp.where(is_high, -math.inf, 0.0), log_upper)
     tiny = float(xp.finfo(q).tiny)
-    lower, upper = (xp.maximum(one_minus_q * xp.exp(tail[0]) + q * xp.exp(tail[1]), tiny) for tail in ends)
+    masses = ((one_minus_q * xp.exp(tail[0]) + q * xp.exp(tail[1])) for tail in (log_lower, log_upper))
+    lower, upper = (xp.maximum(mass, tiny) for mass in masses)
     return lower, upper
 
 
@@ -231,19 +243,28 @@ def _at_masses(xp: Namespace[Array], quantile: Quantile, lower: Array, upper: Ar
 
 
 def _guess(
-    xp: Namespace[Array], family: Family, q: Array, one_minus_q: Array, low: Array, high: Array, *params: Array
+    xp: Namespace[Array],
+    family: Family,
+    q: Array,
+    one_minus_q: Array,
+    bracket: tuple[Array, Array],
+    low: Array | None,
+    high: Array | None,
+    *params: Array,
 ) -> tuple[Array, Array | None]:
     """(`first_guess`, where it is the answer).
 
-    With guard digits tails of closed form have 13 digits at least, since their logarithms are above -90.
+    With guard digits tails of closed form have 13 digits at least, since their logarithms are above -90.  They are
+    taken at the bounds themselves, not where draws are held in their dtype: a heavy tail has mass beyond.
     """
     if family.truncated_quantile is not None and not xp.has_guard_digits:
-        return family.truncated_quantile(xp, q, one_minus_q, low, high, *params)
+        return family.truncated_quantile(xp, q, one_minus_q, *bracket, *params)
     if not xp.has_guard_digits or not family.tails_are_closed or family.quantile is None:
-        return first_guess(xp, family, q, one_minus_q, low, high, *params), None
+        return first_guess(xp, family, q, one_minus_q, *bracket, *params), None
     lower, upper = _masses_at(xp, family, q, one_minus_q, low, high, *params)
     x = _at_masses(xp, family.quantile, lower, upper, *params)
-    return x, (x > low) & (x < high) & (xp.minimum(lower, upper) > 10.0 * float(xp.finfo(q).tiny))
+    inside = (x > bracket[0]) & (x < bracket[1])
+    return x, inside & (xp.minimum(lower, upper) > 10.0 * float(xp.finfo(q).tiny))
 
 
 @functools.cache
@@ -258,7 +279,7 @@ def quantile(family: Family, has_low: bool, has_high: bool) -> Callable:
         def pieces_at(x: Array, *args: Array) -> tuple[Piece, Piece]:
             return masses(xp, *bounds_of(args))(x)  # type: ignore[misc]
 
-        start, settled = _guess(xp, family, q, 1.0 - q, least, most, *bounds_of(args)[2:])
+        start, settled = _guess(xp, family, q, 1.0 - q, (least, most), *bounds_of(args))
         found = solve(xp, pieces_at, q, 1.0 - q, start, least, most, *args, settled=settled)
         for param in bounds_of(args)[2:]:  # of no number the bracket has none either, but an end
             found = xp.where(xp.abs(param) < math.inf, found, math.nan)

@@ -28,6 +28,16 @@ FAR = {
     "SkewLogistic in float64": ({"asymmetry": 0.02, "loc": 0.0, "scale": 1.0}, {"high": 0.0}, (-800.0, -400.0)),
     "HalfStudentT": ({"df": 0.05, "scale": 1.0}, {"low": 1.0}, (2.0, 1e20, 1e36)),
     "InverseGamma": ({"concentration": 0.01, "rate": 0.001}, {"low": 1.0}, (2.0, 1e20, 1e36)),
+    "JohnsonSU": (
+        {"skewness": 0.5, "tailweight": 0.01, "loc": 0.5, "scale": 2.0},
+        {"low": 0.0},
+        (0.5, 1e20, 1e30, 1e36),
+    ),
+    "JohnsonSU in float64": (
+        {"skewness": 4.0, "tailweight": 0.002, "loc": 0.0, "scale": 1.0},
+        {"high": -1.0},
+        (-1e300, -1e100, -2.0),
+    ),
 }
 
 
