@@ -53,7 +53,8 @@ def kl_divergence(p: Any, q: Any) -> Array:
 
     It is infinite where p has mass outside the support of q, or tails too heavy for q.
 
-    :param p, q: distributions, `Independent` ones alike; of shapes that broadcast.
+    :param p: a distribution.
+    :param q: another, of a shape that broadcasts; `Independent` in as many axes.
     :raises NotImplementedError: of which nothing is known, and of angles p.
     """
     try:
