@@ -224,6 +224,17 @@ def _moved(family: Family, log_unit: Callable, sign: float) -> tuple[Callable, .
     return tuple(map(partial, family.flows or map(of_slope, family.slopes)))
 
 
+_LIMITS = {cdf_of: (0.0, 1.0), log_cdf_of: (-math.inf, 0.0), log_sf_of: (0.0, -math.inf)}
+
+
+def with_limits(xp: Namespace[Array], which: Callable, function: Callable, x: Array) -> Array:
+    """function(x), of `cdf_of`, `log_cdf_of` or `log_sf_of`; at -inf and inf its limits, which nothing moves."""
+    least, most = _LIMITS[which]
+    far = xp.abs(x) >= math.inf
+    found = function(xp.where(far, 0.5, x))
+    return xp.where(x >= math.inf, most, xp.where(x <= -math.inf, least, found))
+
+
 def from_coordinate(xp: Namespace[Array], coordinate: str, y: Array) -> Array:
     """x, of the coordinate y of a `Quantile`; values only."""
     return {"x": lambda y: y, "log": xp.exp, "logit": xp.sigmoid}[coordinate](y)

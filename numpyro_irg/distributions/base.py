@@ -20,7 +20,7 @@ from numpyro.util import is_prng_key, not_jax_tracer
 
 from irg_kernels.adapter.messages import no_quantile, shown
 from irg_kernels.adapter.methods import FamilyMethods
-from irg_kernels.generic.family import Family, Noise, draw_of, log_density_of, quantile_of
+from irg_kernels.generic.family import Family, Noise, draw_of, log_density_of, quantile_of, with_limits
 from irg_kernels.numerics.elementary import clamped_in, finite
 
 from ..attach import NATIVE, attach, call, evaluate
@@ -158,7 +158,8 @@ class UnivariateMixin(ImplicitMixin, FamilyMethods[Array]):
     def _tail(self, which: Callable, value: Any) -> Array:
         low, high = support_of(self.family, *self._family_parameters())
         value = self._at(value, low, high, "value")
-        return call(which(self.family), *together(value, *self._family_parameters()))
+        value, *params = together(value, *self._family_parameters())
+        return with_limits(NATIVE, which, lambda value: call(which(self.family), value, *params), value)
 
     def icdf(self, q: Any) -> Array:
         """The x where `cdf` is `q`, with the same derivatives; at 0 and 1 the ends of the support."""

@@ -16,7 +16,7 @@ from torch.autograd import forward_ad
 
 from irg_kernels.adapter.messages import no_quantile, shown
 from irg_kernels.adapter.methods import FamilyMethods
-from irg_kernels.generic.family import Family, Noise, draw_of, log_density_of, quantile_of
+from irg_kernels.generic.family import Family, Noise, draw_of, log_density_of, quantile_of, with_limits
 from irg_kernels.numerics.elementary import clamped_in
 
 from .. import by_numpy
@@ -178,7 +178,14 @@ class UnivariateMixin(ImplicitMixin, FamilyMethods[Tensor]):
     def _tail(self, which: Callable, value: Any) -> Tensor:
         low, high = support_of(self.family, *self._family_parameters())
         value = self._at(value, low, high, "value")
-        return call(faster(which(self.family)), *together(value, *self._family_parameters()))
+        value, *params = together(value, *self._family_parameters())
+
+        def tail(value: Tensor) -> Tensor:
+            return call(faster(which(self.family)), value, *params)
+
+        # one sum tells, where it costs no wait for a device
+        plain = value.device.type == "cpu" and _sum_is_finite(value)
+        return tail(value) if plain else with_limits(NATIVE, which, tail, value)
 
     def icdf(self, value: Any) -> Tensor:
         """The x where `cdf` is `value`, with the same derivatives; at 0 and 1 the ends of the support."""

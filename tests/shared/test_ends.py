@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mpmath import mp
 
+from tests import families
 from tests.adapters import over
 
 MAKE = {
@@ -91,3 +92,35 @@ def test_an_angle_of_pi(adapter, end, precision):
             np.testing.assert_allclose(adapter.numpy(slopes["loc"]), slope, rtol=rtol)
             np.testing.assert_allclose(adapter.numpy(slopes["x"]), -slope, rtol=rtol)
         assert float(adapter.numpy(adapter.value_and_slopes(moved)(adapter.arrays({"loc": end}))[1]["loc"])) == 1.0
+
+
+AT_INFINITY = {
+    row.name: {name: float(value) for name, value in row.points[0].items()}
+    for row in families.ROWS
+    if row.points and not row.of_vectors and row.name not in ("MatrixNormal", "SineBivariateVonMises")
+}
+COMPILED = ("Beta", "StudentT", "JohnsonSU", "VonMises", "BetaPrime")
+
+
+@over(
+    {name: name for name in AT_INFINITY},
+    "name",
+    when=lambda a, name: (
+        hasattr(getattr(a.dist, name, None), "log_cdf")
+        and not name.startswith("Stable")
+        and (a.eager or name in COMPILED)
+    ),
+)
+def test_the_distribution_function_at_infinity(adapter, name):
+    """It is 0 or 1, whatever the parameters: gradients in them were NaN, log_sf of a heavy tail -3,000."""
+    x = adapter.array([-np.inf, np.inf])
+
+    def masses(params):
+        d = getattr(adapter.dist, name)(**params, validate_args=False)
+        return {key: getattr(d, key)(x) for key in ("cdf", "log_cdf", "log_sf")}
+
+    found, slopes = adapter.jit(adapter.value_and_slopes(masses))(adapter.arrays(AT_INFINITY[name]))
+    for key, limits in (("cdf", (0.0, 1.0)), ("log_cdf", (-np.inf, 0.0)), ("log_sf", (0.0, -np.inf))):
+        np.testing.assert_array_equal(adapter.numpy(found[key]), limits)
+        for parameter, slope in slopes[key].items():
+            np.testing.assert_array_equal(adapter.numpy(slope), 0.0, err_msg=parameter)
