@@ -224,7 +224,11 @@ def _moved(family: Family, log_unit: Callable, sign: float) -> tuple[Callable, .
     return tuple(map(partial, family.flows or map(of_slope, family.slopes)))
 
 
-_LIMITS = {cdf_of: (0.0, 1.0), log_cdf_of: (-math.inf, 0.0), log_sf_of: (0.0, -math.inf)}
+_LIMITS: dict[Any, tuple[float, float]] = {
+    cdf_of: (0.0, 1.0),
+    log_cdf_of: (-math.inf, 0.0),
+    log_sf_of: (0.0, -math.inf),
+}
 
 
 def with_limits(xp: Namespace[Array], which: Callable, function: Callable, x: Array) -> Array:
