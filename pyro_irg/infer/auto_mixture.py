@@ -53,7 +53,7 @@ class AutoMixture(AutoContinuous):
     :param model: a model whose latents are continuous and global.
     :param num_components: K, at least 1.
     :param num_starts: how many descents, by 400 evaluations of the gradient in all, and at the end by two more, or
-        four, for each dimension, of ten at most for a descent and, twice or thrice, of a hundred for a component; side
+        four, for each dimension, of ten at most for a descent and, 2 to 4 times, of a hundred for a component; side
         by side, if the model is vectorizable.  A regression of 100 rows takes half a second; a search of more than two
         shows a bar.  0 for none: the components then begin around the point of `init_loc_fn`, `init_spread` apart.  A
         model with discrete latents hidden by `poutine.block` wants 0, for the search holds them at one draw.
