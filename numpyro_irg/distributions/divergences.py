@@ -57,12 +57,14 @@ def kl_divergence(p: Any, q: Any) -> Array:
     :param q: another, of a shape that broadcasts; `Independent` in as many axes.
     :raises NotImplementedError: of which nothing is known, and of angles p.
     """
+    if isinstance(p, host.Independent) and isinstance(q, host.Independent):
+        if p.reinterpreted_batch_ndims == q.reinterpreted_batch_ndims:
+            return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
     try:
+        if isinstance(p, host.Kumaraswamy) and isinstance(q, host.Beta):
+            raise NotImplementedError  # NumPyro's is the beginning of a series, off by 2e-5 in value, 3e-4 in gradient
         return host.kl_divergence(p, q)
     except NotImplementedError:
-        if isinstance(p, host.Independent) and isinstance(q, host.Independent):
-            if p.reinterpreted_batch_ndims == q.reinterpreted_batch_ndims:
-                return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
         first, second = (d.base_dist if isinstance(d, host.ExpandedDistribution) else d for d in (p, q))
         known, other = family_of(first), family_of(second)
         if known is None or other is None or divergence.is_circular(known[0]):
