@@ -96,7 +96,8 @@ def test_elbo_stays_below_the_evidence(adapter, programs, case):
     name, make = case
     model, data = getattr(programs, name), programs.data
     guide = GUIDES[make](adapter, model)
-    params = adapter.fitted(model, guide, data, steps=60, rate=0.05)
+    # a mixture's weights are heavy until its components have learned the tails: at 60 steps one seed in three
+    params = adapter.fitted(model, guide, data, steps=200 if make == "mixture" else 60, rate=0.05)
     weights = adapter.log_weights(model, guide, params, data, num_samples=4000, batch_size=4000)
     assert_mean_weight(weights, EVIDENCE)
 
