@@ -206,6 +206,13 @@ def of_another_guide(who: str, size: int, found: int) -> str:
     )
 
 
+def of_other_steps(who: str, name: str, shape: tuple[int, ...], found: tuple[int, ...]) -> str:
+    return (
+        f"{who}: the steps' parameter {name!r} has shape {shape}, that of its name in Pyro's store {found}, another "
+        "guide's; write pyro.clear_param_store() before a new one"
+    )
+
+
 def only_points(who: str, sites: Iterable[str], guide: str = "guide") -> str:
     return (
         f"{who}: the {guide}'s sites {sorted(sites)} are points (Delta), without a density; take a {guide} with random "

@@ -170,7 +170,7 @@ class HVAE(PyroModule):
         if self.tempering == "none" or not self.num_steps:
             return (1.0,) * self.num_steps
         if self.tempering == "free":
-            return self.cooling_factors.unbind()
+            return self._own(self, "cooling_factors", (self.num_steps,)).unbind()
         if self.tempering == "fixed":
             return hamiltonian.fixed_tempering(xp, self.root_temperature, self.num_steps)
         if self.tempering == "quadratic":
@@ -183,14 +183,23 @@ class HVAE(PyroModule):
         :raises ValueError: before the guide's first call.
         """
         name = site.replace(".", "__")  # a dot would be a submodule's
-        if name not in self.step_sizes._pyro_params:
-            if position is None:
+        if position is None:
+            if name not in self.step_sizes._pyro_params:
                 raise ValueError(f"HVAE: no step size yet for {site!r}; call the guide once")
-            event_shape = position.shape[position.dim() - event_dim :]
-            shapes = {"scalar": (), "dim": event_shape, "step": (self.num_steps, *event_shape)}
-            start = position.new_full(shapes[self.step_size_shape], self.initial_step_size)
+            return getattr(self.step_sizes, name)
+        event_shape = position.shape[position.dim() - event_dim :]
+        shape = {"scalar": (), "dim": event_shape, "step": (self.num_steps, *event_shape)}[self.step_size_shape]
+        if name not in self.step_sizes._pyro_params:
+            start = position.new_full(shape, self.initial_step_size)
             setattr(self.step_sizes, name, PyroParam(start, constraints.interval(0.0, self.max_step_size)))
-        return getattr(self.step_sizes, name)
+        return self._own(self.step_sizes, name, shape)
+
+    def _own(self, module: Any, name: str, shape: tuple[int, ...]) -> Tensor:
+        """A parameter, which Pyro's store gives of another guide where that has left one of the same name."""
+        found = getattr(module, name)
+        if found.shape != shape:
+            raise ValueError(guide_messages.of_other_steps("HVAE", name, tuple(shape), tuple(found.shape)))
+        return found
 
     def setup(self, *args: Any, **kwargs: Any) -> Any:
         """Makes the parameters, for the model's arguments, without a trace in the random state: then `load_state_dict`.
@@ -211,9 +220,12 @@ class HVAE(PyroModule):
             start = u.new_zeros((self.num_steps, *event_shape))
             setattr(self.steps, names[0], torch.nn.Parameter(start))
             setattr(self.steps, names[1], torch.nn.Parameter(torch.full_like(start, refreshed.ANGLE)))
-            share = PyroParam(u.new_zeros((self.num_steps - 1, *event_shape)), constraints.interval(-1.0, 1.0))
-            setattr(self.steps, names[2], share)
-        strength, angle, share = (getattr(self.steps, name) for name in names)
+            shares = PyroParam(u.new_zeros((self.num_steps - 1, *event_shape)), constraints.interval(-1.0, 1.0))
+            setattr(self.steps, names[2], shares)
+        counts = self.num_steps, self.num_steps, self.num_steps - 1
+        strength, angle, share = (
+            self._own(self.steps, name, (count, *event_shape)) for name, count in zip(names, counts, strict=True)
+        )
         return strength, angle, torch.cat([torch.zeros_like(strength[:1]), share])
 
     def coupled_params(self, part: str, u: Tensor, event_dim: int) -> dict[str, Tensor]:
@@ -226,7 +238,7 @@ class HVAE(PyroModule):
                     (self.num_steps, *shape), dtype=u.dtype, device=u.device
                 )
                 setattr(self.steps, name, torch.nn.Parameter(start))
-            found[what] = getattr(self.steps, name)
+            found[what] = self._own(self.steps, name, (self.num_steps, *shape))
         return found
 
     def refreshed_diagnostics(self) -> dict[str, Any]:

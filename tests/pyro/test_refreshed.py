@@ -50,3 +50,21 @@ def test_gradient_of_the_models_parameters(guide):
             bias.sub_(step)
     # rounding of a loss of some tens in single precision, over 2e-2
     assert slope == pytest.approx((values[0] - values[1]) / 2e-2, rel=1e-2, abs=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "others"),
+    [
+        ({"step_size_shape": "step"}, {"num_steps": 3}),
+        ({"step_size_shape": "scalar", "tempering": "free"}, {"num_steps": 3}),
+        ({"transition": "refreshed"}, {"num_steps": 3}),
+        ({"transition": "coupled"}, {"num_steps": 3}),
+        ({"step_size_shape": "dim"}, {"step_size_shape": "step"}),
+    ],
+)
+def test_parameters_of_other_steps(settings, others):
+    """Pyro's store gives a new guide the parameters of the former by name, whatever their shape."""
+    settings = {"num_steps": 2, **settings}
+    loss(local_model, HVAE(local_model, local_guide, **settings), DATA)
+    with pytest.raises(ValueError, match=r"HVAE: the steps' parameter .* another guide's; write pyro.clear_param"):
+        loss(local_model, HVAE(local_model, local_guide, **{**settings, **others}), DATA)
