@@ -233,8 +233,8 @@ def _masses_at(
     log_lower = xp.where(is_open, xp.where(is_high, 0.0, -math.inf), log_lower)
     log_upper = xp.where(is_open, xp.where(is_high, -math.inf, 0.0), log_upper)
     tiny = float(xp.finfo(q).tiny)
-    masses = ((one_minus_q * xp.exp(tail[0]) + q * xp.exp(tail[1])) for tail in (log_lower, log_upper))
-    lower, upper = (xp.maximum(mass, tiny) for mass in masses)
+    tails = log_lower, log_upper
+    lower, upper = (xp.maximum(one_minus_q * xp.exp(tail[0]) + q * xp.exp(tail[1]), tiny) for tail in tails)
     return lower, upper
 
 

@@ -53,13 +53,15 @@ CLASSES: dict[str, tuple[type, ...]] = {
 
 
 def kl_divergence(p: Any, q: Any) -> Tensor:
-    """KL(p || q): torch's, or what is registered with it, where there is one; else, of two univariate distributions, by
-    quadrature over the quantiles of p, with gradients in the parameters of both.
+    r"""Kullback and Leibler's divergence :math:`\int p(x) \log(p(x) / q(x)) dx`.
 
-    It is infinite where p has mass outside the support of q, or tails too heavy for q.
+    It is torch's, or what is registered with it, where there is one.  Else, of two univariate distributions, it is
+    integrated over the quantiles of p (`irg_kernels.generic.divergence`), with gradients in the parameters of both;
+    infinite where p has mass outside the support of q, or tails too heavy for q.
 
     :param p: a distribution.
-    :param q: another, of a shape that broadcasts; `Independent` in as many axes.
+    :param q: another, of a shape that broadcasts with that of p; `Independent` in as many axes.
+    :returns: of the batch shape of both.
     :raises NotImplementedError: of which nothing is known, and of angles p.
     """
     if isinstance(p, host.Independent) and isinstance(q, host.Independent):
