@@ -20,8 +20,6 @@ from . import xp
 from .layout import flat
 from .lean import Lean, bare, leant
 
-__all__ = ["attach", "attach_jointly", "call", "compiled", "evaluate", "once"]
-
 NATIVE: Namespace[Array] = xp  # the module is a namespace: a static check
 
 

@@ -13,8 +13,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-__all__ = ["flat"]
-
 
 def flat(function: Callable, *args: Array) -> Any:
     """function(*args), elementwise, of arrays of one shape: as if they had one axis.

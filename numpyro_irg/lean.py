@@ -16,8 +16,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-__all__ = ["Lean", "bare", "binary", "leant", "unary", "where"]
-
 
 def _operation(own: Callable, general: Callable, *, swapped: bool = False) -> Any:
     def of(self: Lean, other: Any) -> Lean:

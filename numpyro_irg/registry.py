@@ -6,8 +6,6 @@ import numpyro.distributions as host
 
 from irg_kernels.adapter.twins import Twins
 
-__all__ = ["implicit_twin", "implicit_twin_of", "implicit_twins", "register", "registered", "unregister"]
-
 # the host's wrappers, and the attributes in which they hold distributions
 TWINS = Twins(
     host,

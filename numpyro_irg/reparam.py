@@ -17,8 +17,6 @@ from irg_kernels.adapter import guide_messages, messages
 
 from .registry import TWINS
 
-__all__ = ["AutoImplicit", "ImplicitReparam", "check_reparameterized", "implicit"]
-
 
 class implicit(Messenger):
     """A model or guide whose latent sites draw from the implicit twins of their distributions, where there are any::

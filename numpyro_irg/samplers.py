@@ -17,8 +17,6 @@ from jax import Array, lax, random
 
 from .layout import flat
 
-__all__ = ["reject", "standard_beta_logit", "standard_gamma", "standard_student_t", "standard_von_mises"]
-
 
 def reject(key: Array, propose: Callable, valid: Array, dtype: Any) -> Array:
     """Elementwise rejection: `propose(key) -> (value, accepted)`, until every valid element is accepted; else NaN."""

@@ -19,8 +19,6 @@ from irg_kernels.namespace import Namespace
 
 from . import by_numpy, xp, xp64, xp_tame
 
-__all__ = ["attach", "attach_jointly", "by_chunks", "call", "evaluate", "in_transform", "pulled", "pushed", "seen"]
-
 # the modules are namespaces: a static check
 NATIVE: Namespace[Tensor] = xp
 FLOAT64: Namespace[Tensor] = xp64

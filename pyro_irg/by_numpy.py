@@ -19,8 +19,6 @@ from irg_kernels.namespace import Namespace
 
 from . import xp_numpy, xp_numpy64, xp_numpy_tame
 
-__all__ = ["all_pass", "library", "products", "serves", "several", "value"]
-
 # the modules are namespaces: a static check
 NATIVE: Namespace[Any] = xp_numpy
 FLOAT64: Namespace[Any] = xp_numpy64

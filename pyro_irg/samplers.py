@@ -14,16 +14,6 @@ from torch._C._functorch import CVmapInterpreterPtr, RandomnessType, TransformTy
 from . import by_numpy
 from .attach import in_transform
 
-__all__ = [
-    "draw",
-    "refuse_tracing",
-    "standard_beta_logit",
-    "standard_gamma",
-    "standard_gumbel",
-    "standard_student_t",
-    "standard_von_mises",
-]
-
 
 def draw(sampler: Callable, *params: Tensor) -> Any:
     """sampler(*params) without history, also under the transformations of `torch.func`.

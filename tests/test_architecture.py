@@ -102,6 +102,18 @@ def public_modules() -> list[str]:
     return [name for name in names if not any(part.startswith("_") for part in name.split("."))]
 
 
+def is_public(path: Path) -> bool:
+    """Whether users import from the module, see RELEASING.md, or all of its public names are taken as they are."""
+    package, *inner = module_name(path).split(".")
+    if package == "irg_kernels" or inner in ([], ["distributions"], ["infer"], ["plot"], ["special"]):
+        return package != "irg_kernels"
+    return f"from .{path.stem} import *" in (path.parent / "__init__.py").read_text(encoding="utf-8")
+
+
+def public_names(tree: ast.Module) -> set[str]:
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"}
+
+
 def imports(path: Path) -> Iterator[tuple[int, str]]:
     """Every (line, dotted name) that a file imports, wherever it stands: in a function and under TYPE_CHECKING too.
 
@@ -336,9 +348,7 @@ def test_all_matches_reality(name):
     path = ROOT / Path(*name.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    defined = {
-        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"
-    }
+    defined = public_names(tree)
     if path.name == "__init__.py":  # it only re-exports: what it takes from its own package is public
         defined |= {
             alias.asname or alias.name
@@ -347,15 +357,30 @@ def test_all_matches_reality(name):
             for alias in node.names
             if alias.name[0] not in "_*" and (alias.asname or "")[:1] != "_"
         }
-    module = importlib.import_module(name)
-    listed = getattr(module, "__all__", None)
-    if listed is None:  # users import from the adapters; a kernel's public names may be those without an underscore
-        assert not defined or name.startswith("irg_kernels"), f"{name} has no __all__, yet defines {sorted(defined)}"
+    listed = getattr(importlib.import_module(name), "__all__", None)
+    if not is_public(path):  # what it gives to others is what has no underscore, which is not said twice
+        assert listed is None or path.stem.startswith("xp"), f"{name} is private and needs no __all__"
         return
+    assert listed is not None, f"{name} has no __all__, yet defines {sorted(defined)}"
     assert len(set(listed)) == len(listed), f"{name}.__all__ lists a name twice"
-    absent = [entry for entry in listed if not hasattr(module, entry)]
+    absent = [entry for entry in listed if not hasattr(importlib.import_module(name), entry)]
     assert not absent, f"{name}.__all__ lists {absent}, which the module has not"
     assert defined <= set(listed), f"{name}.__all__ leaves out {sorted(defined - set(listed))}; list or underscore them"
+
+
+@pytest.mark.parametrize("adapter", ["pyro_irg", "numpyro_irg"])
+def test_what_has_no_underscore_serves_another_file(adapter):
+    """A function or class that its own file alone uses, and no user imports, has an underscore or goes."""
+    texts = {path: path.read_text(encoding="utf-8") for path in python_files(adapter)}
+    words = {path: set(re.findall(r"\w+", text)) for path, text in texts.items()}
+    for path in python_files("docs"), python_files("tests"), python_files("benchmarks"):
+        words |= {each: set(re.findall(r"\w+", each.read_text(encoding="utf-8"))) for each in path}
+    alone = {}
+    for path in filter(lambda path: not is_public(path) and not path.stem.startswith("xp"), texts):
+        used = set().union(*(found for other, found in words.items() if other != path))
+        if unused := public_names(ast.parse(texts[path])) - used:
+            alone[module_name(path)] = sorted(unused)
+    assert not alone, alone
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)

@@ -14,8 +14,6 @@ from ..attach import NATIVE
 from .base import Univariate
 from .beta import Beta
 
-__all__ = ["AffineBeta"]
-
 
 class AffineBeta(Univariate):
     r"""The distribution of :math:`\mu + \sigma y`, y ~ Beta(a, b), reparameterized in all four parameters; as

@@ -11,8 +11,6 @@ from irg_kernels.families import asymmetric_laplace_quantile
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["AsymmetricLaplaceQuantile"]
-
 
 @implicit_twin_of(host.AsymmetricLaplaceQuantile)
 class AsymmetricLaplaceQuantile(Univariate, host.AsymmetricLaplaceQuantile):

@@ -28,24 +28,6 @@ from ..samplers import standard_beta_logit, standard_gamma, standard_student_t
 from .clamping import exponential, from_coordinate
 from .ends import from_to
 
-__all__ = [
-    "ChecksValues",
-    "ImplicitMixin",
-    "Univariate",
-    "UnivariateMixin",
-    "check_key",
-    "closed_form",
-    "is_within",
-    "known",
-    "log_density",
-    "parameters",
-    "promoted",
-    "quantile",
-    "support_of",
-    "together",
-    "uniforms",
-]
-
 
 def promoted(distribution: str, **values: Any) -> tuple[Array, ...]:
     """The named parameters as floating-point arrays of one dtype, each of its own shape.
@@ -182,7 +164,7 @@ class UnivariateMixin(ImplicitMixin, FamilyMethods[Array]):
         value = value.astype(jnp.result_type(value.dtype, *self._family_parameters()))
         if self._validate_args:
             with jax.ensure_compile_time_eval():
-                inside = is_within(value, low, high)
+                inside = _is_within(value, low, high)
                 if not_jax_tracer(inside) and not inside.all():
                     low, high = (f"{end:g}" if isinstance(end, float) else end for end in (low, high))
                     raise ValueError(
@@ -302,7 +284,7 @@ def support_of(family: Family, *params: Array) -> tuple[Any, Any]:
     return low, high
 
 
-def is_within(value: Array, low: Any, high: Any) -> Array:
+def _is_within(value: Array, low: Any, high: Any) -> Array:
     """low <= value <= high, in the value's precision: float32's pi lies beyond pi, and counts as within."""
     low, high = (jnp.asarray(end, value.dtype) for end in (low, high))
     return (value >= low) & (value <= high)

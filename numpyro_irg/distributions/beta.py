@@ -16,8 +16,6 @@ from ..samplers import standard_beta_logit
 from .base import UnivariateMixin, parameters
 from .clamping import sigmoid
 
-__all__ = ["Beta"]
-
 
 @implicit_twin_of(host.Beta)
 class Beta(UnivariateMixin, host.Beta):

@@ -8,8 +8,6 @@ from irg_kernels.families import beta_prime
 
 from .base import Univariate
 
-__all__ = ["BetaPrime"]
-
 
 class BetaPrime(Univariate):
     """Beta prime distribution, that of the odds of a beta number."""

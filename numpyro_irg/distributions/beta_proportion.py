@@ -11,8 +11,6 @@ from ..registry import implicit_twin_of
 from .base import parameters, together
 from .beta import Beta
 
-__all__ = ["BetaProportion"]
-
 
 @implicit_twin_of(host.BetaProportion)
 class BetaProportion(Beta, host.BetaProportion):

@@ -13,8 +13,6 @@ from ..registry import implicit_twin_of
 from .base import UnivariateMixin, parameters
 from .gamma import Gamma
 
-__all__ = ["Chi2"]
-
 
 @implicit_twin_of(host.Chi2)
 class Chi2(UnivariateMixin, host.Chi2):

@@ -8,8 +8,6 @@ from jax import Array, lax
 
 from ..attach import attach
 
-__all__ = ["exponential", "from_coordinate", "in_range", "outside", "sigmoid"]
-
 
 def from_coordinate(coordinate: str, y: Array) -> Array:
     """The draw, given it, its logarithm or its logit: `coordinate` is "x", "log" or "logit"."""
@@ -24,7 +22,7 @@ def exponential(log_x: Array, x: Array | None = None) -> Array:
     At the ends of the range the *relative* derivative stays right, so that an expectation whose integrand behaves as
     log x there has an unbiased gradient; a `clip` would cut it.
     """
-    return attach((_itself,), in_range(jnp.exp(lax.stop_gradient(log_x)) if x is None else x), log_x)
+    return attach((_itself,), _in_range(jnp.exp(lax.stop_gradient(log_x)) if x is None else x), log_x)
 
 
 def sigmoid(logit: Array) -> Array:
@@ -34,7 +32,7 @@ def sigmoid(logit: Array) -> Array:
     return attach((_logistic_slope,), value, logit)
 
 
-def in_range(x: Array) -> Array:
+def _in_range(x: Array) -> Array:
     """x > 0, held where it and its reciprocal are normal numbers of its dtype (XLA takes others for 0)."""
     tiny = float(jnp.finfo(x.dtype).tiny)
     return lax.stop_gradient(jnp.clip(x, tiny, 0.25 / tiny))

@@ -30,8 +30,6 @@ from .from_uniform import quantile_at
 from .host_families import has_tails, log_density, log_tails, unwrapped
 from .student_t import StudentT
 
-__all__ = ["at_fixed_quantile", "from_uniform", "has_conditionals", "is_elliptical"]
-
 
 def has_conditionals(distribution: Any) -> bool:
     """Whether its mixtures are known: of factorised, multivariate normal and multivariate Student t distributions."""

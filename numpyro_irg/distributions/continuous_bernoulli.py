@@ -14,8 +14,6 @@ from irg_kernels.families import continuous_bernoulli as kernel
 from ..attach import NATIVE, attach
 from .base import Univariate, parameters
 
-__all__ = ["ContinuousBernoulli"]
-
 
 class ContinuousBernoulli(Univariate):
     r"""Distribution on [0, 1] of density proportional to :math:`p^x (1-p)^{1-x}`, smooth in p, also at 1/2.

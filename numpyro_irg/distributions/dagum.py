@@ -11,8 +11,6 @@ from irg_kernels.families import dagum
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["Dagum"]
-
 
 @implicit_twin_of(host.Dagum)
 class Dagum(Univariate, host.Dagum):

@@ -20,8 +20,6 @@ from .base import ImplicitMixin, parameters, together, uniforms
 from .beta import Beta
 from .clamping import exponential
 
-__all__ = ["Dirichlet"]
-
 
 @implicit_twin_of(host.Dirichlet)
 class Dirichlet(ImplicitMixin, host.Dirichlet):

@@ -11,8 +11,6 @@ from irg_kernels.families import doubly_truncated_power_law
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["DoublyTruncatedPowerLaw"]
-
 
 @implicit_twin_of(host.DoublyTruncatedPowerLaw)
 class DoublyTruncatedPowerLaw(Univariate, host.DoublyTruncatedPowerLaw):

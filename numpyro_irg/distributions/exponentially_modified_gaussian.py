@@ -8,8 +8,6 @@ from irg_kernels.families import exponentially_modified_gaussian
 
 from .base import Univariate
 
-__all__ = ["ExponentiallyModifiedGaussian"]
-
 
 class ExponentiallyModifiedGaussian(Univariate):
     """Exponentially modified Gaussian distribution."""

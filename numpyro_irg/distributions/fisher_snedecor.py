@@ -8,8 +8,6 @@ from irg_kernels.families import fisher_snedecor
 
 from .base import Univariate
 
-__all__ = ["FisherSnedecor"]
-
 
 class FisherSnedecor(Univariate):
     """Fisher-Snedecor distribution, that of the quotient of two mean squares."""

@@ -12,8 +12,6 @@ from irg_kernels.generic import fixed_quantile
 from ..attach import NATIVE
 from .host_families import family_of, is_map, tails_and_density, unwrapped
 
-__all__ = ["at_fixed_quantile"]
-
 
 def at_fixed_quantile(distribution: Any, x: Array) -> Array:
     """x, unchanged in value, that moves with the parameters so as to keep its quantile, to third order.

@@ -18,8 +18,6 @@ from ..registry import implicit_twin
 from .base import quantile, together, uniforms
 from .host_families import ends_of, family_of, has_tails, is_map, tails_and_density, unwrapped
 
-__all__ = ["by_tails", "from_uniform", "own_quantile", "quantile_at"]
-
 
 def from_uniform(distribution: Any, u: Any) -> Array:
     r"""The draw that uniform numbers make: :math:`x = F^{-1}(u; \theta)`, at fixed u a smooth function of theta.

@@ -16,8 +16,6 @@ from ..samplers import standard_gamma
 from .base import UnivariateMixin, parameters
 from .clamping import exponential, outside
 
-__all__ = ["Gamma", "draw_log_gamma", "precise"]
-
 
 def draw_log_gamma(key: Array, concentration: Array, rate: Array) -> tuple[Array, Array]:
     """(z, log x), x = z / rate, z ~ Gamma(concentration, 1): log x with, and z without derivatives."""

@@ -12,8 +12,6 @@ from ..attach import NATIVE
 from .base import Univariate
 from .ends import line_between
 
-__all__ = ["GeneralizedExtremeValue"]
-
 
 class GeneralizedExtremeValue(Univariate):
     """Generalized extreme value distribution."""

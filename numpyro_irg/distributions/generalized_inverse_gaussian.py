@@ -8,8 +8,6 @@ from irg_kernels.families import generalized_inverse_gaussian
 
 from .base import Univariate
 
-__all__ = ["GeneralizedInverseGaussian"]
-
 
 class GeneralizedInverseGaussian(Univariate):
     """Generalized inverse Gaussian distribution."""

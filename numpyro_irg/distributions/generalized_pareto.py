@@ -14,8 +14,6 @@ from .base import Univariate
 from .clamping import exponential
 from .ends import line_between
 
-__all__ = ["GeneralizedPareto"]
-
 
 class GeneralizedPareto(Univariate):
     """Generalized Pareto distribution.

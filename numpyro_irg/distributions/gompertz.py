@@ -11,8 +11,6 @@ from irg_kernels.families import gompertz
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["Gompertz"]
-
 
 @implicit_twin_of(host.Gompertz)
 class Gompertz(Univariate, host.Gompertz):

@@ -8,8 +8,6 @@ from irg_kernels.families import half_student_t
 
 from .base import Univariate
 
-__all__ = ["HalfStudentT"]
-
 
 class HalfStudentT(Univariate):
     """Half Student-t distribution."""

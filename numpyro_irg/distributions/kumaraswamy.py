@@ -11,8 +11,6 @@ from irg_kernels.families import kumaraswamy
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["Kumaraswamy"]
-
 
 @implicit_twin_of(host.Kumaraswamy)
 class Kumaraswamy(Univariate, host.Kumaraswamy):

@@ -11,8 +11,6 @@ from irg_kernels.families import levy
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["Levy"]
-
 
 @implicit_twin_of(host.Levy)
 class Levy(Univariate, host.Levy):

@@ -11,8 +11,6 @@ from irg_kernels.families import log_gamma
 from .base import Univariate
 from .gamma import draw_log_gamma
 
-__all__ = ["LogGamma"]
-
 
 class LogGamma(Univariate):
     r"""The distribution of :math:`\log z`, z ~ Gamma(a, b), with density :math:`b^a e^{ax - b e^x} / \Gamma(a)` for

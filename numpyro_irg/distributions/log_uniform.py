@@ -16,8 +16,6 @@ from ..registry import implicit_twin_of
 from .base import Univariate
 from .clamping import exponential
 
-__all__ = ["LogUniform"]
-
 
 @implicit_twin_of(host.LogUniform)
 class LogUniform(Univariate):

@@ -8,8 +8,6 @@ from irg_kernels.families import logit_normal
 
 from .base import Univariate
 
-__all__ = ["LogitNormal"]
-
 
 class LogitNormal(Univariate):
     """Logit-normal distribution, that of the sigmoid of a normal number."""

@@ -11,8 +11,6 @@ from irg_kernels.families import lower_truncated_power_law
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["LowerTruncatedPowerLaw"]
-
 
 @implicit_twin_of(host.LowerTruncatedPowerLaw)
 class LowerTruncatedPowerLaw(Univariate, host.LowerTruncatedPowerLaw):

@@ -10,8 +10,6 @@ from jax.scipy.linalg import solve_triangular
 
 from .base import promoted
 
-__all__ = ["event_parameters", "solved"]
-
 
 def event_parameters(distribution: str, **given: tuple[Any, int]) -> tuple[tuple[int, ...], tuple[Array, ...]]:
     """The batch shape of named parameters, and these as arrays of one dtype, each of its own shape.

@@ -19,8 +19,6 @@ from .base import ImplicitMixin, closed_form
 from .clamping import exponential
 from .multivariate import event_parameters, solved
 
-__all__ = ["MultivariateStudentT"]
-
 
 @implicit_twin_of(host.MultivariateStudentT)
 class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):

@@ -8,8 +8,6 @@ from irg_kernels.families import nakagami
 
 from .base import Univariate
 
-__all__ = ["Nakagami"]
-
 
 class Nakagami(Univariate):
     """Nakagami distribution, that of the square root of a gamma number."""

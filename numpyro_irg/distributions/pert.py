@@ -11,8 +11,6 @@ from irg_kernels.families import pert
 from .affine_beta import AffineBeta
 from .base import Univariate, closed_form
 
-__all__ = ["PERT"]
-
 
 class PERT(Univariate):
     """PERT distribution, a beta distribution by its ends and its mode."""

@@ -16,8 +16,6 @@ from ..samplers import standard_beta_logit
 from .base import closed_form
 from .sphere import Axial, with_half
 
-__all__ = ["PowerSpherical"]
-
 
 class PowerSpherical(Axial):
     r"""Power spherical distribution of density :math:`\propto (1 + \mu \cdot x)^\kappa` on the unit sphere of any

@@ -24,8 +24,6 @@ from .truncated import Truncated
 from .von_mises import VonMises
 from .wishart import Factor, Wishart
 
-__all__ = ["parts_of"]
-
 
 def parts_of(distribution: Any) -> Parts:
     """What it is made of; `expand` and `mask` are left out."""

@@ -19,8 +19,6 @@ from .base import ImplicitMixin
 from .clamping import exponential
 from .multivariate import event_parameters
 
-__all__ = ["RelaxedOneHotCategorical"]
-
 
 class RelaxedOneHotCategorical(ImplicitMixin, host.Distribution):
     r"""Relaxed categorical distribution, of the softmax of :math:`(l + g) / \tau` with standard Gumbel g, on the

@@ -8,8 +8,6 @@ from irg_kernels.families import rice
 
 from .base import Univariate
 
-__all__ = ["Rice"]
-
 
 class Rice(Univariate):
     """Rice distribution, that of the length of a vector of two normal numbers."""

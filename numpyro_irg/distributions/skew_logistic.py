@@ -8,8 +8,6 @@ from irg_kernels.families import skew_logistic
 
 from .base import Univariate
 
-__all__ = ["SkewLogistic"]
-
 
 class SkewLogistic(Univariate):
     """Generalized logistic distribution of type I."""

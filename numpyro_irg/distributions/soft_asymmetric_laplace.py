@@ -8,8 +8,6 @@ from irg_kernels.families import soft_asymmetric_laplace
 
 from .base import Univariate
 
-__all__ = ["SoftAsymmetricLaplace"]
-
 
 class SoftAsymmetricLaplace(Univariate):
     """Soft asymmetric Laplace distribution, with a smooth density."""

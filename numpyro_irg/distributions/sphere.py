@@ -17,8 +17,6 @@ from ..attach import NATIVE, attach_jointly
 from .base import ImplicitMixin
 from .multivariate import event_parameters
 
-__all__ = ["Axial", "with_half"]
-
 
 @functools.cache
 def with_half(kernel: Callable, half: float) -> Callable:

@@ -17,8 +17,6 @@ from irg_kernels.families import stable as kernel
 
 from .base import ImplicitMixin, closed_form, parameters
 
-__all__ = ["Stable"]
-
 
 class Stable(ImplicitMixin, host.Distribution):
     r"""Levy's :math:`\alpha`-stable distribution, with Pyro's arguments, in Nolan's smooth coordinates S0.

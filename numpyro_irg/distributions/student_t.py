@@ -17,8 +17,6 @@ from ..samplers import standard_student_t
 from .base import UnivariateMixin, parameters
 from .clamping import exponential
 
-__all__ = ["StudentT"]
-
 
 @implicit_twin_of(host.StudentT)
 class StudentT(UnivariateMixin, host.StudentT):

@@ -19,8 +19,6 @@ from ..samplers import standard_von_mises
 from .base import UnivariateMixin, parameters, together, uniforms
 from .from_uniform import own_quantile
 
-__all__ = ["VonMises"]
-
 
 @implicit_twin_of(host.VonMises)
 class VonMises(UnivariateMixin, host.VonMises):

@@ -18,8 +18,6 @@ from ..samplers import reject
 from .base import closed_form
 from .sphere import Axial, with_half
 
-__all__ = ["VonMisesFisher"]
-
 
 class VonMisesFisher(Axial):
     r"""Von Mises-Fisher distribution of density :math:`\propto e^{\kappa \mu \cdot x}` on the unit sphere of any

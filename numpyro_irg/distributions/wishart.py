@@ -25,8 +25,6 @@ from .clamping import exponential
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters
 
-__all__ = ["Factor", "Matrix", "Scaled", "Wishart", "WishartCholesky", "log_bartlett"]
-
 _SCALES = ("scale_matrix", "rate_matrix", "scale_tril")
 _PARAMETERS = ["concentration", *_SCALES]
 
@@ -51,7 +49,7 @@ def _checked(name: str, concentration: Any, validate_args: bool | None, **scales
     return {"concentration": df, parameter: scale}
 
 
-def log_bartlett(key: Array, df: Array) -> tuple[Array, Array]:
+def _log_bartlett(key: Array, df: Array) -> tuple[Array, Array]:
     """(A below the diagonal, log of the diagonal) of Bartlett's factor, whose squares there are chi2(df)."""
     normal_key, gamma_key = random.split(key)
     half = 0.5 * df
@@ -68,7 +66,7 @@ def _diagonal(matrix: Array) -> Array:
     return jnp.diagonal(matrix, axis1=-2, axis2=-1)
 
 
-class Scaled(ImplicitMixin):
+class _Scaled(ImplicitMixin):
     """The signature of factors and matrices that have a concentration and one scale, before the host's class."""
 
     reparametrized_params = _PARAMETERS
@@ -93,7 +91,7 @@ class Scaled(ImplicitMixin):
         raise NotImplementedError
 
 
-class Factor(Scaled):
+class Factor(_Scaled):
     """What both factors share, before the host's class."""
 
     _name: str | None = None  # in errors, where not the class's
@@ -112,7 +110,7 @@ class Factor(Scaled):
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         (df,) = self._extended(key, sample_shape, self._degrees()[..., None])
-        return self._at(*log_bartlett(key, df[..., 0]))
+        return self._at(*_log_bartlett(key, df[..., 0]))
 
     def at_fixed_quantile(self, x: Array) -> Array:
         """x, unchanged in value, that moves as a draw does."""
@@ -124,10 +122,10 @@ class Factor(Scaled):
 
     def _begin(self, validate_args: bool | None, concentration: Any, **scales: Any) -> None:
         given = _checked(self._name or type(self).__name__, concentration, validate_args, **scales)
-        super(Scaled, self).__init__(**given, validate_args=validate_args)
+        super(_Scaled, self).__init__(**given, validate_args=validate_args)
 
 
-class Matrix(Scaled):
+class Matrix(_Scaled):
     """What both matrices share, before the host's class: L L^T, of a factor L of the class `_factor`."""
 
     _factor: Any

@@ -22,8 +22,6 @@ from .base import uniforms
 from .from_uniform import by_tails, from_uniform, own_quantile
 from .host_families import ends_of, family_of, has_tails, inner_point, tails_anywhere, unwrapped
 
-__all__ = ["Wrapped"]
-
 
 class Wrapped(host.Distribution):
     r"""The angle in :math:`[-\pi, \pi)` that a draw x of a distribution of the line points at.

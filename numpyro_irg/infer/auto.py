@@ -20,8 +20,6 @@ from .hvae import HVAE
 from .reruns import Given
 from .transport import AutoTransport
 
-__all__ = ["AutoHVAE"]
-
 
 class AutoHVAE(HVAE):
     """`HVAE` over an automatic base guide, with the methods of NumPyro's autoguides::

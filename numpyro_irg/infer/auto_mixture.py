@@ -26,8 +26,6 @@ from .hidden import hidden_latents
 from .masks import Unmasked, check_absent, factor, is_lifted, lift, taken
 from .reruns import Given, Seen, begun_outside, first_run
 
-__all__ = ["AutoMixture"]
-
 
 class AutoMixture(AutoContinuous):
     """Autoguide whose distribution over all latents, in unconstrained space, is a mixture of Gaussians of full

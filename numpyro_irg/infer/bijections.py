@@ -11,8 +11,6 @@ from jax.nn import log_sigmoid
 from numpyro.distributions import biject_to
 from numpyro.distributions.transforms import IndependentTransform, StickBreakingTransform
 
-__all__ = ["bijection", "finite_slopes"]
-
 
 class _StickBreaking(StickBreakingTransform):
     """NumPyro's, in logarithms: 1 - cumsum(y) leaves nothing of a component below float32's rounding.

@@ -13,8 +13,6 @@ from irg_kernels.adapter import guide_messages
 
 from .auto_mixture import AutoMixture
 
-__all__ = ["get_state", "set_state"]
-
 
 def get_state(svi_state: Any) -> Any:
     """What a training needs to go on, for `pickle`: parameters, mutable state, the optimizer's state and the key::

@@ -16,8 +16,6 @@ from .bijections import bijection
 from .masks import unwrapped
 from .sites import Latent
 
-__all__ = ["location_and_scale"]
-
 
 def location_and_scale(guide: Callable, distributions: Mapping[str, Any], latent: Latent) -> tuple[Array, Array]:
     """Mean and standard deviation of the base in a latent's unconstrained space, where its distribution tells; else 0

@@ -23,8 +23,6 @@ from irg_kernels.adapter.settings import check_count
 from .evaluation import check_programs, log_density, split
 from .reruns import Given
 
-__all__ = ["to_arviz", "weighted_draws"]
-
 
 def weighted_draws(
     model: Callable,

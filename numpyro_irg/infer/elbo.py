@@ -22,8 +22,6 @@ from irg_kernels.adapter.settings import check_count
 from .hvae import HVAE
 from .masks import unwrapped
 
-__all__ = ["PathGradientELBO"]
-
 
 class PathGradientELBO(ELBO):
     r"""The ELBO, or the importance-weighted bound, with path gradients::

@@ -22,17 +22,6 @@ from irg_kernels.adapter import arviz, guide_messages, messages, settings
 from .hvae import HVAE
 from .reruns import Given
 
-__all__ = [
-    "Evidence",
-    "check_programs",
-    "diagnostics",
-    "log_density",
-    "log_evidence",
-    "log_weights",
-    "pareto_k",
-    "split",
-]
-
 
 class Evidence(NamedTuple):
     """An importance sampling estimate of log p(x), for each datum or in all, and how far to trust it.

@@ -9,8 +9,6 @@ from typing import Any
 from numpyro.handlers import block, seed, trace
 from numpyro.primitives import Messenger
 
-__all__ = ["hidden_latents"]
-
 
 def hidden_latents(model: Callable, args: tuple, kwargs: dict) -> list[str]:
     """The names of latents that `handlers.block` around the model hides."""

@@ -29,8 +29,6 @@ from .masks import factor, is_lifted, lift, taken
 from .reruns import begun_outside, first_run
 from .sites import BaseSites, Drawn, Inside, Latent, LiveModel, event_last, run_base, sum_event, sum_to
 
-__all__ = ["HVAE", "Path"]
-
 State = tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...], Array]
 """positions, momenta and gradients of the sites, energies of the systems"""
 

@@ -18,18 +18,6 @@ from numpyro.primitives import Messenger
 
 from irg_kernels.adapter import guide_messages
 
-__all__ = [
-    "Unmasked",
-    "check_absent",
-    "check_mask_outside",
-    "factor",
-    "is_lifted",
-    "lift",
-    "mask_of",
-    "taken",
-    "unwrapped",
-]
-
 _MASKED = "_irg_masked"
 """where a site keeps its distribution as the model has masked it"""
 

@@ -22,8 +22,6 @@ from ..distributions.from_uniform import from_uniform
 from ..distributions.host_families import unwrapped
 from .hvae import HVAE
 
-__all__ = ["QMC_ELBO"]
-
 MOST_COLUMNS = 21_201
 """of which SciPy knows direction numbers"""
 

@@ -23,8 +23,6 @@ from .masks import factor, is_lifted, taken
 from .sites import BaseSites, Drawn, Inside, LiveModel, event_last, sum_event, sum_to, weighted
 from .transport import AutoTransport
 
-__all__ = ["Points", "refine"]
-
 
 class _Part(NamedTuple):
     """Some coordinates u of a system: those of a latent, or of all of them at once."""

@@ -14,8 +14,6 @@ from numpyro.primitives import _PYRO_STACK, Messenger
 
 from irg_kernels.adapter import guide_messages
 
-__all__ = ["Given", "Seen", "begun_outside", "first_run", "repeated"]
-
 
 @dataclass
 class Seen:

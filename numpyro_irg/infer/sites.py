@@ -24,19 +24,6 @@ from .bijections import bijection, finite_slopes
 from .masks import check_absent, check_mask_outside, is_lifted, lift, mask_of, unwrapped
 from .reruns import Seen, first_run, repeated
 
-__all__ = [
-    "BaseSites",
-    "Drawn",
-    "Inside",
-    "Latent",
-    "LiveModel",
-    "event_last",
-    "run_base",
-    "sum_event",
-    "sum_to",
-    "weighted",
-]
-
 
 def event_last(x: Array, event_dim: int) -> Array:
     """A quantity of each batch element, shaped so that it broadcasts with arrays that have event dimensions."""

@@ -20,8 +20,6 @@ from ..attach import NATIVE
 from .auto_mixture import AutoMixture
 from .reruns import Given
 
-__all__ = ["AutoTransport"]
-
 
 class _Carried(Transform):
     """u -> z of `irg_kernels.inference.transport`; its inverse takes d evaluations and is not there."""

@@ -16,8 +16,6 @@ from ..registry import implicit_twin_of
 from .base import Univariate
 from .beta import Beta
 
-__all__ = ["AffineBeta"]
-
 
 @implicit_twin_of(host.AffineBeta)
 class AffineBeta(Univariate):

@@ -11,8 +11,6 @@ from irg_kernels.families import asymmetric_laplace
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["AsymmetricLaplace"]
-
 
 @implicit_twin_of(host.AsymmetricLaplace)
 class AsymmetricLaplace(Univariate, host.AsymmetricLaplace):

@@ -8,8 +8,6 @@ from irg_kernels.families import asymmetric_laplace_quantile
 
 from .base import Univariate
 
-__all__ = ["AsymmetricLaplaceQuantile"]
-
 
 class AsymmetricLaplaceQuantile(Univariate):
     """Asymmetric Laplace distribution of quantile regression."""

@@ -26,23 +26,6 @@ from .clamping import exponential, from_coordinate
 from .ends import from_to
 from .native import faster, precise_quantile
 
-__all__ = [
-    "ImplicitMixin",
-    "Univariate",
-    "UnivariateMixin",
-    "closed_form",
-    "is_within",
-    "log_density",
-    "parameters",
-    "promoted",
-    "quantile",
-    "refuse_outside",
-    "stands_still",
-    "support_of",
-    "together",
-    "uniforms",
-]
-
 
 def promoted(distribution: str, **values: Any) -> list[Tensor]:
     """The named parameters as floating-point tensors of one dtype, each of its own shape.
@@ -214,7 +197,7 @@ class UnivariateMixin(ImplicitMixin, FamilyMethods[Tensor]):
             )
         value = torch.as_tensor(value, device=like.device)
         value = value.to(torch.promote_types(value.dtype, like.dtype))
-        if self._validate_args and not torch._is_all_true(is_within(value, low, high)):
+        if self._validate_args and not torch._is_all_true(_is_within(value, low, high)):
             low, high = (end if isinstance(end, Tensor) else f"{end:g}" for end in (low, high))
             raise ValueError(
                 f"{type(self).__name__}: {what} (Tensor of shape {tuple(value.shape)}) must lie in "
@@ -348,7 +331,7 @@ def support_of(family: Family, *params: Tensor) -> tuple[Any, Any]:
     return low, high
 
 
-def is_within(value: Tensor, low: Any, high: Any) -> Tensor:
+def _is_within(value: Tensor, low: Any, high: Any) -> Tensor:
     """low <= value <= high, in the value's precision: float32's pi lies beyond pi, and counts as within."""
     low, high = (end if isinstance(end, Tensor) else value.new_tensor(end) for end in (low, high))
     return (value >= low) & (value <= high)

@@ -20,8 +20,6 @@ from ..samplers import draw, standard_beta_logit
 from .base import UnivariateMixin, parameters, refuse_outside
 from .clamping import sigmoid
 
-__all__ = ["Beta"]
-
 
 @implicit_twin_of(host.Beta)
 class Beta(UnivariateMixin, host.Beta):

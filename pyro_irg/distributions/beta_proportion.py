@@ -10,8 +10,6 @@ from ..attach import evaluate
 from .base import parameters, refuse_outside, together
 from .beta import Beta
 
-__all__ = ["BetaProportion"]
-
 
 class BetaProportion(Beta):
     r"""Beta distribution by its mean :math:`\mu` and concentration :math:`\kappa`, Beta(:math:`\mu\kappa,

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from ..attach import attach
 
-__all__ = ["all_inside", "exponential", "from_coordinate", "in_range", "outside", "sigmoid"]
-
 
 def from_coordinate(coordinate: str, y: Tensor) -> Tensor:
     """The draw, given it, its logarithm or its logit: `coordinate` is "x", "log" or "logit"."""

@@ -16,8 +16,6 @@ from ..registry import implicit_twin_of
 from ..samplers import draw
 from .base import UnivariateMixin, parameters
 
-__all__ = ["ContinuousBernoulli"]
-
 
 @implicit_twin_of(host.ContinuousBernoulli)
 class ContinuousBernoulli(UnivariateMixin, host.ContinuousBernoulli):

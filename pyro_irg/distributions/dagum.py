@@ -8,8 +8,6 @@ from irg_kernels.families import dagum
 
 from .base import Univariate
 
-__all__ = ["Dagum"]
-
 
 class Dagum(Univariate):
     """Dagum distribution."""

@@ -18,8 +18,6 @@ from .base import ImplicitMixin, closed_form, parameters, together, uniforms
 from .beta import Beta
 from .clamping import all_inside, exponential
 
-__all__ = ["Dirichlet"]
-
 
 @implicit_twin_of(host.Dirichlet)
 class Dirichlet(ImplicitMixin, host.Dirichlet):

@@ -36,8 +36,6 @@ from .log_gamma import LogGamma
 from .student_t import StudentT
 from .von_mises import VonMises
 
-__all__ = ["kl_divergence"]
-
 CLASSES: dict[str, tuple[type, ...]] = {
     "Beta": (host.Beta, Beta),
     "Dirichlet": (host.Dirichlet, Dirichlet),

@@ -8,8 +8,6 @@ from irg_kernels.families import doubly_truncated_power_law
 
 from .base import Univariate
 
-__all__ = ["DoublyTruncatedPowerLaw"]
-
 
 class DoublyTruncatedPowerLaw(Univariate):
     """Power law between two bounds."""

@@ -13,8 +13,6 @@ from irg_kernels.generic import stretched
 
 from .. import xp
 
-__all__ = ["from_to", "line_between", "off_ends"]
-
 
 def from_to(low: Any, high: Any) -> Any:
     """The constraint of values from low to high, numbers that may be infinite or tensors that are not."""

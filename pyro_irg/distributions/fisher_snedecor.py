@@ -11,8 +11,6 @@ from irg_kernels.families import fisher_snedecor
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["FisherSnedecor"]
-
 
 @implicit_twin_of(host.FisherSnedecor)
 class FisherSnedecor(Univariate, host.FisherSnedecor):

@@ -15,8 +15,6 @@ from ..samplers import draw
 from .base import ImplicitMixin
 from .host_families import family_of, is_map, tails_and_density, unwrapped
 
-__all__ = ["at_fixed_quantile", "drawn"]
-
 
 def at_fixed_quantile(distribution: Any, x: Tensor) -> Tensor:
     """x, unchanged in value, that moves with the parameters so as to keep its quantile, to third order.

@@ -17,8 +17,6 @@ from ..samplers import draw, standard_gamma
 from .base import UnivariateMixin, parameters
 from .clamping import all_inside, in_range, outside
 
-__all__ = ["Gamma", "draw_log_gamma", "precise"]
-
 
 def draw_log_gamma(concentration: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
     """(z, log x), x = z / rate, z ~ Gamma(concentration, 1): log x with, and z without derivatives."""

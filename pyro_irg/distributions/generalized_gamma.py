@@ -8,8 +8,6 @@ from irg_kernels.families import generalized_gamma
 
 from .base import Univariate
 
-__all__ = ["GeneralizedGamma"]
-
 
 class GeneralizedGamma(Univariate):
     """Generalized gamma distribution (Stacy)."""

@@ -8,8 +8,6 @@ from irg_kernels.families import generalized_normal
 
 from .base import Univariate
 
-__all__ = ["GeneralizedNormal"]
-
 
 class GeneralizedNormal(Univariate):
     """Generalized normal distribution, of exponential power."""

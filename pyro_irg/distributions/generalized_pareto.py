@@ -17,8 +17,6 @@ from .base import Univariate
 from .clamping import exponential
 from .ends import line_between
 
-__all__ = ["GeneralizedPareto"]
-
 # torch 2.6 has no such class: ours needs nothing of the host's, and is its subclass for `isinstance`
 _HOST: tuple[Any, ...] = (host.GeneralizedPareto,) if hasattr(host, "GeneralizedPareto") else ()
 

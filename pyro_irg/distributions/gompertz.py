@@ -8,8 +8,6 @@ from irg_kernels.families import gompertz
 
 from .base import Univariate
 
-__all__ = ["Gompertz"]
-
 
 class Gompertz(Univariate):
     """Gompertz distribution."""

@@ -20,26 +20,6 @@ from ..attach import NATIVE, call
 from .base import UnivariateMixin, support_of, together
 from .base import log_density as log_density_of
 
-__all__ = [
-    "HOST_FAMILIES",
-    "component_log_prob",
-    "ends_of",
-    "family_of",
-    "first_guess",
-    "has_tails",
-    "inner_point",
-    "is_dense_at_ends",
-    "is_map",
-    "log_density",
-    "log_tails",
-    "tails_and_density",
-    "tails_anywhere",
-    "tails_of",
-    "tensors",
-    "unwrapped",
-    "widened",
-]
-
 _PYROS_OWN = ("InverseGamma", "Logistic")
 HOST_FAMILIES: dict[type, Family] = {
     getattr(host if name in _PYROS_OWN else torch.distributions, name): family for name, family in FAMILIES.items()

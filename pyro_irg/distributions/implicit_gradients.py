@@ -16,8 +16,6 @@ from .base import together
 from .fixed_quantile import at_fixed_quantile
 from .host_families import family_of, has_tails, is_map, unwrapped
 
-__all__ = ["implicit_gradients"]
-
 
 def implicit_gradients(distribution: Any, value: Tensor) -> dict[str, Tensor]:
     r"""d value / d parameter at fixed quantile, for every parameter of `distribution`.

@@ -15,8 +15,6 @@ from .base import Univariate
 from .clamping import exponential
 from .gamma import draw_log_gamma, precise
 
-__all__ = ["InverseGamma"]
-
 
 @implicit_twin_of(host.InverseGamma)
 class InverseGamma(Univariate):

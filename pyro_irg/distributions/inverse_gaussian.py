@@ -8,8 +8,6 @@ from irg_kernels.families import inverse_gaussian
 
 from .base import Univariate
 
-__all__ = ["InverseGaussian"]
-
 
 class InverseGaussian(Univariate):
     """Inverse Gaussian (Wald) distribution."""

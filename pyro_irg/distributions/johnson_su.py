@@ -8,8 +8,6 @@ from irg_kernels.families import johnson_su
 
 from .base import Univariate
 
-__all__ = ["JohnsonSU"]
-
 
 class JohnsonSU(Univariate):
     """Johnson's SU distribution."""

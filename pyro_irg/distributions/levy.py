@@ -8,8 +8,6 @@ from irg_kernels.families import levy
 
 from .base import Univariate
 
-__all__ = ["Levy"]
-
 
 class Levy(Univariate):
     """Lévy distribution."""

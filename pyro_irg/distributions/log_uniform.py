@@ -15,8 +15,6 @@ from ..samplers import draw
 from .base import Univariate
 from .clamping import exponential
 
-__all__ = ["LogUniform"]
-
 
 class LogUniform(Univariate):
     """Log-uniform (reciprocal) distribution."""

@@ -8,8 +8,6 @@ from irg_kernels.families import lower_truncated_power_law
 
 from .base import Univariate
 
-__all__ = ["LowerTruncatedPowerLaw"]
-
 
 class LowerTruncatedPowerLaw(Univariate):
     """Power law from a lower bound on."""

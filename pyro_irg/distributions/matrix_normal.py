@@ -14,8 +14,6 @@ from ..samplers import draw
 from .base import ImplicitMixin
 from .multivariate import event_parameters, solved_matrix
 
-__all__ = ["MatrixNormal"]
-
 
 class MatrixNormal(ImplicitMixin, TorchDistribution):
     r"""Matrix :math:`M + A Z B^T` with independent standard normal entries of Z, reparameterized in M, A and B; with

@@ -8,8 +8,6 @@ from irg_kernels.families import maxwell
 
 from .base import Univariate
 
-__all__ = ["Maxwell"]
-
 
 class Maxwell(Univariate):
     """Maxwell distribution."""

@@ -18,8 +18,6 @@ from .base import ImplicitMixin, uniforms
 from .ends import off_ends
 from .host_families import component_log_prob, ends_of, has_tails, unwrapped
 
-__all__ = ["MixtureSameFamily"]
-
 
 @implicit_twin_of(host.MixtureSameFamily)
 class MixtureSameFamily(ImplicitMixin, host.MixtureSameFamily):

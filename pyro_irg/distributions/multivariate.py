@@ -9,8 +9,6 @@ from torch import Tensor
 
 from .base import promoted
 
-__all__ = ["event_parameters", "solved", "solved_matrix"]
-
 
 def event_parameters(distribution: str, **given: tuple[Any, int]) -> tuple[torch.Size, list[Tensor]]:
     """The batch shape of named parameters, and these as tensors of one dtype, each of its own shape.

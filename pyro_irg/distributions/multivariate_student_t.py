@@ -20,8 +20,6 @@ from .base import ImplicitMixin, closed_form, refuse_outside
 from .clamping import exponential
 from .multivariate import event_parameters, solved
 
-__all__ = ["MultivariateStudentT"]
-
 
 @implicit_twin_of(host.MultivariateStudentT)
 class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):

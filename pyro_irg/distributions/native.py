@@ -25,8 +25,6 @@ from irg_kernels.numerics import gamma_small, gamma_uniform
 from .. import by_numpy
 from ..attach import CHUNK, FLOAT64, NATIVE, by_chunks, evaluate, in_transform
 
-__all__ = ["GAMMAINC", "GAMMAINCC", "faster", "precise_quantile", "seen_value", "with_native"]
-
 _LEAST_UPPER, _MOST, _MOST_SINGLE = gamma_small.MOST_A, gamma_uniform.MIDDLE.least_a, 3e4
 """of a: for torch's upper tail in a quantile, for both tails, and for both in answers of float32"""
 _TINY = torch.finfo(torch.float64).tiny

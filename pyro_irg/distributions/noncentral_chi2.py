@@ -15,8 +15,6 @@ from ..samplers import draw, standard_gamma
 from .base import Univariate
 from .clamping import exponential
 
-__all__ = ["NoncentralChi2"]
-
 
 class NoncentralChi2(Univariate):
     """Noncentral chi-squared distribution."""

@@ -8,8 +8,6 @@ from irg_kernels.families import normal_inverse_gaussian
 
 from .base import Univariate
 
-__all__ = ["NormalInverseGaussian"]
-
 
 class NormalInverseGaussian(Univariate):
     """Normal-inverse Gaussian distribution."""

@@ -13,8 +13,6 @@ from irg_kernels.generic import mixture, normal_mixture
 
 from ..attach import NATIVE, in_transform
 
-__all__ = ["pull", "push"]
-
 # Components x dimensions x draws of one pass: some 20 arrays of as many elements, 200 KB each, stay near a core.
 CHUNK = 25_000
 

@@ -11,8 +11,6 @@ from irg_kernels.families import pareto
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["Pareto"]
-
 
 @implicit_twin_of(host.Pareto)
 class Pareto(Univariate):

@@ -8,8 +8,6 @@ from irg_kernels.families import rayleigh
 
 from .base import Univariate
 
-__all__ = ["Rayleigh"]
-
 
 class Rayleigh(Univariate):
     """Rayleigh distribution."""

@@ -18,8 +18,6 @@ from ..samplers import draw, standard_gumbel
 from .base import Univariate, promoted, refuse_outside
 from .clamping import sigmoid
 
-__all__ = ["RelaxedBernoulli"]
-
 
 @implicit_twin_of(host.RelaxedBernoulli)
 class RelaxedBernoulli(Univariate):

@@ -21,8 +21,6 @@ from .base import ImplicitMixin, refuse_outside
 from .clamping import exponential
 from .multivariate import event_parameters
 
-__all__ = ["RelaxedOneHotCategorical"]
-
 
 @implicit_twin_of(host.RelaxedOneHotCategorical)
 class RelaxedOneHotCategorical(ImplicitMixin, TorchDistribution):

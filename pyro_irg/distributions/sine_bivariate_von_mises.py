@@ -21,8 +21,6 @@ from ..registry import implicit_twin_of
 from ..samplers import draw, refuse_tracing, standard_von_mises
 from .base import ImplicitMixin, closed_form, parameters
 
-__all__ = ["SineBivariateVonMises"]
-
 
 @implicit_twin_of(host.SineBivariateVonMises)
 class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):

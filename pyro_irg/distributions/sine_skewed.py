@@ -21,8 +21,6 @@ from .base import ImplicitMixin
 from .host_families import unwrapped
 from .von_mises import VonMises
 
-__all__ = ["SineSkewed"]
-
 
 @implicit_twin_of(host.SineSkewed)
 class SineSkewed(ImplicitMixin, host.SineSkewed):

@@ -11,8 +11,6 @@ from irg_kernels.families import skew_logistic
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["SkewLogistic"]
-
 
 @implicit_twin_of(host.SkewLogistic)
 class SkewLogistic(Univariate, host.SkewLogistic):

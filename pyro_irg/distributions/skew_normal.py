@@ -8,8 +8,6 @@ from irg_kernels.families import skew_normal
 
 from .base import Univariate
 
-__all__ = ["SkewNormal"]
-
 
 class SkewNormal(Univariate):
     """Skew normal distribution."""

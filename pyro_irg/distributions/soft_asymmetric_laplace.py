@@ -11,8 +11,6 @@ from irg_kernels.families import soft_asymmetric_laplace
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["SoftAsymmetricLaplace"]
-
 
 @implicit_twin_of(host.SoftAsymmetricLaplace)
 class SoftAsymmetricLaplace(Univariate, host.SoftAsymmetricLaplace):

@@ -11,8 +11,6 @@ from irg_kernels.families import soft_laplace
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["SoftLaplace"]
-
 
 @implicit_twin_of(host.SoftLaplace)
 class SoftLaplace(Univariate, host.SoftLaplace):

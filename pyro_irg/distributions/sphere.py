@@ -16,8 +16,6 @@ from ..samplers import draw
 from .base import ImplicitMixin
 from .multivariate import event_parameters
 
-__all__ = ["Axial"]
-
 
 class Axial(ImplicitMixin, TorchDistribution):
     """A distribution of x = w mu + sqrt(1 - w**2) t on the sphere, t uniform among the unit vectors across mu.

@@ -14,8 +14,6 @@ from irg_kernels.numerics.elementary import log_area_of_sphere
 
 from .base import ImplicitMixin
 
-__all__ = ["SphericalUniform"]
-
 
 class SphericalUniform(ImplicitMixin, TorchDistribution):
     r"""Uniform distribution on the unit sphere, of density :math:`\Gamma(d/2) / (2 \pi^{d/2})`; it has no parameters to

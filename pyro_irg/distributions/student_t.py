@@ -18,8 +18,6 @@ from ..samplers import draw, standard_student_t
 from .base import UnivariateMixin, parameters
 from .clamping import all_inside, exponential
 
-__all__ = ["StudentT"]
-
 
 @implicit_twin_of(host.StudentT)
 class StudentT(UnivariateMixin, host.StudentT):

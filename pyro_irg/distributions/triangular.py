@@ -8,8 +8,6 @@ from irg_kernels.families import triangular
 
 from .base import Univariate
 
-__all__ = ["Triangular"]
-
 
 class Triangular(Univariate):
     """Triangular distribution."""

@@ -16,8 +16,6 @@ from irg_kernels.generic.fixed_quantile import unit_of
 
 from ..attach import FLOAT64, NATIVE, by_chunks, in_transform, pulled, pushed
 
-__all__ = ["normal_quantile", "rule_of"]
-
 
 def normal_quantile(u: Tensor, low: Tensor | None, high: Tensor | None, loc: Tensor, scale: Tensor) -> Tensor | None:
     """The quantile of a truncated normal distribution, by its tails, for an answer in less than float64; None where

@@ -15,8 +15,6 @@ from ..samplers import draw, refuse_tracing
 from .base import closed_form
 from .sphere import Axial
 
-__all__ = ["VonMisesFisher"]
-
 
 class VonMisesFisher(Axial):
     r"""Von Mises-Fisher distribution of density :math:`\propto e^{\kappa \mu \cdot x}` on the unit sphere of any

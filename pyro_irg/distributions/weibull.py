@@ -11,8 +11,6 @@ from irg_kernels.families import weibull
 from ..registry import implicit_twin_of
 from .base import Univariate
 
-__all__ = ["Weibull"]
-
 
 @implicit_twin_of(host.Weibull)
 class Weibull(Univariate):

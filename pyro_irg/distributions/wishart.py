@@ -25,10 +25,8 @@ from .clamping import exponential
 from .gamma import draw_log_gamma
 from .multivariate import event_parameters, solved_matrix
 
-__all__ = ["Factor", "Scaled", "Wishart", "WishartCholesky", "log_bartlett"]
 
-
-def log_bartlett(df: Tensor) -> tuple[Tensor, Tensor]:
+def _log_bartlett(df: Tensor) -> tuple[Tensor, Tensor]:
     """(A below the diagonal, log of the diagonal) of Bartlett's factor, whose squares there are chi2(df)."""
     half = 0.5 * df
     log_diagonal = 0.5 * draw_log_gamma(half, torch.full_like(half, 0.5))[1]
@@ -127,7 +125,7 @@ class Factor(Scaled, ImplicitMixin, TorchDistribution):
         raise NotImplementedError
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        return self._at(*log_bartlett(self._degrees().expand(self._extended_shape(sample_shape)[:-1])))
+        return self._at(*_log_bartlett(self._degrees().expand(self._extended_shape(sample_shape)[:-1])))
 
     def at_fixed_quantile(self, x: Tensor) -> Tensor:
         """x, unchanged in value, that moves as a draw does."""

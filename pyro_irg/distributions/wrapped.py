@@ -22,8 +22,6 @@ from .fixed_quantile import at_fixed_quantile, drawn
 from .from_uniform import by_tails, from_uniform, own_quantile
 from .host_families import ends_of, family_of, has_tails, inner_point, tails_anywhere, tensors, unwrapped
 
-__all__ = ["Wrapped"]
-
 
 class Wrapped(ImplicitMixin, TorchDistribution):
     r"""The angle in :math:`[-\pi, \pi)` that a draw x of a distribution of the line points at.

@@ -13,8 +13,6 @@ from torch import Tensor
 from ..samplers import draw
 from .base import ImplicitMixin, parameters
 
-__all__ = ["ZeroSumNormal"]
-
 
 class _ZeroSum(constraints.Constraint):
     """Arrays whose sums along each of the last axes are 0, to rounding."""

@@ -19,8 +19,6 @@ from .hvae import HVAE
 from .sites import side_by_side
 from .transport import AutoTransport
 
-__all__ = ["AutoHVAE"]
-
 
 class AutoHVAE(HVAE):
     """`HVAE` over an automatic base guide, with the methods of Pyro's autoguides::

@@ -27,8 +27,6 @@ from .hidden import hidden_latents
 from .masks import Lifted, Unmasked, check_absent, mask_like
 from .sites import buffers_kept, log_prob_of, side_by_side, sum_to
 
-__all__ = ["AutoMixture"]
-
 MOST_TOGETHER = 64
 """How many points the model is run at side by side: of 1e5 data, a few hundred MB."""
 

@@ -10,8 +10,6 @@ from torch.distributions import biject_to
 from torch.distributions.transforms import IndependentTransform, StickBreakingTransform
 from torch.nn.functional import logsigmoid
 
-__all__ = ["bijection", "finite", "finite_slopes"]
-
 
 class _StickBreaking(StickBreakingTransform):
     """torch's, in logarithms: 1 - cumsum(y) leaves nothing of a component below float32's rounding.

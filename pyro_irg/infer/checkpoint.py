@@ -16,8 +16,6 @@ from irg_kernels.adapter import guide_messages
 
 from .auto_mixture import AutoMixture
 
-__all__ = ["get_state", "set_state"]
-
 
 def get_state(svi: SVI) -> dict[str, Any]:
     """What a training needs to go on, for `torch.save`: parameters, buffers, the optimizer's and the random state::

@@ -20,8 +20,6 @@ from ..distributions.host_families import unwrapped
 from .bijections import bijection
 from .sites import BaseSites
 
-__all__ = ["base_distributions", "location_and_scale"]
-
 
 def base_distributions(base: BaseSites, run: Callable[[], Any]) -> Mapping[str, Any]:
     """The base guide's distributions by site, of those none of which depends on a draw.

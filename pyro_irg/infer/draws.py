@@ -18,8 +18,6 @@ from irg_kernels.adapter.settings import check_count
 
 from .evaluation import batches, check_programs, log_density, runs
 
-__all__ = ["to_arviz", "weighted_draws"]
-
 
 @torch.no_grad()
 def weighted_draws(

@@ -24,8 +24,6 @@ from .evaluation import log_density, plate_nesting
 from .hvae import HVAE
 from .sites import side_by_side
 
-__all__ = ["PathGradientELBO"]
-
 
 class PathGradientELBO(ELBO):
     r"""The ELBO, or the importance-weighted bound, with path gradients::

@@ -26,19 +26,6 @@ from irg_kernels.adapter import arviz, guide_messages, messages, settings
 from .hvae import HVAE
 from .sites import side_by_side
 
-__all__ = [
-    "Evidence",
-    "batches",
-    "check_programs",
-    "diagnostics",
-    "log_density",
-    "log_evidence",
-    "log_weights",
-    "pareto_k",
-    "plate_nesting",
-    "runs",
-]
-
 
 class Evidence(NamedTuple):
     """An importance sampling estimate of log p(x), for each datum or in all, and how far to trust it.

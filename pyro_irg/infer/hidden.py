@@ -14,8 +14,6 @@ from pyro.poutine.subsample_messenger import _Subsample
 
 from .sites import buffers_kept
 
-__all__ = ["hidden_latents"]
-
 
 def hidden_latents(model: Callable, args: tuple, kwargs: dict) -> list[str]:
     """The names of latents that `poutine.block` around the model hides; without a trace in the random state."""

@@ -29,8 +29,6 @@ from .masks import Unmasked, mask_like
 from .refreshed import Refreshed
 from .sites import BaseSites, Inside, Potential, buffers_kept, sum_to
 
-__all__ = ["HVAE"]
-
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 

@@ -21,8 +21,6 @@ from torch import Tensor
 
 from irg_kernels.adapter.guide_messages import masked_alone, masked_but_used, masked_inside
 
-__all__ = ["Lifted", "Unmasked", "check_absent", "check_mask_outside", "lift", "mask_like", "mask_of"]
-
 
 def mask_of(fn: Any, mask: Any = None) -> Any:
     """The mask over the batch of a distribution, and another one; None if there is none."""

@@ -19,8 +19,6 @@ from ..distributions.from_uniform import from_uniform
 from ..distributions.host_families import tensors, unwrapped
 from .hvae import HVAE
 
-__all__ = ["QMC_ELBO"]
-
 
 class QMC_ELBO(Trace_ELBO):
     r"""The ELBO whose particles are points of a scrambled Sobol' sequence, one for all draws of the guide::

@@ -21,8 +21,6 @@ from .masks import mask_like
 from .sites import BaseSites, Drawn, Inside, Potential, differentiable, sum_to
 from .transport import AutoTransport
 
-__all__ = ["Refreshed"]
-
 
 class _Part(NamedTuple):
     """Some coordinates u of a system: those of a latent, or of all of them at once."""

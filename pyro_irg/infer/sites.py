@@ -22,19 +22,6 @@ from irg_kernels.inference import hamiltonian
 from .bijections import bijection, finite, finite_slopes
 from .masks import Lifted, check_absent, check_mask_outside, lift, mask_of
 
-__all__ = [
-    "BaseSites",
-    "Drawn",
-    "Inside",
-    "ModelSites",
-    "Potential",
-    "buffers_kept",
-    "differentiable",
-    "log_prob_of",
-    "side_by_side",
-    "sum_to",
-]
-
 
 @dataclass
 class Drawn:
@@ -121,7 +108,7 @@ class Inside(Messenger):
             msg["mask"] = self.drawn.mask if msg["mask"] is None else self.drawn.mask & msg["mask"]
 
 
-class ModelSites(Messenger):
+class _ModelSites(Messenger):
     """Runs the model with its latents at given unconstrained positions (or, at first, at the base guide's values)."""
 
     def __init__(
@@ -329,7 +316,7 @@ class Potential:
         values = self.values if self.create_graph else {name: v.detach() for name, v in self.values.items()}
         with (
             pyro.poutine.block(),
-            ModelSites(named, values, self.subsamples, self.unobserved, self.masks, self.place) as sites,
+            _ModelSites(named, values, self.subsamples, self.unobserved, self.masks, self.place) as sites,
         ):
             self.model(*self.args, **self.kwargs)
         if named is None:
@@ -340,7 +327,7 @@ class Potential:
         self.last = sites
         return sites.log_probs()
 
-    def _shared_dims(self, sites: ModelSites) -> frozenset[int]:
+    def _shared_dims(self, sites: _ModelSites) -> frozenset[int]:
         inside = [{(f.name, f.dim) for f in msg["cond_indep_stack"] if f.vectorized} for msg in sites.messages]
         outside = [
             {(f.name, f.dim) for f in drawn.message["cond_indep_stack"] if f.vectorized and f not in drawn.frames}
@@ -358,7 +345,7 @@ class Potential:
             total += counts * term.numel() * msg["fn"].event_shape.numel() * scale
         return total / self.energy.numel()
 
-    def _check(self, sites: ModelSites) -> None:
+    def _check(self, sites: _ModelSites) -> None:
         if self.guide_observes and not sites.observed:
             raise ValueError(guide_messages.swapped("HVAE", self.guide_observes))
         guide_messages.check_latents(sites.fns, self.values)

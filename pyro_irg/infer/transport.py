@@ -18,8 +18,6 @@ from irg_kernels.inference import transport
 from ..attach import NATIVE
 from .auto_mixture import AutoMixture
 
-__all__ = ["AutoTransport"]
-
 
 class _Carried(TransformModule):
     """u -> z of `irg_kernels.inference.transport`; the inverse is known at its own draws only."""
