@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
@@ -81,12 +81,30 @@ _Host: Any = TorchDistribution if TYPE_CHECKING else object
 
 
 class ImplicitMixin(_Host):
-    """Comes before the host's class: `expand` keeps the class, and validation refuses infinite parameters."""
+    """Comes before the host's class: `expand` keeps the class, and validation refuses infinite parameters.
+
+    A class that the host's `expand` does not serve says what a copy of another batch shape is made of.
+    """
+
+    _expands: Mapping[str, int] = {}
+    """attribute -> the axes of its event: tensors, None, or, with 0, distributions"""
+    _keeps: tuple[str, ...] = ()
+    """attributes that the copy shares"""
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        if _instance is None:
-            _instance = type(self).__new__(type(self))
-        return super().expand(batch_shape, _instance)
+        new = type(self).__new__(type(self)) if _instance is None else _instance
+        if not (self._expands or self._keeps):
+            return super().expand(batch_shape, new)
+        batch_shape = torch.Size(batch_shape)
+        for name, axes in self._expands.items():
+            value = getattr(self, name)
+            own = value.shape[value.dim() - axes :] if axes else ()
+            setattr(new, name, None if value is None else value.expand(batch_shape + own))
+        for name in self._keeps:
+            setattr(new, name, getattr(self, name))
+        TorchDistribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         # not the host's, which for some families is another sampler
@@ -225,6 +243,7 @@ class Univariate(UnivariateMixin, TorchDistribution):
         if "family" in cls.__dict__:
             given = {name: _constraint(kind) for name, kind in cls.family.parameters.items()}
             setattr(cls, "arg_constraints", given)  # noqa: B010  (the host declares properties)
+            cls._expands = dict.fromkeys(given, 0)
             if cls.family.support in _SUPPORTS:
                 setattr(cls, "support", _SUPPORTS[cls.family.support])  # noqa: B010
             divergence = cls.family.divergences.get(cls.__name__)
@@ -241,14 +260,6 @@ class Univariate(UnivariateMixin, TorchDistribution):
             for holds, told in self._relations():
                 if not torch._is_all_true(holds):
                     raise ValueError(told())
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
-        for name in self.family.parameters:
-            setattr(new, name, getattr(self, name).expand(batch_shape))
-        torch.distributions.Distribution.__init__(new, torch.Size(batch_shape), validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         params = self._extended(sample_shape, *self._family_parameters())

@@ -42,6 +42,7 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
 
     arg_constraints: dict = {}
     has_rsample = True
+    _keeps: tuple[str, ...] = ("marginal_dist", "correlation_cholesky")
 
     def __init__(
         self,
@@ -80,14 +81,6 @@ class GaussianCopula(ImplicitMixin, TorchDistribution):
     @constraints.dependent_property(is_discrete=False, event_dim=1)
     def support(self) -> Any:
         return constraints.independent(self.marginal_dist.support, 1)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self.__new__(type(self))
-        new.marginal_dist = self.marginal_dist
-        new.correlation_cholesky = self.correlation_cholesky
-        TorchDistribution.__init__(new, torch.Size(batch_shape), self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         wide = self._wide(self.correlation_cholesky)
@@ -175,6 +168,8 @@ class GaussianCopulaBeta(GaussianCopula):
     :raises ValueError: for concentrations outside their constraint, no or both correlations, or shapes that do not
         match.
     """
+
+    _keeps = (*GaussianCopula._keeps, "concentration1", "concentration0")
 
     def __init__(
         self,

@@ -38,6 +38,8 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
     """
 
     has_rsample = True
+    _expands = {"concentration": 0}
+    _keeps = ("dim",)
 
     def __init__(self, dim: int, concentration: Any = 1.0, validate_args: bool | None = None) -> None:
         if not is_integer(dim) or dim < 2:
@@ -51,13 +53,6 @@ class LKJCholesky(ImplicitMixin, host.LKJCholesky):
     @classmethod
     def from_host(cls, fn: Any) -> Any:
         return cls(fn.dim, fn.concentration, validate_args=fn._validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
-        new.dim, new.concentration = self.dim, self.concentration.expand(batch_shape)
-        TorchDistribution.__init__(new, torch.Size(batch_shape), self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape, d = self._extended_shape(sample_shape), self.dim

@@ -32,6 +32,7 @@ class MatrixNormal(ImplicitMixin, TorchDistribution):
         "scale_tril_column": constraints.lower_cholesky,
     }
     support = constraints.independent(constraints.real, 2)
+    _expands = {"loc": 2, "scale_tril_row": 2, "scale_tril_column": 2}
 
     def __init__(
         self, loc: Any, scale_tril_row: Any, scale_tril_column: Any, validate_args: bool | None = None
@@ -46,16 +47,6 @@ class MatrixNormal(ImplicitMixin, TorchDistribution):
             setattr(self, name, value.expand(batch + value.shape[-2:]))
         super().__init__(batch, torch.Size((n, p)), validate_args=validate_args)
         self._refuse_infinite()
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
-        batch_shape = torch.Size(batch_shape)
-        for name in self.arg_constraints:
-            value = getattr(self, name)
-            setattr(new, name, value.expand(batch_shape + value.shape[-2:]))
-        TorchDistribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         loc = self.loc.expand(self._extended_shape(sample_shape))

@@ -36,6 +36,9 @@ class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):
     :raises ValueError: for parameters outside their constraint, not finite, or of shapes that do not match.
     """
 
+    _expands = {"df": 0, "loc": 1}
+    _keeps = ("_unbroadcasted_scale_tril",)
+
     def __init__(self, df: Any, loc: Any, scale_tril: Any, validate_args: bool | None = None) -> None:
         name = "MultivariateStudentT"
         vector = 1 if getattr(loc, "ndim", 0) else 0
@@ -52,15 +55,6 @@ class MultivariateStudentT(ImplicitMixin, host.MultivariateStudentT):
         # not the host's, which keeps a Chi2
         TorchDistribution.__init__(self, batch, torch.Size([n]), validate_args=validate_args)
         self._refuse_infinite()
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
-        batch_shape = torch.Size(batch_shape)
-        new.df, new.loc = self.df.expand(batch_shape), self.loc.expand(batch_shape + self.event_shape)
-        new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
-        TorchDistribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape = self._extended_shape(sample_shape)

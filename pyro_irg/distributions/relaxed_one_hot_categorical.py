@@ -40,6 +40,7 @@ class RelaxedOneHotCategorical(ImplicitMixin, TorchDistribution):
     arg_constraints = {"temperature": constraints.positive, "logits": constraints.real_vector}
     support = constraints.simplex
     has_rsample = True
+    _expands = {"temperature": 0, "logits": 1}
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
         name = "RelaxedOneHotCategorical"
@@ -53,15 +54,6 @@ class RelaxedOneHotCategorical(ImplicitMixin, TorchDistribution):
         self.temperature, self.logits = temperature.expand(batch), value.expand(batch + value.shape[-1:])
         TorchDistribution.__init__(self, batch, value.shape[-1:], validate_args=validate_args)
         self._refuse_infinite()
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
-        batch_shape = torch.Size(batch_shape)
-        new.temperature = self.temperature.expand(batch_shape)
-        new.logits = self.logits.expand(batch_shape + self.event_shape)
-        TorchDistribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     @property
     def probs(self) -> Tensor:

@@ -47,6 +47,7 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
     """
 
     has_rsample = True
+    _expands = dict.fromkeys(host.SineBivariateVonMises.arg_constraints, 0)
 
     def __init__(
         self,
@@ -73,14 +74,6 @@ class SineBivariateVonMises(ImplicitMixin, host.SineBivariateVonMises):
         # not the host's, which refuses concentrations over 10,000 and warns of two modes
         TorchDistribution.__init__(self, phi_loc.shape, torch.Size([2]), validate_args=validate_args)
         self._refuse_infinite()
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._get_checked_instance(type(self), _instance)
-        for name in self.arg_constraints:
-            setattr(new, name, getattr(self, name).expand(batch_shape))
-        TorchDistribution.__init__(new, torch.Size(batch_shape), self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def _shape_parameters(self) -> tuple[Tensor, ...]:
         return self.phi_concentration, self.psi_concentration, self.correlation

@@ -31,6 +31,7 @@ class Axial(ImplicitMixin, TorchDistribution):
     arg_constraints = {"mean_direction": constraints.sphere, "concentration": constraints.positive}
     support = constraints.sphere
     has_rsample = True
+    _expands = {"mean_direction": 1, "concentration": 0}
 
     mean_direction: Tensor
     concentration: Tensor
@@ -47,15 +48,6 @@ class Axial(ImplicitMixin, TorchDistribution):
         self.concentration = concentration.expand(batch)
         TorchDistribution.__init__(self, batch, direction.shape[-1:], validate_args=validate_args)
         self._refuse_infinite()
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
-        batch_shape = torch.Size(batch_shape)
-        new.mean_direction = self.mean_direction.expand(batch_shape + self.event_shape)
-        new.concentration = self.concentration.expand(batch_shape)
-        TorchDistribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     @property
     def _half(self) -> float:

@@ -39,6 +39,9 @@ class Stable(ImplicitMixin, host.Stable):
     Sources: Chambers, Mallows and Stuck 1976; Nolan 1997.
     """
 
+    _expands = {"stability": 0, "skew": 0, "scale": 0, "loc": 0}
+    _keeps = ("coords",)
+
     def __init__(
         self,
         stability: Any,
@@ -58,15 +61,6 @@ class Stable(ImplicitMixin, host.Stable):
     @classmethod
     def from_host(cls, fn: Any) -> Any:
         return cls(fn.stability, fn.skew, fn.scale, fn.loc, fn.coords, validate_args=fn._validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = _instance or type(self).__new__(type(self))
-        new.coords = self.coords
-        for name in self.arg_constraints:
-            setattr(new, name, getattr(self, name).expand(batch_shape))
-        torch.distributions.Distribution.__init__(new, torch.Size(batch_shape), validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         alpha, beta, scale, loc = self._extended(sample_shape, self.stability, self.skew, self.scale, self.loc)

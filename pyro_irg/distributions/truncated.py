@@ -82,6 +82,8 @@ class Truncated(ImplicitMixin, TorchDistribution):
         "high": constraints.dependent(is_discrete=False, event_dim=0),
     }
     has_rsample = True
+    _expands = {"low": 0, "high": 0}
+    _keeps = ("base_dist",)
 
     def __init__(self, base_dist: Any, low: Any = None, high: Any = None, *, validate_args: bool | None = None) -> None:
         name = type(self).__name__
@@ -118,15 +120,6 @@ class Truncated(ImplicitMixin, TorchDistribution):
         if self.low is None:
             return self.base_dist.support if self.high is None else _up_to(self.base_dist, self.high)
         return _from(self.base_dist, self.low) if self.high is None else constraints.interval(self.low, self.high)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = type(self).__new__(type(self)) if _instance is None else _instance
-        batch_shape = torch.Size(batch_shape)
-        new.base_dist = self.base_dist
-        new.low, new.high = (None if b is None else b.expand(batch_shape) for b in (self.low, self.high))
-        TorchDistribution.__init__(new, batch_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def __repr__(self):
         bounds = (("low", self.low), ("high", self.high))

@@ -62,6 +62,8 @@ class Factor(Scaled, ImplicitMixin, TorchDistribution):
 
     support = constraints.lower_cholesky
     has_rsample = True
+    _expands = {"concentration": 0}
+    _keeps = ("_tril",)
 
     concentration: Tensor
     _tril: Tensor
@@ -88,13 +90,6 @@ class Factor(Scaled, ImplicitMixin, TorchDistribution):
             scale = to_tril(scale)
         self.concentration, self._tril = df.expand(batch), scale
         TorchDistribution.__init__(self, batch, scale.shape[-2:], validate_args=validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
-        new.concentration, new._tril = self.concentration.expand(batch_shape), self._tril
-        TorchDistribution.__init__(new, torch.Size(batch_shape), self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     @property
     def scale_tril(self) -> Tensor:

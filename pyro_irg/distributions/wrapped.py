@@ -40,6 +40,8 @@ class Wrapped(ImplicitMixin, TorchDistribution):
 
     arg_constraints: dict = {}
     support = constraints.interval(-math.pi, math.pi)
+    _expands = {"base_dist": 0}
+    _keeps = ("has_rsample",)
 
     def __init__(self, base: Any, validate_args: bool | None = None) -> None:
         messages.check_distribution("Wrapped", "base", base, torch.distributions.Distribution)
@@ -50,13 +52,6 @@ class Wrapped(ImplicitMixin, TorchDistribution):
         super().__init__(base.batch_shape, validate_args=validate_args)
         if self._validate_args and not in_transform() and not torch.jit.is_tracing():
             self._check()
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = Wrapped.__new__(type(self)) if _instance is None else _instance
-        new.base_dist, new.has_rsample = self.base_dist.expand(batch_shape), self.has_rsample
-        TorchDistribution.__init__(new, torch.Size(batch_shape), validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def _check(self) -> None:
         angles = torch.linspace(-3.0, 3.0, 5, dtype=torch.float64).reshape((5,) + (1,) * len(self.batch_shape))

@@ -91,6 +91,7 @@ class ZeroSumNormal(ImplicitMixin, TorchDistribution):
 
     has_rsample = True
     arg_constraints = {"scale": constraints.positive}
+    _expands = {"scale": 0}
 
     def __init__(self, scale: Any, event_shape: Any, validate_args: bool | None = None) -> None:
         shape = torch.Size(event_shape)
@@ -103,13 +104,6 @@ class ZeroSumNormal(ImplicitMixin, TorchDistribution):
     @constraints.dependent_property(is_discrete=False)
     def support(self) -> Any:
         return _ZeroSum(len(self.event_shape))
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._get_checked_instance(type(self), _instance or type(self).__new__(type(self)))
-        new.scale = self.scale.expand(batch_shape)
-        TorchDistribution.__init__(new, torch.Size(batch_shape), self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     def _by_event(self, value: Tensor) -> Tensor:
         return value.reshape(value.shape + (1,) * len(self.event_shape))

@@ -119,6 +119,15 @@ def test_betas(adapter):
         np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-3)
 
 
+def test_expanded_betas_know_their_concentrations(adapter):
+    a, b = adapter.array([0.5, 3.0]), adapter.array([2.0, 2.0])
+    d = adapter.dist.GaussianCopulaBeta(a, b, correlation_matrix=adapter.array([[1.0, -0.5], [-0.5, 1.0]]))
+    wider = d.expand((3,))
+    for fn in (d, getattr(wider, "base_dist", wider)):  # NumPyro's are wrapped
+        assert np.array_equal(adapter.numpy(fn.concentration1), [0.5, 3.0])
+        assert np.array_equal(adapter.numpy(fn.concentration0), [2.0, 2.0])
+
+
 def test_errors(adapter):
     dist, a, eye = adapter.dist, adapter.array, adapter.array(np.eye(2))
     pair = dist.Normal(a([0.0, 0.0]), 1.0)
