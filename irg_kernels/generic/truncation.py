@@ -96,10 +96,20 @@ def residual(xp: Namespace[Array], pieces: Pieces, x: Array, shares: tuple[Array
 
     :param shares: (u, 1 - u) where they move themselves, as in a quantile function.
     """
-    a, b, top = _aligned(xp, *pieces(x))
-    if shares is None:
-        total = xp.stop_gradient(a + b)
-        shares = xp.stop_gradient(a) / total, xp.stop_gradient(b) / total
+    aligned = _aligned(xp, *pieces(x))
+    return _residual(xp, aligned, x, _shares(xp, aligned) if shares is None else shares)
+
+
+def _shares(xp: Namespace[Array], aligned: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    """(u, 1 - u) at x, without derivative."""
+    a, b = map(xp.stop_gradient, aligned[:2])
+    return a / (a + b), b / (a + b)
+
+
+def _residual(
+    xp: Namespace[Array], aligned: tuple[Array, Array, Array], x: Array, shares: tuple[Array, Array]
+) -> Array:
+    a, b, top = aligned
     return (shares[1] * a - shares[0] * b) * xp.exp(xp.minimum(top - xp.log(unit_of(xp, x)), largest_exponent(xp, x)))
 
 
@@ -109,11 +119,20 @@ def at_fixed_quantile(
     """x, unchanged in value, that moves so as to keep its quantile: two Newton steps, derivatives to third order.
 
     For pieces that close over their parameters; where these are at hand, -`residual` is the rule for a derivative.
+
+    :param shares: as in `residual`, whose motion alone counts: x may be clamped, or rounded, and not their quantile.
     """
     x = xp.stop_gradient(x)
-    moving, unit = x, unit_of(xp, x)
+    moving, unit, kept = x, unit_of(xp, x), None
     for _ in range(2):
-        moving = moving - unit * residual(xp, pieces, moving, shares)
+        aligned = _aligned(xp, *pieces(moving))
+        if shares is not None and kept is None:
+            own = _shares(xp, aligned)
+            kept = (
+                own[0] + (shares[0] - xp.stop_gradient(shares[0])),
+                own[1] + (shares[1] - xp.stop_gradient(shares[1])),
+            )
+        moving = moving - unit * _residual(xp, aligned, moving, kept or _shares(xp, aligned))
     return x + (moving - xp.stop_gradient(moving))
 
 
@@ -182,7 +201,7 @@ def _newton(xp: Namespace[Array], pieces_at: Callable, limits: Any, most: float,
         still = (xp.abs(new - x) <= spacing * xp.abs(x)) & (xp.abs(error) < LOST)
         arrived = (xp.abs(error) <= tolerance) | still
         inside = arrived | ((new > lo) & (new < hi))  # false for NaN
-        shut = hi - lo <= spacing * xp.maximum(xp.abs(lo), xp.abs(hi))
+        shut = hi - lo <= spacing * xp.maximum(xp.abs(lo), xp.abs(hi)) + float(limits.tiny)
         new = xp.where(inside, xp.minimum(xp.maximum(new, lo), hi), _middle(xp, lo, hi))
         going = left > 0.0
         return xp.where(going, new, x), lo, hi, xp.where(going & ~(arrived | shut), 1.0, 0.0 * x)
@@ -381,8 +400,11 @@ def _middle(xp: Namespace[Array], lo: Array, hi: Array) -> Array:
     """Between lo and hi, by exponent where they are far apart."""
     flip = hi <= 0.0
     near, far = xp.where(flip, -hi, lo), xp.where(flip, -lo, hi)
-    big = xp.where(far > 1.0, xp.sqrt(xp.maximum(far, 0.0)), xp.where(far > 0.5, 0.5 * far, far * far))
-    geometric = xp.sqrt(xp.maximum(near, 0.0)) * xp.sqrt(xp.maximum(far, 0.0))
+    root = xp.sqrt(xp.maximum(far, 0.0))
+    # a square may underflow: at 0 itself there may be no density to go on by
+    square = xp.maximum(far * far, root * math.sqrt(float(xp.finfo(far).tiny)))
+    big = xp.where(far > 1.0, root, xp.where(far > 0.5, 0.5 * far, square))
+    geometric = xp.sqrt(xp.maximum(near, 0.0)) * root
     one_sign = xp.where(near > 0.0, geometric, big)
     wide = xp.where(near >= 0.0, far > 4.0 * near, far < near)
     one_sign = xp.where(wide, xp.where(flip, -one_sign, one_sign), 0.5 * lo + 0.5 * hi)

@@ -226,3 +226,24 @@ def test_scores_of_soft_laplace_far_out(adapter, x):
     expected = {"softness": k * k * s, "loc": k / scale, "scale": k * x / scale**2, "asymmetry": -x / scale}
     for name, slope in expected.items():
         np.testing.assert_allclose(adapter.numpy(slopes[name]), slope, rtol=1e-5, err_msg=name)
+
+
+def test_quantile_beyond_the_range_of_the_dtype(adapter):
+    """It is held at the smallest number, where the quantile is another: both Newton steps led away from there to NaN."""
+    d = adapter.dist
+
+    def drawn(values):
+        parts = d.Weibull(adapter.array([1.0, 1.0]) * values["scale"], 0.1)
+        mixture = d.MixtureSameFamily(d.Categorical(logits=adapter.array([0.0, 0.0])), parts)
+        log_x = adapter.xp.log(d.Truncated(mixture, high=1.0).icdf(adapter.array([1e-5, 1e-3])))
+        return {"held": log_x[0], "inside": log_x[1]}
+
+    log_x, slopes = adapter.compile(adapter.value_and_slopes(drawn), {"scale": adapter.array(1.0)})
+    assert adapter.numpy(log_x["held"]) == np.float32(np.log(np.finfo(np.float32).tiny))
+    assert np.isfinite(adapter.numpy(slopes["held"]["scale"]))
+    # log x = log scale + 10 log w, 1 - exp(-w) = u (1 - exp(-scale**-.1))
+    u = 1e-3
+    w = -np.log1p(u * np.expm1(-1.0))
+    np.testing.assert_allclose(adapter.numpy(log_x["inside"]), 10.0 * np.log(w), rtol=1e-6)
+    slope = 1.0 - u * np.exp(-1.0) / (np.exp(-w) * w)
+    np.testing.assert_allclose(adapter.numpy(slopes["inside"]["scale"]), slope, rtol=1e-5)
