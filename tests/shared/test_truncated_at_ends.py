@@ -229,7 +229,7 @@ def test_scores_of_soft_laplace_far_out(adapter, x):
 
 
 def test_quantile_beyond_the_range_of_the_dtype(adapter):
-    """It is held at the smallest number, where the quantile is another: both Newton steps led away from there to NaN."""
+    """It is held at the smallest number, where the quantile is another: both Newton steps led from there to NaN."""
     d = adapter.dist
 
     def drawn(values):
