@@ -185,7 +185,7 @@ def _shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
         much = log_rest(xp, near, own, 0.0 * change, xp.where(along, end_rest, rest)) / xp.where(near, 1.0, c)
         step = xp.where(near, little, much)
         at = exponential_at(xp, x, c, loc, scale)[1]
-        return exponential_rise(xp, 1.0 + c, xp.exp(-at), -step) + u + xp.log1p(2.0 * less * by)
+        return exponential_rise(xp, 1.0 + c, xp.exp(-at), -step, -at) + u + xp.log1p(2.0 * less * by)
 
     return Shape(Chart(displacement, lambda xp, x: room(x, *detached)), rise, loc + 0.0 * c)
 

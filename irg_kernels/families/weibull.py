@@ -112,7 +112,8 @@ def entropy(xp: Namespace[Array], scale: Array, k: Array) -> Array:
 
 def shape(xp: Namespace[Array], scale: Array, k: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
-        return exponential_rise(xp, 1.0 + 0.0 * x, xp.exp(k * log_ratio(xp, scale, x)), k * v)
+        log_b = k * log_ratio(xp, scale, x)
+        return exponential_rise(xp, 1.0 + 0.0 * x, xp.exp(log_b), k * v, log_b)
 
     return Shape(HALF_LINE, rise, scale)
 

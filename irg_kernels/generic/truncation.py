@@ -197,8 +197,10 @@ def _newton(xp: Namespace[Array], pieces_at: Callable, limits: Any, most: float,
         new = xp.where(at_low, x - log_one_minus_q * xp.exp(xp.minimum(log_b, most)), new)
         new = xp.where(at_high, x + log_q * xp.exp(xp.minimum(log_a, most)), new)
         # a step doubles the digits: the one after an error of sqrt(eps) is the last, and so is one that rounds to none
-        # (not where the error is large: a mass is lost, next to a bound in a difference, far out in its logarithm)
-        still = (xp.abs(new - x) <= spacing * xp.abs(x)) & (xp.abs(error) < LOST)
+        # (not where the error is large: a mass is lost, next to a bound in a difference, far out in its logarithm; but
+        # at an end, where one mass is 0, the other says how far to go)
+        at_end = at_low & (error < 0.0) | at_high & (error > 0.0)
+        still = (xp.abs(new - x) <= spacing * xp.abs(x)) & ((xp.abs(error) < LOST) | at_end)
         arrived = (xp.abs(error) <= tolerance) | still
         inside = arrived | ((new > lo) & (new < hi))  # false for NaN
         shut = hi - lo <= spacing * xp.maximum(xp.abs(lo), xp.abs(hi)) + float(limits.tiny)
