@@ -11,7 +11,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import HALF_LINE, Shape, logistic_rise, odds_shares
+from ..numerics.charts import HALF_LINE, Shape, logistic_rise, logistic_shares
 from ..numerics.elementary import finite, log_quotient, positive, tails_inside
 from ..numerics.gamma_function import log_gamma1p, log_gamma_bend, log_gamma_rise
 from . import skew_logistic
@@ -97,7 +97,7 @@ def _shape(xp: Namespace[Array], p: Array, a: Array, b: Array) -> Shape:
 
     def rise(x: Array, v: Array) -> Array:
         y = _at(xp, x, a, b)
-        s, rest = odds_shares(xp, y > 0.0, xp.exp(-xp.abs(y)))
+        s, rest = logistic_shares(xp, y)
         return logistic_rise(xp, p, 1.0 + 0.0 * p, s, rest, a * v)
 
     return Shape(HALF_LINE, rise, lambda x: xp.log(p) / a + xp.log(b) - xp.log(x))

@@ -11,7 +11,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import INTERVAL, Shape, logistic_rise, logit, odds_shares
+from ..numerics.charts import INTERVAL, Shape, logistic_rise, logistic_shares, logit
 from ..numerics.elementary import positive, tails_between
 from . import standard
 
@@ -52,7 +52,7 @@ def _shape(xp: Namespace[Array], tau: Array, l: Array) -> Shape:
 
     def rise(x: Array, v: Array) -> Array:
         e = tau * _logit(xp, x) - l
-        p, q = odds_shares(xp, e > 0.0, xp.exp(-xp.abs(e)))
+        p, q = logistic_shares(xp, e)
         return logistic_rise(xp, 1.0 + 0.0 * tau, 1.0 + 0.0 * tau, p, q, tau * v)
 
     chart = INTERVAL._replace(scale=xp.stop_gradient(1.0 / tau))  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import math
 from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import Shape, line, logistic_rise, odds_shares
+from ..numerics.charts import Shape, line, logistic_rise, logistic_shares
 from ..numerics.elementary import log1mexp_exp, log_expm1, log_softplus
 from ..numerics.gamma_function import EULER, digamma, trigamma
 from ..numerics.roots import log_survival
@@ -52,8 +52,7 @@ def find(xp: Namespace[Array], q: Array, one_minus_q: Array, a: Array) -> Array:
 def _shape(xp: Namespace[Array], a: Array, loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         y = (x - loc) / scale
-        above = y > 0.0
-        p, q = odds_shares(xp, above, xp.exp(-xp.abs(y)))
+        p, q = logistic_shares(xp, y)
         return logistic_rise(xp, a + 0.0 * x, 1.0 + 0.0 * x, p, q, v / scale, y)
 
     return Shape(line(scale * (1.0 + 1.0 / a)), rise, loc + scale * xp.log(a))

@@ -8,7 +8,7 @@ import math
 from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import Shape, line, logistic_rise, odds_shares
+from ..numerics.charts import Shape, line, logistic_rise, logistic_shares
 from ..numerics.elementary import both_log_tails
 
 
@@ -33,8 +33,7 @@ def _find(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array:
 def _shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         y, half = (x - loc) / scale, 0.5 + 0.0 * x
-        above = y > 0.0
-        p, q = odds_shares(xp, above, xp.exp(-2.0 * xp.abs(y)))
+        p, q = logistic_shares(xp, 2.0 * y)
         return logistic_rise(xp, half, half, p, q, 2.0 * v / scale)
 
     return Shape(line(scale), rise, loc)

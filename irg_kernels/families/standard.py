@@ -12,7 +12,7 @@ import math
 from ..generic.derived import located
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import HALF_LINE, Shape, exponential_rise, line, logistic_rise, odds_shares
+from ..numerics.charts import HALF_LINE, Shape, exponential_rise, line, logistic_rise, logistic_shares, odds_shares
 from ..numerics.elementary import finite, finite_exp, log1mexp, log_quotient, log_split, positive, tails_inside
 from ..numerics.roots import log_survival, logarithm
 from . import gamma, normal, student_t
@@ -182,8 +182,7 @@ def logistic_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Arr
 def _logistic_shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
         y, one = (x - loc) / scale, 1.0 + 0.0 * x
-        above = y > 0.0
-        p, q = odds_shares(xp, above, xp.exp(xp.where(above, -y, y)))
+        p, q = logistic_shares(xp, y)
         return logistic_rise(xp, one, one, p, q, v / scale)
 
     return Shape(line(scale), rise, loc)
@@ -225,7 +224,8 @@ def gumbel_quantile(xp: Namespace[Array], q: Array, one_minus_q: Array) -> Array
 
 def _gumbel_shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
     def rise(x: Array, v: Array) -> Array:
-        return exponential_rise(xp, 1.0 + 0.0 * x, xp.exp(-(x - loc) / scale), -v / scale)
+        log_b = -(x - loc) / scale
+        return exponential_rise(xp, 1.0 + 0.0 * x, xp.exp(log_b), -v / scale, log_b)
 
     return Shape(line(scale), rise, loc)
 

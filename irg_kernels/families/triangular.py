@@ -91,12 +91,15 @@ def _masses(
     def pieces(x: Array) -> tuple[Piece, Piece]:
         found = []
         for sign, bound, end, other in ((-1.0, low, least, most), (1.0, high, most, least)):
+            to_end, end_inside = x <= x, end
             if bound is not None:
-                beyond = sign * (bound - end) > 0.0
-                end_inside = xp.where(beyond, end, xp.where(beyond, 0.0, bound))
-            else:
-                end_inside = end
-            mass = _mass(xp, sign * (end_inside - x), sign * (peak - x), sign * (x - other), sign * (end - peak))
+                to_end = sign * (bound - end) > 0.0
+                end_inside = xp.where(to_end, end, xp.where(to_end, 0.0, bound))
+            rising, behind, fall = sign * (peak - x), sign * (x - other), sign * (end - peak)
+            # at the peak itself both masses are those of an x below it, which differ in how they move with it
+            beyond_peak = (rising <= 0.0) & (behind <= 0.0) if sign > 0.0 else rising <= 0.0
+            beyond_peak = beyond_peak | (rising < 0.0)
+            mass = _mass(xp, sign * (end_inside - x), rising, behind, fall, beyond_peak, to_end)
             # about the end that lies in the other direction there is no density to measure in
             found.append(Piece(xp.where(sign * (end - x) > 0.0, mass, 0.0), 0.0 * x))
         return found[0], found[1]
@@ -104,23 +107,29 @@ def _masses(
     return pieces
 
 
-def _mass(xp: Namespace[Array], whole: Array, rising: Array, behind: Array, fall: Array) -> Array:
+def _mass(
+    xp: Namespace[Array], whole: Array, rising: Array, behind: Array, fall: Array, beyond: Array, to_end: Array
+) -> Array:
     """The mass over `whole` from x on: the density rises over `rising` from what it is, d / its slope, and then falls.
 
     With W = whole, r = rising, s = W - r, d = behind and D = fall it is W (1 + W / 2d) before the peak, W (1 - W / 2e)
     beyond it, e = D + r to the end, and across it W + (W**2 - s**2) / 2d - s**2 (1 + r / d) / 2D: in none of them
     nor in their derivatives do terms cancel.
+
+    :param beyond: where x lies beyond the peak.
+    :param to_end: whether W reaches to the end, so that s = D, also where the peak is there and both are 0.
     """
-    before, beyond = whole <= rising, rising <= 0.0
+    before = (whole < rising) | ~to_end & (whole <= rising)
     across = ~before & ~beyond
     d = positive(xp, xp.where(beyond, 1.0, behind))
-    D = positive(xp, xp.where(across, fall, 1.0))
+    falls = fall > 0.0
+    D = positive(xp, xp.where(across & falls, fall, 1.0))
     rest = positive(xp, xp.where(beyond, fall + rising, 1.0))
     r, s = xp.where(across, rising, 0.0), xp.where(across, whole - rising, 0.0)
     gained = xp.where(r < s, r * (whole + s), whole * whole - s * s)
     up = whole * (1.0 + 0.5 * (whole / d))
     down = whole * (1.0 - 0.5 * (whole / rest))
-    both = whole + 0.5 * (gained / d) - 0.5 * (s * (s / D)) * (1.0 + r / d)
+    both = whole + 0.5 * (gained / d) - 0.5 * xp.where(falls, s * (s / D), s) * (1.0 + r / d)
     return xp.where(before, up, xp.where(beyond, down, both))
 
 

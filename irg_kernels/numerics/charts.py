@@ -305,3 +305,9 @@ def odds_shares(xp: Namespace[Array], above: Array, ratio: Array) -> tuple[Array
     of its own size: that of a sigmoid, p (1 - p), cancels."""
     less, more = ratio / (1.0 + ratio), 1.0 / (1.0 + ratio)
     return xp.where(above, more, less), xp.where(above, less, more)
+
+
+def logistic_shares(xp: Namespace[Array], y: Array) -> tuple[Array, Array]:
+    """`odds_shares` of the odds exp(y).  (Of |y| the derivative at 0 would be 0.)"""
+    above = y > 0.0
+    return odds_shares(xp, above, xp.exp(xp.where(above, -y, y)))

@@ -35,7 +35,10 @@ ROW = Family(
     small=("log x", _mean_log, {"concentration": 0.5, "sharpness": 0.01, "scale": 2.0}),
     tails=({"concentration": 2.5, "sharpness": 3.0, "scale": 2.0}, (2.0**-9, 0.5, 3.0, 2.0**12)),
     clamped=("low", "high"),
-    truncations=(({"concentration": 2.5, "sharpness": 3.0, "scale": 2.0}, 1.5, 4.0),),
+    truncations=(
+        ({"concentration": 2.5, "sharpness": 3.0, "scale": 2.0}, 1.5, 4.0),
+        ({"concentration": 2.5, "sharpness": 3.0, "scale": 2.0}, 1.5, 4.0, 2.0),
+    ),
     masses=_masses,
     log_density=lambda x, p, a, b: mp.log(a * p / x) + a * p * mp.log(x / b) - (p + 1) * mp.log1p((x / b) ** a),
     apart="shared/test_rows.py",

@@ -31,6 +31,7 @@ ROW = Family(
         ({"temperature": 0.03125, "logits": 0.75}, 0.25, 0.875),
         ({"temperature": 8.0, "logits": -4.0}, None, 0.3, 0.1, 0.2, 0.29),
         ({"temperature": 2.0, "logits": 8.0}, 0.25, 0.75),
+        ({"temperature": 2.0, "logits": 0.0}, 0.25, 0.75, 0.5),
     ),
     narrow=(({"temperature": 0.5, "logits": 0.75}, 0.25, 0.25 + 2.0**-21),),
     masses=_masses,

@@ -25,6 +25,10 @@ ROW = Family(
     tails=({"loc": 0.5, "scale": 2.0}, (-160.0, -2.0, 0.25, 3.0, 160.0)),
     masses=_masses,
     log_density=lambda x, loc, scale: -mp.log(mp.pi * scale * mp.cosh((x - loc) / scale)),
-    truncations=(({"loc": 0.5, "scale": 2.0}, -1.0, 2.0), ({"loc": 0.5, "scale": 2.0}, 26.5, None, 26.51, 28.0)),
+    truncations=(
+        ({"loc": 0.5, "scale": 2.0}, -1.0, 2.0),
+        ({"loc": 0.5, "scale": 2.0}, -1.0, 2.0, 0.5),
+        ({"loc": 0.5, "scale": 2.0}, 26.5, None, 26.51, 28.0),
+    ),
     apart="shared/test_rows.py",
 )

@@ -45,6 +45,7 @@ ROW = Family(
     },
     truncations=(
         (HERE, 1.0, 3.0),
+        (HERE, 1.0, 3.0, HERE["peak"]),
         (HERE, 2.0, None, 2.01, 3.9),
         (HERE, None, 2.5, 0.75, 1.75),
         (HERE, 1.499999, 1.500001, 1.4999996, 1.5000008),

@@ -228,6 +228,42 @@ def test_scores_of_soft_laplace_far_out(adapter, x):
         np.testing.assert_allclose(adapter.numpy(slopes[name]), slope, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["high", "low"])
+def test_triangle_with_its_peak_at_an_end(adapter, sign):
+    """x**2 = a**2 + u (end - a**2), of a peak at an end of 1 that moves outwards alone."""
+    a, u = 0.75, 0.3
+    x = math.sqrt(a * a + u * (1.0 - a * a))
+    names = ("low", "high", "peak") if sign > 0.0 else ("high", "low", "peak")
+    values = dict(zip(names, (adapter.array(v) for v in (0.0, sign, sign)), strict=True))
+    bound = {"low" if sign > 0.0 else "high": sign * a, "high" if sign > 0.0 else "low": sign * math.inf}
+
+    def moved(values):
+        d = adapter.dist.Truncated(adapter.dist.Triangular(**values), **bound, validate_args=False)
+        return d.at_fixed_quantile(adapter.array(sign * x))
+
+    slopes = adapter.compile(adapter.slopes(moved), values)
+    for name in names[1:]:
+        np.testing.assert_allclose(adapter.numpy(slopes[name]), u / (2.0 * x), rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["Gompertz", "Weibull"])
+def test_draws_that_round_to_a_bound(adapter, name):
+    """Where nearly all mass is next to a bound, quantiles at the other end of [0, 1] round to it: the search went on to
+    the other bound, or to no number."""
+    d = adapter.dist
+    far = {
+        "Gompertz": lambda: d.Truncated(d.Gompertz(adapter.array(0.5), 2.0), low=2.3075602),
+        "Weibull": lambda: d.Truncated(d.Weibull(adapter.array(1.0), 50.0), 4.54e-5, 0.36787945),
+    }[name]()
+    u = np.array([1e-6, 0.3, 1.0 - 2.0**-20])
+    x = adapter.numpy(far.icdf(adapter.array(u)))
+    expected = {
+        "Gompertz": 0.5 * np.log(np.exp(2.0 * 2.3075602) - 2.0 * np.log1p(-u)),  # log(1 - F) = -(exp(2 x) - 1) / 2
+        "Weibull": 0.36787945 * u ** (1.0 / 50.0),  # F = x**50, where it is so small
+    }[name]
+    np.testing.assert_allclose(x, expected, rtol=1e-6)
+
+
 def test_quantile_beyond_the_range_of_the_dtype(adapter):
     """It is held at the smallest number, where the quantile is another: both Newton steps led from there to NaN."""
     d = adapter.dist
