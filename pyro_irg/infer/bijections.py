@@ -57,32 +57,28 @@ def _accurate(transform: Any) -> Any:
 
 
 class _FiniteSlopes(torch.autograd.Function):
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(x: Tensor, unit: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, unit: Tensor | float | None) -> Tensor:
+        ctx.unit = unit  # not saved: it is a constant
         return x.view_as(x)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        ctx.save_for_backward(inputs[1])
-
-    @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
-        (unit,) = ctx.saved_tensors
-        return finite(slope, unit), None
+        return finite(slope, ctx.unit), None
 
 
-def finite(slope: Tensor, unit: Tensor | None = None) -> Tensor:
+def finite(slope: Tensor, unit: Tensor | float | None = None) -> Tensor:
     """The slope, or 0: see `finite_slopes`."""
-    limit, size = torch.finfo(slope.dtype).max, slope.abs()
+    limit, size = torch.finfo(slope.dtype).max, slope.detach()
     if unit is not None:
         # a sum of a million squares is finite too
-        limit, size = 1e-3 * limit**0.5, torch.where(size <= limit, size * unit, torch.inf)
-    return torch.where(size <= limit, slope, 0.0)
+        limit, size = 1e-3 * limit**0.5, size * unit
+    if float(torch.linalg.vector_norm(size)) <= limit:  # as nearly always: a second derivative is shorter without
+        return slope
+    return torch.where(size.abs() <= limit, slope, 0.0)
 
 
-def finite_slopes(x: Tensor, unit: Tensor | None = None) -> Tensor:
+def finite_slopes(x: Tensor, unit: Tensor | float | None = None) -> Tensor:
     """x; of its slopes, those that are not finite are 0.
 
     A second derivative such as (a - 1) / theta^2 overflows in float32 at theta = 1e-19, where that in unconstrained

@@ -129,19 +129,26 @@ class Refreshed:
         graph = self.potential.create_graph
         with torch.enable_grad():
             leaves = tuple(differentiable(x if graph else x.detach()) for x in u)
-            # far out the density may be finite and its slope not
-            z, log_det = self.carried(tuple(finite_slopes(x, torch.ones_like(x)) for x in leaves))
-            terms = self.potential.terms_at(tuple(map(finite_slopes, z)))
+            z, log_det = self._guarded(leaves)
+            terms = self.potential.terms_at(z)
             systems = functools.reduce(torch.add, [sum_to(term, self.dims) for term in terms]) + log_det
             found = torch.autograd.grad(systems.sum(), leaves, create_graph=graph, allow_unused=True)
         return self._unscaled(systems, found, leaves)
+
+    def _guarded(self, leaves: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Any]:
+        """`carried`, whose slopes are finite: far out the density may be and its slope not."""
+        if self.to is None:  # a slope in u is that in z times the base's scale
+            (z, log_det), units = self.carried(leaves), [scale.detach() for _, scale in self.normal]
+            return tuple(map(finite_slopes, z, units)), log_det
+        z, log_det = self.carried(tuple(finite_slopes(x, 1.0) for x in leaves))
+        return tuple(map(finite_slopes, z)), log_det
 
     def _slopes_at_start(self, u: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor], tuple[Tensor, ...]]:
         """The same of the model's first run, which was at the base's draw."""
         graph = self.potential.create_graph
         with torch.enable_grad():
             leaves = tuple(differentiable(x if graph else x.detach()) for x in u)
-            z, log_det = self.carried(leaves)
+            z, log_det = self.carried(tuple(finite_slopes(x, 1.0) for x in leaves))
             terms, positions = self.potential.first_terms, [self.first.positions[name] for name in self.names]
             systems = functools.reduce(torch.add, [sum_to(term, self.dims) for term in terms])
             slopes = torch.autograd.grad(
@@ -159,7 +166,7 @@ class Refreshed:
     ) -> tuple[Tensor, list[Tensor], tuple[Tensor, ...]]:
         # a datum's latent moves by the datum's own terms
         slopes = [
-            torch.zeros_like(x) if s is None else _unscaled(finite(s, torch.ones_like(x)), part)
+            torch.zeros_like(x) if s is None else _unscaled(s, part)
             for x, s, part in zip(leaves, found, self.parts, strict=True)
         ]
         return (systems if self.potential.create_graph else systems.detach()), slopes, leaves

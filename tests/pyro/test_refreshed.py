@@ -8,6 +8,7 @@ import torch
 from pyro.infer import Trace_ELBO
 
 from pyro_irg.infer import HVAE
+from pyro_irg.infer.bijections import finite_slopes
 from tests.adapters import pyro as adapter
 from tests.pyro.evidences import DATA, local_guide, local_model, loss
 
@@ -68,3 +69,17 @@ def test_parameters_of_other_steps(settings, others):
     loss(local_model, HVAE(local_model, local_guide, **settings), DATA)
     with pytest.raises(ValueError, match=r"HVAE: the steps' parameter .* another guide's; write pyro.clear_param"):
         loss(local_model, HVAE(local_model, local_guide, **{**settings, **others}), DATA)
+
+
+@pytest.mark.parametrize("unit", [None, 1.0, 1e-10])
+def test_slopes_that_are_cut_are_those_alone_that_are_too_large(unit):
+    """Those whose sum of squares overflows, none of them infinite, are left as they are."""
+    most = torch.finfo(torch.float32).max
+    limit = most if unit is None else 1e-3 * most**0.5 / unit
+    slope = torch.tensor([1.0, -0.9 * limit, 0.9 * limit, 1.1 * limit, torch.inf, -torch.inf, torch.nan])
+    x = torch.zeros(7, requires_grad=True)
+    finite_slopes(x, unit).backward(slope)
+    assert x.grad.tolist() == slope[:3].tolist() + 4 * [0.0]
+    x.grad = None
+    finite_slopes(x, unit).backward(slope[:3].repeat(3)[:7])
+    assert x.grad.tolist() == slope[:3].repeat(3)[:7].tolist()
