@@ -13,6 +13,7 @@ log|J| = d sum_k log alpha_k = -(d/2) log T_0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -70,6 +71,15 @@ def quadratic_tempering(xp: Namespace[Array], sqrt_t0: Array, num_steps: int) ->
     """alpha_1..alpha_K of `quadratic_root`."""
     roots = [quadratic_root(xp, sqrt_t0, k / num_steps) for k in range(num_steps + 1)]
     return tuple(after / before for before, after in pairwise(roots))
+
+
+def angular_variance(xp: Namespace[Array], circular: Array) -> Array:
+    """The variance of an angle, to measure steps by, from its circular variance v = 1 - |E exp(i x)|.
+
+    -2 log(1 - v), that of the wrapped normal of this v, and at most the uniform's, pi^2 / 3.  A concentrated angle has
+    the variance 2 v.
+    """
+    return -2.0 * xp.log1p(-xp.minimum(circular, 1.0 - math.exp(-(math.pi**2) / 6.0) + 0.0 * circular))
 
 
 def initial_cooling(num_steps: int) -> float:

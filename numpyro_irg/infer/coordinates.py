@@ -12,6 +12,9 @@ from numpyro.distributions import biject_to
 from numpyro.distributions.transforms import IndependentTransform
 from numpyro.infer.autoguide import AutoContinuous, AutoGuide
 
+from irg_kernels.inference import hamiltonian
+
+from ..attach import NATIVE
 from .bijections import bijection
 from .masks import unwrapped
 from .sites import Latent
@@ -62,6 +65,8 @@ def _by_moments(fn: Any, support: Any) -> tuple[Any, Any] | None:
         mean, variance = fn.mean, fn.variance
     except (NotImplementedError, AttributeError):
         return None
+    if isinstance(fn, dist.VonMises):
+        variance = hamiltonian.angular_variance(NATIVE, variance)
 
     def carried(mean: Array, variance: Array) -> tuple[Array, Array]:
         loc = transform.inv(mean)

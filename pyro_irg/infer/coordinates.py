@@ -16,6 +16,9 @@ from torch import Tensor
 from torch.distributions import biject_to, constraints
 from torch.distributions.transforms import AffineTransform, ComposeTransform, IndependentTransform
 
+from irg_kernels.inference import hamiltonian
+
+from ..attach import NATIVE
 from ..distributions.host_families import unwrapped
 from .bijections import bijection
 from .sites import BaseSites
@@ -114,6 +117,8 @@ def _by_moments(fn: Any, support: Any) -> tuple[Tensor, Tensor] | None:
     mean, variance = _moment(fn, "mean"), _moment(fn, "variance")
     if transform.domain.event_dim or transform.codomain.event_dim or mean is None or variance is None:
         return None  # not elementwise, or without moments
+    if isinstance(fn, torch.distributions.VonMises):
+        variance = hamiltonian.angular_variance(NATIVE, variance)
 
     def carried(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         loc = transform.inv(mean)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -83,3 +84,14 @@ def test_energy_error_is_of_second_order():
 def test_free_tempering_starts_at_one_temperature_whatever_the_number_of_steps():
     for num_steps in (1, 5, 20):
         assert hamiltonian.initial_cooling(num_steps) ** (-2 * num_steps) == pytest.approx(0.9**-10)
+
+
+@pytest.mark.parametrize("concentration", [0.0, 0.3, 1.0, 3.0, 30.0, 1e4])
+def test_variance_of_an_angle(concentration):
+    """Against an integral over the von Mises density; half of it is the circular one of a concentrated angle."""
+    x = np.linspace(-math.pi, math.pi, 400_001)
+    density = np.exp(concentration * (np.cos(x) - 1.0))
+    density /= density.sum()
+    circular = torch.tensor(1.0 - (density * np.cos(x)).sum())
+    found = float(hamiltonian.angular_variance(xp, circular))
+    assert found == pytest.approx((density * x * x).sum(), rel=0.25 if concentration < 2.0 else 0.08)

@@ -216,6 +216,19 @@ def test_no_weight_varies_over_a_base_that_is_the_target(adapter, base):
     np.testing.assert_allclose(weights, 0.0, atol=1e-5 if adapter.eager else 1e-10)
 
 
+@pytest.mark.parametrize("concentration", [20.0, 1e3])
+def test_an_angle_is_measured_by_its_own_variance(adapter, concentration):
+    """Where the base is the target and nearly normal no weight varies; the circular variance is half."""
+
+    def model():
+        adapter.sample("z", adapter.irg.distributions.VonMises(adapter.array(0.3), concentration))
+
+    guide = adapter.irg.infer.HVAE(model, model, num_steps=2, transition="refreshed")
+    params = adapter.started(model, guide)
+    weights = adapter.log_weights(model, guide, params, num_samples=1000, batch_size=1000)
+    assert np.std(np.asarray(weights)) < 0.15 * concentration**-0.5
+
+
 @pytest.mark.parametrize("kind", ["leapfrog", *KINDS])
 def test_a_base_without_a_scale_at_the_mean_of_another_draw(adapter, kind):
     def model():
