@@ -30,6 +30,9 @@ from .sites import buffers_kept, log_prob_of, side_by_side, sum_to
 MOST_TOGETHER = 64
 """How many points the model is run at side by side: of 1e5 data, a few hundred MB."""
 
+MOST_OUTSIDE = 3
+"""In how many plates, as `vectorize_particles` makes one, a guide may be called first: the search's is left of them."""
+
 SILENT_SECONDS = 2.0
 """From when on a search shows a bar."""
 
@@ -208,12 +211,16 @@ class AutoMixture(AutoContinuous):
         """Whether two points have the same potential side by side as one by one."""
         self._side_by_side = False
         apart = self._potentials(points[:2], args, kwargs)
-        try:
-            together = self._under_a_plate(points[:2], self._nesting, args, kwargs)
-        except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError):  # of shapes that do not fit
-            return False
-        # a thousandth is far above rounding, and far below the terms of a wrong shape
-        return torch.allclose(together, apart, rtol=1e-3, atol=1e-3, equal_nan=True)
+        for nesting in range(self._nesting, self._nesting + 1 + MOST_OUTSIDE):
+            try:
+                together = self._under_a_plate(points[:2], nesting, args, kwargs)
+            except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError):
+                continue  # of shapes that do not fit, or of an outer plate at that dimension
+            # a thousandth is far above rounding, and far below the terms of a wrong shape
+            if torch.allclose(together, apart, rtol=1e-3, atol=1e-3, equal_nan=True):
+                self._nesting = nesting
+                return True
+        return False
 
     def _energies(self, points: Tensor, active: Tensor, args: tuple, kwargs: dict) -> Tensor:
         """The potential at (S, M, D), where active."""

@@ -90,6 +90,28 @@ def test_the_descents_are_side_by_side_where_the_model_allows_it():
     torch.testing.assert_close(together.origins, apart.origins, rtol=0.0, atol=2e-2)
 
 
+@pytest.mark.parametrize("automatic", [AutoMixture, AutoHVAE])
+def test_the_descents_are_side_by_side_in_a_plate_of_particles(automatic):
+    """Whose dimension is the one that the search's own plate would have."""
+
+    def search(first):
+        pyro.clear_param_store()
+        pyro.set_rng_seed(0)
+        guide = automatic(regression, 2) if automatic is AutoMixture else automatic(regression)
+        first(guide)
+        part = getattr(guide, "base", guide)
+        assert part._side_by_side
+        return part
+
+    def in_plates(guide):
+        with pyro.plate("outer", 2, dim=-3), pyro.plate("particles", 2, dim=-2):
+            guide()
+
+    alone, inside = search(lambda guide: guide()), search(in_plates)
+    for name in ("origins", "units") if automatic is AutoMixture else ("origin", "unit"):
+        torch.testing.assert_close(getattr(inside, name), getattr(alone, name), rtol=0.0, atol=2e-2)
+
+
 def test_a_search_stays_within_its_budget():
     for starts in (4, 8):
         most = pathfinder.rounds(starts, 4) * starts
