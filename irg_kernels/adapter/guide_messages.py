@@ -329,6 +329,32 @@ def reasons(overflows: Mapping[str, tuple[float, ...]], rejected: float) -> list
     return found
 
 
+LOST = 25.0
+"""From how many nats lost on a path it diverges, of which the last point alone counts; those of a useful one spread by
+ten."""
+
+
+def reasons_of_path(not_finite: float, last: float, lost: float) -> list[str]:
+    """The same of a path whose points are weighed, where a point that diverges is given no weight.
+
+    :param not_finite: share of points without a finite density.
+    :param last: how often a draw is the last point.
+    :param lost: how many nats the log-weight falls by on the path, of all systems.
+    """
+    found = []
+    if not_finite > 0.03:
+        found.append(
+            f"{not_finite:.1%} of the points have no finite density, and no weight. Look at the model's density far "
+            "out, or use float64."
+        )
+    if last > 0.99 and not lost < LOST:  # NaN is not less
+        found.append(
+            f"The path diverges: of its points the last one alone is a draw, and its log-weight is {lost:.0f} below "
+            "the first one's. Lower the learning rate, or num_steps."
+        )
+    return found
+
+
 def warn_of_held(shares: Mapping[str, float]) -> None:
     """Warn of sites whose draws are rounded onto an end of their dtype: more than a hundredth, and densities are wrong.
 

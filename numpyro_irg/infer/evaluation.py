@@ -265,7 +265,8 @@ def diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, *args: Any,
     :returns: of steps that are not the leapfrog's: "strengths", "angles" and "persistences" (part of the coordinates ->
         array of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares"
         (how often a draw is each of them), "energy_errors" (array of K, the change of -log w over each step),
-        "momentum_second_moment" (float), "rejected" (share of points without a finite density); of coupled ones too
+        "momentum_second_moment" (float), "rejected" (share of points without a finite density), "why"
+        (sentences: whether such points are many or the path diverges, and what helps); of coupled ones too
         "log_jacobians" (array of K, of the steps, over all data).
 
         Otherwise "step_sizes" (site -> array), "inverse_temperatures" (array of K + 1), "energy_errors" (array of K,
@@ -332,5 +333,6 @@ def _refreshed_diagnostics(guide: HVAE, params: dict[str, Any], rng_key: Array, 
         "energy_errors": errors,
         "momentum_second_moment": float(moment),
         "rejected": float(rejected),
+        "why": guide_messages.reasons_of_path(float(rejected), float(chosen[-1]), float(errors.sum())),
         **({"log_jacobians": jacobians} if guide.transition == "coupled" else {}),
     }

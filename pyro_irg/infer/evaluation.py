@@ -256,7 +256,8 @@ def diagnostics(guide: HVAE, *args: Any, **kwargs: Any) -> dict[str, Any]:
     :returns: of steps that are not the leapfrog's: "strengths", "angles" and "persistences" (part of the coordinates ->
         tensor of K, or K - 1, and the part's shape), "shares" (of the K + 1 points, as learned), "posterior_shares"
         (how often a draw is each of them), "energy_errors" (tensor of K, the change of -log w over each step),
-        "momentum_second_moment" (float), "rejected" (share of points without a finite density); of coupled ones too
+        "momentum_second_moment" (float), "rejected" (share of points without a finite density), "why"
+        (sentences: whether such points are many or the path diverges, and what helps); of coupled ones too
         "log_jacobians" (tensor of K, of the steps, over all data).
 
         Otherwise "step_sizes" (site -> tensor), "inverse_temperatures" (tensor of K + 1), "energy_errors" (tensor of K,

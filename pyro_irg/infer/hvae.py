@@ -248,6 +248,7 @@ class HVAE(PyroModule):
             names = [name for name in names if name.endswith(what)]
             found[key] = {n.removesuffix(what).rstrip("_"): getattr(self.steps, n).detach() for n in names}
         moment = torch.stack([r.square().mean() for r in self.path["momenta"]]).mean()
+        rejected, lost = self.path["rejected"], float(self.path["energy_errors"].sum())
         return (
             found
             | {
@@ -255,8 +256,10 @@ class HVAE(PyroModule):
                 "posterior_shares": self.path["posterior_shares"],
                 "energy_errors": self.path["energy_errors"],
                 "momentum_second_moment": float(moment),
+                "rejected": rejected,
+                "why": guide_messages.reasons_of_path(rejected, float(self.path["posterior_shares"][-1]), lost),
             }
-            | {key: self.path[key] for key in ("rejected", "log_jacobians") if key in self.path}
+            | {key: self.path[key] for key in ("log_jacobians",) if key in self.path}
         )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

@@ -120,12 +120,25 @@ def test_global_latents_of_minibatches_are_weighed_at_the_last_point(adapter):
     params = adapter.started(case.model, guide, *part)
     shares = adapter.diagnostics(guide, params, *part)["posterior_shares"]
     assert adapter.numpy(shares).tolist() == [0.0, 0.0, 1.0]
+    assert adapter.diagnostics(guide, params, *part)["why"] == []
     (loss,) = adapter.losses(case.model, guide, params, *part, elbos=("Trace",), particles=20_000, seed=3)
     (base,) = adapter.losses(case.model, case.base, params, *part, elbos=("Trace",), particles=20_000, seed=4)
     # before training the last point is a draw of the base; 4.5 standard errors of two means of log-weights that
     # spread by about 4
     np.testing.assert_allclose(loss, base, atol=4.5 * 4.0 * (2.0 / 20_000) ** 0.5)
     assert np.all(adapter.numpy(adapter.diagnostics(guide, params, x)["posterior_shares"]) > 0.0)
+
+
+def test_a_path_that_diverges_where_its_last_point_alone_is_weighed_is_told(adapter):
+    """Without a NaN: the bound is hundreds of nats too low, which a weighed path cannot be."""
+    case, x = shared(adapter), adapter.array(DATA)
+    guide = refreshed(adapter, case, 6)
+    part = adapter.array(DATA[:2]), 6
+    params = adapter.shaken(case.model, guide, *part, deviation=6.0)
+    for args, told in ((part, True), ((x,), False)):
+        found = adapter.diagnostics(guide, params, *args)
+        assert np.isfinite(adapter.numpy(found["energy_errors"])).all()
+        assert any("The path diverges" in why for why in found["why"]) == told
 
 
 def test_a_point_without_a_density_does_no_harm(adapter):
