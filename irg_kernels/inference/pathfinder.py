@@ -31,7 +31,7 @@ FEWEST_EVALUATIONS = 30
 """Of each path, however many there are."""
 
 MOST_PROBES = 10
-"""Columns of C that are probed in the end, by two gradients each, or four where there is hardly any curvature."""
+"""Columns of C that are probed in the end, by two gradients each, or four or six where curvature is hidden."""
 
 MOST_REFINED = 100
 """The same of the approximations that were chosen.  Of normal densities of scales .03 to 30, rotated, the start was 42
@@ -51,7 +51,8 @@ STRETCH = 1e3
 """How many times longer a column of C is probed again whose curvature rounding has hidden.
 
 In float32, of scales from 1e-3 to 1e3, the last stayed at 1e-3: 13 nats of the mass were missed, and k-hat of the
-weights found nothing amiss.  Not where there is some curvature: from a curved ridge a longer step leads off."""
+weights found nothing amiss; of 1e-4 and 1e4 it was 1e-5, and 20 nats, until it was probed once more by as much again.
+Not where there is some curvature: from a curved ridge a longer step leads off."""
 
 SHORTEST = 1e-7
 """Length t of a step below which a path ends: rounding hides the descent."""
@@ -169,12 +170,12 @@ def evaluations(num_starts: int) -> int:
 
 def rounds(num_starts: int, dimension: int) -> int:
     """How often a search evaluates all paths at the most, probes included."""
-    return evaluations(num_starts) + 4 * min(dimension, MOST_PROBES)
+    return evaluations(num_starts) + 6 * min(dimension, MOST_PROBES)
 
 
 def refinements(dimension: int) -> int:
     """How often the chosen ones are evaluated after that, at the most."""
-    return ROUNDS * 4 * min(dimension, MOST_REFINED)
+    return ROUNDS * 6 * min(dimension, MOST_REFINED)
 
 
 def refined(
@@ -282,7 +283,7 @@ def _probed(
     A path that began near its end in some direction has not seen the curvature there, and its C is that of the
     stiffest one: of scales .01 and 30 it was .01 in both.  Each update makes the columns yet to come conjugate to the
     one before, so that D of them find the covariance of a normal distribution; in more dimensions than `most` the
-    first columns are probed alone.  What meets hardly any curvature is probed once more, by a longer step.
+    first columns are probed alone.  What meets hardly any curvature is probed once or twice more, by longer steps.
 
     :param damped: 1 for the geometric mean of a column's own curvature and that found, 0 for the one found.
     """
@@ -292,9 +293,10 @@ def _probed(
 
     def step(state: tuple) -> tuple:
         j, flat, pull, factor, log_det = state
-        second = j > count - 0.5
-        at = xp.indicator(xp.abs(order - xp.where(second, j - count, j)) < 0.5, like=p.f)
-        white = xp.where(second, STRETCH * at * flat, at + 0.0 * flat)
+        again, last = j > count - 0.5, xp.indicator(j > 2.0 * count - 0.5, like=p.f)
+        index = j - count * (xp.indicator(again, like=p.f) + last)
+        at = xp.indicator(xp.abs(order - index) < 0.5, like=p.f)
+        white = xp.where(again, STRETCH * (1.0 + (STRETCH - 1.0) * last) * at * flat, at + 0.0 * flat)
         # of a column s = C e_j, C'B s is e_j
         s = xp.sum(factor * white[..., None, :], axis=-1)
         (f_up, up), (f_down, down) = gradient(p.best_x + s, found), gradient(p.best_x - s, found)
@@ -306,8 +308,8 @@ def _probed(
         seen = (sy > 1e-5 * xp.sqrt(ss) * xp.sqrt(yy)) | (sy > 0.1 * xp.sqrt(ww) * xp.sqrt(_dot(xp, white, white)))
         curved = fine & seen & (sy > least)
         hidden = fine & ~curved & (xp.abs(sy) < STRETCH**-2) & (ss > 0.0)
-        flat = xp.where(hidden[..., None] & ~second, at + flat, flat)
-        pull = xp.where(fine[..., None] & ~second, pull + (0.5 / count) * (up + down), pull)
+        flat = xp.where(hidden[..., None] & ~again, at + flat, xp.where(curved[..., None] & again, flat - at, flat))
+        pull = xp.where(fine[..., None] & ~again, pull + (0.5 / count) * (up + down), pull)
         updated, log_alpha = _updated(xp, factor, s, y, white, curved, damped)
         factor = xp.where(curved[..., None, None], updated, factor)
         return j + 1.0, flat, pull, factor, xp.where(curved, log_det - log_alpha, log_det)
@@ -317,7 +319,7 @@ def _probed(
         return (j > count - 0.5) & (xp.sum(flat, axis=-1, keepdims=True) < 0.5)
 
     start = (0.0 * p.f[..., None], 0.0 * p.x, 0.0 * p.x, p.best_factor, p.best_log_det)
-    *_, pull, factor, log_det = xp.converge(step, start, done, 2 * count)
+    *_, pull, factor, log_det = xp.converge(step, start, done, 3 * count)
     return p._replace(x=p.best_x, factor=factor, log_det=log_det), found > 0.0, pull
 
 

@@ -47,9 +47,12 @@ def test_a_normal_distribution_is_found():
     assert path.elbo.max() + 0.5 * DIM * (1.0 + math.log(2.0 * math.pi)) == pytest.approx(0.0, abs=1.5)
 
 
-@pytest.mark.parametrize("dtype, first", [(torch.float64, 1e3), (torch.float32, 1.0)])
-def test_scales_a_million_apart_are_found(dtype, first):
-    loc, scale = torch.tensor([[first, -1e3], [1e-3, 1e3]], dtype=dtype)
+@pytest.mark.parametrize(
+    "dtype, first, scales",
+    [(torch.float64, 1e3, [1e-3, 1e3]), (torch.float32, 1.0, [1e-3, 1e3]), (torch.float32, 1e-4, [1e-4, 1e4])],
+)
+def test_scales_a_million_apart_and_more_are_found(dtype, first, scales):
+    loc, scale = torch.tensor([[first, -1e3], scales], dtype=dtype)
     path = followed(lambda x: 0.5 * ((x - loc) / scale).square().sum(-1), starts(dtype)[:, :2])
     best = path.best_factor[path.elbo.argmax()]
     torch.testing.assert_close((best @ best.mT).diagonal().sqrt(), scale, rtol=0.01, atol=0.0)
