@@ -16,7 +16,8 @@ import math
 
 from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.bessel import deficit, log_i0e, mean_cosine
+from ..numerics.bessel import deficit, log_i0_rise, log_i0e, mean_cosine
+from ..numerics.charts import HALF_LINE, Shape
 from ..numerics.elementary import both_log_tails, finite, horner, log_quotient, positive, tails_inside
 from ..numerics.quadrature import depth, is_double, tail_integral
 from ..numerics.roots import newton_on_tail, smaller_mass
@@ -155,6 +156,19 @@ def _variance(xp: Namespace[Array], nu: Array, s: Array) -> Array:
     return s * s * ((2.0 - apart) + near * near)
 
 
+def shape(xp: Namespace[Array], nu: Array, s: Array) -> Shape:
+    """In log x.  The mode is the root of y (y - m) = 2 - z C, which falls from 2 to 3/2."""
+    m = nu / s
+
+    def rise(x: Array, v: Array) -> Array:
+        y, m, d = _at(xp, x, nu, s)
+        h = y * xp.expm1(v)
+        of_bessel, whole = log_i0_rise(xp, m * y, v)
+        return (2.0 * v + of_bessel) - h * (xp.where(whole, y, d) + 0.5 * h)
+
+    return Shape(HALF_LINE, rise, 0.5 * s * (m + xp.sqrt(m * m + (6.0 + 2.0 / (1.0 + m)))))
+
+
 _SLOPES = (_by_nu, _by_s)
 
 FAMILY = Family(
@@ -176,4 +190,5 @@ FAMILY = Family(
     draw=Draw(_draw, ("normal", "normal")),
     mean=_mean,
     variance=_variance,
+    shape=shape,
 )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 from ..namespace import Array, Namespace
-from .elementary import expm1mx_near_0, horner, log1pmx
+from .elementary import expm1mx_near_0, horner, horner_rise, log1pmx
 from .gamma_function import power_bregman
 from .quadrature import is_double
 
@@ -74,6 +75,47 @@ def log_i0e(xp: Namespace[Array], kappa: Array) -> Array:
     e = asymptotic(terms)
     series = r * horner(r, [c / (k + 1.0) for k, c in enumerate(e[1:])])
     return xp.where(is_small, below, 0.5 * xp.log(r) - 0.5 * math.log(2.0 * math.pi) + series)
+
+
+NEAR = 4.0
+"""the kappa up to which the power series serves `log_i0_rise`"""
+
+
+def log_i0_rise(xp: Namespace[Array], kappa: Array, v: Array) -> tuple[Array, Any]:
+    """(the rise of log I0 or of log(exp(-kappa) I0) from kappa to kappa e**v, where it is that of the former).
+
+    Neither it nor its derivatives cancel for a small v, nor for a small kappa, where the former serves.
+    """
+    step, other = kappa * xp.expm1(v), kappa * xp.exp(v)
+    near = xp.maximum(kappa, other) < NEAR
+    q, q_step, q_other = (
+        0.25 * xp.where(near, value, 0.0) for value in (kappa * kappa, step * (kappa + other), other * other)
+    )
+    series = [1.0 / math.factorial(k) ** 2 for k in range(17 if is_double(xp, v) or xp.has_guard_digits else 10)]
+    by_series = xp.log1p(horner_rise(q, q_step, q_other, series) / horner(q, series))
+    kappa, other = xp.where(near, NEAR, kappa), xp.where(near, NEAR, other)
+    step, v = xp.where(near, 0.0, step), xp.where(near, 0.0, v)
+    if xp.has_guard_digits:
+        return xp.where(near, by_series, xp.log(xp.i0e(other)) - xp.log(xp.i0e(kappa))), near
+    start, rises, terms = _rule(xp, kappa)
+    low, low_other = xp.minimum(kappa, start), xp.minimum(other, start)
+    inside, outside = xp.maximum(kappa, other) < start, xp.minimum(kappa, other) > start
+    low_step = xp.where(inside, step, low_other - low)
+    small = xp.abs(low_step) < 1.5
+    ones = (1.0,) * len(rises)
+    (mass,) = xp.integrate(lambda rise: xp.exp(-low * rise), rises, ones, like=low)
+
+    def moved(rise: Array) -> Array:
+        return xp.exp(-low * rise) * xp.where(small, xp.expm1(-low_step * rise), xp.exp(-low_step * rise))
+
+    share = xp.integrate(moved, rises, ones, like=low_step)[0] / mass
+    below = xp.where(small, xp.log1p(xp.where(small, share, 0.0)), xp.log(xp.where(small, 1.0, share)))
+    r, r_other = 1.0 / xp.maximum(kappa, start), 1.0 / xp.maximum(other, start)
+    r_step = xp.where(outside, r * xp.expm1(-v), r_other - r)
+    fall = xp.where(outside, v, xp.log(xp.where(outside, 1.0, r / r_other)))
+    e = [0.0, *(c / (k + 1.0) for k, c in enumerate(asymptotic(terms)[1:]))]
+    above = horner_rise(r, r_step, r_other, e) - 0.5 * fall
+    return xp.where(near, by_series, below + above), near
 
 
 def _rule(xp: Namespace[Array], like: Array) -> tuple[float, tuple[float, ...], int]:

@@ -22,6 +22,15 @@ def horner(x: Array, coefficients: Sequence[float]) -> Array:
     return total
 
 
+def horner_rise(x: Array, step: Array, other: Array, coefficients: Sequence[float]) -> Array:
+    """sum_k coefficients[k] (other**k - x**k), other = x + step."""
+    total: Any = coefficients[-1]
+    rise: Any = 0.0 * step
+    for c in reversed(coefficients[:-1]):
+        rise, total = rise * other + total * step, total * x + c
+    return rise
+
+
 def along_axis(xp: Namespace[Array], values: Sequence[float], like: Array, *, before: int = 0, after: int = 0) -> Array:
     """The constants along an axis of their own, which stands before those of `like`, others before and after it."""
     return xp.constant(tuple(values), like=like).reshape((1,) * before + (-1,) + (1,) * (after + like.ndim))

@@ -58,6 +58,13 @@ ROW = Family(
     hard=({"nu": 1e-3, "sigma": 1e3}, {"nu": 100.0, "sigma": 1.0}),
     expectations={"x": _mean, "x**2": lambda nu, sigma: nu**2 + 2 * sigma**2},
     tails=({"nu": 1.5, "sigma": 0.5}, (2.0**-20, 0.75, 1.5, 3.0, 6.0)),
+    truncations=(
+        ({"nu": 1.5, "sigma": 0.5}, 1.0, 2.5),
+        ({"nu": 1.5, "sigma": 0.5}, 6.5, None, 6.6, 7.0),
+        ({"nu": 0.01, "sigma": 2.0}, 1.0, 5.0),
+        ({"nu": 100.0, "sigma": 1.0}, 101.0, 101.01),
+    ),
+    narrow=(({"nu": 1.5, "sigma": 0.5}, 1.0, 1.000002),),
     masses=_masses,
     log_density=_log_density,
     ranges={
