@@ -25,7 +25,8 @@ from typing import Generic, NamedTuple
 from ..generic.derived import located, with_parameters
 from ..generic.family import Draw, Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.bessel_k import scaled_k1
+from ..numerics.bessel_k import scaled_k1, scaled_k1_rise
+from ..numerics.charts import Shape, heavy_line, log_ratio
 from ..numerics.elementary import both_log_tails, finite
 from ..numerics.quadrature import depth, tail_integral
 from ..numerics.roots import logarithm, newton
@@ -269,6 +270,39 @@ def _score_scale(xp: Namespace[Array], x: Array, *params: Array) -> Array:
     return finite(xp, _scale_score(xp, form, q, share) / params[1])
 
 
+def _tanh(xp: Namespace[Array], s: Array) -> Array:
+    """With a derivative that does not cancel far out."""
+    sign = xp.where(s < 0.0, -1.0 + 0.0 * s, 1.0)
+    fall = xp.expm1(-2.0 * sign * s)
+    return -sign * fall / (2.0 + fall)
+
+
+def _shape(xp: Namespace[Array], mu: Array, scale: Array, alpha: Array, beta: Array) -> Shape:
+    """In w, of the mu and scale that are held constant.
+
+    From x to x' the density of x rises by kappa' - kappa - 2 log(Q' / Q) + beta (x' - x) - alpha (Q' - Q), Q = scale q
+    and Q' - Q = (x' - x) tanh((w + w') / 2), in which nothing cancels in a derivative; the value of the last two is had
+    from v.
+    """
+    form, still_mu, still_scale = _form(xp, *_into(xp, mu, scale, alpha, beta)[:2]), *map(xp.stop_gradient, (mu, scale))
+    centre = xp.stop_gradient(_centre(xp, form))
+
+    def rise(x: Array, t: Array) -> Array:
+        still, w = _w(xp, (x - still_mu) / still_scale), _w(xp, (x - mu) / scale)
+        half = _sinh(xp, 0.5 * t)
+        step = 2.0 * still_scale * _cosh(xp, still + 0.5 * t) * half
+        other = _w(xp, (still_scale * _sinh(xp, still + t) + (still_mu - mu)) / scale)
+        q, q_other, change = _cosh(xp, w), _cosh(xp, other), step * _tanh(xp, 0.5 * (w + other))
+        plain = beta * step - alpha * change
+        exact = -2.0 * form.g * _sinh(xp, (w - form.w0) + 0.5 * t) * half
+        bends = scaled_k1_rise(xp, finite(xp, form.a * q), alpha * change)
+        bends = bends - 2.0 * log_ratio(xp, scale * q, scale * q_other, change)
+        unit = log_ratio(xp, _cosh(xp, still), _cosh(xp, still + t), 2.0 * _sinh(xp, still + 0.5 * t) * half)
+        return plain + xp.stop_gradient(exact - plain) + bends + unit
+
+    return Shape(heavy_line(xp, mu, scale), rise, lambda x: centre - _w(xp, (x - mu) / scale))
+
+
 _STANDARD = Family(
     parameters={"c": "positive", "d": "positive"},
     support=(-math.inf, math.inf),
@@ -298,6 +332,7 @@ def _family() -> Family:
         scores=(*scores[:2], _score_scale, *scores[3:]),
         quantile=quantile._replace(slopes=slopes),
         draw=Draw(_draw, ("normal", "uniform", "normal")),
+        shape=_shape,
     )
 
 

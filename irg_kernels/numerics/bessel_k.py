@@ -13,7 +13,8 @@ import math
 from functools import cache
 
 from ..namespace import Array, Namespace
-from .elementary import horner
+from .charts import log_ratio
+from .elementary import horner, horner_rise
 from .gamma_function import EULER
 from .quadrature import is_double
 
@@ -44,6 +45,41 @@ def scaled_k1(xp: Namespace[Array], z: Array) -> tuple[Array, Array]:
     small_zk1 = 1.0 + 2.0 * q * (log_half * horner(q, first) - horner(q, second))
     near_log, near_share = near + xp.log(small_zk1), near * (1.0 - near * small_k0 / small_zk1)
     return xp.where(large, far_log, near_log), xp.where(large, far_share, near_share)
+
+
+def scaled_k1_rise(xp: Namespace[Array], z: Array, step: Array) -> Array:
+    """The rise of log(z exp(z) K_1(z)) from z to z + step; neither it nor its derivatives cancel for a small step.
+
+    By the same two formulas, joined at 1, in differences: of (z + s) / sqrt(z + s / 2) that is
+    (1 - s / (2 R R')) step / (R + R'), R = sqrt(z + s / 2).
+    """
+    other = z + step
+    if xp.has_guard_digits:
+        return scaled_k1(xp, other)[0] - scaled_k1(xp, z)[0]
+    nodes, weights = _rule(0.235, 26) if is_double(xp, z) else _rule(0.5, 9)
+    far, far_other = xp.maximum(z, 1.0), xp.maximum(other, 1.0)
+    far_step = xp.where(xp.minimum(z, other) > 1.0, step, far_other - far)
+
+    def sum_at(z: Array) -> Array:
+        return xp.integrate(lambda square: (z + square) / xp.sqrt(z + 0.5 * square), nodes, weights, like=z)[0]
+
+    def of_step(square: Array) -> Array:
+        root, root_other = xp.sqrt(far + 0.5 * square), xp.sqrt(far_other + 0.5 * square)
+        return (1.0 - 0.5 * square / root / root_other) / (root + root_other)
+
+    (rise,) = xp.integrate(of_step, nodes, weights, like=far_step)
+    before, after = sum_at(far), sum_at(far_other)
+    above = log_ratio(xp, before, after, far_step * rise)
+    near, near_other = xp.minimum(z, 1.0), xp.minimum(other, 1.0)
+    near_step = xp.where(xp.maximum(z, other) < 1.0, step, near_other - near)
+    _, _, first, second = _series(10 if is_double(xp, z) else 6)
+    squares = 0.25 * near * near, 0.25 * near_step * (near + near_other), 0.25 * near_other * near_other
+    by_log, plain = horner(squares[0], [0.0, *first]), horner(squares[0], [0.0, *second])
+    by_log_rise, plain_rise = horner_rise(*squares, [0.0, *first]), horner_rise(*squares, [0.0, *second])
+    log_rise, log_half = log_ratio(xp, near, near_other, near_step), xp.log(0.5 * near) + EULER
+    change = 2.0 * (log_rise * by_log + (log_half + log_rise) * by_log_rise - plain_rise)
+    below = near_step + xp.log1p(change / (1.0 + 2.0 * (log_half * by_log - plain)))
+    return above + below
 
 
 @cache

@@ -84,6 +84,13 @@ ROW = Family(
     cdf=_cdf,
     expectations={"x": _mean, "x**2": _square},
     tails=({"loc": 0.5, "scale": 2.0, "tailweight": 1.5, "skewness": -0.5}, (-16.0, -2.0, 0.25, 2.0, 12.0)),
+    truncations=(
+        ({"loc": 0.5, "scale": 2.0, "tailweight": 1.5, "skewness": -0.5}, -1.0, 3.0),
+        ({"loc": 0.5, "scale": 2.0, "tailweight": 1.5, "skewness": -0.5}, None, -30.0, -31.0, -35.0),
+        ({"loc": 0.0, "scale": 1.0, "tailweight": 0.001, "skewness": 0.0}, -1.0, 50.0),
+        ({"loc": 1.0, "scale": 1.0, "tailweight": 2.0, "skewness": 1.95}, 5.0, 5.001),
+    ),
+    narrow=(({"loc": 0.5, "scale": 2.0, "tailweight": 1.5, "skewness": -0.5}, 1.0, 1.000002),),
     masses=_masses,
     log_density=_log_density,
     ranges={
