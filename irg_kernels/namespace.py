@@ -129,6 +129,9 @@ class Namespace(Protocol[Array]):
     def max(self, x: Array, /, *, axis: int, keepdims: bool = False) -> Array:
         """Largest element along one axis."""
 
+    def sort(self, x: Array, /) -> Array:
+        """Ascending along the first axis."""
+
     def log_softmax(self, x: Array, /) -> Array:
         """`x` less the logarithm of the sum of its exponentials, along the last axis, of one element at least."""
 

@@ -61,6 +61,7 @@ __all__ = [
     "sigmoid",
     "sin",
     "softplus",
+    "sort",
     "sqrt",
     "stack",
     "stop_gradient",
@@ -101,6 +102,10 @@ def sum(x: Any, *, axis: int, keepdims: bool = False) -> Any:
 
 def max(x: Any, *, axis: int, keepdims: bool = False) -> Any:
     return _as(x, jnp.max(bare(x), axis=axis, keepdims=keepdims))
+
+
+def sort(x: Any) -> Any:
+    return _as(x, jnp.sort(bare(x), axis=0))
 
 
 def stack(arrays: Sequence[Any], *, axis: int = 0) -> Any:

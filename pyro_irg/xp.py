@@ -57,6 +57,7 @@ __all__ = [
     "sigmoid",
     "sin",
     "softplus",
+    "sort",
     "sqrt",
     "stack",
     "stop_gradient",
@@ -146,6 +147,10 @@ def concatenate(arrays: Sequence[Tensor]) -> Tensor:
 
 def max(x: Tensor, *, axis: int, keepdims: bool = False) -> Tensor:
     return torch.amax(x, dim=axis, keepdim=keepdims)
+
+
+def sort(x: Tensor) -> Tensor:
+    return torch.sort(x, dim=0).values
 
 
 def log_softmax(x: Tensor) -> Tensor:

@@ -73,6 +73,10 @@ def max(x: Array, *, axis: int, keepdims: bool = False) -> Array:
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
+def sort(x: Array) -> Array:
+    return np.sort(x, axis=0)
+
+
 def log_softmax(x: Array) -> Array:
     below = x - np.max(x, axis=-1, keepdims=True)
     return below - np.log(np.sum(np.exp(below), axis=-1, keepdims=True))

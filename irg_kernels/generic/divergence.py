@@ -99,7 +99,7 @@ def points(
     shut = xp.abs(xp.stack([*[turns[0]] * 3, *[turns[3]] * 3])) < last
     L_ends, x_ends = xp.where(shut, turns[:6], levels[:6]), xp.where(shut, x_turns[:6], x_levels[:6])
     fixed = along_axis(xp, [sign * L for L in own for sign in (-1.0, 1.0)] + [0.0], like) + like
-    breaks = _sorted(xp, _within(xp, xp.concatenate([fixed, turns[6:]]), (L_ends[0], L_ends[3])))
+    breaks = xp.sort(_within(xp, xp.concatenate([fixed, turns[6:]]), (L_ends[0], L_ends[3])))
     L, weight = _nodes(xp, breaks)
     outside = (ends[0] < of_q[0]) | (ends[1] > of_q[1])
     same = (ends[0] <= of_q[0]) & (ends[1] >= of_q[1]) & ~outside
@@ -202,18 +202,6 @@ def _turns(
             away = along_axis(xp, AROUND_KINK, like) * (sides[1] - sides[0])
             found.append(family.kink(xp, *of) + away)
     return found
-
-
-def _sorted(xp: Namespace[Array], x: Array) -> Array:
-    """Ascending along the first axis, by the rank of each (a network would be compiled for minutes)."""
-    count = x.shape[0]
-    earlier = along_axis(xp, [float(j < i) for i in range(count) for j in range(count)], x[0])
-    earlier = earlier.reshape((count, count, *earlier.shape[1:])) > 0.5
-    ahead = x[None] < x[:, None]
-    before = ahead | ~(ahead | (x[None] > x[:, None])) & earlier
-    rank = xp.sum(xp.indicator(before, like=x), axis=1)
-    place = along_axis(xp, [float(k) for k in range(count)], x)
-    return xp.sum(xp.where(xp.abs(rank[None] - place) < 0.5, x[None], 0.0), axis=1)
 
 
 def _nodes(xp: Namespace[Array], breaks: Array) -> tuple[Array, Array]:

@@ -195,6 +195,13 @@ def check_reduction(backend: Backend, name, function):
         np.testing.assert_array_equal(value, function(x, **option))
 
 
+def check_sort(backend: Backend):
+    x = np.array([[3.0, -1.0], [2.0, np.inf], [2.5, -2.0]])
+    np.testing.assert_array_equal(backend.values(lambda xp, x: xp.sort(x), x), np.sort(x, axis=0))
+    slopes = backend.slopes(lambda xp, x: xp.sort(x) * xp.constant((1.0, 2.0, 3.0), like=x).reshape((3, 1)), x)[0]
+    np.testing.assert_array_equal(slopes, [[3.0, 2.0], [1.0, 3.0], [2.0, 1.0]])
+
+
 def check_clip(backend: Backend):
     x = np.array([-3.0, -1.0, -0.5, 0.5, 2.0, 4.0, np.inf])
     np.testing.assert_array_equal(backend.values(lambda xp, x: xp.clip(x, -1.0, 2.0), x), np.clip(x, -1.0, 2.0))
@@ -344,6 +351,7 @@ CHECKS = {
     "indicator": check_indicator,
     "sum": partial(check_reduction, name="sum", function=np.sum),
     "max": partial(check_reduction, name="max", function=np.max),
+    "sort": check_sort,
     "clip": check_clip,
     "round": check_round,
     "log_softmax": check_log_softmax,
@@ -410,6 +418,7 @@ ON_VECTORS = {
     "indicator": lambda xp, x: x * xp.indicator(x > 0.4, like=x),
     "sum": lambda xp, x: xp.sum(x * x, axis=0),
     "max": lambda xp, x: xp.max(x * x, axis=0, keepdims=True),
+    "sort": lambda xp, x: xp.sort(x * (1.0 - x)),
     "clip": lambda xp, x: xp.clip(x, 0.25, 0.6),
     "round": lambda xp, x: x * xp.round(4.0 * x),
     "log_softmax": lambda xp, x: xp.log_softmax(x),
