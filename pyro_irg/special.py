@@ -21,9 +21,9 @@ from irg_kernels.adapter.special_functions import SpecialFunctions
 from irg_kernels.generic import by_region
 from irg_kernels.generic.family import Function
 
-from .attach import call, in_transform, seen
+from .attach import attach, call, in_transform, seen
 from .distributions.base import parameters
-from .distributions.native import GAMMAINC, GAMMAINCC, seen_value, with_native
+from .distributions.native import GAMMAINC, GAMMAINCC, seen_value, whole, with_native
 
 __all__ = [
     "bessel_ratio",
@@ -59,20 +59,22 @@ _IN_X = {"gammainc": by_region.of_gamma_tail_in_x(1.0), "gammaincc": by_region.o
 
 
 def _called(function: Function, name: str, **values: Any) -> Tensor:
-    args, rule = parameters(name, **values), None
-    moves = in_transform() or any(a.requires_grad for a in args)
-    if name in _NATIVE and not moves:
-        value = seen_value(function, _NATIVE[name], *args)
-        if value is not None:
+    args, rule, ways, value = parameters(name, **values), None, _NATIVE.get(name), None
+    moves = in_transform() or (torch.is_grad_enabled() and any(a.requires_grad for a in args))
+    if ways is not None:
+        if not (moves and args[0].requires_grad) and (found := whole(ways, *args)) is not None:
+            return found
+        value = seen_value(function, ways, *(a.detach() for a in args) if moves else args)
+        if value is not None and not moves:
             return value
     # nor are there limits to compute; torch's ways look for themselves where they serve
-    if function.inside is not None and (moves or name not in _NATIVE) and _is_inside(function.inside, args):
+    if function.inside is not None and (moves or ways is None) and _is_inside(function.inside, args):
         function = function.formula
         rules = _BY_REGION if any(a.requires_grad for a in args[:-1]) else _IN_X
         rule = rules.get(name)
-    if name in _NATIVE:
-        function = with_native(function, _NATIVE[name])
-    return call(function, *args, by_region=rule)
+    if value is not None:
+        return attach(function.partials, value, *args, by_region=rule)
+    return call(function if ways is None else with_native(function, ways), *args, by_region=rule)
 
 
 def _is_inside(inside: Callable, args: tuple[Tensor, ...]) -> bool:

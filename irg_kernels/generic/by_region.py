@@ -9,7 +9,14 @@ from typing import NamedTuple
 from ..families import beta, dirichlet, gamma, student_t
 from ..namespace import Array, Namespace
 from ..numerics import beta_pair, gamma_table, student_t_regions
-from ..numerics.gamma_front import FEW, density_of_few, density_of_log, density_of_many
+from ..numerics.gamma_front import (
+    MOST_FEW,
+    MOST_SINGLE,
+    density_of_few,
+    density_of_few_single,
+    density_of_log,
+    density_of_many,
+)
 
 
 class ByRegion(NamedTuple):
@@ -174,15 +181,14 @@ def of_gamma_tail(sign: float) -> ByRegion:
 
 def of_gamma_tail_in_x(sign: float) -> ByRegion:
     """The same where that in a is not wanted, and has no number here; the slope is the density of log x."""
-    regions = (
-        (lambda xp, x, a: a > FEW, lambda xp, x, a: (density_of_many(xp, x, a),)),
-        (None, lambda xp, x, a: (density_of_few(xp, x, a),)),
-    )
+    many = None, lambda xp, x, a: (density_of_many(xp, x, a),)
+    regions = (lambda xp, x, a: a <= MOST_SINGLE, lambda xp, x, a: (density_of_few_single(xp, x, a),)), many
+    regions_f64 = (lambda xp, x, a: a <= MOST_FEW, lambda xp, x, a: (density_of_few(xp, x, a),)), many
 
     def partials(xp: Namespace[Array], slopes: tuple[Array], result: Array, a: Array, x: Array) -> tuple:
         return math.nan, sign * slopes[0] / x
 
-    return ByRegion(lambda xp, result, a, x: (x, a), regions, regions, partials)
+    return ByRegion(lambda xp, result, a, x: (x, a), regions, regions_f64, partials)
 
 
 def of_beta_tail(sign: float) -> ByRegion:

@@ -19,9 +19,6 @@ from .elementary import (
 from .gamma_function import HALF_LOG_2PI, STIRLING, log_gamma1p, stirling
 from .in_two import keeps_rests, log_in_two, quotient, times_log1pmx_terms
 
-FEW = 20.0
-"""of a, from which on Stirling's formula serves"""
-
 
 class Point(NamedTuple, Generic[Array]):
     """z in three forms; `excess` is z - a, with the digits that rounding z to its dtype would cost it."""
@@ -53,19 +50,40 @@ def log_front_times(xp: Namespace[Array], at: Point[Array], a: Array, unit: Arra
 
 
 def density_of_log(xp: Namespace[Array], z: Array, a: Array) -> Array:
-    """z**a exp(-z) / Gamma(a), z > 0, in few operations of float64: to 1e-13 where it is above 1e-50."""
-    large = a > FEW
-    far = density_of_many(xp, xp.where(large, z, FEW), xp.where(large, a, FEW))
-    return xp.where(large, far, density_of_few(xp, xp.where(large, 1.0, z), xp.where(large, 1.0, a)))
+    """z**a exp(-z) / Gamma(a), z > 0, in few operations of float64: to 1e-13 where it is above 1e-50, with guard
+    digits to 1e-7."""
+    most, few_by = (MOST_SINGLE, density_of_few_single) if xp.has_guard_digits else (MOST_FEW, density_of_few)
+    few = a <= most
+    far = density_of_many(xp, xp.where(few, most, z), xp.where(few, most, a))
+    return xp.where(few, few_by(xp, xp.where(few, z, 1.0), xp.where(few, a, 1.0)), far)
+
+
+MOST_FEW, MOST_SINGLE = 200.0, 1e8
+"""of a: `density_of_few` rounds z / a, which costs a times the spacing"""
 
 
 def density_of_few(xp: Namespace[Array], z: Array, a: Array) -> Array:
-    """The same for a <= `FEW`."""
-    return xp.exp(a * xp.log(z) - z - xp.lgamma(a))
+    """The same for a <= `MOST_FEW`: by Stirling's formula at a + 8, in less time than a `lgamma`."""
+    return _density_by_steps(xp, z, a, 8, STIRLING)
+
+
+def density_of_few_single(xp: Namespace[Array], z: Array, a: Array) -> Array:
+    """The same to 1e-7, for a <= `MOST_SINGLE`."""
+    return _density_by_steps(xp, z, a, 4, STIRLING[:3])
+
+
+def _density_by_steps(xp: Namespace[Array], z: Array, a: Array, n: int, terms: tuple[float, ...]) -> Array:
+    top = a + float(n)
+    r, pair = 1.0 / top, a * (a + (n - 1.0))
+    product = pair
+    for k in range(1, n // 2):  # (a + k) (a + n - 1 - k)
+        product = product * (pair + float(k * (n - 1 - k)))
+    fall = a * xp.log(z * r) - (n - 0.5) * xp.log(top) + (top - z) - r * horner(r * r, terms)
+    return xp.exp(fall) * (product * (1.0 / math.sqrt(2.0 * math.pi)))
 
 
 def density_of_many(xp: Namespace[Array], z: Array, a: Array) -> Array:
-    """For a >= `FEW`, by Stirling's formula."""
+    """For a >= 20, by Stirling's formula."""
     r = 1.0 / a
     fall = a * log1pmx(xp, (z - a) * r, xp.log(z * r)) - r * horner(r * r, STIRLING)
     return xp.sqrt((0.5 / math.pi) * a) * xp.exp(fall)

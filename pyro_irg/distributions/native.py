@@ -28,6 +28,8 @@ from ..attach import CHUNK, FLOAT64, NATIVE, by_chunks, evaluate, in_transform
 _LEAST_UPPER, _MOST, _MOST_SINGLE = gamma_small.MOST_A, gamma_uniform.MIDDLE.least_a, 3e4
 """of a: for torch's upper tail in a quantile, for both tails, and for both in answers of float32"""
 _TINY = torch.finfo(torch.float64).tiny
+_LEAST = 1e-300
+"""of a mass by torch's functions, which are 0 where the exponential underflows"""
 
 
 class _Way(NamedTuple):
@@ -52,6 +54,10 @@ class _Ways(NamedTuple):
     single: tuple[_Way, ...]
     few_double: tuple[_Way, ...]
     few_single: tuple[_Way, ...]
+    native: Callable
+    """torch's function"""
+    least_a: float
+    """above which it is right in float64"""
 
     def of(self, double: bool, size: int) -> tuple[_Way, ...]:
         if size > by_numpy.FEW:
@@ -68,7 +74,7 @@ def _by_torch(function: Callable, most_a: float, least_a: float = 0.0) -> _Way:
             return function(a, z)
         return function(torch.from_numpy(a), torch.from_numpy(z)).numpy()
 
-    return _Way(where, find, 1.0, 1e-300)
+    return _Way(where, find, 1.0, _LEAST)
 
 
 def _by_table(uniform: Callable, table: gamma_uniform.Table) -> _Way:
@@ -80,8 +86,11 @@ def _by_table(uniform: Callable, table: gamma_uniform.Table) -> _Way:
     return _Way(functools.partial(gamma_uniform.serves, table), find, 1.5 * table.least_a, 1e-50)
 
 
-def _ways(native: Callable, uniform: Callable, *near_0: _Way, double: float = 0.0, single: float = 0.0) -> _Ways:
+def _ways(
+    native: Callable, uniform: Callable, small: Callable, *near_0: _Way, double: float = 0.0, single: float = 0.0
+) -> _Ways:
     """
+    :param small: what serves a <= 1 in answers of float32.
     :param near_0: what serves small a where torch's does not.
     :param double: a above which torch's serves wherever z is, in each precision.
     """
@@ -96,18 +105,24 @@ def _ways(native: Callable, uniform: Callable, *near_0: _Way, double: float = 0.
     few_single = by_torch(_MOST_SINGLE, single)
     return _Ways(
         (*by_torch(_MOST, double), large, middle),
-        (short, *by_torch(_MOST, single), large, middle),
+        (short, _Way(gamma_small.by_table_serves, small, 0.5, 0.0), *by_torch(_MOST, single), large, middle),
         (*by_torch(_MOST, double), middle),
         (*few_single, short, middle),
+        native,
+        double,
     )
 
 
 _SMALL = _Way(gamma_small.serves, gamma_small.upper, 0.1, 0.0)
-GAMMAINC = _ways(gammainc, gamma_uniform.lower)
+GAMMAINC = _ways(gammainc, gamma_uniform.lower, gamma_small.lower_by_table)
 # the error of torch's is 3e-16 / a, measured
-GAMMAINCC = _ways(gammaincc, gamma_uniform.upper, _SMALL, double=0.02, single=1e-5)
+GAMMAINCC = _ways(gammaincc, gamma_uniform.upper, gamma_small.upper_by_table, _SMALL, double=0.02, single=1e-5)
 _BOTH = _ways(
-    lambda a, z: torch.stack((gammainc(a, z), gammaincc(a, z))), gamma_uniform.both, double=_LEAST_UPPER, single=1e-5
+    lambda a, z: torch.stack((gammainc(a, z), gammaincc(a, z))),
+    gamma_uniform.both,
+    gamma_small.both_by_table,
+    double=_LEAST_UPPER,
+    single=1e-5,
 )
 
 
@@ -195,6 +210,21 @@ def seen_value(function: Function, ways: _Ways, *args: Tensor) -> Tensor | None:
     double = dtype == torch.float64
     ours = functools.partial(_value, function.value, NATIVE if double else FLOAT64)
     return _by_arrays(ways.of(double, args[0].numel()), ours, *args).to(dtype)
+
+
+def whole(ways: _Ways, a: Tensor, x: Tensor) -> Tensor | None:
+    """torch's function, with its own derivatives in x, where those are wanted; None unless it is right for all
+    elements, which the ends of their range show in no time."""
+    args = a.detach(), x.detach()
+    if a.dtype != torch.float64 or not a.numel() or not by_numpy.serves((), args):
+        return None
+    a_ends, x_ends = (
+        (np.minimum.reduce(array, axis=None), np.maximum.reduce(array, axis=None)) for array in map(Tensor.numpy, args)
+    )
+    if not (ways.least_a < a_ends[0] and a_ends[1] <= _MOST and x_ends[0] > _TINY and x_ends[1] < torch.inf):
+        return None
+    found = ways.native(a, x)
+    return found if np.minimum.reduce(found.detach().numpy(), axis=None) > _LEAST else None
 
 
 def _value(kernel: Callable, xp: Namespace[Tensor], *args: Tensor) -> Tensor:

@@ -96,6 +96,31 @@ def test_slopes_by_region(name, dtype):
         torch.testing.assert_close(found, plain[-1], rtol=tolerance, atol=floor)
 
 
+@pytest.mark.parametrize("last", [19.9, 30.0], ids=["torch's alone", "mixed"])
+@pytest.mark.parametrize("sign", [1, -1], ids=["lower", "upper"])
+def test_in_x_alone(sign, last):
+    """A density and its derivatives, whether torch's own function serves all elements or not."""
+    rows = [(1e-3, 1e-5), (0.3, 0.2), (1.0, 0.7), (3.0, 12.0), (8.0, 8.0), (19.5, 60.0), (last, 15.0), (3.0, 1e-101)]
+    for given in (rows[1:-1], rows):  # of the last row torch's mass is not to be had
+        a, x = (torch.tensor(column, dtype=torch.float64) for column in zip(*given, strict=True))
+        x.requires_grad_()
+        value = (special.gammainc if sign > 0 else special.gammaincc)(a, x)
+        (first,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.sum(), x, create_graph=True)
+        (third,) = torch.autograd.grad(second.sum(), x)
+        with mp.workdps(30):
+            for k, (shape, at) in enumerate(given):
+                c, z = mp.mpf(shape), mp.mpf(at)
+                p = sign * z ** (c - 1) * mp.exp(-z) / mp.gamma(c)
+                q = (c - 1) / z - 1
+                far = 3e-16 * abs(float(mp.log(abs(p))))  # the exponential loses eps for each unit of its exponent
+                assert abs(float(first[k].detach()) / p - 1) < 1e-13 + far
+                assert abs(float(second[k].detach()) - p * q) <= 1e-12 * abs(p) * (1 + 1 / z)
+                assert abs(float(third[k]) - p * (q * q - (c - 1) / z**2)) <= 1e-11 * abs(p) * (1 + 1 / z**2)
+                masses = (mp.gammainc(c, 0, z, regularized=True), mp.gammainc(c, z, mp.inf, regularized=True))
+                assert abs(float(value[k].detach()) / masses[sign < 0] - 1) < 1e-13 + far
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("shape", [(), (0,), (2, 1, 3)], ids=str)
 def test_shapes(dtype, shape):
