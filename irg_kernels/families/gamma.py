@@ -208,8 +208,10 @@ def log_density_at(xp: Namespace[Array], at: Point[Array], a: Array, x: Array) -
     limits, factor = xp.finfo(x), xp.where(a < 1.0, a, xp.sqrt(xp.where(a < 1.0, 1.0, a)))
     unit = factor / x
     inside = (unit > float(limits.tiny)) & (unit < float(limits.max))
-    apart = xp.where(inside, 0.0, xp.log(factor) - xp.log(x))
-    return log_front_times(xp, at, a, xp.where(inside, unit, 1.0)) + apart
+    away = xp.log(factor) - xp.log(x)
+    # which has the derivative: times a tiny density that through the quotient underflows on its way
+    apart = xp.where(inside, away - xp.stop_gradient(away), away)
+    return log_front_times(xp, at, a, xp.stop_gradient(xp.where(inside, unit, 1.0))) + apart
 
 
 def _from_x(xp: Namespace[Array], x: Array, a: Array, rate: Array) -> Point[Array]:

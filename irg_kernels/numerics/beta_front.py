@@ -42,8 +42,10 @@ def log_density_at(xp: Namespace[Array], at: Place, a: Array, b: Array, unit: Ar
     root = xp.sqrt(smaller) * xp.sqrt(larger / total)
     unit = unit + 0.0 * root
     inside = root < float(xp.finfo(root).max) * unit  # next to 0 a unit of z may be too small to divide by
-    log_ratio, rest = log_split(xp, root / xp.where(inside, unit, root))
-    log_unit = xp.where(inside, log_ratio, xp.log(root) - xp.log(unit))
+    log_ratio, rest = log_split(xp, xp.stop_gradient(root / xp.where(inside, unit, root)))
+    away = xp.log(root) - xp.log(unit)
+    # which has the derivative: times a tiny density that through the quotient underflows on its way
+    log_unit = xp.where(inside, log_ratio + (away - xp.stop_gradient(away)), away)
     return ((fall - (HALF_LOG_2PI + remainder)) + log_unit) + rest
 
 

@@ -271,6 +271,34 @@ def test_far_intervals(adapter, precision):
     np.testing.assert_allclose(hessians[:, [0, 3]], -(np.array(slopes) != 0.0).astype(float))
 
 
+@over(("gammainc", "gammaincc", "betainc", "betaincc"), "name")
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_densitys_slope_next_to_0(adapter, name, precision):
+    """Where the density times x underflows, and beyond, where that over x overflows: it was 3/2 of it, and NaN."""
+    double = precision == "float64"
+    places = (1e-20, 1e-110, 1e-150, 1e-190, 1e-250) if double else (1e-5, 1e-13, 1e-17, 1e-25, 1e-34)
+    rows = np.array([(a, x) for a in (0.7, 1.5, 2.0, 3.0) for x in places])
+    if not double:
+        rows = rows.astype(np.float32).astype(float)
+    a, x = rows.T
+    with mp.workdps(20):
+        factors = [1 / mp.gamma(c) if name.startswith("gamma") else mp.beta(c, 2) ** -1 for c in map(mp.mpf, a)]
+        density = [k * mp.mpf(z) ** (mp.mpf(c) - 1) for k, c, z in zip(factors, a, x, strict=True)]
+        slopes = [p * ((mp.mpf(c) - 1) / mp.mpf(z) - 1) for p, c, z in zip(density, a, x, strict=True)]
+    if name.startswith("beta"):
+        rows = np.stack((a, np.full(len(a), 2.0), x), 1)
+    with adapter.precision(precision):
+        found = orders(adapter, name, rows)[2][:, -1]
+    limits = np.finfo(precision)
+    density, slopes = (np.array([float(v) for v in of]) for of in (density, slopes))
+    # its own underflow is that of its slope
+    held = (density < 1e3 * limits.tiny) | (np.abs(slopes) < 1e3 * limits.tiny) | (np.abs(slopes) > 1e-3 * limits.max)
+    sign = -1.0 if name.endswith("cc") else 1.0
+    assert (~held).sum() >= 10
+    np.testing.assert_allclose(found[~held], sign * slopes[~held], rtol=2e-12 if double else 2e-5)
+    assert np.isfinite(found[np.abs(slopes) < 1e-3 * limits.max]).all()
+
+
 E1_OF_HALF = 0.55977359477616081
 
 
