@@ -285,13 +285,22 @@ def logistic_rise(
     w = xp.abs(v)
     # upwards with p and q, a and b exchanged: the exponential falls
     goes, stays, shape = xp.where(up, q, p), xp.where(up, p, q), xp.where(up, b + 0.0 * v, a + 0.0 * v)
+    total, other = a + b, xp.where(up, a + 0.0 * v, b + 0.0 * v)
     close = w < 1.0
     w_near, w_far = xp.where(close, w, 0.0), xp.where(close, 1.0, w)
-    drop = goes * xp.expm1(-w_near)
-    tiny, remainder = log1pmx_near_0(xp, drop)
-    little = w_near * ((a + b) * goes - shape) - (a + b) * (goes * expm1mx(xp, -w_near) + remainder)
-    some = -shape * w_near - (a + b) * xp.log1p(drop)
-    far = -shape * w_far - (a + b) * xp.log(stays + goes * xp.exp(-w_far))
+    # by the smaller share: next to 1 a large a + b would leave its rounding
+    small = stays < goes
+    share, power, t = (xp.where(small, *each) for each in ((stays, goes), (other, shape), (w_near, -w_near)))
+    change = share * xp.expm1(t)
+    tiny, remainder = log1pmx_near_0(xp, change)
+    little = t * (power - total * share) - total * (share * expm1mx(xp, t) + remainder)
+    some = power * t - total * xp.log1p(change)
+    within = in_exponent(xp, w_far)
+    grown = stays * xp.expm1(within)
+    few = small & (grown < 1.0) & (w_far <= within)
+    some_far = xp.log1p(xp.where(few, grown, xp.where(small, 0.0, goes * xp.expm1(-w_far))))
+    most_far = xp.log(xp.where(small & ~few, stays + goes * xp.exp(-w_far), 1.0))
+    far = xp.where(few, other, -shape) * w_far - total * (some_far + most_far)
     if y is not None:
         lost = stays < 1e8 * float(xp.finfo(v).tiny)
         log_stays = xp.where(lost, -xp.softplus(xp.where(up, -y, y)), 0.0)

@@ -7,6 +7,7 @@ import pytest
 from mpmath import mp
 from scipy import optimize, stats
 
+from irg_kernels.numerics.charts import logistic_rise
 from tests.families import BY_NAME
 
 FAR = {
@@ -262,6 +263,22 @@ def test_draws_that_round_to_a_bound(adapter, name):
         "Weibull": 0.36787945 * u ** (1.0 / 50.0),  # F = x**50, where it is so small
     }[name]
     np.testing.assert_allclose(x, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("v", [-2.5, -0.3, -1e-3, 1e-3, 0.3, 2.5])
+@pytest.mark.parametrize("at", ["low", "high"])
+def test_rise_of_unequal_powers(adapter, at, v):
+    """a v - (a + b) log(q + p e**v) of a small a and a large b about their mode: rounding 1 - p left b of it."""
+    a, b = 2.0, 2.0**20
+    p = float(np.float32(a / b))
+    if at == "high":
+        p, v = -p, -v
+    with mp.workdps(40):
+        size, step = mp.mpf(abs(p)), mp.mpf(float(np.float32(abs(v)))) * (1 if v * p > 0 else -1)
+        expected = float(a * step - (a + b) * mp.log1p(size * mp.expm1(step)))
+    powers, shares = ((a, b), (abs(p), 1.0 - abs(p))) if p > 0.0 else ((b, a), (1.0 - abs(p), abs(p)))
+    found = logistic_rise(adapter.NATIVE, *map(adapter.array, (*powers, *shares, v)))
+    np.testing.assert_allclose(adapter.numpy(found), expected, rtol=2e-6, atol=2e-6)
 
 
 def test_quantile_beyond_the_range_of_the_dtype(adapter):
