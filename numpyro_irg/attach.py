@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
 
 from irg_kernels.families import beta
@@ -97,6 +98,23 @@ def once(function: Callable) -> Callable:
         return run(*args)
 
     return wrapper
+
+
+def side_by_side(function: Callable) -> Callable:
+    """function(constants, array), values only, of an array that may have more axes before its own: which is how it is
+    mapped over the array, since a loop that JAX maps chooses for each row anew at every step."""
+    run = custom_vmap(function)
+
+    @run.def_vmap
+    def _(size: int, is_mapped: Any, constants: Any, array: Array) -> Any:
+        if any(jax.tree.leaves(is_mapped[0])):
+            axes = jax.tree.map(lambda mapped: 0 if mapped else None, is_mapped)
+            found = jax.vmap(function, axes, axis_size=size)(constants, array)
+        else:
+            found = run(constants, array)
+        return found, jax.tree.map(lambda _: True, found)
+
+    return run
 
 
 _TOGETHER: dict[Any, Callable] = {(beta.dlogit_da, beta.dlogit_db): beta.dlogit_by_shapes}

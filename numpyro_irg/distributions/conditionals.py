@@ -24,7 +24,7 @@ from irg_kernels.generic.family import Function, log_cdf_of
 from irg_kernels.namespace import Namespace
 from irg_kernels.numerics.elementary import log1mexp
 
-from ..attach import NATIVE, attach, attach_jointly, call, once
+from ..attach import NATIVE, attach, attach_jointly, call, once, side_by_side
 from .base import together
 from .from_uniform import quantile_at
 from .host_families import has_tails, log_density, log_tails, unwrapped
@@ -74,23 +74,41 @@ def from_uniform(log_weights: Array, components: list[Any], u: Array) -> Array:
     """
     event = components[0].event_shape
     q = u.reshape(*u.shape[: u.ndim - len(event)], math.prod(event))
-    mixed, still = (log_weights, components), lax.stop_gradient((log_weights, components))
-    low, high = _bracket(still[1], lax.stop_gradient(q))
-    within = jnp.clip(low, -1.0, 1.0) if is_elliptical(components[0]) else low
-
+    mixed = log_weights, components
+    found, within = _search(*lax.stop_gradient((mixed, q)))
     x: list[Array] = []
     for d in range(q.shape[-1]):
-        level = q[..., d]
-        found = _next(still, lax.stop_gradient(x), within, lax.stop_gradient(level), low[..., d], high[..., d])
-        moving, masses = _functions(mixed, list(x), within), (jnp.log(level), jnp.log1p(-level))
-        x.append(fixed_quantile.at_fixed_quantile(NATIVE, *moving, found, masses))
+        x.append(attach_jointly(_push_next, found[..., d], (mixed, list(x), within, q[..., d])))
     return jnp.stack(x, -1).reshape(u.shape)
 
 
+@side_by_side
 @once
-def _next(mixed: Any, before: list[Array], within: Array, q: Array, low: Array, high: Array) -> Array:
-    """The next coordinate, of which q is the level given those before it; values only."""
-    return truncation.quantile_by_tails(NATIVE, *_functions(mixed, before, within), q, low, high)
+def _search(mixed: Any, q: Array) -> tuple[Array, Array]:
+    """(The draw, values only; what stands for coordinates of which none is known yet.)"""
+    low, high = _bracket(mixed[1], q)
+    within = jnp.clip(low, -1.0, 1.0) if is_elliptical(mixed[1][0]) else low
+    x: list[Array] = []
+    for d in range(q.shape[-1]):
+        level = q[..., d], low[..., d], high[..., d]
+        x.append(truncation.quantile_by_tails(NATIVE, *_functions(mixed, x, within), *level))
+    return jnp.stack(x, -1), within
+
+
+def _push_next(tangents: Any, x: Array, params: Any) -> Array:
+    """How the next coordinate moves with all that its place depends on: dx = (du - dF) / p(x)."""
+    log_tails, log_density = _functions(*params[:3])
+    lower, upper = log_tails(x)
+    is_lower = lower < upper
+    sign = 2.0 * NATIVE.indicator(is_lower, like=x) - 1.0
+    step = fixed_quantile.step_of(NATIVE, jnp.where(is_lower, lower, upper) - log_density(x), x, NATIVE.finfo(x))
+
+    def residual(params: Any) -> Array:
+        tails, level = _functions(*params[:3])[0](x), params[3]
+        return jnp.where(is_lower, tails[0] - jnp.log(level), tails[1] - jnp.log1p(-level))
+
+    b = jax.jvp(residual, (params,), (tangents,))[1]
+    return -(fixed_quantile.unit_of(NATIVE, x) * (sign * b * step))
 
 
 def _functions(mixed: Any, before: list[Array], within: Array) -> tuple[Callable, Callable]:

@@ -4,6 +4,7 @@ import time
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import numpyro_irg.distributions as dist
@@ -59,3 +60,23 @@ def test_different_supports_under_jit_give_nan():
 
     assert jnp.isfinite(draw(jnp.array([2.0, 2.0]))).all()
     assert jnp.isnan(draw(jnp.array([2.0, 3.0]))).all()
+
+
+def test_from_uniform_under_vmap():
+    """The search is taken side by side where u alone is mapped, and mapped with the parameters; with its slopes."""
+    u = jnp.array([0.03, 0.4, 0.97])
+
+    def draw(logit, u):
+        weights = dist.Categorical(logits=jnp.stack([logit, 0.3]))
+        return dist.MixtureSameFamily(weights, dist.Gamma(jnp.array([2.0, 9.0]), 1.0)).from_uniform(u)
+
+    logits = jnp.array([-1.0, 0.2, 1.5])
+    for f in (jax.jit(draw), jax.jit(jax.grad(draw, (0, 1)))):
+        alone = [[f(logit, level) for level in u] for logit in logits]
+        of_u = jax.jit(jax.vmap(f, (None, 0)))
+        for logit, row in zip(logits, alone, strict=True):
+            for i, found in enumerate(jax.tree.leaves(of_u(logit, u))):
+                np.testing.assert_allclose(found, [jax.tree.leaves(one)[i] for one in row], rtol=2e-5)
+        paired = jax.tree.leaves(jax.vmap(f)(logits, u))
+        for i, found in enumerate(paired):
+            np.testing.assert_allclose(found, [jax.tree.leaves(alone[k][k])[i] for k in range(3)], rtol=2e-5)
