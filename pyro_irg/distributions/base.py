@@ -98,8 +98,9 @@ class ImplicitMixin(_Host):
         batch_shape = torch.Size(batch_shape)
         for name, axes in self._expands.items():
             value = getattr(self, name)
-            own = value.shape[value.dim() - axes :] if axes else ()
-            setattr(new, name, None if value is None else value.expand(batch_shape + own))
+            if value is not None:
+                value = value.expand(batch_shape + value.shape[value.dim() - axes :] if axes else batch_shape)
+            setattr(new, name, value)
         for name in self._keeps:
             setattr(new, name, getattr(self, name))
         TorchDistribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
