@@ -27,6 +27,7 @@ from typing import Any
 
 from ..namespace import Array, Namespace
 from ..numerics.elementary import log_sum
+from ..numerics.in_two import Roughly
 from ..numerics.masses import Piece, Pieces, largest_exponent
 from ..numerics.roots import log_survival, logarithm
 from .family import Family, Quantile, from_coordinate
@@ -233,7 +234,8 @@ def first_guess(
     """
     if family.quantile is None:
         return _middle(xp, low, high)
-    return _at_masses(xp, family.quantile, *_masses_at(xp, family, q, one_minus_q, low, high, *params), *params)
+    rough: Namespace = Roughly(xp)
+    return _at_masses(rough, family.quantile, *_masses_at(rough, family, q, one_minus_q, low, high, *params), *params)
 
 
 def _masses_at(

@@ -7,6 +7,7 @@ exp(-69): in float32 it has an error of 69 eps if its logarithm is one number, a
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..namespace import Array, Namespace
 from .elementary import horner, log_split, two_product, two_sum
@@ -14,8 +15,19 @@ from .quadrature import is_double
 
 
 def keeps_rests(xp: Namespace[Array], like: Array) -> bool:
-    """Whether one rounding shows: not in float64, nor with guard digits."""
-    return not (xp.has_guard_digits or is_double(xp, like))
+    """Whether one rounding shows: not in float64, nor with guard digits, nor where few digits are wanted."""
+    return not (xp.has_guard_digits or is_double(xp, like) or isinstance(xp, Roughly))
+
+
+class Roughly:
+    """A namespace whose numbers need no more digits than a first guess: what rounding loses of them is not kept, half
+    of what XLA would have to compile."""
+
+    def __init__(self, xp: Namespace) -> None:
+        self._xp = xp
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._xp, name)
 
 
 def quotient(
