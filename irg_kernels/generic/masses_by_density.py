@@ -18,6 +18,7 @@ A tail that falls off slowly, of a small shape, is a straight line in R from `BE
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple
@@ -80,14 +81,13 @@ def masses_by_density(
         masses = _masses(xp, shape, fixed, x, panels[0] + panels[1])
         count, unit = len(panels[0]), shape.chart.unit(xp, x)
         far = unit_of(xp, unit)
+        tops = [functools.reduce(xp.maximum, (top for _, top in parts)) for parts in (masses[:count], masses[count:])]
+        moved = _ends(xp, shape, fixed, x, bounds, tops) if ends_move else (None, None)
         found = []
-        for side, (bound, parts) in enumerate(zip(bounds, (masses[:count], masses[count:]), strict=True)):
-            top = parts[0][1]
-            for _, other in parts[1:]:
-                top = xp.maximum(top, other)
+        for parts, top, by_end in zip((masses[:count], masses[count:]), tops, moved, strict=True):
             mass = sum(mass * xp.exp(own - top) for mass, own in parts)
-            if bound is not None and ends_move:
-                mass = mass + _end(xp, shape, fixed, x, bound, side, top)
+            if by_end is not None:
+                mass = mass + by_end
             found.append(Piece((unit / far) * mass, top + xp.log(far)))
         return found[0], found[1]
 
@@ -178,16 +178,17 @@ def _masses(
         return xp.exp(rise_at(shape, x, t)) * (2.0 + up + down)
 
     mass = span * (k / whole) * xp.integrate(integrand, nodes, weights, like=span)[0]
-    first = rise_at(shape, x, xp.where(is_straight, bent, 0.0))
-    fall = rise_at(shape, x, xp.where(is_straight, bent + rest, 0.0)) - first
+    ends = rise_at(shape, x, xp.stack([xp.where(is_straight, t, 0.0) for t in (bent, bent + rest)]))
+    first, fall = ends[0], ends[1] - ends[0]
     mass = mass + rest * (xp.exp(first) * expm1_ratio(xp, fall))
     return [(mass[i], top[i]) for i in range(len(panels))]
 
 
 def _is_straight(xp: Namespace[Array], rise: Callable, first: Array, last: Array) -> Array:
     """Whether `rise` is a straight line from `first` to `last` > `first`, but for its rounding."""
-    at_first, at_last = rise(xp.minimum(first, last)), rise(last)
-    off = rise(0.5 * (xp.minimum(first, last) + last)) - 0.5 * (at_first + at_last)
+    first_in = xp.minimum(first, last)
+    at_first, at_middle, at_last = rise(xp.stack([first_in, 0.5 * (first_in + last), last]))
+    off = at_middle - 0.5 * (at_first + at_last)
     rounding = 8.0 * float(xp.finfo(last).eps) * (1.0 + xp.abs(at_first) + xp.abs(at_last))
     return (last > first) & (xp.abs(off) < rounding)
 
@@ -208,35 +209,46 @@ def _cut(xp: Namespace[Array], fall: Callable, limit: Array, chart: Chart) -> Ar
     return xp.minimum(xp.exp(far), limit)
 
 
-def _end(xp: Namespace[Array], shape: Shape, fixed: Shape, x: Array, bound: _Bound, side: int, top: Array) -> Array:
-    """0, with the derivatives that the bound's motion brings."""
-    sign, still = 2.0 * side - 1.0, xp.stop_gradient(x)
-    to, _ = _reach(xp, shape.chart, x, bound, sign)
+def _ends(
+    xp: Namespace[Array], shape: Shape, fixed: Shape, x: Array, bounds: list[_Bound | None], tops: list[Array]
+) -> list[Array | None]:
+    """For each side 0, with the derivatives that its bound's motion brings; None where there is no bound."""
+    sides = [side for side, bound in enumerate(bounds) if bound is not None]
+    if not sides:
+        return [None, None]
+    still, top = xp.stop_gradient(x), xp.stack([tops[side] for side in sides])
+    sign = along_axis(xp, [2.0 * side - 1.0 for side in sides], x)
+    ways = [_reach(xp, shape.chart, x, bounds[side], 2.0 * side - 1.0)[0] for side in sides]
+    to = xp.stack(ways)
+    shut = xp.stack([bounds[side].shut & (way == way) for side, way in zip(sides, ways, strict=True)])  # type: ignore[union-attr]
     # not where the density is 0 in its dtype
-    at = xp.stop_gradient(to)
-    seen = bound.shut & (top - fixed.rise(still, at) < (600.0 if is_double(xp, x) else 70.0))
+    seen = shut & (top - fixed.rise(still, xp.stop_gradient(to)) < (600.0 if is_double(xp, x) else 70.0))
     moves = sign * xp.where(seen, to, 0.0)
     (moved,) = moving_end(xp, lambda w: xp.exp(xp.where(seen, shape.rise(x, sign * w), top) - top), moves)
-    limit = shape.chart.ends[side]
+    found: list[Array | None] = [None, None]
+    for k, side in enumerate(sides):
+        found[side] = moved[k] + _at_limit(xp, fixed, still, bounds[side], side, tops[side])  # type: ignore[arg-type]
+    return found
+
+
+def _at_limit(xp: Namespace[Array], fixed: Shape, x: Array, bound: _Bound, side: int, top: Array) -> Array | float:
+    """0, with the derivatives of a bound at the very end of the chart."""
+    limit = fixed.chart.ends[side]
     if limit is None:
-        return moved
-    there = bound.given == limit
-    given = xp.where(there, bound.given, limit)
-    return moved + sign * (given - xp.stop_gradient(given)) * _density_at_end(xp, fixed, still, side, top)
+        return 0.0
+    given = xp.where(bound.given == limit, bound.given, limit)
+    return (2.0 * side - 1.0) * (given - xp.stop_gradient(given)) * _density_at_end(xp, fixed, x, side, top)
 
 
 def _density_at_end(xp: Namespace[Array], fixed: Shape, x: Array, side: int, top: Array) -> Array:
     """exp(R) dv/dx at the end of a chart: the density there is 0, infinite, or what it is 32 e-folds before the end."""
     sign = 2.0 * side - 1.0
     start = sign * xp.maximum(sign * fixed.to_mode(xp, x), 0.0)
-    near, far = start + 32.0 * sign, start + 64.0 * sign
-
-    def log_plain(v: Array) -> Array:
-        return fixed.rise(x, v) + sign * v
-
-    power = (log_plain(near) - log_plain(far)) / 32.0
+    v = xp.stack([start + 32.0 * sign, start + 64.0 * sign])
+    near, far = fixed.rise(x, v) + sign * v  # log p, but for a constant
+    power = (near - far) / 32.0
     # next to the end its distance is exp(-|v|) times this
     distance = x if fixed.chart.ends[1] is None else x / (1.0 - x) if side == 0 else (1.0 - x) / x
     largest = math.sqrt(float(xp.finfo(x).max))
-    flat = xp.minimum(xp.exp(log_plain(near) - top) / distance, largest)  # times 0 a number
+    flat = xp.minimum(xp.exp(near - top) / distance, largest)  # times 0 a number
     return xp.where(power > 1e-4, 0.0, xp.where(power < -1e-4, largest, flat))

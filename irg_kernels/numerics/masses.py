@@ -38,9 +38,11 @@ def moving_end(xp: Namespace[Array], f: Callable, end: Array, count: int = 1) ->
     fourth order.
 
     (The derivative of a whole rule would have the absolute accuracy of its largest term, not that of f(end).)
+
+    :param f: elementwise, of arrays that may have an axis more in front.
     """
     fixed = xp.stop_gradient(end)
     change = end - fixed
-    ends = [fixed + node * change for node in rule(2)[0]]
-    values = [0.5 * change * f(t) for t in ends]
-    return [sum(value * t**k for value, t in zip(values, ends, strict=True)) for k in range(count)]
+    ends = xp.stack([fixed + node * change for node in rule(2)[0]])
+    values = 0.5 * change * f(ends)  # at once, which XLA compiles once
+    return [xp.sum(values * ends**k if k else values, axis=0) for k in range(count)]
