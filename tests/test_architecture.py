@@ -58,6 +58,7 @@ WITHOUT_COUNTERPART: dict[str, str] = {
     "xp_numpy.py": "as by_numpy.py",
     "xp_numpy64.py": "as by_numpy.py",
     "xp_numpy_tame.py": "as by_numpy.py",
+    "distributions/rejection.py": "a number of rejections that depends on values is eager torch's alone",
     "distributions/truncation_rule.py": "eager torch treats the elements apart that need more",
     "distributions/normal_mixture.py": "XLA fuses what eager torch computes array by array",
     "distributions/matrix_normal.py": "NumPyro's own is right",

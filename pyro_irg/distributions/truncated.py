@@ -37,6 +37,7 @@ from .host_families import (
     unwrapped,
     widened,
 )
+from .rejection import Proposals, are_told, proposals_of
 from .truncation_rule import normal_quantile, rule_of
 
 __all__ = [
@@ -127,9 +128,26 @@ class Truncated(ImplicitMixin, TorchDistribution):
         return f"{type(self).__name__}({self.base_dist}{shown})"
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        like = self._like(None)
-        u = draw(torch.rand_like, like.new_zeros(()).expand(self._extended_shape(sample_shape)))
-        return self.at_fixed_quantile(self._found(u.clamp(min=torch.finfo(u.dtype).tiny)))
+        like = self._like(None).new_zeros(()).expand(self._extended_shape(sample_shape))
+        proposals = proposals_of(self.base_dist, like.shape)
+        return self.at_fixed_quantile(self._by_quantile(like) if proposals is None else self._accepted(proposals, like))
+
+    def _by_quantile(self, like: Tensor) -> Tensor:
+        u = draw(torch.rand_like, like)
+        return self._found(u.clamp(min=torch.finfo(u.dtype).tiny))
+
+    def _accepted(self, proposals: Proposals, like: Tensor) -> Tensor:
+        with torch.no_grad():
+            least, most = (e.expand(like.shape) for e in self._edges(torch.float64))
+            told = are_told(_edges(self.base_dist, None, None), least, most)
+            flat, left = proposals.between(least.reshape(-1), most.reshape(-1), told.reshape(-1))
+            x = self._inside(off_ends(ends_of(self.base_dist), flat.to(like.dtype).view(like.shape)))
+            if not len(left):
+                return x
+            bounds = (None if b is None else b.expand(like.shape).reshape(-1)[left] for b in (self.low, self.high))
+            others = Truncated(proposals.at(left), *bounds, validate_args=False)
+            found = others._by_quantile(like.reshape(-1)[left])
+            return x.reshape(-1).index_copy(0, left, found).view(like.shape)
 
     def at_fixed_quantile(self, x: Tensor, q: Tensor | None = None) -> Tensor:
         """x, unchanged in value, that moves with bounds and parameters so as to keep its quantile.
