@@ -19,8 +19,6 @@ from .base import Univariate
 from .host_families import family_of, unwrapped
 from .mixture import MixtureSameFamily
 
-__all__ = ["Proposals", "are_told", "proposals_of"]
-
 ENOUGH = 1_000
 """proposals that take little longer than one"""
 PAYS = 30
