@@ -92,6 +92,7 @@ class ImplicitMixin(_Host):
     """attributes that the copy shares"""
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        """Return a copy whose parameters are expanded to the batch shape ``batch_shape``."""
         new = type(self).__new__(type(self)) if _instance is None else _instance
         if not (self._expands or self._keeps):
             return super().expand(batch_shape, new)
