@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple
 
 from ..generic.derived import located
 from ..namespace import Array, Namespace
-from ..numerics.charts import Shape, interval, interval_rise
+from ..numerics.charts import Along, Shape, interval, interval_rise, takes_along
 from ..numerics.elementary import positive, two_sum
 from . import beta
 
@@ -103,7 +103,12 @@ def _shape(xp: Namespace[Array], a: Array, b: Array, loc: Array, scale: Array) -
         return xp.log(a) - xp.log(b) - (xp.log(z) - xp.log(w))
 
     high, rest = two_sum(xp, loc, scale)
-    return Shape(interval(xp, loc, high, rest), interval_rise(xp, a, b, loc, high, shares, rest), to_mode)
+
+    def of(along: Along[Array]) -> Shape:
+        rise = interval_rise(xp, a, b, loc, high, shares, rest, along)
+        return Shape(interval(xp, loc, high, rest, along), rise, to_mode)
+
+    return of((1.0, 1.0))._replace(between=lambda x, bounds: of(takes_along(xp, x, (loc, high), bounds)))
 
 
 # its quantile, a logit, is the class's own business

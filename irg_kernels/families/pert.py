@@ -12,7 +12,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import Shape, interval, interval_rise
+from ..numerics.charts import Along, Shape, interval, interval_rise, takes_along
 from ..numerics.elementary import finite, positive, tails_between
 from . import beta
 
@@ -109,8 +109,11 @@ def _shape(xp: Namespace[Array], *params: Array) -> Shape:
     def shares(x: Array) -> tuple[Array, Array]:
         return _place(xp, x, *params)[:2]
 
-    rise = interval_rise(xp, a, b, low, high, shares)
-    return Shape(interval(xp, low, high), rise, low + (high - low) * (a / (2.0 + t)))
+    def of(along: Along[Array]) -> Shape:
+        rise = interval_rise(xp, a, b, low, high, shares, along=along)
+        return Shape(interval(xp, low, high, along=along), rise, low + (high - low) * (a / (2.0 + t)))
+
+    return of((1.0, 1.0))._replace(between=lambda x, bounds: of(takes_along(xp, x, (low, high), bounds)))
 
 
 _SLOPES = tuple(lambda xp, *args, i=i: _moved(xp, *args)[i] for i in range(4))

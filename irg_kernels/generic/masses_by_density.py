@@ -71,12 +71,14 @@ def masses_by_density(
     """:param shape_of: (xp, *params) -> Shape.
     :param ends_move: false for values alone, in which the bounds' motion is 0: ten of thirteen calls of `rise`.
     """
-    shape, fixed = shape_of(xp, *params), shape_of(xp, *map(xp.stop_gradient, params))
+    of_params, fixed = shape_of(xp, *params), shape_of(xp, *map(xp.stop_gradient, params))
     like = 0.0 * params[0]
-    bounds = [_bound(xp, shape, low, 0, like), _bound(xp, shape, high, 1, like)]
+    bounds = [_bound(xp, of_params, low, 0, like), _bound(xp, of_params, high, 1, like)]
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
-        x = _inside(xp, shape.chart, x)
+        x, shape = _inside(xp, of_params.chart, x), of_params
+        if shape.between is not None:
+            shape = shape.between(xp.stop_gradient(x), tuple(bound and bound.given for bound in bounds))
         panels = [_panels(xp, fixed, xp.stop_gradient(x), bound, side) for side, bound in enumerate(bounds)]
         masses = _masses(xp, shape, fixed, x, panels[0] + panels[1])
         count, unit = len(panels[0]), shape.chart.unit(xp, x)

@@ -47,6 +47,8 @@ class Shape(NamedTuple, Generic[Array]):
     """the ends of the support that are finite in y"""
     valley: tuple[Array, Array] | None = None
     """(x, other mode) where the density rises again beyond x, towards a mode that may lie outside the support"""
+    between: Callable | None = None
+    """(x, bounds) -> the Shape whose points go along with the ends as is best for these"""
 
     def to_mode(self, xp: Namespace[Array], x: Array) -> Array:
         """The displacement from x to the mode."""
@@ -174,7 +176,30 @@ def half_line_from(xp: Namespace[Array], origin: Array) -> Chart:
     return Chart(displacement, lambda xp, x: positive(xp, x - origin))
 
 
-def interval(xp: Namespace[Array], low: Array, high: Array, rest: Array | float = 0.0) -> Chart:
+# For a side of x, 1 where the points on it go along with the end of the support there, 0 where they stay.
+Along = tuple[Array | float, Array | float]
+
+
+def takes_along(xp: Namespace[Array], x: Array, ends: tuple, bounds: tuple) -> Along[Array]:
+    """Not where a bound lies between x and the end, well away from it.  There the points need not stay off the end, and
+    what their motion adds to the integral and what it takes off at the bound are several times the sum.
+
+    :param bounds: None where there is none.
+    """
+
+    def side(end: Array, bound: Array | None) -> Array | float:
+        if bound is None:
+            return 1.0
+        share = (end - xp.stop_gradient(bound)) / (end - x)  # negative beyond the end
+        return xp.where(share > 0.25, 0.0 * x, 1.0)
+
+    low, high = (side(xp.stop_gradient(end), bound) for end, bound in zip(ends, bounds, strict=True))
+    return low, high
+
+
+def interval(
+    xp: Namespace[Array], low: Array, high: Array, rest: Array | float = 0.0, along: Along[Array] = (1.0, 1.0)
+) -> Chart:
     """log((x - low) / (high - x))
 
     :param rest: what rounding has left of high.
@@ -186,7 +211,7 @@ def interval(xp: Namespace[Array], low: Array, high: Array, rest: Array | float 
         above, below = end > still_low, end < still_high
         inside = above & below
         end = xp.where(inside, end, x)
-        of = (x - still_low, by_low), (x - still_high, by_high)
+        of = (x - still_low, along[0] * by_low), (x - still_high, along[1] * by_high)
         way, moved = (xp.where(end < x, *values) for values in zip(*of, strict=True))
         end = came_from(end, x, way, moved)
         up = log_ratio(xp, positive(xp, x - still_low), end - still_low, end - x)
@@ -207,6 +232,7 @@ def interval_rise(
     high: Array,
     shares: Callable,
     rest: Array | float = 0.0,
+    along: Along[Array] = (1.0, 1.0),
 ) -> Callable:
     """R of the density z**a w**b in the chart `interval`; v leads to the distances `left` and `right` from the ends.
 
@@ -230,17 +256,19 @@ def interval_rise(
         rho = share * fall
         by_low, by_high = low - still_low, high - still_high
         less = xp.where(above, change / x_high, -change / x_low)  # 1 - rho
-        along = less * less * xp.where(above, by_high, by_low)
-        change = change + along
-        left = left + xp.where(above, along - by_low, -rho * (2.0 - rho) * by_low)
-        right = right + xp.where(above, rho * (2.0 - rho) * by_high, by_high - along)
+        taken = xp.where(above, along[1], along[0]) * less
+        motion = taken * less * xp.where(above, by_high, by_low)
+        # over rho, the rest of the motion; where points stay, there are none next to the end
+        stays = xp.where(taken > 0.0, 2.0 - rho, 1.0 / xp.maximum(rho, 0.1))
+        left = left + xp.where(above, motion - by_low, -rho * stays * by_low)
+        right = right + xp.where(above, rho * stays * by_high, by_high - motion)
         own_left, own_right = positive(xp, x - low), positive(xp, (high - x) + rest)
-        gone = gone + xp.log1p((2.0 - rho) * xp.where(above, by_high / x_high, -by_low / x_low))
-        gone = gone - xp.log(xp.where(above, own_right / x_high, own_left / x_low))
-        by_left = xp.where(near | above, log_rest(xp, near, own_left, change, left), gone)
-        by_right = xp.where(above & ~near, gone, log_rest(xp, near, own_right, -change, right))
-        stretch = 2.0 * less * xp.where(above, by_high / x_high, -by_low / x_low)
-        found = (a - 1.0) * by_left + (b - 1.0) * by_right + (plain_left + plain_right) + xp.log1p(stretch)
+        relative = xp.where(above, by_high / x_high, -by_low / x_low)
+        gone = gone + xp.log1p(stays * relative) - xp.log(xp.where(above, own_right / x_high, own_left / x_low))
+        by_left = xp.where(near | above, log_rest(xp, near, own_left, change + motion, left), gone)
+        by_right = xp.where(above & ~near, gone, log_rest(xp, near, own_right, -change - motion, right))
+        found = (a - 1.0) * by_left + (b - 1.0) * by_right + (plain_left + plain_right)
+        found = found + xp.log1p(2.0 * taken * relative)
         # this has the derivatives, and more rounding
         z, w = shares(x)
         return found + xp.stop_gradient(logistic_rise(xp, a, b, z, w, v) - found)

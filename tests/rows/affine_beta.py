@@ -16,7 +16,16 @@ ROW = Family(
     truncations=(
         ({"concentration1": 2.0, "concentration0": 3.0, "loc": -1.0, "scale": 2.0}, -0.5, 0.5),
         ({"concentration1": 0.25, "concentration0": 0.5, "loc": 0.1, "scale": 0.7}, 0.2, 0.75),
-        ({"concentration1": 4.0, "concentration0": 0.1, "loc": -3.0, "scale": 5.0}, None, -1.0, -2.75, -2.0, -1.25),
+        (
+            {"concentration1": 4.0, "concentration0": 0.1, "loc": -3.0, "scale": 5.0},
+            None,
+            -1.0,
+            -2.96875,
+            -2.75,
+            -2.0,
+            -1.25,
+        ),
+        ({"concentration1": 0.1, "concentration0": 4.0, "loc": -3.0, "scale": 5.0}, 0.0, None, 1.96875, 1.5, 0.25),
         ({"concentration1": 2.0, "concentration0": 0.3, "loc": 1.0, "scale": 3.0}, 3.0, None, 3.0625, 3.5, 3.96875),
     ),
     narrow=(({"concentration1": 2.0, "concentration0": 3.0, "loc": -1.0, "scale": 2.0}, -0.5, -0.5 + 2.0**-20),),
