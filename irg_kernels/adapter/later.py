@@ -9,12 +9,12 @@ from collections.abc import Mapping
 _ALONE = """
     AffineBeta AsymmetricLaplace AsymmetricLaplaceQuantile Beta BetaPrime BetaProportion Chi2 ConditionalChain
     ContinuousBernoulli Dagum Dirichlet DoublyTruncatedPowerLaw ExponentiallyModifiedGaussian FisherSnedecor Gamma
-    GeneralizedExtremeValue GeneralizedGamma GeneralizedInverseGaussian GeneralizedNormal GeneralizedPareto Gompertz
-    HalfStudentT InverseGamma InverseGaussian JohnsonSU Kumaraswamy Levy LogGamma LogUniform LogitNormal
-    LowerTruncatedPowerLaw Maxwell MultivariateStudentT Nakagami NoncentralChi2 NormalInverseGaussian PERT Pareto
-    PowerSpherical Rayleigh RelaxedBernoulli RelaxedOneHotCategorical Rice SineBivariateVonMises SineSkewed
-    SkewLogistic SkewNormal SoftAsymmetricLaplace SoftLaplace SphericalUniform Stable StudentT Triangular VonMises
-    VonMisesFisher Weibull Wrapped
+    GeneralizedBeta GeneralizedExtremeValue GeneralizedGamma GeneralizedInverseGaussian GeneralizedNormal
+    GeneralizedPareto Gompertz HalfStudentT InverseGamma InverseGaussian JohnsonSU Kumaraswamy Levy LogGamma
+    LogUniform LogitNormal LowerTruncatedPowerLaw Maxwell MultivariateStudentT Nakagami NoncentralChi2
+    NormalInverseGaussian PERT Pareto PowerSpherical Rayleigh RelaxedBernoulli RelaxedOneHotCategorical Rice
+    SineBivariateVonMises SineSkewed SkewLogistic SkewNormal SoftAsymmetricLaplace SoftLaplace SphericalUniform
+    Stable StudentT Triangular VonMises VonMisesFisher Weibull Wrapped
 """
 # file -> its classes
 _TOGETHER = {

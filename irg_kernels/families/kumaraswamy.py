@@ -12,7 +12,7 @@ import math
 
 from ..generic.family import Family, Quantile
 from ..namespace import Array, Namespace
-from ..numerics.charts import INTERVAL, Shape, logit
+from ..numerics.charts import Shape
 from ..numerics.elementary import (
     expm1mx,
     finite,
@@ -25,9 +25,9 @@ from ..numerics.elementary import (
     tails_between,
     two_product,
 )
-from ..numerics.gamma_function import EULER, digamma, log_gamma_bend, log_gamma_rise
-from ..numerics.quadrature import gauss_legendre
+from ..numerics.gamma_function import EULER, beta_bend, digamma, log_gamma_rise
 from ..numerics.roots import log_survival
+from . import generalized_beta
 
 
 def _inside(xp: Namespace[Array], x: Array) -> Array:
@@ -140,32 +140,8 @@ def _entropy(xp: Namespace[Array], a: Array, b: Array) -> Array:
 
 
 def _shape(xp: Namespace[Array], a: Array, b: Array) -> Shape:
-    """In logit x, x**a (1 - x**a)**(b - 1) (1 - x); the mode is that in the logit of x**a, near it."""
-
-    def rise(x: Array, v: Array) -> Array:
-        up = v > 0.0
-        down, out = xp.where(up, 0.0, v), xp.where(up, v, 0.0)
-        odds = (1.0 - x) / x
-        # of log x and of log(1 - x)
-        fall = xp.exp(xp.where(up, -out, down))
-        change = xp.where(up, 1.0 - x, x) * xp.expm1(xp.where(up, -out, down))
-        small = change > -0.5
-        left = xp.where(small, 1.0, xp.where(up, x + (1.0 - x) * fall, (1.0 - x) + x * fall))
-        share = xp.where(small, xp.log1p(xp.where(small, change, 0.0)), xp.log(left))
-        log_x, log_rest = xp.where(up, -share, down - share), xp.where(up, -out - share, -share)
-        log_w = -a * xp.log1p(odds)
-        part = xp.exp(log_w) / xp.expm1(log_w) * xp.expm1(a * log_x)
-        near = xp.abs(part) < 0.5
-        # the logarithm of -log w there, which underflows itself
-        there = xp.log(a) + log_softplus(xp, xp.log(odds) - xp.where(near, 0.0, v))
-        far = log1mexp_exp(xp, there) - log1mexp(xp, log_w)
-        return a * log_x + log_rest + (b - 1.0) * xp.where(near, xp.log1p(xp.where(near, part, 0.0)), far)
-
-    def to_mode(x: Array) -> Array:
-        share = xp.log1p(b) / a  # of which the mode is exp(-share)
-        return -share - xp.log(-xp.expm1(-share)) - logit(xp, x)
-
-    return Shape(INTERVAL, rise, to_mode)
+    one = 1.0 + 0.0 * a
+    return generalized_beta.shape(xp, one, b, one, a)
 
 
 def _log_mean(xp: Namespace[Array], c: Array, b: Array) -> Array:
@@ -180,15 +156,9 @@ def _mean(xp: Namespace[Array], a: Array, b: Array) -> Array:
 
 
 def _variance(xp: Namespace[Array], a: Array, b: Array) -> Array:
-    """E[x]**2 (exp(D) - 1), D = log E[x**2] - 2 log E[x] a difference of two bends of log Gamma."""
+    """E[x]**2 (exp(D) - 1), D = log E[x**2] - 2 log E[x]."""
     c = 1.0 / a
-    apart = log_gamma_bend(xp, 1.0 + 0.0 * c, c) - log_gamma_bend(xp, 1.0 + b, c)
-    # which are nearly equal where b is small: the integral of its derivative in b
-    some, change = xp.where(b < 0.3, b, 0.3), 0.0 * c
-    for t, weight in zip(*gauss_legendre(8), strict=True):
-        low, middle, high = (digamma(xp, 1.0 + some * t + n * c) for n in (0.0, 1.0, 2.0))
-        change = change + weight * ((middle - low) - (high - middle))
-    d = xp.where((b < 0.3) & (c > 0.3), some * change, apart)
+    d = beta_bend(xp, 1.0 + 0.0 * c, b, c)
     log_mean, large = _log_mean(xp, c, b), d > 1.0
     far = xp.exp(2.0 * log_mean + log_expm1(xp, xp.where(large, d, 1.0)))
     return xp.where(large, far, xp.exp(2.0 * log_mean) * xp.expm1(xp.where(large, 0.0, d)))

@@ -22,6 +22,7 @@ from ..numerics.elementary import (
     tails_inside,
     two_product,
 )
+from ..numerics.quadrature import is_double
 from ..numerics.roots import log_survival
 from .generalized_extreme_value import log_gamma_ratio, log_gamma_second
 
@@ -40,7 +41,8 @@ def log_power(xp: Namespace[Array], x: Array, scale: Array, k: Array) -> tuple[A
     precise = (log_x - plain) + (rest + ((x - product) - error) / x)
     log_e, e = two_product(xp, k, plain)
     # beyond the range of e, where it is held, the rest may be larger than 1, and would turn its sign round
-    inside = (ratio > 1e-20) & (ratio < 1e20) & (log_e < math.log(float(xp.finfo(x).max)))
+    most = 1e140 if is_double(xp, x) else 1e20
+    inside = (ratio > 1.0 / most) & (ratio < most) & (log_e < math.log(float(xp.finfo(x).max)))
     return log_e, xp.where(inside, xp.stop_gradient(e + k * precise), 0.0)
 
 

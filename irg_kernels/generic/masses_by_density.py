@@ -76,7 +76,7 @@ def masses_by_density(
     bounds = [_bound(xp, of_params, low, 0, like), _bound(xp, of_params, high, 1, like)]
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
-        x, shape = _inside(xp, of_params.chart, x), of_params
+        x, shape = _inside(xp, fixed.chart, x), of_params
         if shape.between is not None:
             shape = shape.between(xp.stop_gradient(x), tuple(bound and bound.given for bound in bounds))
         panels = [_panels(xp, fixed, xp.stop_gradient(x), bound, side) for side, bound in enumerate(bounds)]
@@ -118,7 +118,7 @@ def _inside(xp: Namespace[Array], chart: Chart, x: Array) -> Array:
     limits = xp.finfo(x)
     if chart.ends[0] is not None:
         x = xp.maximum(x, float(limits.tiny))
-    return x if chart.ends[1] is None else xp.minimum(x, 1.0 - 0.5 * float(limits.eps))
+    return x if chart.ends[1] is None else xp.minimum(x, (1.0 - 0.5 * float(limits.eps)) * chart.ends[1])
 
 
 def _reach(xp: Namespace[Array], chart: Chart, x: Array, bound: _Bound | None, sign: float) -> tuple[Array, Array]:
@@ -245,12 +245,12 @@ def _at_limit(xp: Namespace[Array], fixed: Shape, x: Array, bound: _Bound, side:
 def _density_at_end(xp: Namespace[Array], fixed: Shape, x: Array, side: int, top: Array) -> Array:
     """exp(R) dv/dx at the end of a chart: the density there is 0, infinite, or what it is 32 e-folds before the end."""
     sign = 2.0 * side - 1.0
+    assert fixed.chart.nearing is not None
+    distance, rate = fixed.chart.nearing(xp, x, side)
     start = sign * xp.maximum(sign * fixed.to_mode(xp, x), 0.0)
     v = xp.stack([start + 32.0 * sign, start + 64.0 * sign])
-    near, far = fixed.rise(x, v) + sign * v  # log p, but for a constant
+    near, far = fixed.rise(x, v) + sign * (rate * v)  # log p, but for a constant
     power = (near - far) / 32.0
-    # next to the end its distance is exp(-|v|) times this
-    distance = x if fixed.chart.ends[1] is None else x / (1.0 - x) if side == 0 else (1.0 - x) / x
     largest = math.sqrt(float(xp.finfo(x).max))
-    flat = xp.minimum(xp.exp(near - top) / distance, largest)  # times 0 a number
+    flat = xp.minimum(xp.exp(near - top) * (rate / distance), largest)  # times 0 a number
     return xp.where(power > 1e-4, 0.0, xp.where(power < -1e-4, largest, flat))

@@ -27,12 +27,14 @@ class Chart(NamedTuple, Generic[Array]):
     """(xp, x, end) -> v with y(end) = y(x) + v"""
     unit: Callable
     """(xp, x) -> dx/dy"""
-    ends: tuple[float | None, float | None] = (None, None)
+    ends: tuple[Array | float | None, Array | float | None] = (None, None)
     """x where y is infinite"""
     scale: Array | float = 1.0
     """a length in y"""
     most: float = 1e30
     """the largest displacement, in units of it: a power of 1e-28 falls as slowly as it may"""
+    nearing: Callable | None = None
+    """(xp, x, side) -> (c, r): next to an end where y is infinite the distance from it is c exp(-r |v|)"""
 
 
 class Shape(NamedTuple, Generic[Array]):
@@ -86,7 +88,7 @@ def _itself(xp: Namespace[Array], x: Array) -> Array:
     return x
 
 
-HALF_LINE = Chart(log_ratio, _itself, (0.0, None))
+HALF_LINE = Chart(log_ratio, _itself, (0.0, None), nearing=lambda xp, x, side: (x, 1.0))
 
 
 def _logit_displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
@@ -99,7 +101,12 @@ def logit(xp: Namespace[Array], x: Array) -> Array:
     return xp.where(middle, xp.log1p((2.0 * at - 1.0) / (1.0 - at)), xp.log(x) - xp.log1p(-x))
 
 
-INTERVAL = Chart(_logit_displacement, lambda xp, x: x * (1.0 - x), (0.0, 1.0))
+INTERVAL = Chart(
+    _logit_displacement,
+    lambda xp, x: x * (1.0 - x),
+    (0.0, 1.0),
+    nearing=lambda xp, x, side: (x / (1.0 - x) if side == 0 else (1.0 - x) / x, 1.0),
+)
 
 
 def heavy_line(xp: Namespace[Array], centre: Array, width: Array) -> Chart:

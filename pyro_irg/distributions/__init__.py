@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # what LATER loads; "as" itself a name is public without an `
     from .fisher_snedecor import FisherSnedecor as FisherSnedecor
     from .gamma import Gamma as Gamma
     from .gaussian_copula import *
+    from .generalized_beta import GeneralizedBeta as GeneralizedBeta
     from .generalized_extreme_value import GeneralizedExtremeValue as GeneralizedExtremeValue
     from .generalized_gamma import GeneralizedGamma as GeneralizedGamma
     from .generalized_inverse_gaussian import GeneralizedInverseGaussian as GeneralizedInverseGaussian

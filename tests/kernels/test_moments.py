@@ -55,6 +55,16 @@ CASES = {
         # of the first the square of the mean leaves float32, the variance does not
         [(5e5, 1.0, 0.29), (0.5, 2.0, 0.5), (3.0, 2.0, 40.0), (1e3, 2.0, 7.0)],
     ),
+    "GeneralizedBeta": (
+        lambda a, b, scale, p: _of_powers(lambda j: scale**j * mp.gammaprod([a + j / p, a + b], [a, a + b + j / p])),
+        [
+            (2.5, 4.0, 2.0, 1.5),
+            (1e3, 2e3, 0.5, 0.25),
+            (0.5, 0.01, 3.0, 0.75),
+            (20.0, 1e4, 1.0, 30.0),
+            (1.0, 1e-3, 2.0, 0.5),
+        ],
+    ),
 }
 
 

@@ -5,6 +5,7 @@ import pytest
 from mpmath import mp
 
 from tests.adapters import over
+from tests.families import BY_NAME
 from tests.shared.test_truncated import check, target
 from tests.truncation import point
 
@@ -49,3 +50,32 @@ WIDE = {
 def test_tails_that_hardly_fall(adapter, p, precision):
     """Their masses were cut off after 1e8 e-folds or fewer: densities were off by e^2 at 1e-9 and by e^9 at 1e-12."""
     check(adapter, [p], precision, target(adapter, p.base, precision), open_ends=False)
+
+
+# shapes, x: where x**a is 1 / (1 + b), once taken for the mode's, far from it; and next to 1, where log x is little
+# beside the way to the mode
+POWERS = (
+    (0.02, 1.0, 2.0**-50),
+    (0.02, 0.75, 2.0**-40),
+    (0.05, 1.5, 1e-6),
+    (0.02, 3.0, 1e-20),
+    (1.0, 0.02, 1 - 2.0**-24),
+)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_small_powers_of_kumaraswamy(adapter, precision):
+    """The mass on one side was off by up to 1e-2, in float64 too."""
+    a, b, x = (np.array(values, precision) for values in zip(*POWERS, strict=True))
+    with adapter.precision(precision):
+        log_density = adapter.jit(
+            lambda a, b, x: adapter.dist.Truncated(adapter.dist.Kumaraswamy(a, b), high=0.9999999).log_prob(x)
+        )
+        found = adapter.numpy(log_density(*map(adapter.array, (a, b, np.minimum(x, 0.9999998)))))
+    row, high = BY_NAME["Kumaraswamy"], mp.mpf(float(np.dtype(precision).type(0.9999999)))
+    for k, params in enumerate(zip(a, b, strict=True)):
+        at = mp.mpf(float(np.minimum(x, np.dtype(precision).type(0.9999998))[k]))
+        params = [mp.mpf(float(p)) for p in params]
+        with mp.workdps(40):
+            expected = float(row.log_density(at, *params) - mp.log(row.masses(high, *params)[0]))
+        assert abs(found[k] - expected) <= (2e-6 if precision == "float32" else 1e-13) * (1.0 + abs(expected))
