@@ -68,6 +68,16 @@ ROWS: dict[str, tuple] = {
         lambda dist, loc, scale: dist.TruncatedNormal(loc, scale, low=-1.0, high=1.5),
         None,
     ),
+    "Gamma, truncated": (
+        [(interval(1.0, 20.0), ()), (SCALE, ())],
+        lambda dist, a, b: dist.Truncated(dist.Gamma(a, b), 1.0, 8.0),
+        False,
+    ),
+    "StudentT, truncated": (
+        [(interval(1.0, 30.0), ()), (LOC, ()), (SCALE, ())],
+        lambda dist, df, loc, scale: dist.Truncated(dist.StudentT(df, loc, scale), -1.0, 1.5),
+        False,
+    ),
     "mixture of 10 in 10 dimensions": ([(LOC, TEN), (LOC, (10, 10)), (SCALE, (10, 10))], mixture, False),
 }
 """None: NumPyro has"""
