@@ -355,12 +355,18 @@ def _beyond(
 def log_tails(
     xp: Namespace[Array], log_density: Callable, support: Support[Array], grid: Grid[Array], mass: Array, x: Array
 ) -> tuple[Array, Array]:
-    """(log P(X <= x), log P(X > x)), differentiable in x and in what `log_density` closes over."""
+    """(log P(X <= x), log P(X > x)), differentiable in x and in what `log_density` closes over; at the ends of the
+    support and outside of it 0 and -inf, whatever the parameters."""
+    low, high = (math.inf * sign if end is None else end for end, sign in zip(support, (-1.0, 1.0), strict=True))
+    below, above = x <= low, x >= high
+    x = xp.where(below | above, log_jacobian_at(xp, support, grid.centre, grid.width, 0.0 * grid.centre)[0], x)
     y = coordinate(xp, support, grid.centre, grid.width, x)
     upper = y > 0.0
     beyond = _beyond(xp, log_density, support, grid, mass, upper, xp.where(upper, y, -y))
     log_direct = xp.log(xp.maximum(beyond, float(xp.finfo(x).tiny))) - xp.log(_total(xp, mass))
-    return both_log_tails(xp, log_direct, ~upper)
+    lower, higher = both_log_tails(xp, log_direct, ~upper)
+    lower = xp.where(below, -math.inf, xp.where(above, 0.0, lower))
+    return lower, xp.where(above, -math.inf, xp.where(below, 0.0, higher))
 
 
 # Newton's method on a log-tail within one panel takes 4 to 8 steps; bisection, its safeguard, 50 at most.

@@ -84,7 +84,11 @@ def log_density(xp: Namespace[Array], line: Line[Array], x: Array) -> tuple[Arra
 
 def cdf(xp: Namespace[Array], line: Line[Array], start: Array, span: Array) -> Array:
     """The mass of `span` from `start` on, which is the value on the line next to the centre of where the circle is
-    cut."""
+    cut; 0 or 1 of a span that no angle has."""
+    # float32's pi and -pi lie outside, by rounding, where what moves with them goes on
+    outside, beyond = xp.abs(span - 0.5 * TURN) > 0.5 * TURN + 1e-6, span > TURN
+    span = xp.where(outside, 0.0, span)
+    span = span + xp.stop_gradient(xp.maximum(span, 0.0) - span)
     k = turns(xp, start)
     low = start + along_axis(xp, [TURN * j for j in range(-k, k + 1)], start)
     high = low + span
@@ -104,4 +108,4 @@ def cdf(xp: Namespace[Array], line: Line[Array], start: Array, span: Array) -> A
     for i, weight in enumerate((*weights, *weights)):
         outwards = range(6) if i < 4 else range(5, -1, -1)
         rest = rest + weight * _beyond([p[j][i] for j in outwards], xp.exp(tails[1 if i < 4 else 0][i]))[0]
-    return xp.sum(masses, axis=0) + span * rest
+    return xp.where(outside, xp.indicator(beyond, like=span), xp.sum(masses, axis=0) + span * rest)

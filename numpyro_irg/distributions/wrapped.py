@@ -103,9 +103,7 @@ class Wrapped(host.Distribution):
         value = self._floating(value)
         line = self._line(value)
         start = _nearest(jnp.full_like(value, -jnp.pi), line.centre)
-        span = value + jnp.pi + 0.0 * start
-        span = span + lax.stop_gradient(jnp.maximum(span, 0.0) - span)  # float32's -pi lies below -pi
-        return wrapping.cdf(NATIVE, line, start, span)
+        return wrapping.cdf(NATIVE, line, start, value + jnp.pi + 0.0 * start)
 
     def _floating(self, value: Any) -> Array:
         shape = jnp.broadcast_shapes(jnp.shape(value), self.batch_shape)

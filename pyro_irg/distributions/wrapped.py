@@ -117,9 +117,7 @@ class Wrapped(ImplicitMixin, TorchDistribution):
         wide = value if value.device.type == "mps" else value.double()
         line = self._line(wide)
         start = _nearest(torch.full_like(wide, -math.pi), line.centre)
-        span = wide + math.pi + 0.0 * start
-        span = span + (span.clamp(min=0.0) - span).detach()  # float32's -pi lies below -pi
-        mass = wrapping.cdf(NATIVE, line, start, span)
+        mass = wrapping.cdf(NATIVE, line, start, wide + math.pi + 0.0 * start)
         return mass.to(self._dtype(value))
 
 

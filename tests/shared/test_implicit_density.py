@@ -80,6 +80,24 @@ def test_normalised_and_second_derivatives(adapter, density):
         np.testing.assert_allclose(ours, known, rtol=1e-9, atol=1e-11)
 
 
+@over({str(d): d for d in DENSITIES}, "density")
+def test_masses_outside_of_the_support(adapter, density):
+    """They are 0 or 1, whatever the parameters: at an infinity and beyond an end they were NaN."""
+    low, high = {"positive": (-1.0, np.inf), "real": (-np.inf, np.inf), "unit_interval": (-1.0, 2.0)}[density.support]
+    ends = {"positive": (0.0, np.inf), "unit_interval": (0.0, 1.0)}.get(density.support, (low, high))
+    x = adapter.array([-np.inf, low, ends[0], ends[1], high, np.inf])
+
+    def masses(params):
+        d = family_of(adapter, density)(params, validate_args=False)
+        return {key: getattr(d, key)(x) for key in ("cdf", "log_cdf", "log_sf")}
+
+    found, slopes = adapter.jit(adapter.value_and_slopes(masses))(adapter.arrays(density.params))
+    for key, limits in (("cdf", (0.0, 1.0)), ("log_cdf", (-np.inf, 0.0)), ("log_sf", (0.0, -np.inf))):
+        np.testing.assert_array_equal(adapter.numpy(found[key]), np.repeat(limits, 3))
+        for parameter, slope in slopes[key].items():
+            np.testing.assert_array_equal(adapter.numpy(slope), 0.0, err_msg=parameter)
+
+
 def test_levels(adapter):
     d = family_of(adapter, GAMMA)
     with adapter.precision("float64"):

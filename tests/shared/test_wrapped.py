@@ -154,3 +154,17 @@ def test_refusals(adapter):
         wrapped(host.Normal(adapter.array([0.0, 1.0]), 1.0).to_event(1))
     with pytest.raises(TypeError, match="Wrapped: base must be a distribution, got 3"):
         wrapped(3)
+
+
+def test_the_distribution_function_outside_of_the_circle(adapter):
+    """It is 0 or 1, whatever the parameters: at an infinity it was NaN, beyond pi above 1."""
+    x = adapter.array([-math.inf, -4.0, 4.0, math.inf])
+
+    def mass(params):
+        base = adapter.dist.Normal(params["loc"], params["scale"])
+        return {"cdf": adapter.dist.Wrapped(base, validate_args=False).cdf(x)}
+
+    found, slopes = adapter.jit(adapter.value_and_slopes(mass))(adapter.arrays({"loc": 0.5, "scale": 1.0}))
+    np.testing.assert_array_equal(adapter.numpy(found["cdf"]), [0.0, 0.0, 1.0, 1.0])
+    for name, slope in slopes["cdf"].items():
+        np.testing.assert_array_equal(adapter.numpy(slope), 0.0, err_msg=name)
