@@ -165,7 +165,8 @@ def _shape(xp: Namespace[Array], loc: Array, scale: Array, rate: Array) -> Shape
     def rise_at(x: Array, v: Array) -> Array:
         return rise(xp, x - loc, v, scale, rate)
 
-    return Shape(line(xp.stop_gradient(scale)), rise_at, loc + scale * mode(xp, rate * scale))
+    still = xp.stop_gradient(scale)
+    return Shape(line(still), rise_at, loc + scale * mode(xp, rate * scale), located=(0, still))
 
 
 def _draw(xp: Namespace[Array], standard: Array, uniform: Array, loc: Array, scale: Array, rate: Array) -> Array:

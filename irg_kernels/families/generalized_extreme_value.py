@@ -152,34 +152,46 @@ def _variance(xp: Namespace[Array], c: Array) -> Array:
 
 def _shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
     """In g, exp(-g - exp(-g)); v leads to what is left of scale + c (x - loc), `rest`."""
-    detached = tuple(map(xp.stop_gradient, (c, loc, scale)))
+    c_0, loc_0, scale_0 = map(xp.stop_gradient, (c, loc, scale))
     bounded = c < 0.0
     safe = xp.where(bounded, c, -1.0)
     upper = xp.where(bounded, loc - scale / safe, 0.0)
     moved = upper - xp.stop_gradient(upper)
 
-    def room(x: Array, c: Array, loc: Array, scale: Array) -> Array:
-        return positive(xp, scale + c * (x - loc))
+    def room(x: Array) -> Array:
+        return positive(xp, scale_0 + c_0 * (x - loc_0))
 
     def displacement(xp: Namespace[Array], x: Array, end: Array) -> Array:
-        still = room(x, *detached)
-        inside = (detached[0] * ((end - x) / still) > -1.0) & (xp.abs(end) <= float(xp.finfo(end).max))
+        still = room(x)
+        inside = (scale_0 + c_0 * (end - loc_0) > 0.0) & (xp.abs(end) <= float(xp.finfo(end).max))
         end = xp.where(inside, end, x)
         way = xp.where(bounded, still / xp.stop_gradient(safe), 1.0)
         end = xp.where(end > x, came_from(end, x, way, moved), end)
-        return xp.where(inside, exponential_of(xp, (end - x) / still, detached[0]), xp.where(c > 0.0, -FAR, FAR))
+        change = (end - x) / still
+        # from far out the other's distance from the end would be the difference of 1 and nearly 1
+        near = xp.abs(c_0 * change) < 0.5
+        much = xp.log(xp.where(near, 1.0, room(end)) / xp.where(near, 1.0, still))
+        little = exponential_of(xp, xp.where(near, change, 0.0), c_0)
+        to = xp.where(near, little, much / xp.where(near, 1.0, c_0))
+        return xp.where(inside, to, xp.where(c > 0.0, -FAR, FAR))
 
     def rise(x: Array, v: Array) -> Array:
-        own, still = room(x, c, loc, scale), room(x, *detached)
-        u = in_exponent(xp, detached[0] * v)
+        still, u = room(x), in_exponent(xp, c_0 * v)
+
+        def of_params(way: Array) -> Array:
+            """What the parameters' motion adds to the room at loc + way: no part of x, or next to the end two
+            derivatives would leave no digits of their difference."""
+            return (scale - scale_0) + (c - c_0) * way - c_0 * (loc - loc_0)
+
+        own = still + of_params(x - loc)
         near, along = xp.abs(u) < 0.5, bounded & (v > 0.0)
         rho, less = xp.where(along, xp.exp(u), 1.0), xp.where(along, -xp.expm1(u), 0.0)
         by = moved * xp.where(along, -xp.stop_gradient(safe), 0.0) / still
-        change = still * (xp.where(xp.abs(detached[0] * v) > xp.abs(u), 0.0, v) * expm1_ratio(xp, u))
-        rest = still * xp.exp(u) + (own - xp.stop_gradient(own)) - (still - xp.stop_gradient(still))
-        rest = rest + (c - detached[0]) * change
+        change = still * (xp.where(xp.abs(c_0 * v) > xp.abs(u), 0.0, v) * expm1_ratio(xp, u))
+        far = (still * xp.exp(u) - scale_0) / xp.where(near, 1.0, c_0) - (loc - loc_0)
+        rest = still * xp.exp(u) + of_params(xp.where(near, (x - loc) + change, far))
         # what an upper end takes along
-        end_rest = (c / xp.where(bounded, detached[0], 1.0)) * still * rho * (1.0 + (2.0 - rho) * by)
+        end_rest = (c / xp.where(bounded, c_0, 1.0)) * still * rho * (1.0 + (2.0 - rho) * by)
         change = change + less * less * xp.where(along, moved, 0.0)
         little = exponential_of(xp, xp.where(near, change / own, 0.0), c)
         much = log_rest(xp, near, own, 0.0 * change, xp.where(along, end_rest, rest)) / xp.where(near, 1.0, c)
@@ -187,7 +199,7 @@ def _shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
         at = exponential_at(xp, x, c, loc, scale)[1]
         return exponential_rise(xp, 1.0 + c, xp.exp(-at), -step, -at) + u + xp.log1p(2.0 * less * by)
 
-    return Shape(Chart(displacement, lambda xp, x: room(x, *detached)), rise, loc + 0.0 * c)
+    return Shape(Chart(displacement, lambda xp, x: room(x)), rise, loc + 0.0 * c, located=(1, scale_0))
 
 
 _LOCATED = located(

@@ -94,7 +94,7 @@ def _shape(xp: Namespace[Array], s: Array, t: Array, loc: Array, scale: Array) -
         return -s / t - xp.arcsinh((x - loc) / scale)  # which may be far out of the range of x
 
     chart = moving_heavy_line(still_loc, still_scale)._replace(scale=1.0 / xp.stop_gradient(t))
-    return Shape(chart, rise, to_mode)
+    return Shape(chart, rise, to_mode, located=(2, still_scale))
 
 
 def _moved(xp: Namespace[Array], u: Array, ratio: Array, shift: Array) -> Array:

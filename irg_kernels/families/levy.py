@@ -55,7 +55,7 @@ def _shape(xp: Namespace[Array], loc: Array, scale: Array) -> Shape:
         plain = exponential_rise(xp, 0.5 + 0.0 * own, 0.5 * scale / own, -v)
         return found + xp.stop_gradient(plain - found)
 
-    return Shape(half_line_from(xp, loc), rise, loc + scale)
+    return Shape(half_line_from(xp, loc), rise, loc + scale, located=(0, xp.stop_gradient(scale)))
 
 
 FAMILY = located(

@@ -126,7 +126,8 @@ def _shape(xp: Namespace[Array], alpha: Array, loc: Array, scale: Array) -> Shap
         z = z + (2.0 * xp.log(some) + xp.log(hazard / z)) / (z + hazard + 1.0 / z)
     away = xp.stop_gradient(xp.where(k > 1.0, z / some, 0.8 * k / (1.0 + 0.58 * k)))
     chart = line(xp.stop_gradient(scale) / xp.sqrt(1.0 + k * k))
-    return Shape(chart, rise, loc + scale * xp.copysign(away, alpha))
+    mode = loc + scale * xp.copysign(away, alpha)
+    return Shape(chart, rise, mode, located=(1, xp.stop_gradient(scale)))
 
 
 FAMILY = located(

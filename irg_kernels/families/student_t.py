@@ -269,8 +269,8 @@ def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
         s = (x - centre) / width
         cosh_y, y = hypot1(xp, s), xp.arcsinh(s)
         offset = (x - loc) / width
-        # so far out that its square is out of range, core is nothing beside it
-        beyond_squares = xp.abs(offset) > 1e15
+        # so far out that the square of its square, in the derivative, is out of range: core is nothing beside it
+        beyond_squares = xp.abs(offset) > (1e15 if is_double(xp, x) else 1e8)
         square_root = xp.where(beyond_squares, 1.0, offset)
         spread = core + square_root * square_root
         log_spread = xp.where(
@@ -297,7 +297,7 @@ def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
         grown, unit_growth = _far_growth(xp, y + much, aside, core, log_spread, xp.log(cosh_y))
         return xp.where(near, log_unit - half_growth, unit_growth - nu * grown)
 
-    return Shape(heavy_line(xp, centre, width), rise, loc)
+    return Shape(heavy_line(xp, centre, width), rise, loc, located=(1, width))
 
 
 def _mean(xp: Namespace[Array], nu: Array) -> Array:

@@ -42,6 +42,8 @@ LEAST, HALVINGS = 1e-37, 13
 # from where on R may be straight, in the same units: bends, powers of x, are below 1e-17 of it
 BENT = 40.0
 GRADED = 6.0
+# a stretch that is not narrow, in y
+WIDE = 0.5
 
 
 class _Panel(NamedTuple, Generic[Array]):
@@ -71,12 +73,15 @@ def masses_by_density(
     """:param shape_of: (xp, *params) -> Shape.
     :param ends_move: false for values alone, in which the bounds' motion is 0: ten of thirteen calls of `rise`.
     """
-    of_params, fixed = shape_of(xp, *params), shape_of(xp, *map(xp.stop_gradient, params))
+    fixed = shape_of(xp, *map(xp.stop_gradient, params))
     like = 0.0 * params[0]
-    bounds = [_bound(xp, of_params, low, 0, like), _bound(xp, of_params, high, 1, like)]
 
     def pieces(x: Array) -> tuple[Piece, Piece]:
-        x, shape = _inside(xp, fixed.chart, x), of_params
+        x, ends, of = _inside(xp, fixed.chart, x), (low, high), params
+        if fixed.located is not None:
+            x, ends, of = _along(xp, fixed, x, ends, of)
+        shape = shape_of(xp, *of)
+        bounds = [_bound(xp, shape, end, side, like) for side, end in enumerate(ends)]
         if shape.between is not None:
             shape = shape.between(xp.stop_gradient(x), tuple(bound and bound.given for bound in bounds))
         panels = [_panels(xp, fixed, xp.stop_gradient(x), bound, side) for side, bound in enumerate(bounds)]
@@ -94,6 +99,29 @@ def masses_by_density(
         return found[0], found[1]
 
     return pieces
+
+
+def _along(xp: Namespace[Array], fixed: Shape, x: Array, ends: tuple, params: tuple) -> tuple[Array, tuple, tuple]:
+    """The location's derivative carried by x and the bounds, which move against it, but for narrow intervals.
+
+    Of points that stand still the integral of the score is a difference of densities, and that at the mode is not to
+    be seen beside the one at x far out in a tail; in a narrow interval the bounds' motion cancels that of x.
+    """
+    assert fixed.located is not None
+    index, length = fixed.located
+    still = xp.stop_gradient(x)
+    reach = [
+        _reach(xp, fixed.chart, still, _bound(xp, fixed, end, side, 0.0 * still), 2.0 * side - 1.0)[1]
+        for side, end in enumerate(map(lambda end: end if end is None else xp.stop_gradient(end), ends))
+    ]
+    loc = params[index]
+    far = xp.abs(still - xp.stop_gradient(loc)) > 10.0 * length
+    wide = WIDE * fixed.chart.scale
+    moves = (xp.minimum(*reach) > wide) | (far & (reach[0] + reach[1] > wide))
+    stays = xp.stop_gradient(loc)
+    by = xp.where(moves, loc - stays, 0.0)
+    others = (*params[:index], xp.where(moves, stays, loc), *params[index + 1 :])
+    return x - by, tuple(end if end is None else end - by for end in ends), others
 
 
 def _bound(xp: Namespace[Array], shape: Shape, bound: Any, side: int, like: Array) -> _Bound | None:
@@ -198,7 +226,8 @@ def _is_straight(xp: Namespace[Array], rise: Callable, first: Array, last: Array
 def _cut(xp: Namespace[Array], fall: Callable, limit: Array, chart: Chart) -> Array:
     """Where `fall`, which grows, has reached `depth`, or the limit."""
     enough = depth(xp, limit)
-    least = LEAST * chart.scale
+    # a number of its dtype also where the scale is small: from log 0 no halving leads away
+    least = xp.maximum(LEAST * chart.scale + 0.0 * limit, float(xp.finfo(limit).tiny))
 
     def step(state: tuple) -> tuple:
         near, far = state
@@ -206,7 +235,7 @@ def _cut(xp: Namespace[Array], fall: Callable, limit: Array, chart: Chart) -> Ar
         fallen = ~(fall(xp.exp(middle)) < enough)  # NaN has fallen
         return xp.where(fallen, near, middle), xp.where(fallen, middle, far)
 
-    start = xp.log(least + 0.0 * limit), xp.log(xp.maximum(limit, least))
+    start = xp.log(least), xp.log(xp.maximum(limit, least))
     _, far = xp.converge(step, start, lambda state: state[0] > state[1], HALVINGS)
     return xp.minimum(xp.exp(far), limit)
 

@@ -18,6 +18,7 @@ from typing import Generic, NamedTuple
 
 from ..namespace import Array, Namespace
 from .elementary import expm1mx, log1pmx_near_0, positive
+from .quadrature import is_double
 
 
 class Chart(NamedTuple, Generic[Array]):
@@ -49,6 +50,9 @@ class Shape(NamedTuple, Generic[Array]):
     """the ends of the support that are finite in y"""
     valley: tuple[Array, Array] | None = None
     """(x, other mode) where the density rises again beyond x, towards a mode that may lie outside the support"""
+    located: tuple[int, Array | float] | None = None
+    """of a heavy-tailed family (the index of the location among the parameters, a length beyond which tails fall as
+    powers)"""
     between: Callable | None = None
     """(x, bounds) -> the Shape whose points go along with the ends as is best for these"""
 
@@ -140,9 +144,9 @@ def heavy_step(xp: Namespace[Array], y: Array, z: Array, apart: Array) -> Array:
     one_side = (y > 0.0) & (z > 0.0) | (y < 0.0) & (z < 0.0)
     # so far apart that nothing cancels, where the derivative of the quotient overflows
     one_side = one_side & (xp.maximum(at_y, at_z) < 1e12 * xp.minimum(at_y, at_z))
-    # in units of the larger, where a product would overflow
+    # in units of the larger, where a product, or its square in the derivative, would overflow
     most = xp.stop_gradient(xp.maximum(at_y, at_z))
-    most = xp.where(most > 1e15, most, 1.0)
+    most = xp.where(most > (1e15 if is_double(xp, y) else 1e8), most, 1.0)
     u, v = y / most, z / most
     total = xp.where(one_side, v * (at_y / most) + u * (at_z / most), 1.0)
     near, far = xp.where(one_side, 0.0, y), xp.where(one_side, 0.0, z)  # nor does it of two signs
