@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import pyro.distributions as host
 import torch
 from torch import Tensor
-from torch.distributions import biject_to
+from torch.distributions import biject_to, constraints
 from torch.distributions.transforms import IndependentTransform, StickBreakingTransform
 from torch.nn.functional import logsigmoid
+
+from irg_kernels.adapter import messages
 
 
 class _StickBreaking(StickBreakingTransform):
@@ -46,6 +50,23 @@ def _log_counts(x: Tensor) -> Tensor:
 def bijection(support: Any) -> Any:
     """`biject_to`, with an accurate map onto the simplex."""
     return _accurate(biject_to(support))
+
+
+_ANGULAR = torch.distributions.VonMises, host.SineBivariateVonMises, host.SineSkewed
+
+
+def space(fn: Any, base: Any) -> Any:
+    """The support by which a latent of distribution `fn` is unconstrained where its base is drawn from `base`.
+
+    An angle's is the real line in torch, over which its periodic density has an infinite integral: steps that leave the
+    circle from a base that does not would have weights whose mean is above p(x).
+    """
+    if not isinstance(messages.innermost(fn), _ANGULAR):
+        return fn.support
+    if not isinstance(messages.innermost(base), _ANGULAR):
+        return base.support
+    circle = constraints.interval(-math.pi, math.pi)
+    return constraints.independent(circle, fn.event_dim) if fn.event_dim else circle
 
 
 def _accurate(transform: Any) -> Any:

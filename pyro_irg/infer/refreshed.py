@@ -203,13 +203,13 @@ class Refreshed:
         """
         z, log_det = self.carried(chosen)
         last = self.potential.last
-        if last.lifted or not all(_is_fixed(last.fns[name].support) for name in self.names):
+        if last.lifted or not all(_is_fixed(last.spaces[name]) for name in self.names):
             terms = self.potential.terms_at(z)
             joint, last = functools.reduce(torch.add, [sum_to(term, self.dims) for term in terms]), self.potential.last
         else:  # the supports are known, and the model need not run once more
             joint = density - log_det
             for name, position in zip(self.names, z, strict=True):
-                transform = bijection(last.fns[name].support)
+                transform = bijection(last.spaces[name])
                 last.drawn[name] = transform(position)
                 last.log_dets[name] = transform.log_abs_det_jacobian(position, last.drawn[name])
         for message in last.messages:

@@ -19,7 +19,7 @@ from torch import Tensor
 from irg_kernels.adapter import guide_messages, messages
 from irg_kernels.inference import hamiltonian
 
-from .bijections import bijection, finite, finite_slopes
+from .bijections import bijection, finite, finite_slopes, space
 from .masks import Lifted, check_absent, check_mask_outside, lift, mask_of
 
 
@@ -119,8 +119,10 @@ class _ModelSites(Messenger):
         unobserved: frozenset[str],
         masks: Mapping[str, Any],
         place: Callable[[str, Any, Tensor], tuple[Tensor, Tensor]],
+        drawn_from: Mapping[str, Any],
     ) -> None:
         super().__init__()
+        self.drawn_from, self.spaces = drawn_from, dict[str, Any]()
         self.positions = dict(positions or {})
         self.place, self.places = place, dict[str, tuple[Tensor, Tensor]]()
         self.at_values = positions is None
@@ -148,10 +150,11 @@ class _ModelSites(Messenger):
         if name not in self.values:
             self._unknown(name, fn)
             return
-        transform = bijection(fn.support)
+        support = self.spaces[name] = space(fn, self.drawn_from[name])
+        transform = bijection(support)
         if self.at_values:
             start = transform.inv(finite_slopes(self.values[name]))
-            _, unit = self.places[name] = self.place(name, fn.support, start)
+            _, unit = self.places[name] = self.place(name, support, start)
             self.positions[name] = differentiable(finite_slopes(start, unit.detach()))
         position = self.positions[name]
         value = transform(position)
@@ -230,6 +233,7 @@ class Potential:
         self.values = {name: drawn.value for name, drawn in self.latents.items()}
         self.scales = [drawn.scale for drawn in self.latents.values()]
         self.masks = {name: drawn.mask for name, drawn in self.latents.items()}
+        self.drawn_from = {name: drawn.message["fn"] for name, drawn in self.latents.items()}
         self.subsamples = dict(base.subsamples)
         self.unobserved = unobserved
         self.create_graph = torch.is_grad_enabled()
@@ -316,7 +320,9 @@ class Potential:
         values = self.values if self.create_graph else {name: v.detach() for name, v in self.values.items()}
         with (
             pyro.poutine.block(),
-            _ModelSites(named, values, self.subsamples, self.unobserved, self.masks, self.place) as sites,
+            _ModelSites(
+                named, values, self.subsamples, self.unobserved, self.masks, self.place, self.drawn_from
+            ) as sites,
         ):
             self.model(*self.args, **self.kwargs)
         if named is None:

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special
 
 from tests.hamiltonian import (
     CASES,
@@ -240,6 +241,30 @@ def test_an_angle_is_measured_by_its_own_variance(adapter, concentration):
     params = adapter.started(model, guide)
     weights = adapter.log_weights(model, guide, params, num_samples=1000, batch_size=1000)
     assert np.std(np.asarray(weights)) < 0.15 * concentration**-0.5
+
+
+@pytest.mark.parametrize("kind", ["leapfrog", *KINDS])
+@pytest.mark.parametrize("wide", [False, True])
+def test_mean_weight_of_angles(adapter, kind, wide):
+    """In a plate, over a base as wide as the circle: a path that left it would meet the density once more."""
+    x, evidence = np.array([0.4, 2.0]), []
+    for y in x:  # of a product of two von Mises densities
+        evidence.append(special.i0(math.hypot(1.0 + 2.0 * math.cos(y), 2.0 * math.sin(y))))
+    exact = np.log(evidence) - math.log(2.0 * math.pi * special.i0(1.0) * special.i0(2.0))
+
+    def model(x):
+        with adapter.plate("data", 2):
+            z = adapter.sample("z", adapter.irg.distributions.VonMises(adapter.array(0.0), 1.0))
+            adapter.sample("x", adapter.host.VonMises(z, 2.0), obs=x)
+
+    def base(x):
+        with adapter.plate("data", 2):
+            width = 0.2 if wide else 0.6
+            adapter.sample("z", adapter.irg.distributions.VonMises(adapter.param("m", adapter.array(0.5)), width))
+
+    guide, data = adapter.irg.infer.HVAE(model, base, num_steps=3, transition=kind), adapter.array(x)
+    params = adapter.started(model, guide, data)
+    check_mean_weight(adapter, model, guide, params, data, exact=exact, plate="data", within=0.02)
 
 
 @pytest.mark.parametrize("kind", ["leapfrog", *KINDS])
