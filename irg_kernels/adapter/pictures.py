@@ -61,19 +61,26 @@ class Pictures:
         k = self._floats(found)
         return plots.pareto_k(ax, k) if found.ndim else plots.weights(ax, numbers, k[0])
 
-    def path(self, found: Mapping[str, Any], *, axes: Any = None) -> Any:
-        """The path of a Hamiltonian guide: energy errors of its steps, and its temperatures or the shares of its
-        points.
+    def path(self, found: Mapping[str, Any], log_weights: Any = None, *, axes: Any = None) -> Any:
+        """The path of a Hamiltonian guide: energy errors of its steps, its temperatures or the shares of its points,
+        and how far its weights can be trusted.
 
         :param found: what `diagnostics(guide, ...)` returns.
-        :param axes: two of matplotlib's axes; by default new ones.
-        :returns: the two axes.
-        :raises ValueError: for a guide without steps.
+        :param log_weights: as for `weights`, which draws them into a third panel.
+        :param axes: two of matplotlib's axes, three with `log_weights`; by default new ones.
+        :returns: the axes.
+        :raises ValueError: for a guide without steps, or where no weight is finite.
         :raises ImportError: without matplotlib.
         """
+        count = 2 if log_weights is None else 3
         if axes is None:
-            axes = self._pyplot("plot.path").subplots(1, 2, figsize=(8, 3), layout="constrained")[1]
-        return plots.path(axes, found, self._floats)
+            axes = self._pyplot("plot.path").subplots(1, count, figsize=(4 * count, 3), layout="constrained")[1]
+        elif len(axes) != count:
+            raise ValueError(f"plot.path: axes must be {count}, got {len(axes)}")
+        plots.path(axes[:2], found, self._floats)
+        if log_weights is not None:
+            self.weights(log_weights, ax=axes[2])
+        return axes
 
     def pairs(
         self,

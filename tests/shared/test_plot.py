@@ -80,8 +80,13 @@ def test_path(adapter, plot, transition):
     np.testing.assert_allclose([bar.get_height() for bar in left.patches], adapter.numpy(found["energy_errors"]))
     assert right.get_ylabel() == ("inverse temperature" if transition == "leapfrog" else "share")
     assert len(right.get_lines()[0].get_ydata()) == 3
+    weights = adapter.array(np.random.default_rng(0).normal(size=200))
+    axes = plot.path(found, weights)
+    assert len(axes) == 3 and axes[2].get_title() == plot.weights(weights).get_title() != ""
     with pytest.raises(ValueError, match=r"plot\.path: the guide takes no steps"):
         plot.path({})
+    with pytest.raises(ValueError, match=r"plot\.path: axes must be 3, got 2"):
+        plot.path(found, weights, axes=[left, right])
 
 
 def test_pairs(adapter, plot):
