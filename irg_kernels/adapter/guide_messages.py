@@ -395,3 +395,12 @@ def warn_of_modes(where: str, found: int, components: int) -> None:
             f"AutoMixture(model, {found}).",
             stacklevel=2,
         )
+
+
+def warn_of_angle(name: str) -> None:
+    """Warn of an angle that its base draws from the line, beyond pi: the density repeats itself there."""
+    warnings.warn(
+        f"HVAE: draws of the angle {name!r} lie beyond pi, for its base draws it from the line; the density repeats "
+        "itself there, and the bound may lie above the evidence. Let the guide draw it from VonMises or Wrapped.",
+        stacklevel=2,
+    )

@@ -22,7 +22,7 @@ from irg_kernels.inference import modes, pathfinder
 
 from ..attach import NATIVE
 from ..distributions import Categorical, MixtureSameFamily, MultivariateNormal
-from .bijections import bijection
+from .bijections import ON_CIRCLE, bijection, own_support
 from .hidden import hidden_latents
 from .masks import Lifted, Unmasked, check_absent, mask_like
 from .sites import buffers_kept, log_prob_of, side_by_side, sum_to
@@ -174,7 +174,7 @@ class AutoMixture(AutoContinuous):
                 sites: Any = trace(self._bare[0]).get_trace(*args, **kwargs).nodes
             except NotImplementedError:  # an improper prior
                 break
-            drawn = [(sites[name]["fn"].support, sites[name]["value"]) for name in self._unconstrained_shapes]
+            drawn = [(own_support(sites[name]["fn"]), sites[name]["value"]) for name in self._unconstrained_shapes]
             start[:] = torch.cat([bijection(support).inv(value).reshape(-1) for support, value in drawn])
         return starts
 
@@ -193,7 +193,7 @@ class AutoMixture(AutoContinuous):
         latent = points[0] if count == 1 else points.reshape(count, *[1] * nesting, -1)
         values, energy = {}, points.new_zeros(count)
         for site, unconstrained in self._unpack_latent(latent):
-            transform = bijection(site["fn"].support)
+            transform = bijection(own_support(site["fn"]))
             value = values[site["name"]] = transform(unconstrained)
             log_det = transform.log_abs_det_jacobian(unconstrained, value)
             log_det = sum_rightmost(log_det, log_det.dim() - value.dim() + site["fn"].event_dim)
@@ -307,8 +307,9 @@ class AutoMixture(AutoContinuous):
         unpacked = list(self._unpack_latent(latent))
         found = {site["name"]: _constrained(site, unconstrained) for site, unconstrained in unpacked}
         lifted = self._lifted(found, args, kwargs) if self._masked else {}
+        inside: Any = {ON_CIRCLE: True}
         for site, unconstrained in unpacked:
-            name, event_dim, transform = site["name"], site["fn"].event_dim, bijection(site["fn"].support)
+            name, event_dim, transform = site["name"], site["fn"].event_dim, bijection(own_support(site["fn"]))
             value = found[name]
             log_det = transform.log_abs_det_jacobian(unconstrained, value)
             log_det = sum_rightmost(log_det, log_det.dim() - value.dim() + event_dim)
@@ -320,7 +321,7 @@ class AutoMixture(AutoContinuous):
                     log_det = log_det + (lifted[name].taken() if name in lifted else 0.0)
                     pyro.factor(f"_{self._pyro_name}_jacobian_{name}", -log_det, has_rsample=True)
                 with mask_like(lifted.get(name)):
-                    found[name] = pyro.sample(name, Delta(value, event_dim=event_dim))
+                    found[name] = pyro.sample(name, Delta(value, event_dim=event_dim), infer=inside)
         return found
 
     def _lifted(self, values: dict[str, Tensor], args: tuple, kwargs: dict) -> dict[str, Lifted]:
@@ -399,4 +400,4 @@ def _each(term: Tensor, count: int, dims: frozenset[int]) -> Tensor:
 
 
 def _constrained(site: Any, value: Tensor) -> Tensor:
-    return bijection(site["fn"].support)(value)
+    return bijection(own_support(site["fn"]))(value)

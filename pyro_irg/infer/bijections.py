@@ -14,6 +14,8 @@ from torch.nn.functional import logsigmoid
 
 from irg_kernels.adapter import messages
 
+from ..attach import in_transform
+
 
 class _StickBreaking(StickBreakingTransform):
     """torch's, in logarithms: 1 - cumsum(y) leaves nothing of a component below float32's rounding.
@@ -53,20 +55,41 @@ def bijection(support: Any) -> Any:
 
 
 _ANGULAR = torch.distributions.VonMises, host.SineBivariateVonMises, host.SineSkewed
+ON_CIRCLE = "on_circle"
+"""key of a guide's message, in `infer`: its angles lie on the circle"""
 
 
-def space(fn: Any, base: Any) -> Any:
-    """The support by which a latent of distribution `fn` is unconstrained where its base is drawn from `base`.
+def _is_angle(fn: Any) -> bool:
+    return isinstance(messages.innermost(fn), _ANGULAR)
 
-    An angle's is the real line in torch, over which its periodic density has an infinite integral: steps that leave the
-    circle from a base that does not would have weights whose mean is above p(x).
+
+def own_support(fn: Any) -> Any:
+    """The support by which this package's guides unconstrain a latent of distribution `fn`.
+
+    An angle's is the real line in torch, over which its periodic density has an infinite integral: weights of draws
+    from the line would have a mean above p(x).
     """
-    if not isinstance(messages.innermost(fn), _ANGULAR):
+    if not _is_angle(fn):
         return fn.support
-    if not isinstance(messages.innermost(base), _ANGULAR):
-        return base.support
     circle = constraints.interval(-math.pi, math.pi)
     return constraints.independent(circle, fn.event_dim) if fn.event_dim else circle
+
+
+def space(fn: Any, drawn: Any) -> Any:
+    """The support by which steps unconstrain a latent of distribution `fn`.
+
+    :param drawn: the message of the base's draw.  Steps from the circle stay on it; another base's are on its own.
+    """
+    if not _is_angle(fn) or _is_angle(drawn["fn"]) or (drawn["infer"] or {}).get(ON_CIRCLE):
+        return own_support(fn)
+    return drawn["fn"].support
+
+
+def leaves_circle(fn: Any, support: Any, value: Tensor) -> bool:
+    """Whether a latent of distribution `fn` whose base lies on the line is an angle that went once round."""
+    if not _is_angle(fn) or isinstance(support, constraints.interval) or in_transform() or torch.jit.is_tracing():
+        return False
+    return bool((value.detach().abs() > 1.001 * math.pi).any())
 
 
 def _accurate(transform: Any) -> Any:

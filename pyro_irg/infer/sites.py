@@ -19,7 +19,7 @@ from torch import Tensor
 from irg_kernels.adapter import guide_messages, messages
 from irg_kernels.inference import hamiltonian
 
-from .bijections import bijection, finite, finite_slopes, space
+from .bijections import bijection, finite, finite_slopes, leaves_circle, space
 from .masks import Lifted, check_absent, check_mask_outside, lift, mask_of
 
 
@@ -158,6 +158,8 @@ class _ModelSites(Messenger):
             self.positions[name] = differentiable(finite_slopes(start, unit.detach()))
         position = self.positions[name]
         value = transform(position)
+        if leaves_circle(fn, support, value):
+            guide_messages.warn_of_angle(name)
         msg["value"], msg["done"] = value, True
         self.fns[name], self.drawn[name] = fn, value
         self.log_dets[name] = transform.log_abs_det_jacobian(position, value)
@@ -233,7 +235,7 @@ class Potential:
         self.values = {name: drawn.value for name, drawn in self.latents.items()}
         self.scales = [drawn.scale for drawn in self.latents.values()]
         self.masks = {name: drawn.mask for name, drawn in self.latents.items()}
-        self.drawn_from = {name: drawn.message["fn"] for name, drawn in self.latents.items()}
+        self.drawn_from = {name: drawn.message for name, drawn in self.latents.items()}
         self.subsamples = dict(base.subsamples)
         self.unobserved = unobserved
         self.create_graph = torch.is_grad_enabled()

@@ -1,13 +1,15 @@
 """The Hamiltonian guide with refreshed momenta, with Pyro's minibatches and parameters."""
 
 import math
+import warnings
 
 import pyro
 import pytest
 import torch
 from pyro.infer import Trace_ELBO
 
-from pyro_irg.infer import HVAE
+import pyro_irg.distributions as dist
+from pyro_irg.infer import HVAE, log_weights
 from pyro_irg.infer.bijections import finite_slopes
 from tests.adapters import pyro as adapter
 from tests.pyro.evidences import DATA, local_guide, local_model, loss
@@ -83,3 +85,20 @@ def test_slopes_that_are_cut_are_those_alone_that_are_too_large(unit):
     x.grad = None
     finite_slopes(x, unit).backward(slope[:3].repeat(3)[:7])
     assert x.grad.tolist() == slope[:3].repeat(3)[:7].tolist()
+
+
+@pytest.mark.parametrize("scale, told", [(0.1, False), (2.0, True)])
+def test_angles_from_the_line(scale, told):
+    """Beyond pi their density repeats itself: the mean weight is above p(x)."""
+
+    def model():
+        pyro.sample("z", dist.VonMises(torch.tensor(0.0), 2.0))
+
+    def base():
+        pyro.sample("z", dist.Normal(torch.zeros(()), scale))
+
+    guide = HVAE(model, base, num_steps=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        log_weights(model, guide, num_samples=200, batch_size=200)
+    assert any("the angle 'z' lie beyond pi" in str(w.message) for w in caught) == told

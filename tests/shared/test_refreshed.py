@@ -267,6 +267,23 @@ def test_mean_weight_of_angles(adapter, kind, wide):
     check_mean_weight(adapter, model, guide, params, data, exact=exact, plate="data", within=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:Continuous inference poorly handles")  # NumPyro says so of an angle
+@pytest.mark.filterwarnings("ignore:.* the search found .* modes")  # at either end
+@pytest.mark.parametrize("name, option", [("AutoHVAE", {"num_steps": 2}), ("AutoMixture", {"num_components": 2})])
+def test_bounds_of_automatic_guides_of_angles(adapter, name, option):
+    """A posterior about pi: in Pyro they were a nat above the evidence."""
+    exact = math.log(special.i0(2.0 * math.cos(3.0 - math.pi)) / (2.0 * math.pi * special.i0(1.0) ** 2))
+
+    def model():
+        z = adapter.sample("z", adapter.host.VonMises(adapter.array(3.0), 1.0))
+        adapter.sample("x", adapter.host.VonMises(z, 1.0), obs=adapter.array(-3.0))
+
+    guide = getattr(adapter.irg.infer, name)(model, **option)
+    params = adapter.started(model, guide)
+    log_weights = adapter.log_weights(model, guide, params, num_samples=20_000, batch_size=10_000, plate=None)
+    assert exact - 1.0 < log_weights.mean() < exact
+
+
 @pytest.mark.parametrize("kind", ["leapfrog", *KINDS])
 def test_a_base_without_a_scale_at_the_mean_of_another_draw(adapter, kind):
     def model():
