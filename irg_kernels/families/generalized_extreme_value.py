@@ -165,7 +165,7 @@ def _shape(xp: Namespace[Array], c: Array, loc: Array, scale: Array) -> Shape:
         still = room(x)
         inside = (scale_0 + c_0 * (end - loc_0) > 0.0) & (xp.abs(end) <= float(xp.finfo(end).max))
         end = xp.where(inside, end, x)
-        way = xp.where(bounded, still / xp.stop_gradient(safe), 1.0)
+        way = xp.where(bounded, still / xp.stop_gradient(safe), 1.0 + xp.abs(end - x))
         end = xp.where(end > x, came_from(end, x, way, moved), end)
         change = (end - x) / still
         # from far out the other's distance from the end would be the difference of 1 and nearly 1

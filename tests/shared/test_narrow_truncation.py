@@ -99,3 +99,11 @@ def test_small_powers_of_kumaraswamy(adapter, precision):
         with mp.workdps(40):
             expected = float(row.log_density(at, *params) - mp.log(row.masses(high, *params)[0]))
         assert abs(found[k] - expected) <= (2e-6 if precision == "float32" else 1e-13) * (1.0 + abs(expected))
+
+
+def test_a_square_out_of_range(adapter):
+    """Of x = 1e32 in float32: the way to the bound was NaN."""
+    base = adapter.dist.GeneralizedExtremeValue(adapter.array(0.0), 1.0, 1.5)
+    found = adapter.numpy(adapter.dist.Truncated(base, high=2.5e32).log_prob(adapter.array(1e32)))
+    g = np.log1p(1.5e32) / 1.5  # whose density is that of the whole, for no mass is cut off
+    np.testing.assert_allclose(found, -2.5 * g - np.exp(-g), rtol=1e-6)
