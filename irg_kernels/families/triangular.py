@@ -99,7 +99,7 @@ def _masses(
             # at the peak itself both masses are those of an x below it, which differ in how they move with it
             beyond_peak = (rising <= 0.0) & (behind <= 0.0) if sign > 0.0 else rising <= 0.0
             beyond_peak = beyond_peak | (rising < 0.0)
-            mass = _mass(xp, sign * (end_inside - x), rising, behind, fall, beyond_peak, to_end)
+            mass = _mass(xp, sign * (end_inside - x), rising, behind, fall, sign * (end - x), beyond_peak, to_end)
             # about the end that lies in the other direction there is no density to measure in
             found.append(Piece(xp.where(sign * (end - x) > 0.0, mass, 0.0), 0.0 * x))
         return found[0], found[1]
@@ -108,12 +108,19 @@ def _masses(
 
 
 def _mass(
-    xp: Namespace[Array], whole: Array, rising: Array, behind: Array, fall: Array, beyond: Array, to_end: Array
+    xp: Namespace[Array],
+    whole: Array,
+    rising: Array,
+    behind: Array,
+    fall: Array,
+    ahead: Array,
+    beyond: Array,
+    to_end: Array,
 ) -> Array:
     """The mass over `whole` from x on: the density rises over `rising` from what it is, d / its slope, and then falls.
 
     With W = whole, r = rising, s = W - r, d = behind and D = fall it is W (1 + W / 2d) before the peak, W (1 - W / 2e)
-    beyond it, e = D + r to the end, and across it W + (W**2 - s**2) / 2d - s**2 (1 + r / d) / 2D: in none of them
+    beyond it, e = `ahead` to the end, and across it W + (W**2 - s**2) / 2d - s**2 (1 + r / d) / 2D: in none of them
     nor in their derivatives do terms cancel.
 
     :param beyond: where x lies beyond the peak.
@@ -124,7 +131,7 @@ def _mass(
     d = positive(xp, xp.where(beyond, 1.0, behind))
     falls = fall > 0.0
     D = positive(xp, xp.where(across & falls, fall, 1.0))
-    rest = positive(xp, xp.where(beyond, fall + rising, 1.0))
+    rest = positive(xp, xp.where(beyond, ahead, 1.0))
     r, s = xp.where(across, rising, 0.0), xp.where(across, whole - rising, 0.0)
     gained = xp.where(r < s, r * (whole + s), whole * whole - s * s)
     up = whole * (1.0 + 0.5 * (whole / d))

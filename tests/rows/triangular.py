@@ -49,6 +49,7 @@ ROW = Family(
         (HERE, 2.0, None, 2.01, 3.9),
         (HERE, None, 2.5, 0.75, 1.75),
         (HERE, 1.499999, 1.500001, 1.4999996, 1.5000008),
+        ({**HERE, "least": 0.0}, None, 1e-15, 2.5e-16, 5e-16),
     ),
     apart="shared/test_rows.py",
 )
