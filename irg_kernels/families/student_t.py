@@ -297,7 +297,7 @@ def shape(xp: Namespace[Array], nu: Array, loc: Array, scale: Array) -> Shape:
         grown, unit_growth = _far_growth(xp, y + much, aside, core, log_spread, xp.log(cosh_y))
         return xp.where(near, log_unit - half_growth, unit_growth - nu * grown)
 
-    return Shape(heavy_line(xp, centre, width), rise, loc, located=(1, width))
+    return Shape(heavy_line(xp, centre, width), rise, loc, located=(-2, width))
 
 
 def _mean(xp: Namespace[Array], nu: Array) -> Array:

@@ -108,16 +108,18 @@ def _along(xp: Namespace[Array], fixed: Shape, x: Array, ends: tuple, params: tu
     be seen beside the one at x far out in a tail; in a narrow interval the bounds' motion cancels that of x.
     """
     assert fixed.located is not None
-    index, length = fixed.located
+    index, length = fixed.located[0] % len(params), fixed.located[1]
     still = xp.stop_gradient(x)
     reach = [
         _reach(xp, fixed.chart, still, _bound(xp, fixed, end, side, 0.0 * still), 2.0 * side - 1.0)[1]
         for side, end in enumerate(map(lambda end: end if end is None else xp.stop_gradient(end), ends))
     ]
     loc = params[index]
-    far = xp.abs(still - xp.stop_gradient(loc)) > 10.0 * length
-    wide = WIDE * fixed.chart.scale
-    moves = (xp.minimum(*reach) > wide) | (far & (reach[0] + reach[1] > wide))
+    way = xp.abs(still - xp.stop_gradient(loc)) / length
+    nearest, inwards = xp.minimum(*reach), xp.where(still > xp.stop_gradient(loc), *reach)
+    # the density's largest value over that at x, by which digits are lost, is about the square of this
+    rises = xp.exp(xp.minimum(inwards / fixed.chart.scale, xp.log(xp.maximum(way, 1.0))))
+    moves = (nearest > WIDE * fixed.chart.scale) | ((way > 10.0) & (nearest * rises > fixed.chart.scale))
     stays = xp.stop_gradient(loc)
     by = xp.where(moves, loc - stays, 0.0)
     others = (*params[:index], xp.where(moves, stays, loc), *params[index + 1 :])

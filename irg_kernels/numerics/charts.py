@@ -51,8 +51,8 @@ class Shape(NamedTuple, Generic[Array]):
     valley: tuple[Array, Array] | None = None
     """(x, other mode) where the density rises again beyond x, towards a mode that may lie outside the support"""
     located: tuple[int, Array | float] | None = None
-    """of a heavy-tailed family (the index of the location among the parameters, a length beyond which tails fall as
-    powers)"""
+    """of a family whose tails are long (the index of the location among its parameters, from the end if negative; a
+    length beyond which the density is small)"""
     between: Callable | None = None
     """(x, bounds) -> the Shape whose points go along with the ends as is best for these"""
 
