@@ -4,8 +4,8 @@ Names, order of arguments and values at the edges of the domain are those of `sc
 one, in derivatives too, and NaN outside. Arguments are numbers or arrays, and broadcast; the result has their common
 floating dtype. Derivatives of an inverse are those at the result as it is rounded: next to x = 1, where 1 - x has few
 digits, they have no more. In float32 values and logarithms are right to 1.2e-6 over shapes from 1e-3 to 1e6 (those of
-`stdtr` beyond |t| = 1e18 to 3e-6); second derivatives at an x whose square underflows, below 1e-19, may be NaN, and
-infinite forward mode's of an inverse at a density below 1e-13.
+`stdtr` beyond |t| = 1e18 to 3e-6); second derivatives at an x below 1e-28 may be NaN or 0, and infinite forward mode's
+of an inverse at a density below 1e-13.
 
 :raises ValueError: from every function, for an argument that is no real number or array, and for shapes that do not
     broadcast; it names the argument.
