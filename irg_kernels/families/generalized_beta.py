@@ -120,23 +120,26 @@ def log_tails(xp: Namespace[Array], x: Array, a: Array, b: Array, s: Array, p: A
     return tails_between(xp, x <= 0.0, x >= s, lower, upper)
 
 
-def _slopes_of_log(xp: Namespace[Array], at: beta.Place, a: Array, b: Array, s: Array, p: Array) -> list[Array]:
-    """Of log x, in all parameters."""
-    y = at.log_z - at.log_w
-    by_a, by_b = beta.dlogit_da(xp, y, a, b), beta.dlogit_db(xp, y, a, b)
-    return [at.w * by_a / p, at.w * by_b / p, 1.0 / s, -at.log_z / p / p]
+def _slope_of_log(i: int, xp: Namespace[Array], at: beta.Place, a: Array, b: Array, s: Array, p: Array) -> Array:
+    """Of log x, in the i-th parameter."""
+    if i == 2:
+        return 1.0 / s
+    if i == 3:
+        return -at.log_z / p / p
+    of_logit = beta.dlogit_da if i == 0 else beta.dlogit_db
+    return at.w * of_logit(xp, at.log_z - at.log_w, a, b) / p
 
 
 def _of_x(i: int) -> Callable:
-    def slope(xp: Namespace[Array], x: Array, a: Array, b: Array, s: Array, p: Array) -> Array:
-        return x * _slopes_of_log(xp, _at(xp, x, a, b, s, p), a, b, s, p)[i]
+    def slope(xp: Namespace[Array], x: Array, *params: Array) -> Array:
+        return x * _slope_of_log(i, xp, _at(xp, x, *params), *params)
 
     return slope
 
 
 def _of_log_x(i: int) -> Callable:
-    def slope(xp: Namespace[Array], log_x: Array, a: Array, b: Array, s: Array, p: Array) -> Array:
-        return _slopes_of_log(xp, _at_log(xp, log_x, a, b, s, p), a, b, s, p)[i]
+    def slope(xp: Namespace[Array], log_x: Array, *params: Array) -> Array:
+        return _slope_of_log(i, xp, _at_log(xp, log_x, *params), *params)
 
     return slope
 

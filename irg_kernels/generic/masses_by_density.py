@@ -110,10 +110,8 @@ def _along(xp: Namespace[Array], fixed: Shape, x: Array, ends: tuple, params: tu
     assert fixed.located is not None
     index, length = fixed.located[0] % len(params), fixed.located[1]
     still = xp.stop_gradient(x)
-    reach = [
-        _reach(xp, fixed.chart, still, _bound(xp, fixed, end, side, 0.0 * still), 2.0 * side - 1.0)[1]
-        for side, end in enumerate(map(lambda end: end if end is None else xp.stop_gradient(end), ends))
-    ]
+    bounds = [_bound(xp, fixed, end, side, 0.0 * still) for side, end in enumerate(ends)]
+    reach = [_reach(xp, fixed.chart, still, bound, 2.0 * side - 1.0)[1] for side, bound in enumerate(bounds)]
     loc = params[index]
     way = xp.abs(still - xp.stop_gradient(loc)) / length
     nearest, inwards = xp.minimum(*reach), xp.where(still > xp.stop_gradient(loc), *reach)
